@@ -1,0 +1,1 @@
+"""mien: reads expression from the face and the pulse from its colour, in any video."""
