@@ -1,4 +1,4 @@
-"""Label spaces: the classes of a task, in the one order that is used everywhere."""
+"""Label spaces: the classes of a task and the action units, in the one order that is used everywhere."""
 
 from __future__ import annotations
 
@@ -38,3 +38,28 @@ EXPRESSION = Task(
 )
 
 TASKS = {task.name: task for task in (EXPRESSION,)}
+
+# Names in the Facial Action Coding System: Ekman, Friesen & Hager 2002, FACS Manual.
+ACTION_UNIT_NAMES = {
+    "AU01": "inner brow raiser",
+    "AU02": "outer brow raiser",
+    "AU04": "brow lowerer",
+    "AU05": "upper lid raiser",
+    "AU06": "cheek raiser",
+    "AU07": "lid tightener",
+    "AU09": "nose wrinkler",
+    "AU10": "upper lip raiser",
+    "AU12": "lip corner puller",
+    "AU14": "dimpler",
+    "AU15": "lip corner depressor",
+    "AU17": "chin raiser",
+    "AU20": "lip stretcher",
+    "AU23": "lip tightener",
+    "AU24": "lip pressor",
+    "AU25": "lips part",
+    "AU26": "jaw drop",
+    "AU45": "blink",
+}
+
+ACTION_UNITS = tuple(ACTION_UNIT_NAMES)
+"""(A,) in the order of every array of intensities."""
