@@ -30,7 +30,7 @@ def _expect(ok: bool, owner: object, name: str, expected: str, got: object) -> N
 
 
 def _freeze(owner: object, name: str, value: object, dtype: type) -> np.ndarray:
-    array = np.asarray(value, dtype=dtype)
+    array: np.ndarray = np.asarray(value, dtype=dtype)
     object.__setattr__(owner, name, array)
     return array
 
