@@ -246,7 +246,7 @@ class Person:
 
     `coverage` 0..1: share of the recording's frames in which the face was tracked; `first`, `last` s;
     `expression` (K,) mean probabilities over `task`'s classes; `aus` (A,) mean intensities 0..5;
-    `hrv` by name (`rmssd` in ms, `lf_hf` a ratio); `blink_rate` a minute; `pose` and `gaze` mean degrees, as in `Window`;
+    `hrv` by name (`rmssd` in ms, `lf_hf` a ratio); `blink_rate` a minute; `pose`, `gaze` mean degrees, as in `Window`;
     `pulse`: the waveform of the best method over the whole recording, None when it abstained throughout;
     `picture` uint8 (S, S, 3): the best view of the face, None when pictures are not wanted.
     """

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -109,7 +112,13 @@ class MediapipeFinder:
     name = "mediapipe full-range detector, refined face mesh"
 
     def __init__(self, score: float = 0.5) -> None:
-        os.environ.setdefault("GLOG_minloglevel", "2")
+        with _quiet():
+            self._build(score)
+            blank = np.zeros((_INPUT, _INPUT, 3), np.uint8)
+            self.detect(blank)
+            self.mesh(blank, Region(_INPUT / 2, _INPUT / 2, _INPUT, 0.0))
+
+    def _build(self, score: float) -> None:
         import mediapipe as mp
         from google.protobuf import text_format
         from mediapipe.framework import calculator_pb2
@@ -209,6 +218,23 @@ class TaskFinder:
 
     def close(self) -> None:
         self._landmarker.close()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """mediapipe's C++ side notes its start on standard error, past Python and past every setting; not while this lasts.
+
+    Errors still come as exceptions.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _inside(rgb: np.ndarray, region: Region) -> bool:

@@ -1,0 +1,111 @@
+"""A recording in, a timeline out: the stream, run over a file to its end."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from . import facs, pulse, video
+from .face import Finder, MediapipeFinder, Region, TaskFinder
+from .stream import Model, Settings, Stream, mean, neutral_seconds
+from .timeline import Timeline
+from .types import Emotion, Person
+from .windower import Windower
+
+_LIBRARIES = ("mien", "mediapipe", "av", "numpy", "scipy", "opencv-contrib-python")
+
+
+def analyze(path: str | Path, settings: Settings | None = None, progress: Callable[[float], None] | None = None,
+            **changes: object) -> Timeline:
+    """A video file -> its timeline. `settings`, or single ones by name: `analyze("talk.mp4", step=1.0)`.
+
+    progress: called with 0..1 now and then. Raises video.VideoError when the file cannot be read at all; what of it can
+    be read is analysed, and `timeline.source.lost` says in words what could not.
+    """
+    settings = replace(settings or Settings(), **changes)  # type: ignore[arg-type]
+    started = clock.perf_counter()
+    with video.read(path) as frames:
+        finder = _finder(settings)
+        neutral = _picture(settings.neutral, finder)
+        with Stream(_model(settings), settings, finder=finder, neutral=neutral, keep_all=True) as stream:
+            emotions, waited = _run(stream, frames, progress)
+            if stream.frames < 2:
+                raise video.VideoError(f"{Path(path).name}: expected a video, got a single picture; a timeline and a "
+                                       "pulse need seconds of frames")
+            people = tuple(_person(stream, id_, emotions) for id_ in sorted(stream.people))
+            seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
+            return Timeline(emotions=tuple(emotions), faces=people, source=frames.source,
+                            settings={**asdict(settings), "finder": finder.name}, seconds=seconds, versions=_versions())
+
+
+def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] | None) -> tuple[list[Emotion], float]:
+    """Every frame through the stream -> all rows in the order of time, and the seconds spent waiting for frames."""
+    emotions: list[Emotion] = []
+    waited, asked = 0.0, clock.perf_counter()
+    for frame in frames:
+        waited += clock.perf_counter() - asked
+        emotions += stream.push(frame)
+        if progress is not None and stream.frames % 30 == 0 and frames.duration_hint:
+            progress(min(frame.time / frames.duration_hint, 1.0))
+        asked = clock.perf_counter()
+    emotions += stream.close()
+    if progress is not None:
+        progress(1.0)
+    return sorted(emotions, key=lambda row: (row.start, row.face)), waited
+
+
+def _person(stream: Stream, id_: int, emotions: list[Emotion]) -> Person:
+    """One person over the whole recording."""
+    seen: Windower = stream.people[id_]
+    whole = seen.window(-np.inf, np.inf)
+    rows = [row for row in emotions if row.face == id_ and not row.abstained]
+    classes = len(stream.model.task.classes)
+    probs = np.mean([row.probs for row in rows], axis=0) if rows else np.full(classes, np.nan)
+    valence, arousal = stream.model.task.affect(probs)
+    started = clock.perf_counter()
+    vitals = pulse.vitals(whole)
+    stream.seconds["pulse"] += clock.perf_counter() - started
+    _, blinks = facs.blinks(whole.times, whole.aus[:, facs.ACTION_UNITS.index("AU45")])
+    return Person(
+        id=id_, coverage=seen.frames_tracked / stream.frames, first=seen.first, last=seen.last,
+        task=stream.model.task.name, expression=probs, valence=valence, arousal=arousal, aus=mean(whole.aus),
+        pose=mean(whole.pose), gaze=mean(whole.gaze), heart_rate=vitals.heart_rate, respiration=vitals.respiration,
+        blink_rate=blinks, hrv=vitals.hrv, pulse=vitals.waveform, picture=stream.pictures.get(id_, (0.0, None))[1])
+
+
+def _model(settings: Settings) -> Model | None:
+    if settings.model != "facs":
+        raise ValueError(f"model: expected facs, the built-in baseline, got {settings.model!r}; trained models come "
+                         "with the extra mien[models]")
+    return None
+
+
+def _finder(settings: Settings) -> Finder:
+    return TaskFinder(settings.face_model, settings.faces) if settings.face_model else MediapipeFinder()
+
+
+def _picture(neutral: str, finder: Finder) -> np.ndarray | None:
+    """The landmarks (1, 478, 3) of the one face in a picture that shows it neutral; None when no picture is named."""
+    if not neutral or neutral_seconds(neutral):
+        return None
+    with video.read(neutral) as frames:
+        rgb = next(iter(frames)).rgb
+    found = finder.detect(rgb)
+    if len(found) != 1:
+        raise ValueError(f"neutral: expected one face in {Path(neutral).name}, got {len(found)}; crop it to the person")
+    first = finder.mesh(rgb, Region.of_detection(found[0]))
+    second = None if first is None else finder.mesh(rgb, Region.of_landmarks(first))
+    if second is None:
+        raise ValueError(f"neutral: expected a face that shows its features in {Path(neutral).name}, got none")
+    return second[None]
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _LIBRARIES}
+
+

@@ -1,0 +1,126 @@
+"""What has been seen of one person so far, a row a frame, and the windows that are cut from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import facs
+from .face import RIGID
+from .tasks import ACTION_UNITS
+from .types import REGIONS, STATES, Face, State, Window
+
+# The columns of a row, in order, and how many each takes.
+_WIDTHS = {"skin": 3 * len(REGIONS), "position": 3, "aus": len(ACTION_UNITS), "pose": 3, "gaze": 2}
+_EDGES = np.cumsum([0, *_WIDTHS.values()])
+_COLUMNS = {name: slice(_EDGES[i], _EDGES[i + 1]) for i, name in enumerate(_WIDTHS)}
+
+_LEFT_EAR, _RIGHT_EAR = 454, 234  # of the mesh: their distance is the width of the face
+_RIGID = list(RIGID)
+
+
+@dataclass(eq=False)
+class _Pending:
+    """Frames whose landmarks wait to be read as action units."""
+
+    rows: list[int]
+    landmarks: list[np.ndarray]
+    size: tuple[int, int]
+
+
+class Windower:
+    """Rows of one person in, windows out; action units are read from landmarks once a step.
+
+    `neutral` s: the person's face over that long from its first sight is its neutral one, and nothing is read before;
+    0: the reader estimates it on line. `keep` s of the past, None: all of it (160 bytes a frame).
+    """
+
+    def __init__(self, reader: facs.Reader, neutral: float = 0.0, keep: float | None = None) -> None:
+        self._reader = reader
+        self._neutral = neutral
+        self._keep = keep
+        self._times = np.empty(1024)
+        self._rows = np.empty((1024, _EDGES[-1]), np.float32)
+        self._states = np.empty(1024, np.int8)
+        self._count = 0
+        self._pending: list[_Pending] = []
+        self.frames_tracked = 0
+        self.first = self.last = float("nan")  # of being tracked, s
+        self.box = np.full(4, np.nan)
+        self.score = 0.0
+
+    def push(self, time: float, face: Face, size: tuple[int, int]) -> None:
+        """One frame of this person; `size` width and height of the picture in px."""
+        row = self._append(time, face.state)
+        self.box, self.score = face.box, face.score
+        if face.landmarks is None or face.skin is None:
+            return
+        self.frames_tracked += 1
+        self.first = time if np.isnan(self.first) else self.first
+        self.last = time
+        marks = face.landmarks
+        width = float(np.linalg.norm(marks[_LEFT_EAR] - marks[_RIGHT_EAR]))
+        self._rows[row, _COLUMNS["skin"]] = face.skin.ravel()
+        self._rows[row, _COLUMNS["position"]] = (*marks[_RIGID, :2].mean(axis=0), width)
+        if not self._pending or self._pending[-1].size != size:
+            self._pending.append(_Pending([], [], size))
+        self._pending[-1].rows.append(row)
+        self._pending[-1].landmarks.append(marks)
+
+    def ready(self, time: float) -> bool:
+        """Whether action units up to `time` can be read: always, but for those that wait for their neutral face."""
+        return not self._neutral or (not np.isnan(self.first) and time - self.first >= self._neutral)
+
+    def read(self) -> None:
+        """Read what is pending; a neutral face still waited for is taken from what there is."""
+        if self._neutral and self._pending:
+            self._reader = facs.Reader(neutral=self._calm())
+            self._neutral = 0.0
+        for pending in self._pending:
+            rows = np.array(pending.rows)
+            found = self._reader.read(self._times[rows], np.stack(pending.landmarks), pending.size)
+            self._rows[rows, _COLUMNS["aus"]] = found.aus
+            self._rows[rows, _COLUMNS["pose"]] = found.pose
+            self._rows[rows, _COLUMNS["gaze"]] = found.gaze
+        self._pending.clear()
+
+    def _calm(self) -> np.ndarray:
+        """The pending landmarks of the first `neutral` s."""
+        return np.stack([marks for pending in self._pending
+                         for row, marks in zip(pending.rows, pending.landmarks, strict=True)
+                         if self._times[row] - self.first <= self._neutral])
+
+    def window(self, start: float, end: float) -> Window:
+        """The rows with start <= time < end, as views; read() first."""
+        first, last = np.searchsorted(self._times[: self._count], [start, end])
+        rows = self._rows[first:last]
+        columns = {name: rows[:, part] for name, part in _COLUMNS.items()}
+        columns["skin"] = columns["skin"].reshape(-1, len(REGIONS), 3)
+        return Window(start=start, end=end, times=self._times[first:last], **columns)
+
+    def states(self, start: float, end: float) -> list[State]:
+        """The state of every frame with start <= time < end."""
+        first, last = np.searchsorted(self._times[: self._count], [start, end])
+        return [STATES[code] for code in self._states[first:last]]
+
+    def forget(self, time: float) -> None:
+        """Drop what is older than `keep` s before `time`. Not while landmarks are pending."""
+        if self._keep is None or self._pending:
+            return
+        first = int(np.searchsorted(self._times[: self._count], time - self._keep))
+        if first > len(self._times) // 2:
+            for name in ("_times", "_rows", "_states"):
+                array = getattr(self, name)
+                array[: self._count - first] = array[first : self._count]
+            self._count -= first
+
+    def _append(self, time: float, state: State) -> int:
+        row = self._count
+        if row == len(self._times):
+            for name in ("_times", "_rows", "_states"):
+                array = getattr(self, name)
+                setattr(self, name, np.concatenate([array, np.empty_like(array)]))
+        self._times[row], self._rows[row], self._states[row] = time, np.nan, STATES.index(state)
+        self._count += 1
+        return row
