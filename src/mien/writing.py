@@ -80,29 +80,30 @@ def table(path: str | Path, frame: DataFrame) -> None:
             frame.to_parquet(temporary, index=False)
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, digits: int | None = None) -> Any:
     """What strict JSON can say of a value: NumPy to Python, NaN and infinities to None, paths and unknowns to text.
 
-    Numbers that came from float32 are rounded to what float32 knows, so that 0.1 is written as 0.1.
+    Numbers are rounded to `digits` significant ones where asked for; those that came from float32 always are, to what
+    float32 knows, so that 0.1 is written as 0.1.
     """
     if value is None or isinstance(value, bool | str | int):
         return value
     if isinstance(value, np.generic | np.ndarray):
-        if value.dtype == np.float32:
-            value = np.vectorize(lambda x: float(f"{x:.{DIGITS}g}"), otypes=[float])(value)
-        return plain(value.tolist())
+        return plain(value.tolist(), digits or (DIGITS if value.dtype == np.float32 else None))
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return (float(f"{value:.{digits}g}") if digits else value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)]
+        return {str(key): plain(item, digits) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return plain(sorted(value, key=str), digits)
+    if isinstance(value, list | tuple):
+        return [plain(item, digits) for item in value]
     return str(value)
 
 
-def json_line(value: Any) -> str:
+def json_line(value: Any, digits: int | None = None) -> str:
     """`value` as one line of strict JSON (RFC 8259: no NaN), readable beyond ASCII."""
-    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False)
+    return json.dumps(plain(value, digits), allow_nan=False, ensure_ascii=False)
 
 
 def _flush(path: Path) -> None:
