@@ -1,0 +1,207 @@
+"""The command `mien`. What is slow to import is imported where it is needed: `mien analyze --help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mien.files import Entry, Found, Outcome, Tick
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """The entry point of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("mien"))
+        raise typer.Exit
+
+
+@app.callback()
+def _mien(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", callback=_version)] = False,
+) -> None:
+    """Reads expression from the face and the pulse from its colour, in any video."""
+
+
+@app.command()
+def analyze(
+    videos: Annotated[
+        list[str],
+        typer.Argument(metavar="VIDEO", help="Files, folders (with the folders in them), patterns like 'day1/*.mp4'."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="Where the results go: for each video a folder of its path."),
+    ] = Path("results"),
+    formats: Annotated[
+        str, typer.Option("--format", metavar="LIST", help="More forms of the timeline: csv,jsonl,srt,elan.")
+    ] = "",
+    fex: Annotated[bool, typer.Option("--fex", help="Also write fex.csv, columns as in py-feat and OpenFace.")] = False,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4, the annotated video.")] = False,
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Show faces in the report, or keep no picture at all.")
+    ] = True,
+    blur: Annotated[bool, typer.Option("--blur", help="Blur the faces in the report and the annotated video.")] = False,
+    segments: Annotated[
+        str, typer.Option(metavar="EVENTS.CSV", help="Also write means for each condition, baseline-corrected.")
+    ] = "",
+    neutral: Annotated[
+        str,
+        typer.Option(metavar="first:5s|IMAGE", help="A person's neutral face; otherwise it is estimated on the way."),
+    ] = "",
+    step: Annotated[float, typer.Option(metavar="SECONDS", help="How often the timeline has a row.")] = 0.5,
+    faces: Annotated[int, typer.Option(metavar="N", help="The most people followed at a time.")] = 8,
+    model: Annotated[str, typer.Option(metavar="NAME", help="What reads the expression.")] = "facs",
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Files analysed at a time.")] = 1,
+    cluster: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="A Dask scheduler to send the files to, such as tcp://host:8786."),
+    ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of every error.")] = False,
+) -> None:
+    """Read expression and pulse of everybody in the videos; write summary, timeline and report of each into DIR.
+
+    A video that is done already, with the same settings, is skipped. Ends with 0 when every file was analysed, else
+    with 1; people.csv and manifest.json in DIR list every person and every file.
+    """
+    with _one_line(debug):
+        from mien import files
+
+        options = files.Options(
+            step=step,
+            neutral=neutral,
+            faces=faces,
+            model=model,
+            formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
+            fex=fex,
+            overlay=overlay,
+            images=images,
+            blur=blur,
+            segments=segments or None,
+        )
+        options.check()
+        found = files.find(videos, out)
+        with _bar(len(found), quiet) as (tick, say):
+            entries = files.analyze(
+                found,
+                out,
+                options,
+                overwrite=overwrite,
+                workers=workers,
+                cluster=cluster or None,
+                tick=tick,
+                told=_teller(say, debug),
+            )
+    if not quiet:
+        print(_sum(entries, out))
+    if any(entry.status == "failed" for entry in entries):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Check the installation, and say what to do about each thing that fails; ends with 1 when anything does."""
+    with _one_line(False):
+        from rich.console import Console
+        from rich.table import Table
+
+        from mien.doctor import diagnose
+
+        findings = diagnose()
+        table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
+        for finding in findings:
+            table.add_row(finding.status, finding.name, finding.found, finding.remedy)
+        Console().print(table)
+    if any(finding.status == "failed" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    print(f"mien: {text}", file=sys.stderr)
+
+
+@contextmanager
+def _one_line(debug: bool) -> Iterator[None]:
+    """Every error that ends the command, as one line and exit 1; with `debug` as it is. Ctrl-C ends with 130."""
+    os.environ.setdefault("GLOG_minloglevel", "2")  # mediapipe's own messages, which are for its makers
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say("stopped by Ctrl-C; what is finished is kept, and the same command goes on from there")
+        raise typer.Exit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        from mien.files.job import explain
+
+        _say(explain(error))
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def _bar(files: int, quiet: bool) -> Iterator[tuple[Tick, Callable[[str], None]]]:
+    """A progress bar on stderr where that is a terminal: (what moves it, what prints a line above it)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
+        bar = progress.add_task(f"{files} file{'s' if files != 1 else ''}", total=max(files, 1))
+
+        def say(text: str) -> None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        yield lambda done: progress.update(bar, completed=done), say
+
+
+def _teller(say: Callable[[str], None], debug: bool) -> Callable[[Found, Outcome], None]:
+    def told(found: Found, outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            say(f"mien: {found.path}: {outcome.reason}")
+            if debug and outcome.trace:
+                say(outcome.trace)
+
+    return told
+
+
+def _sum(entries: list[Entry], out: Path) -> str:
+    count = {status: sum(entry.status == status for entry in entries) for status in ("ok", "skipped", "failed")}
+    parts = [f"{count['ok']} analysed"]
+    parts += [f"{count['skipped']} skipped (done already)"] * (count["skipped"] > 0)
+    parts += [f"{count['failed']} failed"] * (count["failed"] > 0)
+    lines = [f"{entry.folder}: {entry.note}" for entry in entries if entry.note]
+    reports = [out / entry.folder / "report.html" for entry in entries if entry.status != "failed"]
+    where = reports[0] if len(reports) == 1 else out / "people.csv"
+    return "\n".join([*lines, f"{', '.join(parts)}; see {where}"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""One file: analysed, written into its folder all or nothing, and whatever happens told as an outcome."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mien.files import record
+
+if TYPE_CHECKING:
+    from mien.stream import Settings
+    from mien.timeline import Timeline
+
+FORMATS = {"csv": "timeline.csv", "jsonl": "events.jsonl", "srt": "timeline.srt", "elan": "timeline.txt"}
+"""What `--format` may name, and the file that it makes."""
+
+DAY = 86400.0
+
+Status = Literal["ok", "failed", "skipped"]
+Tick = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for, of every file alike. Defaults and meaning as in `mien analyze --help`."""
+
+    step: float = 0.5
+    neutral: str = ""
+    faces: int = 8
+    model: str = "facs"
+    formats: tuple[str, ...] = ()
+    fex: bool = False
+    overlay: bool = False
+    images: bool = True
+    blur: bool = False
+    segments: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown:
+            raise ValueError(f"--format: expected {', '.join(FORMATS)}, got {unknown[0]!r}")
+        if self.model != "facs":
+            raise ValueError(
+                f"--model: expected facs, the model that needs no training, got {self.model!r}; trained models are the "
+                'extra mien[models] (pip install "mien[models]"), which this version does not use yet'
+            )
+
+    def stream(self) -> Settings:
+        """The settings of the analysis. `ValueError` says which of them cannot be."""
+        from mien.stream import Settings
+
+        return Settings(
+            step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model
+        )
+
+    def check(self) -> None:
+        """Find what is wrong with the options before any file is read. `ValueError` or `OSError` says it."""
+        self.stream()
+        self.settings  # noqa: B018 (reads the files that are named)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the files that these options write for each video."""
+        extra = {"fex.csv": self.fex, "overlay.mp4": self.overlay, "segments.csv": self.segments is not None}
+        return (
+            "summary.json",
+            "timeline.parquet",
+            *(FORMATS[name] for name in dict.fromkeys(self.formats)),
+            *(name for name, wanted in extra.items() if wanted),
+            "report.html",
+        )
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What changes the content of an output: what was done with other settings is done again.
+
+        Files are named by their content. `OSError` where one cannot be read.
+        """
+        picture = self.neutral and not self.neutral.startswith("first:")
+        return {
+            "model": self.model,
+            "step": self.step,
+            "faces": self.faces,
+            "neutral": record.sha256(self.neutral) if picture else self.neutral,
+            "images": self.images,
+            "blur": self.blur,
+            "segments": record.sha256(self.segments) if self.segments else None,
+        }
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to analyse: `path`, the `folder` (whole path) for its results, and the `run` that it belongs to."""
+
+    path: str
+    folder: str
+    options: Options
+    run: str = ""
+
+    @property
+    def done(self) -> record.Done | None:
+        """The record of an earlier run that did all that is asked for now; else None."""
+        folder = Path(self.folder)
+        done = record.load(folder)
+        if done is None or not done.covers(folder, self.options.settings, self.options.outputs):
+            return None
+        return done if done.same_content(self.path) else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file.
+
+    `seconds` of wall time; `note` says what is odd though it went well; `trace` is the traceback, for --debug.
+    """
+
+    status: Status
+    reason: str = ""
+    people: int = 0
+    seconds: float = 0.0
+    note: str = ""
+    trace: str = ""
+
+
+def perform(job: Job, tick: Tick | None = None) -> Outcome:
+    """Analyse one file and write its results. Never raises for what the file or the disk does: that is an outcome.
+
+    `tick` hears the share that is done, 0..1.
+    """
+    start = time.perf_counter()
+    try:
+        done = record.load(Path(job.folder))
+        if done is None or not job.run or done.run != job.run:
+            done = _perform(job, tick, start)
+    except Exception as error:  # whatever one file does, the others go on; the manifest and --debug tell it
+        reason = explain(error).removeprefix(f"{Path(job.path).name}: ")
+        return Outcome("failed", reason, seconds=time.perf_counter() - start, trace=traceback.format_exc())
+    return Outcome("ok", people=done.people, seconds=done.seconds, note=done.note)
+
+
+def explain(error: BaseException) -> str:
+    """An exception in one line; what is no message for the user says that it is a fault of ours."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno is not None and error.strerror and "expected" not in text:
+        where = f" ({error.filename})" if error.filename else ""
+        got = f"{error.strerror}{where}"
+        return f"expected files that can be read and written, got: {got}; check the disk and permissions"
+    if isinstance(error, MemoryError):
+        return "expected enough memory, got none; close other programs, or use fewer --workers"
+    if isinstance(error, ValueError | OSError) and text:
+        return text
+    return f"expected no such error, got {type(error).__name__}: {text}; please report it with the output of --debug"
+
+
+def _perform(job: Job, tick: Tick | None, start: float) -> record.Done:
+    from mien.analysis import analyze
+
+    stat = os.stat(job.path)
+    options = job.options
+    timeline = analyze(job.path, options.stream(), progress=tick)
+    folder = Path(job.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _staging(folder) as staging:
+        _write(timeline, job, staging)
+        _replace(staging, folder, options.outputs)
+    done = record.Done(
+        source=os.path.abspath(job.path),
+        size=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        sha256=timeline.source.sha256,
+        version=record.version(),
+        settings=options.settings,
+        files=options.outputs,
+        people=len(timeline.faces),
+        seconds=round(time.perf_counter() - start, 3),
+        note=timeline.source.lost or ("" if timeline.faces else "no face was seen"),
+        run=job.run,
+    )
+    record.save(done, folder)
+    return done
+
+
+def _write(timeline: Timeline, job: Job, folder: Path) -> None:
+    from mien import overlay, report, segments, summary, writing
+
+    options = job.options
+    for name in ("timeline.parquet", *(FORMATS[name] for name in options.formats)):
+        timeline.save(folder / name)
+    if options.fex:
+        writing.table(folder / "fex.csv", timeline.to_fex())
+    if options.segments is not None:
+        writing.table(folder / "segments.csv", segments.means(timeline, options.segments))
+    if options.overlay:
+        overlay.write(job.path, timeline, folder / "overlay.mp4", blur=options.blur)
+    report.write(timeline, folder / "report.html", images=options.images, blur=options.blur)
+    writing.text(folder / "summary.json", summary.summarize(timeline).model_dump_json(indent=2) + "\n")
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A folder for files in the making, on the same disk; removed whatever happens, as are those of dead processes."""
+    for old in leftovers(folder):
+        if time.time() - old.stat().st_mtime > DAY:  # a younger one may belong to a run beside this one
+            shutil.rmtree(old)
+    staging = folder / f".partial-{uuid.uuid4().hex[:12]}"
+    staging.mkdir()
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """The folders of files in the making."""
+    return sorted(folder.glob(".partial-*"))
+
+
+def _replace(staging: Path, folder: Path, names: tuple[str, ...]) -> None:
+    """Move finished files into place; what an earlier run wrote and this one did not would tell of other settings."""
+    earlier = record.load(folder)
+    (folder / record.NAME).unlink(missing_ok=True)
+    for name in names:
+        os.replace(staging / name, folder / name)
+    for name in earlier.files if earlier else ():
+        if name not in names:
+            (folder / name).unlink(missing_ok=True)

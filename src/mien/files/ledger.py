@@ -1,0 +1,105 @@
+"""What became of all files, at the root of DIR: `manifest.json` and `people.csv` (and `segments.csv`).
+
+Both tell of everything in DIR, not only of the last command: files of earlier runs stay in, as long as their results
+(or, where they had failed, their videos) are still there. Of two commands that end in one DIR at the same moment one
+may lose the rows of the other; a command that names those files again (they are skipped) brings the rows back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mien import writing
+from mien.files.find import MANIFEST, PEOPLE, SEGMENTS
+from mien.files.job import Status
+from mien.files.record import version
+
+SCHEMA = "mien.manifest/1"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the manifest: the video's whole path, its `folder` under DIR, what became of it, and why."""
+
+    source: str
+    folder: str
+    status: Status
+    reason: str = ""
+    people: int = 0
+    seconds: float = 0.0
+    note: str = ""
+
+
+def write(out: Path, entries: Sequence[Entry], settings: Mapping[str, object]) -> None:
+    """Write `manifest.json`, `people.csv` and, where any file has one, `segments.csv`.
+
+    Raises `OSError` where the disk refuses.
+    """
+    kept = {entry.source: entry for entry in _earlier(out)}
+    kept.update((entry.source, entry) for entry in entries)
+    rows = sorted(kept.values(), key=lambda entry: (entry.folder, entry.source))
+    counts = {status: sum(entry.status == status for entry in rows) for status in ("ok", "failed", "skipped")}
+    manifest = {
+        "schema": SCHEMA,
+        "version": version(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": dict(settings),
+        "counts": counts,
+        "files": [asdict(entry) for entry in rows],
+    }
+    writing.text(out / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    folders = list(dict.fromkeys(entry.folder for entry in rows if entry.status != "failed"))
+    _tables(out, folders)
+
+
+def _earlier(out: Path) -> Iterator[Entry]:
+    """The rows of the manifest that is there, as far as they still hold."""
+    try:
+        rows = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["files"]
+        entries = [Entry(**row) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError):  # none yet, or none of ours: then there are no earlier rows
+        return
+    for entry in entries:
+        if os.path.exists(entry.source if entry.status == "failed" else out / entry.folder / "summary.json"):
+            yield entry
+
+
+def _tables(out: Path, folders: Sequence[str]) -> None:
+    import pandas as pd
+
+    people = [row for folder in folders for row in _people(out, folder)]
+    writing.table(out / PEOPLE, pd.DataFrame(people or None, columns=None if people else ["file", "folder", "id"]))
+    parts = {folder: out / folder / SEGMENTS for folder in folders if (out / folder / SEGMENTS).exists()}
+    if parts:
+        tables = [pd.read_csv(path).assign(folder=_shown(folder)) for folder, path in parts.items()]
+        table = pd.concat(tables, ignore_index=True)
+        writing.table(out / SEGMENTS, table[["folder", *(name for name in table.columns if name != "folder")]])
+
+
+def _people(out: Path, folder: str) -> Iterator[dict[str, Any]]:
+    summary = json.loads((out / folder / "summary.json").read_text(encoding="utf-8"))
+    for person in summary["faces"]:
+        yield {"file": summary["source"]["name"], "folder": _shown(folder), **_flat(person)}
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested names joined by _: {"hr": {"value": 61, "quality": 0.9}} -> {"hr": 61, "hr_quality": 0.9}."""
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        full = prefix if name == "value" and prefix else f"{prefix}_{name}" if prefix else name
+        if isinstance(item, Mapping):
+            flat.update(_flat(item, full))
+        else:
+            flat[full] = item
+    return flat
+
+
+def _shown(name: str) -> str:
+    """A file name as text that any program reads, though its bytes be no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,0 +1,224 @@
+"""Many files, in processes of this machine or on a Dask cluster; a process that dies is an outcome of its file.
+
+joblib does the work (https://joblib.readthedocs.io). What is added here is what it leaves open: when the system kills
+one of its processes, joblib gives up all tasks, and so the files that had begun are tried again, each in a process of
+its own: the one that kills its process again is the one to blame. On a cluster, Dask itself tries again elsewhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.files.job import Job, Outcome, Tick, explain, leftovers
+
+Work = Callable[[Job, Tick | None], Outcome]
+
+POLL = 0.25
+"""s between two looks at how far the processes are. Our choice: the bar moves smoothly, and it costs nothing."""
+
+DIED = (
+    "expected the process that analysed this file to end well, got a process that was killed or crashed (memory is the "
+    "usual reason: see the system's log); use fewer --workers, or convert the file with ffmpeg to a smaller picture"
+)
+LOST = "expected the Dask cluster to stay, got a lost connection; check the scheduler, then run the same command again"
+
+
+def run(
+    jobs: Sequence[Job], work: Work, workers: int = 1, cluster: str | None = None, tick: Tick | None = None
+) -> Iterator[tuple[Job, Outcome]]:
+    """Do `work` for every job and give (job, outcome) as they end, each job exactly once.
+
+    `workers` processes on this machine, or those of the Dask scheduler at `cluster` (such as tcp://host:8786), which
+    must see the same paths. A single job runs in this process. `tick` hears the sum of the shares done, 0..jobs.
+
+    Raises:
+        ValueError: the cluster's package is missing, or nobody answers there.
+    """
+    if cluster is None and len(jobs) < 2:
+        yield from _here(jobs, work, tick)
+        return
+    with _marks(len(jobs), tick) as marks:
+        results = _on_cluster(cluster, jobs, work) if cluster else _in_processes(jobs, work, workers, marks)
+        for index, outcome in results:
+            if outcome.reason == DIED:
+                for folder in leftovers(Path(jobs[index].folder)):
+                    shutil.rmtree(folder)
+            marks.note(index, 1.0)
+            yield jobs[index], outcome
+
+
+def _here(jobs: Sequence[Job], work: Work, tick: Tick | None) -> Iterator[tuple[Job, Outcome]]:
+    for job in jobs:
+        yield job, work(job, tick)
+
+
+# ---------------------------------------------------------------- how far is each process
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How far each job is, 0..1, in a file that every process maps: NaN where it has not begun."""
+
+    path: str
+
+    def note(self, index: int, share: float) -> None:
+        np.memmap(self.path, dtype=np.float64, mode="r+")[index] = share
+
+    def read(self) -> np.ndarray:
+        """(jobs,) shares."""
+        return np.fromfile(self.path)
+
+
+@contextmanager
+def _marks(jobs: int, tick: Tick | None) -> Iterator[Marks]:
+    folder = Path(tempfile.mkdtemp(prefix="mien-"))
+    np.full(jobs, np.nan).tofile(folder / "marks")  # the disk's room is taken now: a full disk later does no harm
+    marks, over = Marks(str(folder / "marks")), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(POLL):
+            if tick is not None:
+                tick(float(np.nansum(marks.read())))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield marks
+    finally:
+        over.set()
+        watcher.join()
+        shutil.rmtree(folder)
+
+
+def _task(index: int, job: Job, work: Work, marks: Marks | None) -> tuple[int, Outcome]:
+    """What runs in the other process."""
+    if marks is None:
+        return index, work(job, None)
+    last = 0.0
+
+    def tick(share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= POLL:
+            last = time.monotonic()
+            marks.note(index, share)
+
+    marks.note(index, 0.0)
+    return index, work(job, tick)
+
+
+# ---------------------------------------------------------------- this machine
+
+
+def _in_processes(
+    jobs: Sequence[Job], work: Work, workers: int, marks: Marks
+) -> Iterator[tuple[int, Outcome]]:
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    waiting = dict(enumerate(jobs))
+    while waiting:
+        try:
+            for index, outcome in _parallel(waiting, work, workers, marks):
+                del waiting[index]
+                yield index, outcome
+        except BrokenProcessPool:
+            begun = [index for index in waiting if not np.isnan(marks.read()[index])]
+            for index in begun or list(waiting)[:1]:
+                yield index, _alone(index, waiting.pop(index), work, marks)
+
+
+def _alone(index: int, job: Job, work: Work, marks: Marks) -> Outcome:
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    try:
+        [(_, outcome)] = _parallel({index: job}, work, 1, marks)
+        return outcome
+    except BrokenProcessPool:
+        return Outcome("failed", DIED)
+
+
+def _parallel(jobs: Mapping[int, Job], work: Work, workers: int, marks: Marks) -> Iterator[tuple[int, Outcome]]:
+    from joblib import Parallel, delayed
+
+    # joblib runs one job in this very process, which a broken file could take down: two processes, one task at a time
+    how = {"n_jobs": 2, "pre_dispatch": 1} if workers == 1 else {"n_jobs": min(workers, max(len(jobs), 2))}
+    run = Parallel(**how, backend="loky", batch_size=1, return_as="generator_unordered")
+    return run(delayed(_task)(index, job, work, marks) for index, job in list(jobs.items()))
+
+
+# ---------------------------------------------------------------- a cluster
+
+
+def _on_cluster(address: str, jobs: Sequence[Job], work: Work) -> Iterator[tuple[int, Outcome]]:
+    from joblib import Parallel, delayed, parallel_config
+
+    waiting = dict(enumerate(jobs))
+    with _client(address) as client, parallel_config(backend=_backend(client)):
+        run = Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
+        try:
+            for index, outcome in run(delayed(_task)(index, job, work, None) for index, job in list(waiting.items())):
+                del waiting[index]
+                yield index, outcome
+        except ConnectionError as error:
+            for index in waiting:
+                yield index, Outcome("failed", explain(error))
+
+
+def _backend(client: Any) -> Any:
+    from distributed import KilledWorker
+    from joblib._dask import DaskDistributedBackend
+
+    class Backend(DaskDistributedBackend):
+        """joblib's, in which a task that Dask gives up (it killed several workers) is an outcome.
+
+        joblib 1.6 hands such a failure to nobody and waits for ever.
+        """
+
+        def submit(self, func: Any, callback: Any = None) -> Any:
+            index = func.items[0][1][0]  # the first argument of _task
+            future = super().submit(func, callback)
+
+            def settle(ended: Any) -> None:
+                error = ended.exception()
+                if error is not None:
+                    reason = DIED if isinstance(error, KilledWorker) else explain(error)
+                    callback([(index, Outcome("failed", reason))])
+
+            future.add_done_callback(settle)
+            return future
+
+        def retrieve_result_callback(self, out: Any) -> Any:
+            if not isinstance(out, list):  # what Dask says of tasks whose scheduler is gone
+                raise ConnectionError(f"{LOST} ({type(out).__name__})")
+            return super().retrieve_result_callback(out)
+
+    return Backend(client=client)
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f'--cluster: expected the package distributed, got no package of this name ({error.name}); '
+            'run: pip install "mien[cluster]"'
+        ) from error
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"--cluster: expected a Dask scheduler at {address}, got {type(error).__name__}; "
+            "start one with: dask scheduler"
+        ) from error
+    with client:
+        yield client
