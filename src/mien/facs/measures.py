@@ -1,0 +1,107 @@
+"""What is measured on the face: lengths in mm between landmarks, in the head's axes.
+
+Each is the mean of the person's right and left side. That is no loss under a turned head: what mediapipe's
+model-made depth gets wrong there has opposite signs on the two sides, and cancels (docs/action_units.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Landmarks of mediapipe's face mesh: the person's right, the person's left.
+PLACES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "brow_inner": ((107, 66, 55, 65), (336, 296, 285, 295)),
+    "brow_outer": ((70, 63, 46, 53), (300, 293, 276, 283)),
+    "brow_end": ((107, 55), (336, 285)),
+    "canthi": ((33, 133), (263, 362)),
+    "lid_upper": ((158, 159, 160), (385, 386, 387)),
+    "lid_lower": ((144, 145, 153), (373, 374, 380)),
+    "pouch": ((228, 229, 230, 231), (448, 449, 450, 451)),
+    "cheek": ((50, 205, 101, 118), (280, 425, 330, 347)),
+    "wing": ((129, 98, 64), (358, 327, 294)),
+    "nose_base": ((2, 97), (2, 326)),
+    "corner": ((61, 76, 62, 78), (291, 306, 292, 308)),
+    "upper_edge": ((37, 39, 0), (267, 269, 0)),
+    "upper_inner": ((82, 81, 13), (312, 311, 13)),
+    "lower_inner": ((87, 178, 14), (317, 402, 14)),
+    "lower_edge": ((84, 181, 17), (314, 405, 17)),
+    "boss": ((208, 201), (428, 421)),
+    "chin": ((148, 176, 152), (377, 400, 152)),
+    "iris": ((468,), (473,)),
+    "nasal_canthus": ((133,), (362,)),
+    "temporal_canthus": ((33,), (263,)),
+}
+
+_X, _Y, _Z = 0, 1, 2
+
+# name: (axis, signed places). x counts outward from the midline on both sides.
+_LENGTHS: dict[str, tuple[int, dict[str, float]]] = {
+    "brow_inner": (_Y, {"brow_inner": 1, "canthi": -1}),
+    "brow_outer": (_Y, {"brow_outer": 1, "canthi": -1}),
+    "brow_apart": (_X, {"brow_end": 1}),
+    "lid_upper": (_Y, {"lid_upper": 1, "canthi": -1}),
+    "lid_lower": (_Y, {"lid_lower": 1, "canthi": -1}),
+    "pouch": (_Y, {"pouch": 1, "canthi": -1}),
+    "cheek": (_Y, {"cheek": 1, "canthi": -1}),
+    "wing": (_Y, {"wing": 1, "canthi": -1}),
+    "nose_width": (_X, {"wing": 1}),
+    "philtrum": (_Y, {"nose_base": 1, "upper_edge": -1}),
+    "lip_upper": (_Y, {"upper_edge": 1, "upper_inner": -1}),
+    "lip_gap": (_Y, {"upper_inner": 1, "lower_inner": -1}),
+    "lip_lower": (_Y, {"lower_inner": 1, "lower_edge": -1}),
+    "chin_lip": (_Y, {"lower_edge": 1, "chin": -1}),
+    "boss": (_Y, {"boss": 1, "chin": -1}),
+    "corner_rise": (_Y, {"corner": 1, "upper_edge": -0.5, "lower_edge": -0.5}),
+    "corner_out": (_X, {"corner": 1}),
+    "corner_depth": (_Z, {"upper_edge": 0.5, "lower_edge": 0.5, "corner": -1}),
+    "gaze_rise": (_Y, {"iris": 1, "canthi": -1}),
+}
+MEASURES = tuple(_LENGTHS)
+"""(M,) names of the measures, in the order of every array of them."""
+
+POINTS = np.array(sorted({index for pair in PLACES.values() for side in pair for index in side}))
+"""(P,) the landmarks that are used."""
+
+_SLOT = {index: slot for slot, index in enumerate(POINTS.tolist())}
+
+
+def _matrix() -> np.ndarray:
+    """(M, P * 3): measures are linear in the coordinates."""
+    matrix = np.zeros((len(MEASURES), len(POINTS), 3))
+    for row, (axis, terms) in enumerate(_LENGTHS.values()):
+        for place, sign in terms.items():
+            for side, indices in zip((-1.0, 1.0), PLACES[place], strict=True):
+                outward = side if axis == _X else 1.0
+                for index in indices:
+                    matrix[row, _SLOT[index], axis] += sign * outward / (2 * len(indices))
+    return matrix.reshape(len(MEASURES), -1)
+
+
+_MATRIX = _matrix()
+
+
+def measures(points: np.ndarray) -> np.ndarray:
+    """points (T, P, 3) mm in the head's axes, in the order of `POINTS` -> (T, M) mm, in the order of `MEASURES`."""
+    flat = np.ascontiguousarray(points).reshape(len(points), -1, 1)
+    return (_MATRIX @ flat)[:, :, 0]
+
+
+# mm from the iris to what the eye turns about, sideways and up: 15.3 and 12.5 mm behind the cornea's apex (Positions
+# of the horizontal and vertical centre of rotation in eyes with different refractive errors, Ophthalmic Physiol. Opt.
+# 2022, 42:376-383, 10.1111/opo.12940), less the 3.6 mm that the iris lies behind the apex (Gullstrand's eye).
+_RADII = np.array([11.7, 8.9])
+# our choice: where the iris sits between the corners of the eye when the eyes look straight ahead, mm above the line
+# of the corners; mean of the frontal faces in which the person looks at the camera (docs/action_units.md).
+_REST = 1.3
+
+
+def gaze(points: np.ndarray) -> np.ndarray:
+    """points (T, P, 3) mm in the head's axes -> (T, 2) yaw, pitch of the eyes in the head in degrees, the mean of both."""
+
+    def at(place: str) -> np.ndarray:
+        return points[:, [[_SLOT[i] for i in side] for side in PLACES[place]]].mean(axis=2)  # (T, 2 sides, 3)
+
+    middle = (at("nasal_canthus") + at("temporal_canthus")) / 2
+    offset = (at("iris") - middle).mean(axis=1)
+    sine = np.stack([offset[:, _X], offset[:, _Y] - _REST], axis=1) / _RADII
+    return np.degrees(np.arcsin(np.clip(sine, -1, 1)))

@@ -1,0 +1,93 @@
+"""From landmarks to action units, head pose and gaze, a few frames at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..tasks import ACTION_UNITS
+from .head import angles, head_frame
+from .measures import POINTS, gaze, measures
+from .neutral import STEP, Neutral
+from .units import solve
+
+LANDMARKS = 478
+# our choice: beyond these angles (degrees) half of the face is hidden and the mesh invents it (docs/action_units.md).
+FURTHEST_YAW, FURTHEST_PITCH = 40.0, 35.0
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """A row a frame: `aus` (T, A) 0..5 in the order of `ACTION_UNITS`; `pose` (T, 3), `gaze` (T, 2) as in `types.Window`.
+
+    Rows without landmarks are NaN; where the head is turned too far, `aus` and `gaze` are.
+    """
+
+    aus: np.ndarray
+    pose: np.ndarray
+    gaze: np.ndarray
+
+
+class Reader:
+    """Reads one person. State: what this person's neutral face is, and the frames of the second that is not over.
+
+    `neutral` (N, 478, 3) px: landmarks of frames in which the person is neutral; without it the neutral is learnt.
+    """
+
+    def __init__(self, neutral: np.ndarray | None = None) -> None:
+        self.neutral = Neutral()
+        if neutral is not None:
+            landmarks = _check(neutral)
+            seen = np.isfinite(landmarks).all(axis=(1, 2))
+            if not seen.any():
+                raise ValueError("Reader: expected neutral landmarks of at least one frame with a face, got none; "
+                                 "choose a stretch in which the face is seen")  # fmt: skip
+            self.neutral = Neutral.given(measures(head_frame(landmarks[seen], POINTS)[0]))
+        self._step: int | None = None
+        self._held: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def read(self, times: np.ndarray, landmarks: np.ndarray, size: tuple[int, int]) -> Measures:
+        """times (T,) s, increasing over all calls; landmarks (T, 478, 3) px, NaN rows without a face; size of the
+        picture (width, height) px -> `Measures`. How the frames are cut into calls changes nothing."""
+        times, landmarks = np.asarray(times, dtype=np.float64), _check(landmarks)
+        if times.shape != landmarks.shape[:1]:
+            raise ValueError(f"Reader.read: expected one time a frame, got {len(times)} times, {len(landmarks)} frames")
+        result = Measures(*(np.full((len(times), n), np.nan) for n in (len(ACTION_UNITS), 3, 2)))
+        seen = np.flatnonzero(np.isfinite(landmarks).all(axis=(1, 2)))
+        if not len(seen):
+            return result
+        points, rotation = head_frame(landmarks[seen], POINTS)
+        pose = angles(rotation)
+        result.pose[seen] = pose
+        facing = (abs(pose[:, 1]) <= FURTHEST_YAW) & (abs(pose[:, 0]) <= FURTHEST_PITCH)
+        seen, points = seen[facing], points[facing]
+        result.gaze[seen] = gaze(points)
+        measured = measures(points)
+        steps = np.floor(times[seen] / STEP).astype(int)
+        for step in np.unique(steps):
+            here = steps == step
+            result.aus[seen[here]] = self._units(int(step), times[seen[here]], measured[here])
+        return result
+
+    def _units(self, step: int, times: np.ndarray, measured: np.ndarray) -> np.ndarray:
+        """times (T,) s, measured (T, M) mm of one step -> (T, A) intensities against the neutral from before it."""
+        if self._step is not None and step != self._step:
+            self._learn()
+        self._step = step
+        intensities = solve(measured - self.neutral.mean, self.neutral.spread)
+        self._held.append((times, measured, intensities))
+        return intensities[:, : len(ACTION_UNITS)]
+
+    def _learn(self) -> None:
+        times, measured, intensities = (np.concatenate(rows) for rows in zip(*self._held, strict=True))
+        self._held = []
+        self.neutral.learn(measured, intensities, share=(times[-1] - times[0]) / STEP)
+
+
+def _check(landmarks: np.ndarray) -> np.ndarray:
+    landmarks = np.asarray(landmarks, dtype=np.float64)
+    if landmarks.ndim != 3 or landmarks.shape[1:] != (LANDMARKS, 3):
+        raise ValueError(f"landmarks: expected (T, {LANDMARKS}, 3) px with irises, got {landmarks.shape}; "
+                         "use the refined mesh")  # fmt: skip
+    return landmarks
