@@ -96,7 +96,7 @@ _REST = 1.3
 
 
 def gaze(points: np.ndarray) -> np.ndarray:
-    """points (T, P, 3) mm in the head's axes -> (T, 2) yaw, pitch of the eyes in the head in degrees, the mean of both."""
+    """points (T, P, 3) mm in the head's axes -> (T, 2) yaw, pitch of the eyes in the head in degrees."""
 
     def at(place: str) -> np.ndarray:
         return points[:, [[_SLOT[i] for i in side] for side in PLACES[place]]].mean(axis=2)  # (T, 2 sides, 3)

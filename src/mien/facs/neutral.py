@@ -26,8 +26,8 @@ POPULATION = {
     "brow_inner": (20.1, 2.4), "brow_outer": (17.0, 1.5), "brow_apart": (13.5, 1.1), "lid_upper": (4.5, 1.0),
     "lid_lower": (-3.4, 0.6), "pouch": (-11.6, 0.9), "cheek": (-30.4, 2.2), "wing": (-40.6, 2.7),
     "nose_width": (19.0, 1.2), "philtrum": (15.1, 1.7), "lip_upper": (6.0, 1.3), "lip_gap": (0.5, 0.4),
-    "lip_lower": (8.8, 1.4), "chin_lip": (36.1, 2.0), "boss": (15.5, 0.9), "corner_rise": (1.1, 1.4), "corner_out": (23.0, 1.8), "corner_depth": (14.1, 0.9),
-    "gaze_rise": (1.3, 0.7),
+    "lip_lower": (8.8, 1.4), "chin_lip": (36.1, 2.0), "boss": (15.5, 0.9),
+    "corner_rise": (1.1, 1.4), "corner_out": (23.0, 1.8), "corner_depth": (14.1, 0.9), "gaze_rise": (1.3, 0.7),
 }  # fmt: skip
 
 STEP = 1.0

@@ -19,7 +19,7 @@ FURTHEST_YAW, FURTHEST_PITCH = 40.0, 35.0
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """A row a frame: `aus` (T, A) 0..5 in the order of `ACTION_UNITS`; `pose` (T, 3), `gaze` (T, 2) as in `types.Window`.
+    """A row a frame: `aus` (T, A) 0..5 in the order of `ACTION_UNITS`, `pose` (T, 3), `gaze` (T, 2) of `types.Window`.
 
     Rows without landmarks are NaN; where the head is turned too far, `aus` and `gaze` are.
     """
