@@ -68,6 +68,7 @@ def of_table(table: pd.DataFrame, video: str, events: Sequence[Event]) -> pd.Dat
     base = [e for e in mine if e.baseline or (not named and e.condition.lower() == "baseline")]
     numbers = table.select_dtypes(["number", "bool"]).drop(columns=["start", "end", "face_id"])
     numbers = numbers.assign(tracked=table["state"] == "tracked").astype(np.float64)
+    names = [*map(str, numbers), *(f"{name}_change" for name in numbers)]
     rows = []
     for face, own in table.groupby("face_id", sort=True):
         own = own.sort_values(["start", "end"])
@@ -78,10 +79,8 @@ def of_table(table: pd.DataFrame, video: str, events: Sequence[Event]) -> pd.Dat
             mean, seconds = _mean(begin, end, values, wanted)
             keys: dict[str, object] = {"video": video, "face_id": face, "condition": condition,
                                        "baseline": all(event in base for event in wanted), "seconds": seconds}
-            change = {f"{name}_change": x for name, x in zip(numbers, mean - zero, strict=True)}
-            rows.append({**keys, **dict(zip(numbers, mean, strict=True)), **change})
-    columns = [*KEYS, *numbers, *(f"{name}_change" for name in numbers)]
-    return pd.DataFrame(rows, columns=columns)
+            rows.append({**keys, **dict(zip(names, [*mean, *(mean - zero)], strict=True))})
+    return pd.DataFrame(rows, columns=[*KEYS, *names])
 
 
 def _mean(begin: np.ndarray, end: np.ndarray, values: np.ndarray, events: Sequence[Event]) -> tuple[np.ndarray, float]:
@@ -157,7 +156,7 @@ def _event(columns: list[str], cells: list[str], separator: str, where: str) -> 
     row = dict(zip(columns, [*cells, *[""] * len(columns)], strict=False))
     start, end = (_seconds(row[name], name, separator, where) for name in ("start", "end"))
     if end <= start:
-        raise EventsError(f"{where}: expected an end after the start of {start:g} s, got {end:g} s; correct one of them")
+        raise EventsError(f"{where}: expected an end after the start of {start:g} s, got {end:g} s; correct one")
     if not row["condition"]:
         raise EventsError(f"{where}: expected a condition's name, got an empty cell")
     mark = row.get("baseline", "").lower()
