@@ -9,7 +9,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -63,8 +63,12 @@ class Options:
 
     def check(self) -> None:
         """Find what is wrong with the options before any file is read. `ValueError` or `OSError` says it."""
+        from mien import segments
+
         self.stream()
         self.settings  # noqa: B018 (reads the files that are named)
+        if self.segments is not None:
+            segments.read(self.segments)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -166,6 +170,7 @@ def _perform(job: Job, tick: Tick | None, start: float) -> record.Done:
     stat = os.stat(job.path)
     options = job.options
     timeline = analyze(job.path, options.stream(), progress=tick)
+    timeline = replace(timeline, source=replace(timeline.source, name=record.shown(timeline.source.name)))
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _staging(folder) as staging:
@@ -197,11 +202,13 @@ def _write(timeline: Timeline, job: Job, folder: Path) -> None:
     if options.fex:
         writing.table(folder / "fex.csv", timeline.to_fex())
     if options.segments is not None:
-        writing.table(folder / "segments.csv", segments.means(timeline, options.segments))
+        # by the whole path: in the events, s01/talk.mp4 must not be s02/talk.mp4
+        table = segments.of_table(timeline.to_pandas(), job.path, segments.read(options.segments))
+        writing.table(folder / "segments.csv", table.assign(video=timeline.source.name))
     if options.overlay:
         overlay.write(job.path, timeline, folder / "overlay.mp4", blur=options.blur)
     report.write(timeline, folder / "report.html", images=options.images, blur=options.blur)
-    writing.text(folder / "summary.json", summary.summarize(timeline).model_dump_json(indent=2) + "\n")
+    summary.summarize(timeline).save(folder / "summary.json")
 
 
 @contextmanager

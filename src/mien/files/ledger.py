@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mien import writing
+from mien import summary, writing
 from mien.files.find import MANIFEST, PEOPLE, SEGMENTS
 from mien.files.job import Status
-from mien.files.record import version
+from mien.files.record import shown, version
 
 SCHEMA = "mien.manifest/1"
 
@@ -73,33 +73,19 @@ def _earlier(out: Path) -> Iterator[Entry]:
 def _tables(out: Path, folders: Sequence[str]) -> None:
     import pandas as pd
 
-    people = [row for folder in folders for row in _people(out, folder)]
-    writing.table(out / PEOPLE, pd.DataFrame(people or None, columns=None if people else ["file", "folder", "id"]))
+    rows = [row for folder in folders for row in _people(out, folder)]
+    people = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["video", "folder", "face_id"])
+    writing.table(out / PEOPLE, people)
     parts = {folder: out / folder / SEGMENTS for folder in folders if (out / folder / SEGMENTS).exists()}
     if parts:
-        tables = [pd.read_csv(path).assign(folder=_shown(folder)) for folder, path in parts.items()]
-        table = pd.concat(tables, ignore_index=True)
-        writing.table(out / SEGMENTS, table[["folder", *(name for name in table.columns if name != "folder")]])
+        kinds = {"video": str, "condition": str}
+        tables = [pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""]) for path in parts.values()]
+        for folder, table in zip(parts, tables, strict=True):
+            table.insert(1, "folder", shown(folder))
+        writing.table(out / SEGMENTS, pd.concat(tables, ignore_index=True))
 
 
 def _people(out: Path, folder: str) -> Iterator[dict[str, Any]]:
-    summary = json.loads((out / folder / "summary.json").read_text(encoding="utf-8"))
-    for person in summary["faces"]:
-        yield {"file": summary["source"]["name"], "folder": _shown(folder), **_flat(person)}
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested names joined by _: {"hr": {"value": 61, "quality": 0.9}} -> {"hr": 61, "hr_quality": 0.9}."""
-    flat: dict[str, Any] = {}
-    for name, item in value.items():
-        full = prefix if name == "value" and prefix else f"{prefix}_{name}" if prefix else name
-        if isinstance(item, Mapping):
-            flat.update(_flat(item, full))
-        else:
-            flat[full] = item
-    return flat
-
-
-def _shown(name: str) -> str:
-    """A file name as text that any program reads, though its bytes be no UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """The rows of one video: the columns of docs/columns.md, and behind the video's name its folder under DIR."""
+    for row in summary.read(out / folder / "summary.json").rows():
+        yield {"video": row.pop("video"), "folder": shown(folder), **row}

@@ -76,6 +76,11 @@ def save(done: Done, folder: Path) -> None:
     writing.text(folder / NAME, json.dumps({"schema": SCHEMA, **asdict(done)}, indent=1) + "\n")
 
 
+def shown(name: str) -> str:
+    """A file name as text that any program reads, though its bytes be no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def version() -> str:
     """The version of mien that is installed."""
     return importlib.metadata.version("mien")

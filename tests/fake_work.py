@@ -1,0 +1,32 @@
+"""Work for pools, importable by other processes: what a file does is said by its name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from mien.files import Job, Outcome
+from mien.files.job import Tick
+
+
+def work(job: Job, tick: Tick | None) -> Outcome:
+    """kill...: the process is killed; bad...: fails; slow...: takes a second; anything else is done at once.
+
+    Leaves in the job's folder a file for each time that it began, which holds the process's id.
+    """
+    folder = Path(job.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"begun-{time.monotonic_ns()}").write_text(str(os.getpid()))
+    name = Path(job.path).name
+    if tick is not None:
+        tick(0.5)
+    if name.startswith("kill"):
+        (folder / ".partial-of-the-dead").mkdir(exist_ok=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name.startswith("slow"):
+        time.sleep(1)
+    if name.startswith("bad"):
+        return Outcome("failed", "expected better, got worse")
+    return Outcome("ok", note=str(os.getpid()))
