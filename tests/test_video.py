@@ -294,13 +294,14 @@ def test_a_stream_without_time_stamps_says_where_its_times_come_from(tmp_path):
 
 
 def patched_stamps(path: Path, wanted: dict[int, int]) -> Path:
-    """Other time stamps (ms) for some blocks of a Matroska file of mjpeg in one cluster."""
+    """Other time stamps (ms) for some blocks of a Matroska file of 20 mjpeg frames, 50 ms each."""
     data = bytearray(path.read_bytes())
     blocks = list(re.finditer(rb"\x81(..)\x80\xff\xd8\xff", bytes(data), re.DOTALL))
     assert len(blocks) == 20
     for index, stamp in wanted.items():
         at = blocks[index].start() + 1
-        data[at : at + 2] = struct.pack(">h", stamp)
+        in_cluster = struct.unpack(">h", data[at : at + 2])[0]
+        data[at : at + 2] = struct.pack(">h", in_cluster + stamp - 50 * index)
     path.write_bytes(data)
     return path
 
@@ -310,7 +311,7 @@ def patched_stamps(path: Path, wanted: dict[int, int]) -> Path:
     ({10: 130}, {10}),  # far back
     ({10: 30000}, {10}),  # far ahead, alone: the rest stays
     ({0: 30000}, {0}),
-    ({5: 10}, {5}),
+    ({19: 10}, {19}),
 ])
 def test_time_stamps_that_go_wrong(tmp_path, wanted, dropped):
     path = write(tmp_path / "a.mkv", "mjpeg", "yuvj420p", count=20, rate=20)
