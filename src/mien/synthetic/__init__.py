@@ -1,0 +1,18 @@
+"""Synthetic people with known truth: faces that move, with a pulse in their skin, rendered without any estimator's code."""
+
+from mien.synthetic.actor import Actor
+from mien.synthetic.disturbances import Flicker, LightChange, Nod, Occlusion, Speech
+from mien.synthetic.expressions import PROTOTYPES, expression
+from mien.synthetic.figure import Light
+from mien.synthetic.identity import Identity, identity
+from mien.synthetic.muscles import ACTION_UNITS
+from mien.synthetic.physiology import SIGNATURE, Blinks, Pulse, Respiration
+from mien.synthetic.scene import Scene
+from mien.synthetic.truth import ActorTruth, Truth, load
+from mien.synthetic.write import write
+
+__all__ = [
+    "ACTION_UNITS", "PROTOTYPES", "SIGNATURE", "Actor", "ActorTruth", "Blinks", "Flicker", "Identity", "Light",
+    "LightChange", "Nod", "Occlusion", "Pulse", "Respiration", "Scene", "Speech", "Truth", "expression", "identity",
+    "load", "write",
+]

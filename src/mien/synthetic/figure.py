@@ -1,0 +1,230 @@
+"""One head that can be drawn: its surface deformed by the muscles, seen by the camera, lit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mien.synthetic import eyes, hair, mouth
+from mien.synthetic.camera import Hits, View, trace
+from mien.synthetic.head import WRAP, Grid, layout, radius
+from mien.synthetic.identity import Identity
+from mien.synthetic.muscles import ACTION_UNITS, JAW, moves
+from mien.synthetic.skin import texture
+
+SHAPE = Grid(1.25)                                        # of the geometry
+PAINT = Grid(0.6)                                         # of the colours
+FACE = Grid(1.25, top=100.0, bottom=-165.0, reach=1.25)   # the part that the muscles move
+
+
+@dataclass(frozen=True)
+class Light:
+    """Where the light comes from (right, up, towards the camera), how much of it is diffuse sky, its colour."""
+
+    direction: tuple[float, float, float] = (-0.35, 0.55, 0.76)
+    sky: float = 0.52
+    colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    gloss: float = 0.10
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """What a head adds to a picture, at `left`, `top` px: float32 `colour` (rows, columns, 3) 0..255, `alpha` and `skin`
+    (rows, columns) 0..1; `skin` is the share of the pixel that pulses."""
+
+    left: int
+    top: int
+    colour: np.ndarray
+    alpha: np.ndarray
+    skin: np.ndarray
+
+
+class Figure:
+    """The drawable head of one identity. Builds its maps once; `draw` is called for every frame."""
+
+    def __init__(self, person: Identity):
+        self.person, self.place = person, layout(person)
+        skin = radius(person, self.place, SHAPE)
+        cover = hair.cover(person, self.place, SHAPE)
+        self.radius = skin + hair.thickness(person, cover, SHAPE)
+        self.normals = _normals(self.radius, SHAPE)
+        fine = cv2.resize(skin, PAINT.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        self.paint = texture(person, self.place, PAINT, fine, hair.cover(person, self.place, PAINT)).colour
+        self._face = _Face(self)
+
+    def draw(self, view: View, aus: np.ndarray, gaze: tuple[float, float], pulse: np.ndarray, light: Light,
+             size: tuple[int, int]) -> Layer | None:
+        """View, intensities (18,), gaze degrees, relative change (3,) of the skin's colour, light, (width, height) of
+        the picture -> Layer, None where the head is out of the picture."""
+        state = self._face.state(aus)
+        hits = trace(state.radius, SHAPE, view, self._box(view, size))
+        if hits is None:
+            return None
+        colour, glint = self._colour(hits, state, aus, gaze, 1 / view.scale)
+        skin = colour[..., 3]
+        lit = _shade(state.normals, hits, view, light)
+        rgb = colour[..., :3] * lit[0][..., None] * np.asarray(light.colour, np.float32)
+        rgb += (lit[1] * (0.35 + 0.65 * skin) + glint)[..., None]
+        for channel in range(3):
+            rgb[..., channel] *= 1 + np.float32(pulse[channel]) * skin
+        return Layer(hits.left, hits.top, rgb, hits.alpha, skin * hits.alpha)
+
+    def _box(self, view: View, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        angles = np.linspace(-np.pi, np.pi, 25)
+        heights = np.array([-175.0, -100.0, 0.0, 80.0, self.place.tr + 60])
+        wide = np.array([95.0, 92.0, 105.0, 100.0, 40.0])
+        ring = np.stack([np.outer(wide, np.sin(angles)), np.repeat(heights[:, None], 25, 1),
+                         np.outer(wide + 22, np.cos(angles))], -1).reshape(-1, 3)
+        spots = view.project(ring)
+        x0, y0 = np.floor(spots.min(0)).astype(int)
+        x1, y1 = np.ceil(spots.max(0)).astype(int)
+        return max(x0, 0), max(y0, 0), min(x1, size[0]), min(y1, size[1])
+
+    def _colour(self, hits: Hits, state: _State, aus: np.ndarray, gaze: tuple[float, float], pixel: float
+                ) -> tuple[np.ndarray, np.ndarray]:
+        column, row = FACE.columns(hits.angle), FACE.rows(hits.height)
+        shift = _look(state.shift, column, row)
+        angle, height = hits.angle + shift[..., 0], hits.height + shift[..., 1]
+        colour = _look(self.paint, PAINT.columns(angle), PAINT.rows(height), cv2.BORDER_REPLICATE)
+        glint = np.zeros(hits.alpha.shape, np.float32)
+        at = self.place
+        part = _part(hits, at.eye_outer + 6, -16.0, 20.0)
+        if part is not None:
+            lid = eyes.lids(self.person, aus, gaze)
+            glint[part] = eyes.paint(self.person, at, lid, gaze, hits.x[part], hits.height[part], colour[part], pixel)
+        jaw = JAW * float(aus[_JAW]) / 5
+        part = _part(hits, at.mouth + 14, at.sto - at.lower - 26, at.sto + at.upper + 12)
+        if part is not None and state.open > 0.05:
+            self._mouth(hits, state, part, colour, jaw, pixel)
+        return colour, glint
+
+    def _mouth(self, hits: Hits, state: _State, part: tuple[slice, slice], colour: np.ndarray, jaw: float,
+               pixel: float) -> None:
+        """Redo the lips pixel by pixel, the upper and the lower each by its own map, and paint what is between them."""
+        angle, height, x = hits.angle[part], hits.height[part], hits.x[part]
+        column, row = FACE.columns(angle), FACE.rows(height)
+        both = _look(state.lips, column, row)
+        over, under = both[..., 0], both[..., 1]
+        upper = over < under
+        shift = np.where(upper[..., None], _look(state.shift_upper, column, row), _look(state.shift_lower, column, row))
+        lips = _look(self.paint, PAINT.columns(angle + shift[..., 0]), PAINT.rows(height + shift[..., 1]),
+                     cv2.BORDER_REPLICATE)
+        colour[part] = lips
+        mouth.paint(self.place, jaw, x, height, np.minimum(over, under), over, colour[part], pixel)
+
+
+_JAW = ACTION_UNITS.index("AU26")
+
+
+def _part(hits: Hits, wide: float, low: float, high: float) -> tuple[slice, slice] | None:
+    """The smallest rectangle of the picture's part that shows |x| < wide, low < height < high of the face."""
+    seen = (np.abs(hits.x[::2, ::2]) < wide) & (hits.height[::2, ::2] > low) & (hits.height[::2, ::2] < high)
+    seen &= (hits.alpha[::2, ::2] > 0) & (np.cos(hits.angle[::2, ::2]) > 0)
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if not len(rows) or len(rows) < 2 or len(columns) < 2:
+        return None
+    return slice(2 * rows[0], 2 * rows[-1] + 2), slice(2 * columns[0], 2 * columns[-1] + 2)
+
+
+def _look(values: np.ndarray, column: np.ndarray, row: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
+    return cv2.remap(values, column, row, cv2.INTER_LINEAR, borderMode=border)
+
+
+def _shade(normals: np.ndarray, hits: Hits, view: View, light: Light) -> tuple[np.ndarray, np.ndarray]:
+    """-> light that the surface scatters (1: a surface facing the lamp), and the gloss 0..255."""
+    n = _look(normals, SHAPE.columns(hits.angle), SHAPE.rows(hits.height), cv2.BORDER_REPLICATE)
+    lamp = np.asarray(light.direction) / np.linalg.norm(light.direction)
+    half = lamp + [0, 0, 1]
+    to_head = view.rotation.T
+    toward = cv2.transform(n, np.stack([to_head @ lamp, to_head @ (half / np.linalg.norm(half)), to_head @ [0, 1, 0]]
+                                       ).astype(np.float32))
+    wrapped = np.clip((toward[..., 0] + 0.25) / 1.25, 0, None)
+    sky = light.sky * (0.84 + 0.16 * toward[..., 2])
+    shine = np.clip(toward[..., 1], 0, 1)
+    shine = shine * shine
+    shine = shine * shine
+    shine = shine * shine * shine
+    return sky + (1.12 - light.sky) * wrapped, 255 * light.gloss * shine
+
+
+def _normals(radius: np.ndarray, grid: Grid) -> np.ndarray:
+    """radius (rows, columns) mm -> unit normals float32 (rows, columns, 3) left, up, ahead."""
+    around = cv2.Sobel(radius, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
+    around *= np.float32(WRAP / grid.mm) / radius
+    down = cv2.Sobel(radius, cv2.CV_32F, 0, 1, ksize=3, scale=-1 / 8, borderType=cv2.BORDER_REPLICATE) / np.float32(grid.mm)
+    scale = 1 / np.sqrt(1 + around**2 + down**2)
+    sin, cos = np.sin(grid.angles)[None], np.cos(grid.angles)[None]
+    return np.dstack([(sin - around * cos) * scale, -down * scale, (cos + around * sin) * scale]).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """A face under tension: over SHAPE the `radius` and `normals`; over FACE what to add to (angle, height) of a place
+    to get where its skin rests (`shift`, and as the upper and lower lip has it), `lips` mm beyond the upper and lower
+    lip's edge (negative on the lip); `open` mm, the widest opening."""
+
+    radius: np.ndarray
+    normals: np.ndarray
+    shift: np.ndarray
+    shift_upper: np.ndarray
+    shift_lower: np.ndarray
+    lips: np.ndarray
+    open: float
+
+
+class _Face:
+    """Turns intensities into a `_State`; remembers the last."""
+
+    def __init__(self, figure: Figure):
+        self.base_radius, self.base_normals = figure.radius, figure.normals
+        top = round((SHAPE.top - FACE.top) / SHAPE.mm)
+        left = (SHAPE.shape[1] - FACE.shape[1]) // 2
+        self.window = slice(top, top + FACE.shape[0]), slice(left, left + FACE.shape[1])
+        self.radius = np.ascontiguousarray(figure.radius[self.window])
+        angle, height = np.meshgrid(FACE.angles, FACE.heights)
+        x = self.radius * np.sin(angle)
+        self.above = (height - figure.place.mouth_line(x)).astype(np.float32)
+        edge = np.clip((1.2 - np.abs(angle)) / 0.25, 0, 1) * np.clip((95 - height) / 15, 0, 1)
+        move = moves(x, height, figure.place) * edge
+        sin, cos = np.sin(angle), np.cos(angle)
+        turn = (move[:, :, 0] * cos - move[:, :, 2] * sin) / self.radius
+        grow = move[:, :, 0] * sin + move[:, :, 2] * cos
+        self.basis = np.stack([turn, move[:, :, 1], grow], -1).astype(np.float32).reshape(len(ACTION_UNITS), -1)
+        self.grid = tuple(v.astype(np.float32) for v in np.meshgrid(np.arange(FACE.shape[1]), np.arange(FACE.shape[0])))
+        self.last: tuple[bytes, _State] | None = None
+
+    def state(self, aus: np.ndarray) -> _State:
+        key = np.round(np.asarray(aus, np.float64), 4).tobytes()
+        if self.last is None or self.last[0] != key:
+            self.last = key, self._solve(np.asarray(aus, np.float32))
+        return self.last[1]
+
+    def _solve(self, aus: np.ndarray) -> _State:
+        active = np.flatnonzero(aus > 1e-4)
+        move = (aus[active] @ self.basis[active]).reshape(2, *FACE.shape, 3)
+        maps, radii, lips = [], [], []
+        for lip, sign in ((0, -1), (1, 1)):
+            column, row = self._rest(move[lip])
+            maps.append(np.dstack([(column - self.grid[0]) * np.float32(FACE.mm / WRAP),
+                                   (self.grid[1] - row) * np.float32(FACE.mm)]))
+            radii.append(_look(self.radius, column, row, cv2.BORDER_REPLICATE)
+                         + _look(np.ascontiguousarray(move[lip][..., 2]), column, row, cv2.BORDER_REPLICATE))
+            lips.append(sign * _look(self.above, column, row, cv2.BORDER_REPLICATE))
+        upper = lips[0] < lips[1]
+        shift = np.where(upper[..., None], maps[0], maps[1])
+        radius, normals = self.base_radius.copy(), self.base_normals.copy()
+        radius[self.window] = np.where(upper, radii[0], radii[1])
+        normals[self.window] = _normals(radius[self.window], FACE)
+        beyond = np.dstack(lips)
+        return _State(radius, normals, shift, maps[0], maps[1], beyond, float(np.minimum(*lips).max()))
+
+    def _rest(self, move: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Forward movement over the resting face -> column and row of the resting skin that is now at each texel."""
+        flow = np.ascontiguousarray(move[..., :2]) * np.array([WRAP / FACE.mm, -1 / FACE.mm], np.float32)
+        column, row = self.grid
+        for _ in range(4):
+            step = _look(flow, column, row, cv2.BORDER_REPLICATE)
+            column, row = self.grid[0] - step[..., 0], self.grid[1] - step[..., 1]
+        return column, row

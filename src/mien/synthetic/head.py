@@ -1,0 +1,229 @@
+"""The head's shape: a surface in cylinder coordinates, radius(angle, height), in mm.
+
+The axis runs down through the middle of the head; angle 0 looks ahead, positive to the person's left; height 0 is the
+line of the pupils, up positive. In these coordinates a turn of the head about its axis is a mere shift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from mien.synthetic.identity import Identity
+
+WRAP = 90.0      # mm: radius of the cylinder that the maps are unrolled from
+TOP, BOTTOM = 150.0, -215.0
+NASION = 7.0     # height of the nasion over the pupils, mm; our choice: Farkas does not give it, faces show 5-9
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A map over the unrolled surface with a texel every `mm`: rows from `top` down to `bottom`, angles -`reach`..`reach`."""
+
+    mm: float
+    top: float = TOP
+    bottom: float = BOTTOM
+    reach: float = np.pi
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return int((self.top - self.bottom) / self.mm), int(2 * self.reach * WRAP / self.mm)
+
+    @property
+    def heights(self) -> np.ndarray:
+        """(rows,) mm."""
+        return (self.top - (np.arange(self.shape[0]) + 0.5) * self.mm).astype(np.float32)
+
+    @property
+    def angles(self) -> np.ndarray:
+        """(columns,) rad."""
+        return ((np.arange(self.shape[1]) + 0.5) * self.mm / WRAP - self.reach).astype(np.float32)
+
+    def columns(self, angle: np.ndarray) -> np.ndarray:
+        """Angle in rad -> column, for cv2.remap."""
+        return (angle + self.reach) * np.float32(WRAP / self.mm) - np.float32(0.5)
+
+    def rows(self, height: np.ndarray) -> np.ndarray:
+        """Height in mm -> row, for cv2.remap."""
+        return (self.top - height) * np.float32(1 / self.mm) - np.float32(0.5)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the features of a face lie at rest, mm in the frontal view; x is of the person's left side."""
+
+    tr: float
+    nasion: float
+    prn: float
+    sn: float
+    sto: float
+    sulcus: float
+    gn: float
+    brow: float
+    eye_inner: float
+    eye_outer: float
+    tilt: float          # outer corner of the eye over the inner one
+    alar: float
+    mouth: float         # half the width
+    upper: float         # height of the upper lip's red
+    lower: float
+
+    @property
+    def eye(self) -> float:
+        """x of the middle of the eye."""
+        return (self.eye_inner + self.eye_outer) / 2
+
+    def mouth_line(self, x: np.ndarray) -> np.ndarray:
+        """Height at which the closed lips meet, a shallow bow."""
+        u = np.clip(np.abs(x) / self.mouth, 0, 1.3)
+        return (self.sto + 1.0 * u**2 - 1.3 * np.exp(-((u / 0.22) ** 2)) - 1.2 * u**6).astype(np.float32)
+
+
+def layout(person: Identity) -> Layout:
+    """Identity -> the places of its features."""
+    sn = NASION - person["nose_height"]
+    sto = sn - person["upper_lip"]
+    gn = NASION - person["face_height"]
+    return Layout(
+        tr=NASION + person["hairline"], nasion=NASION, prn=sn + 10.0, sn=sn, sto=sto, sulcus=sto + 0.40 * (gn - sto),
+        gn=gn, brow=person["brow_height"], eye_inner=person["intercanthal"] / 2, eye_outer=person["biocular"] / 2,
+        tilt=1.5 + 1.0 * person.shape["tilt"], alar=person["nose_width"] / 2, mouth=person["mouth_width"] / 2,
+        upper=person["vermilion_upper"], lower=person["vermilion_lower"],
+    )
+
+
+def bump(x: np.ndarray, y: np.ndarray, cx: float, cy: float, wx: float, wy: float) -> np.ndarray:
+    """A Gaussian hill of height 1 at (cx, cy)."""
+    return np.exp(-0.5 * (((x - cx) / wx) ** 2 + ((y - cy) / wy) ** 2))
+
+
+def sigmoid(v: np.ndarray) -> np.ndarray:
+    """0 far below 0, 1 far above."""
+    return 1 / (1 + np.exp(-np.clip(v, -40, 40)))
+
+
+def both(x: np.ndarray, y: np.ndarray, cx: float, cy: float, wx: float, wy: float) -> np.ndarray:
+    """The hill on both sides of the face."""
+    return bump(np.abs(x), y, cx, cy, wx, wy)
+
+
+def radius(person: Identity, place: Layout, grid: Grid) -> np.ndarray:
+    """(rows, columns) mm from the axis to the skin, hair and ears included."""
+    angle, height = np.meshgrid(grid.angles, grid.heights)
+    skull = _skull(person, place, angle, height)
+    ahead = np.cos(angle) > 0
+    x = skull * np.sin(angle)
+    relief = _relief(person, place, x, height) * ahead * np.clip(3 * np.cos(angle), 0, 1)
+    r = skull + relief + _ears(person, angle, height)
+    return cv2.GaussianBlur(r.astype(np.float32), (0, 0), 1.0 / grid.mm)
+
+
+def _curve(points: list[tuple[float, float]], y: np.ndarray) -> np.ndarray:
+    points = sorted(points)
+    spline = PchipInterpolator([p[0] for p in points], [p[1] for p in points], extrapolate=False)
+    low, high = points[0], points[-1]
+    return np.where(y <= low[0], low[1], np.where(y >= high[0], high[1], np.nan_to_num(spline(y))))
+
+
+def _skull(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
+    y = height[:, 0]
+    wide, face, jaw = person["head_width"] / 2, person["face_width"] / 2, person["jaw_width"] / 2
+    front = person["head_length"] * 0.5
+    chin, crown = place.gn, place.tr + 46.0
+    boss = 2.0 * person.shape["chin"]
+    width = _curve([
+        (crown + 14, 0.1), (crown, 2), (crown - 4, 27), (crown - 14, 48), (crown - 30, 64), (place.tr - 18, wide - 1.5),
+        (32, wide - 3), (10, (wide + face) / 2 - 2), (-14, face - 0.5), (-38, face * 0.55 + jaw * 0.45 + 0.5),
+        (place.sto, jaw + 1.0), (0.55 * place.sto + 0.45 * chin, jaw * 0.90), (0.25 * place.sto + 0.75 * chin, jaw * 0.75),
+        (chin + 3, jaw * 0.56), (chin - 3, jaw * 0.40), (chin - 10, 8)], y)
+    ahead = _curve([
+        (crown, 2), (crown - 3, 32), (crown - 12, 58), (crown - 28, 77), (place.tr - 6, front - 9.5),
+        (place.brow + 26, front - 2.5), (place.brow + 1, front + 1.5), (place.nasion, front - 3.5), (-8, front - 4.5),
+        (-26, front - 6), (place.sn, front - 5.0), (place.sto, front - 6.5), (place.sulcus, front - 9.5),
+        (0.3 * place.sulcus + 0.7 * chin, front - 7.5 + boss), (chin + 3, front - 11 + boss), (chin - 1, front - 19),
+        (chin - 7, front - 42), (chin - 14, 20), (chin - 22, 8), (crown + 14, 0.1)], y)
+    behind = _curve([
+        (crown + 14, 0.1), (crown, 2), (crown - 4, 35), (crown - 14, 62), (crown - 32, 84), (40, front), (0, front - 3), (-40, front - 14),
+        (-70, 68), (-110, 62), (BOTTOM, 70)], y)
+    power = _curve([(crown, 2.0), (50, 2.2), (0, 2.35), (place.sn, 2.25), (chin, 2.15), (chin - 20, 2.0)], y)
+    depth = np.where(np.cos(angle) > 0, ahead[:, None], behind[:, None])
+    n = power[:, None]
+    head = ((np.abs(np.sin(angle)) / width[:, None]) ** n + (np.abs(np.cos(angle)) / depth) ** n) ** (-1 / n)
+    head = head - np.clip(height - crown, 0, 30)
+    return _join(head, _neck(person, place, angle, height), 5.0)
+
+
+def _neck(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """A column that leans back, wider where it meets the shoulders."""
+    thick = 0.78 * person["jaw_width"] / 2 + (14.0 if person.sex == "male" else 10.0)
+    y = height[:, 0]
+    width = _curve([(place.gn, thick), (place.gn - 40, thick + 1), (place.gn - 75, thick + 9), (BOTTOM, thick + 30)], y)
+    front = _curve([(place.sto, 30), (place.gn, 36), (place.gn - 40, 42), (BOTTOM, 62)], y)
+    depth = np.where(np.cos(angle) > 0, front[:, None], 64.0)
+    column = ((np.sin(angle) / width[:, None]) ** 2 + (np.cos(angle) / depth) ** 2) ** -0.5
+    return column - np.clip(height - place.sto - 15, 0, 300) * 0.8
+
+
+def _join(a: np.ndarray, b: np.ndarray, soft: float) -> np.ndarray:
+    """The larger of two radii, rounded over `soft` mm where they meet."""
+    return np.logaddexp(a / soft, b / soft) * soft
+
+
+def _relief(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    shape, eye = person.shape, place.eye
+    out = (2.2 + 1.2 * shape["ridge"]) * both(x, y, 24, place.brow - 1, 16, 5.5)
+    out -= 7.0 * both(x, y, eye, 4, 12, 8.5) + 3.0 * both(x, y, place.eye_inner - 1, 3, 5, 6)
+    out += 4.6 * both(x, y, eye, -0.5, 10.5, 8.0)
+    out += (3.4 + 1.6 * shape["cheeks"]) * both(x, y, 44, -24, 13, 11)
+    out -= 1.6 * both(x, y, 24, -17, 7, 6)
+    out += 1.5 * both(x, y, 36, place.sto + 4, 12, 14)
+    out -= 1.4 * fold(x, y, place, 2.6)
+    out += 3.0 * bump(x, y, 0, place.sto + 2, 22, 14)
+    out += (2.6 + 0.6 * shape["lips"]) * bump(x, y, 0, place.sto + 0.55 * place.upper, place.mouth * 0.62, 3.4)
+    out += (3.4 + 0.6 * shape["lips"]) * bump(x, y, 0, place.sto - 0.55 * place.lower, place.mouth * 0.52, 4.0)
+    out -= 2.0 * np.exp(-0.5 * ((y - place.mouth_line(x)) / 1.3) ** 2) * (np.abs(x) < place.mouth + 2)
+    out -= 1.6 * both(x, y, place.mouth + 1.5, place.sto + 0.5, 3.0, 3.5)
+    out -= 0.9 * bump(x, y, 0, (place.sn + place.sto + place.upper) / 2, 2.6, 5)
+    out -= 2.4 * bump(x, y, 0, place.sulcus, 15, 4.0)
+    out += (3.0 + 1.2 * shape["chin"]) * bump(x, y, 0, place.sulcus + 0.58 * (place.gn - place.sulcus), 13, 8)
+    return out + _nose(person, place, x, y)
+
+
+def fold(x: np.ndarray, y: np.ndarray, place: Layout, width: float) -> np.ndarray:
+    """1 along the nasolabial fold, from the wing of the nose to beside the corner of the mouth."""
+    top, low = place.sn + 9, place.sto - 3
+    u = np.clip((top - y) / (top - low), 0, 1)
+    line = place.alar + 4.5 + (place.mouth + 7 - place.alar - 4.5) * u**0.8
+    ends = sigmoid((top - y) / 2) * sigmoid((y - low) / 3)
+    return np.exp(-0.5 * ((np.abs(x) - line) / width) ** 2) * ends
+
+
+def _nose(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    tip = person["nose_protrusion"] + 2.5
+    bridge = 1.0 + 0.18 * person.shape["bridge"]
+    top, sn = place.nasion, place.sn
+    long = top - sn
+    down = (top - y) / long
+    ridge = _curve([(-0.22, 0.0), (-0.08, 0.06), (0.02, 0.12 * bridge), (0.25, 0.34 * bridge), (0.5, 0.62 * bridge),
+                    (0.72, 0.92), (0.82, 1.0), (0.90, 0.82), (0.97, 0.38), (1.03, 0.08), (1.10, 0.0)], down[:, 0])
+    wide = _curve([(-0.2, 8.0), (0.05, 6.2), (0.4, 8.2), (0.7, 9.6), (0.85, place.alar * 0.62), (1.1, place.alar * 0.66)],
+                  down[:, 0])
+    out = tip * ridge[:, None] * np.exp(-0.693 * (np.abs(x) / wide[:, None]) ** 2.2)
+    wing = both(x, y, place.alar - 5.0, sn + 7.0, 4.3, 4.6)
+    out += 8.5 * wing + 1.5 * bump(x, y, 0, place.prn, 6, 5)
+    crease = both(x, y, place.alar + 1.5, sn + 7, 2.2, 5.5)
+    return out - 1.8 * crease
+
+
+def _ears(person: Identity, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
+    long = person["ear_length"]
+    middle, half = -10.0 + 0.06 * long, long / 2
+    arc = (np.degrees(np.abs(angle)) - 99.0) * WRAP * np.pi / 180 * 0.8  # mm behind the ear's front edge
+    u = (height - middle) / half
+    lean = arc - 4.0 * u
+    inside = sigmoid((1 - np.hypot(u, (lean - 4) / 13)) * 9)
+    bowl = bump(lean, height, 0.5, middle - 1, 5, 12)
+    return inside * (15.0 - 9.0 * bowl)

@@ -1,0 +1,39 @@
+"""What shows between parted lips: teeth, tongue and the dark behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.synthetic.head import Layout
+
+ENAMEL = np.array([226, 218, 200], np.float32)
+DARK = np.array([46, 16, 16], np.float32)
+TONGUE = np.array([150, 72, 72], np.float32)
+TOOTH = 8.2  # mm, width of an upper front tooth
+
+
+def paint(place: Layout, jaw: float, x: np.ndarray, y: np.ndarray, gap: np.ndarray, roof: np.ndarray,
+          colour: np.ndarray, pixel: float) -> None:
+    """Paint the opening into colour (rows, columns, 4) in place.
+
+    Frontal x, y mm; `gap` mm inside the opening (negative: on a lip); `roof` mm below the upper lip's edge; `jaw` mm
+    that the lower teeth have gone down.
+    """
+    soft = np.float32(1 / (0.9 * pixel))
+    inside = np.clip((gap - 0.1) * soft, 0, 1)
+    if not inside.any():
+        return
+    u = np.abs(x) / place.mouth
+    bite = place.sto + 0.4
+    upper = np.clip((y - (bite - 2.6 + 1.6 * u**2)) * soft + 0.5, 0, 1) * (u < 0.98)
+    lower_edge = bite - 3.2 - 0.85 * jaw - 0.8 * u**2
+    lower = np.clip((lower_edge - y) * soft + 0.5, 0, 1) * np.clip((y - lower_edge + 7.5) / 1.5, 0, 1) * (u < 0.8)
+    gaps = 1 - 0.22 * np.exp(-(((np.abs(x) % TOOTH) - TOOTH * 0.995) / 0.35) ** 2) - 0.22 * np.exp(-((x / 0.35) ** 2))
+    side = np.clip(1.05 - 0.75 * u**2, 0.1, 1)
+    tongue = np.clip((lower_edge + 1 - y) / 5 + 0.3, 0, 1) * np.exp(-((x / 20) ** 4)) * min(jaw / 8, 1)
+    inner = DARK + (TONGUE - DARK) * (0.55 * tongue)[..., None]
+    inner = inner + (ENAMEL * 0.78 - inner) * (lower * side)[..., None]
+    inner = inner + (ENAMEL - inner) * (upper * side)[..., None]
+    shade = (1 - 0.55 * np.exp(-np.clip(roof, 0, None) / 1.4)) * gaps
+    colour[..., :3] += (inner * shade[..., None] - colour[..., :3]) * inside[..., None]
+    colour[..., 3] *= 1 - inside

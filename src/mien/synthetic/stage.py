@@ -1,0 +1,99 @@
+"""What is around the head: a room behind it, shoulders and clothes under it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mien.synthetic.head import Layout
+from mien.synthetic.identity import Identity
+
+
+def room(size: tuple[int, int], seed: int) -> np.ndarray:
+    """(width, height) px, seed -> float32 (H, W, 3): a wall with a door, a shelf, a picture, out of focus, with grain."""
+    width, height = size
+    rng = np.random.default_rng([seed, 1001])
+    base = rng.uniform(95, 185) + rng.uniform(-14, 14, 3)
+    down, along = np.mgrid[0:height, 0:width].astype(np.float32)
+    fall = 1.08 - 0.16 * along / width - 0.10 * down / height
+    out = (base[None, None] * fall[..., None]).astype(np.float32)
+    for _ in range(int(rng.integers(4, 8))):
+        w, h = rng.uniform(0.05, 0.28) * width, rng.uniform(0.08, 0.6) * height
+        x = rng.choice([rng.uniform(-0.05, 0.25), rng.uniform(0.65, 0.95)]) * width
+        y = rng.uniform(-0.05, 0.8) * height
+        colour = np.clip(base * rng.uniform(0.45, 1.15) + rng.uniform(-30, 30, 3), 20, 230)
+        cv2.rectangle(out, (int(x), int(y)), (int(x + w), int(y + h)), colour.tolist(), -1)
+    out = cv2.GaussianBlur(out, (0, 0), 0.006 * height + 0.5)
+    grain = cv2.GaussianBlur(rng.normal(0, 1, (height, width)).astype(np.float32), (0, 0), 1.2)
+    return np.clip(out * (1 + 0.02 * grain / grain.std())[..., None], 0, 250).astype(np.float32)
+
+
+class Body:
+    """Shoulders, clothes and the hair that falls behind, drawn once for a scale and then moved."""
+
+    def __init__(self, person: Identity, place: Layout, scale: float):
+        self.person, self.scale = person, scale
+        self.left, self.top = round(-260 * scale), round(-90 * scale)      # px of the corner from the head's middle
+        wide, tall = round(520 * scale), round(560 * scale)
+        down, across = np.mgrid[0:tall, 0:wide].astype(np.float32)
+        x, y = (across + self.left + 0.5) / scale, -(down + self.top + 0.5) / scale
+        neck = place.gn - 52.0
+        half = 0.78 * person["jaw_width"] / 2 + (20.0 if person.sex == "male" else 15.0)
+        back, front = self._cloth(x, y, neck, half)
+        self.back, self.front = back, front
+        self.rows = slice(round((-neck - 12) * scale) - self.top, round((-neck + 110) * scale) - self.top)
+        self.columns = slice(round(-(half + 45) * scale) - self.left, round((half + 45) * scale) - self.left)
+
+    def _cloth(self, x: np.ndarray, y: np.ndarray, neck: float, half: float) -> tuple[np.ndarray, np.ndarray]:
+        person = self.person
+        broad = 205.0 if person.sex == "male" else 180.0
+        away = np.abs(x)
+        slope = neck - 14 - 30 * np.clip((away - half) / (broad - half), 0, 1) ** 1.3
+        fall = np.clip((away - broad + 26) / 30, 0, None)
+        shoulder = np.clip((slope - 30 * fall**2 - y) * self.scale + 0.5, 0, 1)
+        rng = np.random.default_rng([person.seed, 9])
+        weave = cv2.GaussianBlur(rng.normal(0, 1, x.shape).astype(np.float32), (0, 0), 1.0)
+        folds = cv2.GaussianBlur(rng.normal(0, 1, x.shape).astype(np.float32), (0, 0), 22 * self.scale)
+        shade = 1.0 - 0.28 * (away / broad) ** 2 - 0.06 * x / broad + 0.03 * weave / weave.std() + 0.05 * folds / folds.std()
+        shade *= 1 - 0.35 * np.exp(-np.clip(slope - y, 0, None) / 14) * np.exp(-((x / (half + 14)) ** 4))
+        cloth = np.asarray(person.shirt) * shade[..., None]
+        back = np.dstack([cloth, shoulder])
+        if person.hair_style == "long":
+            back = self._fall(x, y, back, rng)
+        collar = neck - 30 - 16 * np.sqrt(np.clip(1 - (x / (half + 9)) ** 2, 0, 1)) + 22 * np.clip(away - half - 5, 0, 20) / 20
+        rim = np.exp(-(((y - collar + 3.5) / 2.2) ** 2))
+        cover = np.clip((collar - y) * self.scale + 0.5, 0, 1) * shoulder
+        front = np.dstack([cloth * (1 - 0.16 * rim)[..., None], cover])
+        return back.astype(np.float32), front.astype(np.float32)
+
+    def _fall(self, x: np.ndarray, y: np.ndarray, back: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        strands = cv2.GaussianBlur(rng.normal(0, 1, x.shape).astype(np.float32), (0, 0), 0.9, sigmaY=25)
+        tone = np.asarray(self.person.hair) * (0.62 * (1 + 0.16 * strands / strands.std()))[..., None]
+        reach = 92 - 0.10 * np.clip(-y - 60, 0, 200)
+        cover = np.clip((reach - np.abs(x)) * 0.5 * self.scale + 0.5, 0, 1) * np.clip((y + 235) / 12, 0, 1)
+        rgb = back[..., :3] + (tone - back[..., :3]) * cover[..., None]
+        return np.dstack([rgb, np.maximum(back[..., 3], cover)])
+
+    def draw(self, picture: np.ndarray, at: tuple[float, float], gain: float = 1.0, front: bool = False) -> None:
+        """Paint into picture float32 (H, W, 3) in place, the head's middle at (x, y) px; `front`: only the collar."""
+        rows = self.rows if front else slice(0, self.back.shape[0])
+        columns = self.columns if front else slice(0, self.back.shape[1])
+        layer = (self.front if front else self.back)[rows, columns]
+        x, y = at[0] + self.left + (columns.start or 0), at[1] + self.top + (rows.start or 0)
+        left, top = int(np.floor(x)), int(np.floor(y))
+        dx, dy = x - left, y - top
+        if dx > 0.01 or dy > 0.01:
+            layer = cv2.warpAffine(layer, np.array([[1, 0, dx], [0, 1, dy]], np.float32), (layer.shape[1], layer.shape[0]),
+                                   flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        paste(picture, layer[..., :3], layer[..., 3], left, top, gain)
+
+
+def paste(picture: np.ndarray, colour: np.ndarray, alpha: np.ndarray, left: int, top: int, gain: float = 1.0) -> None:
+    """Blend colour (h, w, 3) by alpha (h, w) into picture (H, W, 3) in place, clipped at the picture's edge."""
+    y0, x0 = max(top, 0), max(left, 0)
+    y1, x1 = min(top + alpha.shape[0], picture.shape[0]), min(left + alpha.shape[1], picture.shape[1])
+    if y1 <= y0 or x1 <= x0:
+        return
+    inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+    part = picture[y0:y1, x0:x1]
+    part += (colour[inner] * np.float32(gain) - part) * alpha[inner][..., None]

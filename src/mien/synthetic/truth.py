@@ -1,0 +1,87 @@
+"""What was planted: the truth of a scene, to score estimates against."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from mien.synthetic.muscles import ACTION_UNITS
+
+
+@dataclass(frozen=True, eq=False)
+class ActorTruth:
+    """One person, a row a frame.
+
+    `aus` (T, 18) intensities 0..5 in the order of `ACTION_UNITS`; `bvp` (T,) blood volume -1..1, up at systole;
+    `heart_rate` (T,) bpm, NaN without a pulse; `beats` (B,) s of systolic peaks; `respiration` (T,) -1..1;
+    `pose` (T, 3) pitch, yaw, roll and `gaze` (T, 2) yaw, pitch in degrees; `box` (T, 4) px of the face, hairline to
+    chin, NaN while away; `visible` (T,) bool: in the picture; `occluded` (T,) 0..1 share of the face that is covered;
+    `blinks` (K,) s of the onsets; `seed` and `skin_tone` of the identity; `amplitude` of the pulse (AC/DC of green).
+    """
+
+    seed: int
+    skin_tone: int
+    amplitude: float
+    aus: np.ndarray
+    bvp: np.ndarray
+    heart_rate: np.ndarray
+    beats: np.ndarray
+    respiration: np.ndarray
+    pose: np.ndarray
+    gaze: np.ndarray
+    box: np.ndarray
+    visible: np.ndarray
+    occluded: np.ndarray
+    blinks: np.ndarray
+
+    @property
+    def bpm(self) -> float:
+        """Mean heart rate over the recording, bpm; NaN without a pulse."""
+        return float(np.mean(self.heart_rate)) if len(self.heart_rate) else float("nan")
+
+    def au(self, name: str) -> np.ndarray:
+        """(T,) intensities of one action unit, by its name in `ACTION_UNITS`."""
+        return self.aus[:, ACTION_UNITS.index(name)]
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """`times` (T,) s of the frames, `actors` in the order of the scene, `size` (width, height) px."""
+
+    times: np.ndarray
+    actors: tuple[ActorTruth, ...]
+    size: tuple[int, int]
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON (NaN becomes null). Raises OSError where the path cannot be written."""
+        people = [{f.name: _plain(getattr(actor, f.name)) for f in fields(actor)} for actor in self.actors]
+        content = {"schema": "mien.truth/1", "action_units": list(ACTION_UNITS), "size": list(self.size),
+                   "times": _plain(self.times), "actors": people}
+        Path(path).write_text(json.dumps(content), encoding="utf-8")
+
+
+def load(path: str | Path) -> Truth:
+    """A file written by `Truth.save` -> Truth."""
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    if content.get("schema") != "mien.truth/1":
+        raise ValueError(f"{path}: expected schema mien.truth/1, got {content.get('schema')!r}")
+    people = tuple(ActorTruth(**{name: _array(name, value) for name, value in person.items()})
+                   for person in content["actors"])
+    return Truth(_array("times", content["times"]), people, tuple(content["size"]))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        if value.dtype == bool:
+            return value.tolist()
+        return np.where(np.isfinite(value), np.round(value, 6), None).tolist()
+    return value
+
+
+def _array(name: str, value: object) -> object:
+    if name in ("seed", "skin_tone", "amplitude"):
+        return value
+    return np.asarray(value, bool if name == "visible" else float)
