@@ -476,7 +476,7 @@ def test_a_name_that_is_no_text_can_be_listed(here, faked):
     (here / name).write_bytes(b"x")
     out = here / "out"
     entry = files.analyze(files.find([name], out), out, Options())[0]
-    assert (entry.status, entry.folder) == ("ok", name), entry.reason
+    assert (entry.status, entry.folder) == ("ok", r"bad\xff.mp4"), entry.reason
     assert (out / "manifest.json").read_text()
     assert (out / "people.csv").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ A file's folder under DIR is its path relative to the current directory, without
 Windows: its whole path, with the drive's letter): `talk.mp4` goes to `DIR/talk.mp4/`, `../shared/a/x.mov` to
 `DIR/shared/a/x.mov/`. The suffix stays, so `talk.mp4` and `talk.mov` do not meet. Where two files would still meet
 (letters that differ only in case; a folder that holds another file, or the results of one), the later one gets `~` and
-eight digits of the SHA-1 of its full path behind its name, the same ones each time.
+eight digits of the SHA-1 of its full path behind its name, the same ones each time. Bytes that are no text become \\xff.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _folder(whole: str, here: Path) -> str:
         parts = Path(os.path.relpath(whole, here)).parts
     except ValueError:  # another drive of Windows
         parts = (os.path.splitdrive(whole)[0].strip(":\\/").replace("\\", "/"), *Path(whole).parts[1:])
-    return str(PurePosixPath(*(part for part in parts if part != "..")))
+    return record.shown(str(PurePosixPath(*(part for part in parts if part != ".."))))
 
 
 def _own(whole: str, folder: str, out: Path, owners: dict[str, str]) -> str:

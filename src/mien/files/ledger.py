@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from mien import summary, writing
 from mien.files.find import MANIFEST, PEOPLE, SEGMENTS
 from mien.files.job import Status
-from mien.files.record import shown, version
+from mien.files.record import version
 
 SCHEMA = "mien.manifest/1"
 
@@ -78,14 +78,14 @@ def _tables(out: Path, folders: Sequence[str]) -> None:
     writing.table(out / PEOPLE, people)
     parts = {folder: out / folder / SEGMENTS for folder in folders if (out / folder / SEGMENTS).exists()}
     if parts:
-        kinds = {"video": str, "condition": str}
+        kinds: dict[Hashable, type[str]] = {"video": str, "condition": str}
         tables = [pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""]) for path in parts.values()]
         for folder, table in zip(parts, tables, strict=True):
-            table.insert(1, "folder", shown(folder))
+            table.insert(1, "folder", folder)
         writing.table(out / SEGMENTS, pd.concat(tables, ignore_index=True))
 
 
 def _people(out: Path, folder: str) -> Iterator[dict[str, Any]]:
     """The rows of one video: the columns of docs/columns.md, and behind the video's name its folder under DIR."""
     for row in summary.read(out / folder / "summary.json").rows():
-        yield {"video": row.pop("video"), "folder": shown(folder), **row}
+        yield {"video": row.pop("video"), "folder": folder, **row}
