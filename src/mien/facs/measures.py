@@ -54,6 +54,7 @@ _LENGTHS: dict[str, tuple[int, dict[str, float]]] = {
     "corner_rise": (_Y, {"corner": 1, "upper_edge": -0.5, "lower_edge": -0.5}),
     "corner_out": (_X, {"corner": 1}),
     "corner_depth": (_Z, {"upper_edge": 0.5, "lower_edge": 0.5, "corner": -1}),
+    "jaw": (_Y, {"canthi": 1, "chin": -1}),
     "gaze_rise": (_Y, {"iris": 1, "canthi": -1}),
 }
 MEASURES = tuple(_LENGTHS)

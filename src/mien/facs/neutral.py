@@ -27,7 +27,8 @@ POPULATION = {
     "lid_lower": (-3.4, 0.6), "pouch": (-11.6, 0.9), "cheek": (-30.4, 2.2), "wing": (-40.6, 2.7),
     "nose_width": (19.0, 1.2), "philtrum": (15.1, 1.7), "lip_upper": (6.0, 1.3), "lip_gap": (0.5, 0.4),
     "lip_lower": (8.8, 1.4), "chin_lip": (36.1, 2.0), "boss": (15.5, 0.9),
-    "corner_rise": (1.1, 1.4), "corner_out": (23.0, 1.8), "corner_depth": (14.1, 0.9), "gaze_rise": (1.3, 0.7),
+    "corner_rise": (1.1, 1.4), "corner_out": (23.0, 1.8), "corner_depth": (14.1, 0.9), "jaw": (111.5, 5.0),
+    "gaze_rise": (1.2, 0.7),
 }  # fmt: skip
 
 STEP = 1.0
@@ -40,6 +41,10 @@ _SECOND = 1.0
 _MEMORY = 60.0
 # our choice: a given neutral is as uncertain as a few frames leave it, in units of the noise of one frame.
 _GIVEN = 0.5
+
+_UPPER, _LOWER, _GAZE = (MEASURES.index(name) for name in ("lid_upper", "lid_lower", "gaze_rise"))
+# our choice: shares of the neutral opening of the eye below which the mesh no longer sees the iris, and above which it does.
+_SHUT, _OPEN = 0.35, 0.65
 
 
 @dataclass(eq=False)
@@ -59,6 +64,14 @@ class Neutral:
     def spread(self) -> np.ndarray:
         """(M,) mm: standard deviation of a measure around the neutral mean."""
         return np.sqrt(self.variance + NOISE**2)
+
+    def deviation(self, measured: np.ndarray) -> np.ndarray:
+        """measured (T, M) mm -> (T, M) mm from neutral. The iris of a closed eye is not seen: it counts as at rest."""
+        deviation = measured - self.mean
+        aperture = measured[:, _UPPER] - measured[:, _LOWER]
+        share = aperture / (self.mean[_UPPER] - self.mean[_LOWER])
+        deviation[:, _GAZE] *= np.clip((share - _SHUT) / (_OPEN - _SHUT), 0, 1)
+        return deviation
 
     def learn(self, measured: np.ndarray, intensities: np.ndarray, share: float) -> None:
         """One step: measured (T, M) mm, intensities (T, A + 1) that were read from it, share 0..1 of the step seen."""

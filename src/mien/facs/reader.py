@@ -10,7 +10,7 @@ from ..tasks import ACTION_UNITS
 from .head import angles, head_frame
 from .measures import POINTS, gaze, measures
 from .neutral import STEP, Neutral
-from .units import solve
+from .units import STRONGEST, solve
 
 LANDMARKS = 478
 # our choice: beyond these angles (degrees) half of the face is hidden and the mesh invents it (docs/action_units.md).
@@ -75,9 +75,9 @@ class Reader:
         if self._step is not None and step != self._step:
             self._learn()
         self._step = step
-        intensities = solve(measured - self.neutral.mean, self.neutral.spread)
+        intensities = solve(self.neutral.deviation(measured), self.neutral.spread)
         self._held.append((times, measured, intensities))
-        return intensities[:, : len(ACTION_UNITS)]
+        return np.minimum(intensities[:, : len(ACTION_UNITS)], STRONGEST)
 
     def _learn(self) -> None:
         times, measured, intensities = (np.concatenate(rows) for rows in zip(*self._held, strict=True))

@@ -24,27 +24,26 @@ from .measures import MEASURES
 # (10.1177/000348940010900507); Sforza et al. 2010, The effect of age and sex on facial mimicry, Int. J. Oral
 # Maxillofac. Surg. 39:990-999 (10.1016/j.ijom.2010.05.011).
 EFFECTS: dict[str, dict[str, float]] = {
-    "AU01": {"brow_inner": 7, "brow_outer": 1},
-    "AU02": {"brow_outer": 7, "brow_inner": 2},
-    "AU04": {"brow_inner": -5, "brow_outer": -2.5, "brow_apart": -3, "lid_upper": -0.7},
-    "AU05": {"lid_upper": 2.5},
-    "AU06": {"cheek": 3.5, "pouch": 2.5, "lid_lower": 1, "lid_upper": -0.5, "brow_outer": -1},
-    "AU07": {"lid_lower": 1.5, "lid_upper": -1.5, "pouch": 0.7},
-    "AU09": {"wing": 4.5, "nose_width": 1, "philtrum": -1, "brow_inner": -3, "brow_apart": -1, "pouch": 1.5,
-             "cheek": 2, "lid_lower": 0.5},
-    "AU10": {"philtrum": -4.5, "wing": 2, "nose_width": 0.5, "cheek": 1, "lip_gap": 2.5, "corner_rise": -1},
-    "AU12": {"corner_rise": 8.5, "corner_out": 10, "corner_depth": 4.5, "cheek": 2.5, "pouch": 0.3, "wing": 3.5,
-             "nose_width": 2.5, "philtrum": -3, "lip_upper": -1, "lip_lower": -0.7, "chin_lip": -1},
-    "AU14": {"corner_depth": 3, "corner_out": 1, "lip_upper": -0.7, "lip_lower": -0.7},
-    "AU15": {"corner_rise": -5, "boss": 0.5},
-    "AU17": {"philtrum": -2.5, "chin_lip": 3, "boss": 2, "corner_rise": -2.5},
-    "AU20": {"corner_out": 6, "corner_depth": 3, "corner_rise": -1, "lip_upper": -0.8, "lip_lower": -1.2},
-    "AU23": {"lip_upper": -1.5, "lip_lower": -1.5, "corner_out": -2},
-    "AU24": {"lip_upper": -2.5, "lip_lower": -3, "philtrum": 1, "chin_lip": 1},
-    "AU25": {"lip_gap": 10, "philtrum": -2.5, "chin_lip": -4.5, "lip_upper": -1, "lip_lower": -1},
-    "AU26": {"lip_gap": 14, "philtrum": 1, "chin_lip": 1, "corner_out": -2},
-    "AU45": {"lid_upper": -5, "lid_lower": 1.5, "gaze_rise": -1.8},
-}
+    "AU01": {"brow_inner": 4.5, "brow_outer": 0.3},
+    "AU02": {"brow_outer": 6, "brow_inner": 3},
+    "AU04": {"brow_inner": -3.5, "brow_outer": -1, "brow_apart": -1, "lid_upper": -0.4},
+    "AU05": {"lid_upper": 2},
+    "AU06": {"cheek": 3, "pouch": 2, "lid_lower": 1.2, "lid_upper": -0.4, "brow_outer": -0.5},
+    "AU07": {"lid_lower": 1.5, "lid_upper": -1.2, "pouch": 0.7},
+    "AU09": {"wing": 3, "nose_width": 0.8, "philtrum": -1, "brow_inner": -2.5, "pouch": 1, "cheek": 1.5, "lid_lower": 0.5},
+    "AU10": {"philtrum": -3, "wing": 1.5, "nose_width": 0.5, "cheek": 0.8, "lip_gap": 1.5, "corner_rise": -1.2},
+    "AU12": {"corner_rise": 7.5, "corner_out": 9, "corner_depth": 4.5, "cheek": 2.5, "pouch": 0.3, "wing": 3,
+             "nose_width": 2.5, "philtrum": -3, "lip_upper": -1, "lip_lower": -0.7},
+    "AU14": {"corner_depth": 2.5, "corner_out": 0.5, "lip_upper": -0.7, "lip_lower": -0.7},
+    "AU15": {"corner_rise": -5, "corner_out": -1, "corner_depth": -1.5},
+    "AU17": {"philtrum": -1, "lip_upper": -1.3, "lip_lower": -0.5, "chin_lip": 2, "boss": 1, "corner_rise": -2},
+    "AU20": {"corner_out": 5, "corner_depth": 1, "lip_upper": -1, "lip_lower": -1.2},
+    "AU23": {"lip_upper": -2.5, "lip_lower": -3, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": -2},
+    "AU24": {"lip_upper": -2.5, "lip_lower": -3, "philtrum": 2.5, "chin_lip": 2},
+    "AU25": {"lip_gap": 7, "philtrum": -1.5, "chin_lip": -4},
+    "AU26": {"lip_gap": 11, "jaw": 12, "chin_lip": -2, "lip_upper": 0.7, "corner_out": -1, "corner_rise": 1},
+    "AU45": {"lid_upper": -5.2, "lid_lower": 1.5, "pouch": 1, "cheek": 0.8, "wing": 0.8, "brow_inner": 0.7, "brow_outer": 0.7},
+}  # fmt: skip
 # The lids follow the eye up and down, the upper one nearly as far: Becker & Fuchs 1988, Lid-eye coordination during
 # vertical gaze changes in man and monkey, J. Neurophysiol. 60:1227-1252 (10.1152/jn.1988.60.4.1227). mm for each mm
 # that the iris rises.
@@ -63,7 +62,7 @@ GAZE_SPREAD = 2.5
 _NOISE = {
     "brow_inner": 0.7, "brow_outer": 0.7, "brow_apart": 0.5, "lid_upper": 0.4, "lid_lower": 0.3, "pouch": 0.4,
     "cheek": 0.7, "wing": 0.8, "nose_width": 0.6, "philtrum": 0.9, "lip_upper": 0.6, "lip_gap": 0.8, "lip_lower": 0.8,
-    "chin_lip": 1.2, "boss": 0.7, "corner_rise": 0.9, "corner_out": 1.0, "corner_depth": 0.8, "gaze_rise": 0.3,
+    "chin_lip": 1.2, "boss": 0.7, "corner_rise": 0.9, "corner_out": 1.0, "corner_depth": 0.8, "gaze_rise": 0.3, "jaw": 1.5,
 }  # fmt: skip
 NOISE = np.array([_NOISE[name] for name in MEASURES])
 """(M,) mm."""
@@ -101,15 +100,13 @@ def solve(deviation: np.ndarray, spread: np.ndarray) -> np.ndarray:
     unit = 1 / np.sqrt(np.diag(gram))  # each column to length 1
     gram *= unit * unit[:, None]
     inverse = np.linalg.inv(gram + _STEP * np.eye(len(gram)))
-    rate = np.full(len(gram), RATE)
-    low, high = np.zeros(len(gram)), np.full(len(gram), STRONGEST)
-    rate[-1], low[-1], high[-1] = 0.0, -np.inf, np.inf
-    pull = ((weighted.T @ (deviation / spread)[:, :, None])[:, :, 0] - rate) * unit
-    low, high = low / unit, high / unit
-    inside = np.clip(pull, low, high)
+    rate, low = np.maximum(RATE * unit, RATE), np.zeros(len(gram))
+    rate[-1], low[-1] = 0.0, -np.inf
+    pull = (weighted.T @ (deviation / spread)[:, :, None])[:, :, 0] * unit - rate
+    inside = np.maximum(pull, low)
     dual = np.zeros_like(inside)
     for _ in range(_ROUNDS):
         free = (inverse @ (pull + _STEP * (inside - dual))[:, :, None])[:, :, 0] + dual
-        inside = np.clip(free, low, high)
+        inside = np.maximum(free, low)
         dual = free - inside
     return inside * unit
