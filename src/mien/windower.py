@@ -16,6 +16,7 @@ _WIDTHS = {"skin": 3 * len(REGIONS), "position": 3, "aus": len(ACTION_UNITS), "p
 _EDGES = np.cumsum([0, *_WIDTHS.values()])
 _COLUMNS = {name: slice(_EDGES[i], _EDGES[i + 1]) for i, name in enumerate(_WIDTHS)}
 
+_SPARE = 512  # rows: that many old ones are dropped at a time
 _LEFT_EAR, _RIGHT_EAR = 454, 234  # of the mesh: their distance is the width of the face
 _RIGID = list(RIGID)
 
@@ -40,9 +41,9 @@ class Windower:
         self._reader = reader
         self._neutral = neutral
         self._keep = keep
-        self._times = np.empty(1024)
-        self._rows = np.empty((1024, _EDGES[-1]), np.float32)
-        self._states = np.empty(1024, np.int8)
+        self._times = np.empty(_SPARE)
+        self._rows = np.empty((_SPARE, _EDGES[-1]), np.float32)
+        self._states = np.empty(_SPARE, np.int8)
         self._count = 0
         self._pending: list[_Pending] = []
         self.frames_tracked = 0
@@ -109,7 +110,7 @@ class Windower:
         if self._keep is None or self._pending:
             return
         first = int(np.searchsorted(self._times[: self._count], time - self._keep))
-        if first > len(self._times) // 2:
+        if first >= _SPARE:
             for name in ("_times", "_rows", "_states"):
                 array = getattr(self, name)
                 array[: self._count - first] = array[first : self._count]

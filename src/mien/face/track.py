@@ -76,9 +76,11 @@ class Tracker:
         self._next = 1
         self._since = every
         self._thumbnail: np.ndarray | None = None
+        self._size: np.ndarray | None = None
 
     def update(self, frame: Frame) -> list[Face]:
         """One frame -> everybody known: tracked, predicted or lost, in the order of their ids."""
+        self._rescale(frame.rgb)
         if self._cut(frame.rgb):
             self._tracks.clear()
             self._since = self.every
@@ -102,6 +104,16 @@ class Tracker:
     def _due(self) -> bool:
         waiting = any(track.state == "predicted" or not track.id for track in self._present())
         return self._since >= self.every or waiting or (not self._present() and self._since >= 3)
+
+    def _rescale(self, rgb: np.ndarray) -> None:
+        """A stream may change the size of its pictures; what they show stays where it was."""
+        size = np.array([rgb.shape[1], rgb.shape[0]], dtype=float)
+        if self._size is not None and (size != self._size).any():
+            ratio = size / self._size
+            for track in self._tracks:
+                track.landmarks = track.landmarks * np.append(ratio, ratio[0])
+                track.velocity = track.velocity * ratio
+        self._size = size
 
     def _cut(self, rgb: np.ndarray) -> bool:
         """A cut: the new picture is not the old one changed, it is another. Light changes keep the pattern."""

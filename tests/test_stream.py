@@ -1,0 +1,232 @@
+"""The stream and the analysis of a file, on the portrait as it drifts: known times, known presence, one face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from mien import analysis, video
+from mien.stream import Settings, Smoother, Stream, abstention, mean, neutral_seconds
+from mien.tasks import ACTION_UNITS, EXPRESSION
+from mien.types import Frame, Window
+from mien.windower import Windower
+
+AU12 = ACTION_UNITS.index("AU12")
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    data = pytest.importorskip("skimage.data")
+    return cv2.resize(np.ascontiguousarray(data.astronaut()[:300, 60:360]), (240, 240), interpolation=cv2.INTER_AREA)
+
+
+def film(portrait, seconds=3.0, fps=20.0, there=lambda t: True, times=None):
+    """Frames of a portrait that drifts by 10 px before a patterned wall; where it is not `there`, only the wall."""
+    wall = np.kron(np.random.default_rng(0).integers(60, 200, (12, 16, 1), np.uint8), np.ones((40, 40, 3), np.uint8))
+    for time in np.arange(0, seconds, 1 / fps) if times is None else times:
+        rgb = wall.copy()
+        if there(time):
+            left = 200 + round(10 * np.sin(time))
+            rgb[120:360, left : left + 240] = portrait
+        yield Frame(float(time), rgb)
+
+
+def run(frames, **settings):
+    with Stream(settings=Settings(pictures=False, **settings)) as stream:
+        rows = [row for frame in frames for row in stream.push(frame)]
+        return rows + stream.close(), stream
+
+
+def test_rows_come_every_step_for_who_is_there(portrait):
+    rows, _ = run(film(portrait))
+    assert [row.start for row in rows] == [0, 0.5, 1, 1.5, 2, 2.5]
+    assert all(row.end - row.start == pytest.approx(0.5, abs=0.06) for row in rows)
+    assert {row.face for row in rows} == {1}
+    for row in rows:
+        assert row.probs.sum() == pytest.approx(1)
+        assert row.label == EXPRESSION.label(row.probs)
+        assert row.confidence == row.probs.max()
+        assert row.heart_rate.abstained
+        assert row.heart_rate.reason == "too_short"
+
+
+def test_fed_one_by_one_equals_fed_at_once(portrait, tmp_path):
+    frames = list(film(portrait, times=np.round(np.arange(0, 2.5, 0.05), 3)))
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "bgr0"
+        for i, frame in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray(frame.rgb, format="rgb24").reformat(format="bgr0")
+            picture.pts = i
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode())
+    told = []
+    timeline = analysis.analyze(path, progress=told.append)
+    rows, _ = run(frames)
+    assert len(timeline.emotions) == len(rows) == 5
+    for one, other in zip(timeline.emotions, rows, strict=True):
+        assert (one.start, one.end, one.face, one.state, one.label, one.heart_rate) == \
+            (other.start, other.end, other.face, other.state, other.label, other.heart_rate)
+        for name in ("probs", "aus", "pose", "gaze", "box"):
+            assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True), name
+    assert told[-1] == 1
+    assert told == sorted(told)
+    person = timeline.faces[0]
+    assert person.coverage == pytest.approx(47 / 50)  # three frames of probation
+    assert (person.first, person.last) == pytest.approx((0.15, 2.45))
+    assert person.picture.shape == (192, 192, 3)
+    assert timeline.seconds["total"] > timeline.seconds["track"] > 0
+    assert timeline.settings["finder"].startswith("mediapipe")
+
+
+def test_who_leaves_is_said_to_be_gone(portrait):
+    rows, _ = run(film(portrait, seconds=4, there=lambda t: t < 2))
+    gone = [row for row in rows if row.start >= 2.5]
+    assert gone
+    for row in gone:
+        assert (row.state, row.reason, row.label, row.confidence) == ("lost", "no_face", "", 0.0)
+        assert row.heart_rate.reason == "no_face"
+        assert np.isnan(row.probs).all()
+        assert np.isnan(row.aus).all()
+    assert all(not row.abstained for row in rows if row.end <= 2)
+
+
+def test_an_uneven_clock_and_a_stall_keep_the_steps_on_the_grid(portrait):
+    rng = np.random.default_rng(0)
+    times = np.cumsum(rng.uniform(0.02, 0.09, 60))
+    times[30:] += 1.7  # the camera stalls
+    rows, _ = run(film(portrait, times=times))
+    assert [row.start for row in rows] == [0.5 * i for i in range(len(rows))]
+    stalled = [row for row in rows if row.start >= times[29] and row.end <= times[30]]
+    assert len(stalled) >= 2
+    assert all(row.reason == "no_face" for row in stalled)
+
+
+def test_a_neutral_face_from_the_first_seconds_holds_rows_back_and_sets_the_zero(portrait):
+    free, _ = run(film(portrait))
+    with Stream(settings=Settings(neutral="first:1s", pictures=False)) as stream:
+        late = [(frame.time, row) for frame in film(portrait) for row in stream.push(frame)]
+        rows = [row for _, row in late] + stream.close()
+    assert min(time for time, _ in late) >= 1.0
+    assert [row.start for row in rows] == [row.start for row in free]
+    assert rows[-1].aus[AU12] < 0.5 < free[-1].aus[AU12]
+
+
+def test_a_recording_shorter_than_its_neutral_time_still_gives_rows(portrait):
+    rows, _ = run(film(portrait, seconds=1.5), neutral="first:60s")
+    assert [row.start for row in rows] == [0, 0.5, 1.0]
+    assert all(not row.abstained for row in rows)
+
+
+def test_a_neutral_face_from_a_picture_sets_the_zero(portrait, tmp_path):
+    cv2.imwrite(str(tmp_path / "calm.png"), portrait[:, :, ::-1])
+    write(tmp_path / "film.mp4", film(portrait, seconds=1.5))
+    own = analysis.analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "calm.png"))
+    free = analysis.analyze(tmp_path / "film.mp4")
+    assert own.faces[0].aus[AU12] < 0.6 < free.faces[0].aus[AU12]
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((240, 320, 3), 128, np.uint8))
+    with pytest.raises(ValueError, match=r"expected one face in wall\.png, got 0"):
+        analysis.analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "wall.png"))
+
+
+def test_latency_waits_for_what_comes_after(portrait):
+    with Stream(settings=Settings(latency=0.4, pictures=False)) as stream:
+        when = [(frame.time, row.end) for frame in film(portrait) for row in stream.push(frame)]
+    assert all(end + 0.4 <= time < end + 0.46 for time, end in when)
+
+
+def test_live_memory_is_bounded(portrait):
+    still = next(film(portrait)).rgb
+    with Stream(settings=Settings(duration=2.0, pictures=False)) as stream:
+        for i in range(800):
+            stream.push(Frame(i / 80, still))
+    person: Windower = stream.people[1]
+    assert len(person._times) == 1024
+    assert 4 < person.window(0, 100).times[0] < 9
+
+
+def test_time_must_go_forward(portrait):
+    with Stream() as stream:
+        stream.push(Frame(1.0, np.zeros((60, 80, 3), np.uint8)))
+        with pytest.raises(ValueError, match=r"after 1\.0+ s, got one at 1\.0+ s"):
+            stream.push(Frame(1.0, np.zeros((60, 80, 3), np.uint8)))
+
+
+def test_frames_may_change_size(portrait):
+    frames = [Frame(f.time, f.rgb if f.time < 1 else cv2.resize(f.rgb, (960, 720))) for f in film(portrait, seconds=2)]
+    rows, _ = run(frames)
+    assert all(not row.abstained for row in rows if row.end <= 1 or row.start >= 1.5)
+
+
+def test_one_picture_is_no_video(tmp_path, portrait):
+    write(tmp_path / "one.mp4", film(portrait, times=[0.0]))
+    with pytest.raises(video.VideoError, match="expected a video, got a single picture"):
+        analysis.analyze(tmp_path / "one.mp4")
+
+
+def test_a_film_without_faces_gives_an_empty_timeline(tmp_path, portrait):
+    write(tmp_path / "wall.mp4", film(portrait, there=lambda t: False))
+    timeline = analysis.analyze(tmp_path / "wall.mp4")
+    assert timeline.emotions == ()
+    assert timeline.faces == ()
+    assert timeline.source.frames == 60
+
+
+@pytest.mark.parametrize("bad", [{"step": 0}, {"duration": float("nan")}, {"faces": 0}, {"latency": -1},
+                                 {"neutral": "first:x"}, {"neutral": "first:-5s"}])
+def test_settings_that_make_no_sense_are_refused(bad):
+    with pytest.raises(ValueError, match="expected"):
+        Settings(**bad)
+
+
+def test_another_model_than_the_built_in_is_refused_by_name(tmp_path, portrait):
+    write(tmp_path / "film.mp4", film(portrait, seconds=0.5))
+    with pytest.raises(ValueError, match="got 'clip'"):
+        analysis.analyze(tmp_path / "film.mp4", model="clip")
+
+
+def test_neutral_seconds():
+    assert [neutral_seconds(text) for text in ("first:5s", "first:2.5", "", "calm.jpg")] == [5, 2.5, 0, 0]
+
+
+def test_smoother_is_the_exponential_answer_to_a_step_at_uneven_times():
+    smooth = Smoother(0.7)
+    smooth.push(0.0, np.array([1.0, 0.0]))
+    for time in (0.1, 0.35, 0.4, 1.1):
+        value = smooth.push(time, np.array([0.0, 1.0]))
+        assert value == pytest.approx([np.exp(-time / 0.7), 1 - np.exp(-time / 0.7)])
+    assert smooth.push(9.0, np.array([0.5, 0.5])) == pytest.approx([0.5, 0.5])  # long after: anew
+
+
+def test_abstention_names_what_hides_the_face():
+    def step(level=120.0, yaw=0.0, seen=10):
+        rows = {"aus": np.zeros((10, len(ACTION_UNITS))), "pose": np.tile([0.0, yaw, 0.0], (10, 1)),
+                "gaze": np.zeros((10, 2)), "position": np.ones((10, 3)), "skin": np.full((10, 4, 3), float(level))}
+        for value in rows.values():
+            value[seen:] = np.nan
+        return Window(0, 0.5, np.linspace(0, 0.45, 10), **rows)
+
+    assert abstention(step(), ["tracked"] * 10) == ""
+    assert abstention(step(level=5), ["tracked"] * 10) == "too_dark"
+    assert abstention(step(yaw=60), ["tracked"] * 10) == "turned_away"
+    assert abstention(step(seen=3), ["tracked"] * 3 + ["lost"] * 7) == "no_face"
+    assert abstention(replace(step(), end=0.6), []) == "no_face"
+
+
+def test_mean_leaves_unseen_rows_out():
+    assert mean(np.array([[1.0, 2], [np.nan, np.nan], [3, 4]])) == pytest.approx([2, 3])
+    assert np.isnan(mean(np.full((3, 2), np.nan))).all()
+
+
+def write(path, frames):
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=20, options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for frame in frames:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.rgb, format="rgb24")))
+        out.mux(stream.encode())
