@@ -7,12 +7,13 @@ from mien.synthetic.figure import Light
 from mien.synthetic.identity import Identity, identity
 from mien.synthetic.muscles import ACTION_UNITS
 from mien.synthetic.physiology import SIGNATURE, Blinks, Pulse, Respiration
+from mien.synthetic.portrait import Portrait, portrait
 from mien.synthetic.scene import Scene
 from mien.synthetic.truth import ActorTruth, Truth, load
 from mien.synthetic.write import write
 
 __all__ = [
     "ACTION_UNITS", "PROTOTYPES", "SIGNATURE", "Actor", "ActorTruth", "Blinks", "Flicker", "Identity", "Light",
-    "LightChange", "Nod", "Occlusion", "Pulse", "Respiration", "Scene", "Speech", "Truth", "expression", "identity",
-    "load", "write",
+    "LightChange", "Nod", "Occlusion", "Portrait", "Pulse", "Respiration", "Scene", "Speech", "Truth", "expression", "identity",
+    "load", "portrait", "write",
 ]

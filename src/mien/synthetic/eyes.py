@@ -12,7 +12,7 @@ from mien.synthetic.muscles import ACTION_UNITS
 
 BALL = 12.0   # mm, radius of the eyeball
 IRIS = 5.9    # mm, radius of the iris
-SEAT = 1.4    # mm, height of the resting pupil over the corners; our choice: the upper lid then covers 1-2 mm of the iris
+SEAT = 1.9    # mm, height of the resting pupil over the corners; our choice: the upper lid then covers 1-2 mm of the iris
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def lids(person: Identity, aus: np.ndarray, gaze: tuple[float, float]) -> Lids:
     AU45 closes; the upper lid follows the gaze up and down (FACS).
     """
     a = dict(zip(ACTION_UNITS, np.asarray(aus, float) / 5, strict=True))
-    rest_up, rest_low = 0.68 * person["fissure"], 0.32 * person["fissure"]
+    rest_up, rest_low = 0.60 * person["fissure"], 0.40 * person["fissure"]
     up = rest_up + 2.6 * a["AU05"] - 1.5 * a["AU07"] - 0.9 * a["AU06"] - 0.8 * a["AU04"] - 0.9 * a["AU09"]
     up += 0.09 * float(np.clip(gaze[1], -30, 20))
     low = rest_low - 2.4 * a["AU07"] - 1.5 * a["AU06"] - 0.9 * a["AU09"] - 0.5 * a["AU12"] + 0.3 * a["AU05"]
@@ -64,7 +64,7 @@ def paint(person: Identity, place: Layout, lid: Lids, gaze: tuple[float, float],
     inside = np.clip(np.minimum(upper - y, y - lower) * soft + 0.5, 0, 1) * ((u > 0) & (u < 1))
     yaw, pitch = np.radians(gaze)
     cx = place.eye + BALL * np.sin(yaw) * side
-    cy = SEAT - 0.6 + BALL * np.sin(pitch) + 0.3
+    cy = SEAT + BALL * np.sin(pitch)
     dx, dy = (away - cx) / max(np.cos(yaw), 0.5), y - cy
     r = np.sqrt(dx**2 + dy**2)
     ball, glint = _ball(person, place, away, y, r, dx, dy, upper, pixel)

@@ -24,9 +24,9 @@ class Light:
     """Where the light comes from (right, up, towards the camera), how much of it is diffuse sky, its colour."""
 
     direction: tuple[float, float, float] = (-0.35, 0.55, 0.76)
-    sky: float = 0.52
+    sky: float = 0.56
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    gloss: float = 0.10
+    gloss: float = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ def _shade(normals: np.ndarray, hits: Hits, view: View, light: Light) -> tuple[n
     shine = shine * shine
     shine = shine * shine
     shine = shine * shine * shine
-    return sky + (1.12 - light.sky) * wrapped, 255 * light.gloss * shine
+    return sky + (1.02 - light.sky) * wrapped, 255 * light.gloss * shine
 
 
 def _normals(radius: np.ndarray, grid: Grid) -> np.ndarray:

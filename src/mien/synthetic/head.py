@@ -136,9 +136,9 @@ def _skull(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarra
     boss = 2.0 * person.shape["chin"]
     width = _curve([
         (crown + 14, 0.1), (crown, 2), (crown - 4, 27), (crown - 14, 48), (crown - 30, 64), (place.tr - 18, wide - 1.5),
-        (32, wide - 3), (10, (wide + face) / 2 - 2), (-14, face - 0.5), (-38, face * 0.55 + jaw * 0.45 + 0.5),
-        (place.sto, jaw + 1.0), (0.55 * place.sto + 0.45 * chin, jaw * 0.90), (0.25 * place.sto + 0.75 * chin, jaw * 0.75),
-        (chin + 3, jaw * 0.56), (chin - 3, jaw * 0.40), (chin - 10, 8)], y)
+        (32, wide - 3), (10, (wide + face) / 2 - 2), (-14, face - 0.5), (-38, face * 0.60 + jaw * 0.42),
+        (place.sto, jaw * 1.13), (0.55 * place.sto + 0.45 * chin, jaw * 1.05),
+        (0.25 * place.sto + 0.75 * chin, jaw * 0.84), (chin + 4, jaw * 0.60), (chin - 2, jaw * 0.40), (chin - 9, 8)], y)
     ahead = _curve([
         (crown, 2), (crown - 3, 32), (crown - 12, 58), (crown - 28, 77), (place.tr - 6, front - 9.5),
         (place.brow + 26, front - 2.5), (place.brow + 1, front + 1.5), (place.nasion, front - 3.5), (-8, front - 4.5),
@@ -152,7 +152,7 @@ def _skull(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarra
     depth = np.where(np.cos(angle) > 0, ahead[:, None], behind[:, None])
     n = power[:, None]
     head = ((np.abs(np.sin(angle)) / width[:, None]) ** n + (np.abs(np.cos(angle)) / depth) ** n) ** (-1 / n)
-    head = head - np.clip(height - crown, 0, 30)
+    head = head - 4 * np.clip(height - crown - 4, 0, 30)
     return _join(head, _neck(person, place, angle, height), 5.0)
 
 
@@ -178,7 +178,7 @@ def _relief(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np
     out -= 7.0 * both(x, y, eye, 4, 12, 8.5) + 3.0 * both(x, y, place.eye_inner - 1, 3, 5, 6)
     out += 4.6 * both(x, y, eye, -0.5, 10.5, 8.0)
     out += (3.4 + 1.6 * shape["cheeks"]) * both(x, y, 44, -24, 13, 11)
-    out -= 1.6 * both(x, y, 24, -17, 7, 6)
+    out -= 1.2 * both(x, y, 24, -17, 8, 7)
     out += 1.5 * both(x, y, 36, place.sto + 4, 12, 14)
     out -= 1.4 * fold(x, y, place, 2.6)
     out += 3.0 * bump(x, y, 0, place.sto + 2, 22, 14)
@@ -208,14 +208,16 @@ def _nose(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np.n
     long = top - sn
     down = (top - y) / long
     ridge = _curve([(-0.22, 0.0), (-0.08, 0.06), (0.02, 0.12 * bridge), (0.25, 0.34 * bridge), (0.5, 0.62 * bridge),
-                    (0.72, 0.92), (0.82, 1.0), (0.90, 0.82), (0.97, 0.38), (1.03, 0.08), (1.10, 0.0)], down[:, 0])
-    wide = _curve([(-0.2, 8.0), (0.05, 6.2), (0.4, 8.2), (0.7, 9.6), (0.85, place.alar * 0.62), (1.1, place.alar * 0.66)],
+                    (0.72, 0.93), (0.81, 1.0), (0.89, 0.86), (0.955, 0.52), (1.01, 0.18), (1.07, 0.03), (1.13, 0.0)],
+                   down[:, 0])
+    wide = _curve([(-0.2, 9.0), (0.05, 7.5), (0.4, 8.8), (0.7, 9.4), (0.85, place.alar * 0.58), (1.1, place.alar * 0.62)],
                   down[:, 0])
     out = tip * ridge[:, None] * np.exp(-0.693 * (np.abs(x) / wide[:, None]) ** 2.2)
-    wing = both(x, y, place.alar - 5.0, sn + 7.0, 4.3, 4.6)
+    wing = both(x, y, place.alar - 5.2, sn + 7.0, 4.2, 4.4)
     out += 8.5 * wing + 1.5 * bump(x, y, 0, place.prn, 6, 5)
     crease = both(x, y, place.alar + 1.5, sn + 7, 2.2, 5.5)
-    return out - 1.8 * crease
+    groove = both(x, y, place.alar * 0.56, sn + 13.5, 2.6, 3.0)
+    return out - 1.2 * crease - 0.8 * groove
 
 
 def _ears(person: Identity, angle: np.ndarray, height: np.ndarray) -> np.ndarray:

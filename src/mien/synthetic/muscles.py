@@ -108,7 +108,7 @@ def _au09(s: Skin) -> None:
     s.pair(9, s.at.brow - 2, 11, 9, up=-4.2, out=-1.2)
     _lip_up(s, 12, 10, 2.8)
     s.furrow(_lines(s, 0, 5.5) * both(s.x, s.y, 7, -3, 6, 8), 1.0)
-    s.furrow(fold(s.x, s.y, s.at, 2.0) * (s.y > s.at.sn - 8), 1.2)
+    s.furrow(fold(s.x, s.y, s.at, 2.0) * sigmoid((s.y - s.at.sn + 6) / 2.5), 1.2)
 
 
 def _au10(s: Skin) -> None:
@@ -245,3 +245,12 @@ def moves(x: np.ndarray, y: np.ndarray, place: Layout) -> np.ndarray:
         MOVES[name](skin)
         row[0], row[1] = skin.upper / 5, skin.lower / 5
     return out
+
+
+def unit(name: str) -> str:
+    """"AU1", "AU01", "au1" -> "AU01"; an error names the known ones."""
+    digits = name.upper().removeprefix("AU")
+    canonical = f"AU{int(digits):02d}" if digits.isdigit() else name
+    if canonical not in ACTION_UNITS:
+        raise ValueError(f"action unit: expected one of {', '.join(ACTION_UNITS)}, got {name!r}")
+    return canonical

@@ -9,10 +9,11 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from mien.synthetic.actor import Actor, Motion, motion
+from mien.synthetic.actor import Actor
 from mien.synthetic.camera import View
 from mien.synthetic.disturbances import Flicker, LightChange, Occlusion, curve
 from mien.synthetic.figure import Figure, Light
+from mien.synthetic.motion import Motion, motion
 from mien.synthetic.muscles import ACTION_UNITS, JAW
 from mien.synthetic.physiology import SIGNATURE
 from mien.synthetic.stage import Body, paste, room

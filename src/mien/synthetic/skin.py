@@ -29,6 +29,7 @@ def texture(person: Identity, place: Layout, grid: Grid, depth: np.ndarray, cove
     colour = np.asarray(person.skin)[None, None] * (1 + _mottle(person, rng, grid))[..., None]
     colour = _blush(person, place, colour, x, y, ahead)
     colour *= _hollows(depth, grid)[..., None]
+    colour *= 1 - 0.30 * (sigmoid((place.gn - 1 - y) / 4) * np.clip(np.cos(angle) + 0.6, 0, 1))[..., None]
     colour = _beard(person, place, colour, x, y, ahead)
     colour = _freckle(person, place, colour, x, y, rng, grid)
     lips = _lips(place, x, y) * ahead
@@ -74,9 +75,9 @@ def _blush(person: Identity, place: Layout, colour: np.ndarray, x: np.ndarray, y
 def _hollows(depth: np.ndarray, grid: Grid) -> np.ndarray:
     """Hollows see less of the sky: darkening by how far the surface lies below its neighbourhood."""
     out = np.ones_like(depth)
-    for width, strength in ((2.2, 0.14), (5.0, 0.05), (12.0, 0.022)):
+    for width, strength in ((2.5, 0.07), (6.0, 0.034), (14.0, 0.014)):
         below = cv2.GaussianBlur(depth, (0, 0), width / grid.mm) - depth
-        out *= 1 - np.clip(strength * below, -0.10, 0.45)
+        out *= 1 - np.clip(strength * below, -0.02, 0.40)
     return out
 
 

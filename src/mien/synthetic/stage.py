@@ -37,7 +37,7 @@ class Body:
         wide, tall = round(520 * scale), round(560 * scale)
         down, across = np.mgrid[0:tall, 0:wide].astype(np.float32)
         x, y = (across + self.left + 0.5) / scale, -(down + self.top + 0.5) / scale
-        neck = place.gn - 52.0
+        neck = place.gn - 40.0
         half = 0.78 * person["jaw_width"] / 2 + (20.0 if person.sex == "male" else 15.0)
         back, front = self._cloth(x, y, neck, half)
         self.back, self.front = back, front
