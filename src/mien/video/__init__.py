@@ -24,8 +24,8 @@ from .opening import VideoError, camera, open_file, open_live, without_password
 __all__ = ["Video", "VideoError", "pick_frames", "read", "rtsp", "webcam"]
 
 WAITING_BYTES = 32 * 2**20
-WAITING_FRAMES = 32
-"""Decoded pictures that wait at most: 32, and 32 MiB (but two of whatever size). Our choice: enough to smooth over a
+WAITING_FRAMES = 16
+"""Decoded pictures that wait at most: 16, and 32 MiB (but two of whatever size). Our choice: enough to smooth over a
 slow step of the consumer."""
 
 
