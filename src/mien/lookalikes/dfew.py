@@ -44,8 +44,9 @@ def write(root: str | Path, size: int = 70, seed: int = 0, variant: str = "offic
 
     Layouts: `official`; `parent` (the same one folder down, in DFEW-part2); `train_folders` (train/set_1.csv),
     `train_set` (train_set_1.csv), `set_train` (set_1_train.csv): other names of the splits; `old`
-    (single_label/data and label/single_trainset_1.csv); `peers` (Clip/jpg_256); `only_16f` (clip_224x16f alone); `lists` (text lists with
-    labels 0..6 and somebody's absolute paths instead of the csv); `windows` (csv with byte order mark and CR LF).
+    (single_label/data and label/single_trainset_1.csv); `peers` (Clip/jpg_256); `only_16f` (clip_224x16f alone);
+    `lists` (text lists with labels 0..6 and somebody's absolute paths instead of the csv); `windows` (csv with byte
+    order mark and CR LF).
 
     Raises:
         ValueError, FileExistsError: see `ground.fresh`.

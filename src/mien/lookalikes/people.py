@@ -147,3 +147,17 @@ def _times(rng: np.random.Generator, start: float, end: float, rate: float) -> n
     gaps = 1.0 + rng.exponential(max(60 / rate - 1, 0.1), int((end - start) * rate / 30) + 8)
     at = start + rng.uniform(0, 60 / rate) + np.concatenate([[0], np.cumsum(gaps)])
     return at[at < end]
+
+
+def deranged(rng: np.random.Generator, count: int) -> np.ndarray:
+    """-> a permutation of 0..count - 1 that leaves nothing in its place: pairing by position is always wrong."""
+    while True:
+        order = rng.permutation(count)
+        if (order != np.arange(count)).all():
+            return order
+
+
+def event(index: int, seconds: float) -> float:
+    """s after the onset at which the marked event of trial `index` happens: all different, 2 s or more from the ends."""
+    golden = (np.sqrt(5) - 1) / 2
+    return round(2.0 + float((0.37 + index * golden) % 1) * (seconds - 4.0), 3)
