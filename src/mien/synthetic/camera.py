@@ -69,7 +69,7 @@ def trace(radius: np.ndarray, grid: Grid, view: View, box: tuple[int, int, int, 
     depth, gap = coarse.search()
     fine = _Rays(radius, grid, view, box, 2)
     size = fine.a.shape[::-1]
-    depth = cv2.resize(depth, size, interpolation=cv2.INTER_LINEAR)
+    depth = cv2.resize(depth, (2 * depth.shape[1], 2 * depth.shape[0]), interpolation=cv2.INTER_NEAREST)[:size[1], :size[0]]
     angle, height, x = fine.refine(depth)
     full = (2 * size[0], 2 * size[1])
     rows, columns = y1 - y0, x1 - x0
@@ -123,7 +123,11 @@ class _Rays:
         g0, g1 = np.take_along_axis(gaps, second - 1, 0)[0], np.take_along_axis(gaps, second, 0)[0]
         share = np.where(inside.any(0), np.clip(g0 / np.maximum(g0 - g1, 1e-3), 0, 1), 1)
         step = np.float32((FAR - NEAR) / (STEPS - 1))
-        return (depths[second[0] - 1] + share * step).astype(np.float32), gaps.min(0)
+        middle = np.clip(nearest, 1, STEPS - 2)[None]
+        g0, g1, g2 = (np.take_along_axis(gaps, middle + k, 0)[0] for k in (-1, 0, 1))
+        bend = np.maximum(g0 - 2 * g1 + g2, 1e-3)
+        least = np.minimum(g1 - np.clip((g0 - g2) ** 2 / (8 * bend), 0, 2), gaps.min(0))
+        return (depths[second[0] - 1] + share * step).astype(np.float32), least
 
     def refine(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Depth near the meeting -> angle rad, height mm, frontal x mm there."""

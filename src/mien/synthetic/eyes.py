@@ -32,7 +32,7 @@ def lids(person: Identity, aus: np.ndarray, gaze: tuple[float, float]) -> Lids:
     """
     a = dict(zip(ACTION_UNITS, np.asarray(aus, float) / 5, strict=True))
     rest_up, rest_low = 0.60 * person["fissure"], 0.40 * person["fissure"]
-    up = rest_up + 2.6 * a["AU05"] - 1.5 * a["AU07"] - 0.9 * a["AU06"] - 0.8 * a["AU04"] - 0.9 * a["AU09"]
+    up = rest_up + 3.2 * a["AU05"] - 1.5 * a["AU07"] - 0.9 * a["AU06"] - 0.8 * a["AU04"] - 0.9 * a["AU09"]
     up += 0.09 * float(np.clip(gaze[1], -30, 20))
     low = rest_low - 2.4 * a["AU07"] - 1.5 * a["AU06"] - 0.9 * a["AU09"] - 0.5 * a["AU12"] + 0.3 * a["AU05"]
     up = max(up, 0.8 - low)
@@ -110,3 +110,19 @@ def _margins(person: Identity, lid: Lids, u: np.ndarray, y: np.ndarray, upper: n
     colour[..., :3] *= 1 - fold[..., None] * np.array([0.8, 1.0, 1.0])
     bag = np.exp(-(((y - lower + 4.6) / 1.1) ** 2)) * along * 0.07
     colour[..., :3] *= 1 - bag[..., None]
+
+
+def glasses(place: Layout, x: np.ndarray, y: np.ndarray, colour: np.ndarray, pixel: float) -> None:
+    """Paint a frame of dark plastic with clear lenses into colour (rows, columns, 4) in place."""
+    away = np.abs(x)
+    u, v = (away - place.eye) / 24.5, (y + 2.5) / 19.5
+    inside = 1 - (np.abs(u) ** 3.2 + np.abs(v) ** 3.2) ** (1 / 3.2)     # 0 on the rim, mm / 22 off it
+    soft = 1 / (0.9 * pixel)
+    rim = np.clip((1.3 - np.abs(inside) * 22) * soft + 0.5, 0, 1)
+    bridge = np.clip((1.2 - np.abs(y - 4 + 0.08 * away**2)) * soft + 0.5, 0, 1) * (away < place.eye - 23)
+    arm = np.clip((1.8 - np.abs(y - 6)) * soft + 0.5, 0, 1) * (away > place.eye + 23) * colour[..., 3]
+    frame = np.maximum(np.maximum(rim, bridge), arm)
+    glare = 0.10 * np.clip(inside * 22 * soft, 0, 1) * np.clip(1 - np.abs(u + 0.4 * v + 0.35) / 0.18, 0, 1)
+    colour[..., :3] += (np.array([235, 238, 242]) - colour[..., :3]) * glare[..., None]
+    colour[..., :3] += (np.array([34, 30, 30]) - colour[..., :3]) * frame[..., None]
+    colour[..., 3] *= 1 - frame

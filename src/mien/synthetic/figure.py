@@ -48,7 +48,8 @@ class Figure:
         self.person, self.place = person, layout(person)
         skin = radius(person, self.place, SHAPE)
         cover = hair.cover(person, self.place, SHAPE)
-        self.radius = skin + hair.thickness(person, cover, SHAPE)
+        self.radius = skin + hair.thickness(person, self.place, skin, cover, SHAPE)
+        self.radius[SHAPE.heights > self.place.crown + hair.LIFT[person.hair_style] + 3] = -20
         self.normals = _normals(self.radius, SHAPE)
         fine = cv2.resize(skin, PAINT.shape[::-1], interpolation=cv2.INTER_CUBIC)
         self.paint = texture(person, self.place, PAINT, fine, hair.cover(person, self.place, PAINT)).colour
@@ -62,7 +63,7 @@ class Figure:
         hits = trace(state.radius, SHAPE, view, self._box(view, size))
         if hits is None:
             return None
-        colour, glint = self._colour(hits, state, aus, gaze, 1 / view.scale)
+        colour, glint = self._colour(hits, state, aus, gaze, view.scale)
         skin = colour[..., 3]
         lit = _shade(state.normals, hits, view, light)
         rgb = colour[..., :3] * lit[0][..., None] * np.asarray(light.colour, np.float32)
@@ -82,7 +83,7 @@ class Figure:
         x1, y1 = np.ceil(spots.max(0)).astype(int)
         return max(x0, 0), max(y0, 0), min(x1, size[0]), min(y1, size[1])
 
-    def _colour(self, hits: Hits, state: _State, aus: np.ndarray, gaze: tuple[float, float], pixel: float
+    def _colour(self, hits: Hits, state: _State, aus: np.ndarray, gaze: tuple[float, float], scale: float
                 ) -> tuple[np.ndarray, np.ndarray]:
         column, row = FACE.columns(hits.angle), FACE.rows(hits.height)
         shift = _look(state.shift, column, row)
@@ -93,11 +94,14 @@ class Figure:
         part = _part(hits, at.eye_outer + 6, -16.0, 20.0)
         if part is not None:
             lid = eyes.lids(self.person, aus, gaze)
-            glint[part] = eyes.paint(self.person, at, lid, gaze, hits.x[part], hits.height[part], colour[part], pixel)
+            glint[part] = eyes.paint(self.person, at, lid, gaze, hits.x[part], hits.height[part], colour[part], 1 / scale)
+        part = _part(hits, 90.0, -26.0, 22.0) if self.person.glasses else None
+        if part is not None:
+            eyes.glasses(at, hits.x[part], hits.height[part], colour[part], 1 / scale)
         jaw = JAW * float(aus[_JAW]) / 5
         part = _part(hits, at.mouth + 14, at.sto - at.lower - 26, at.sto + at.upper + 12)
         if part is not None and state.open > 0.05:
-            self._mouth(hits, state, part, colour, jaw, pixel)
+            self._mouth(hits, state, part, colour, jaw, 1 / scale)
         return colour, glint
 
     def _mouth(self, hits: Hits, state: _State, part: tuple[slice, slice], colour: np.ndarray, jaw: float,
@@ -152,7 +156,7 @@ def _shade(normals: np.ndarray, hits: Hits, view: View, light: Light) -> tuple[n
 def _normals(radius: np.ndarray, grid: Grid) -> np.ndarray:
     """radius (rows, columns) mm -> unit normals float32 (rows, columns, 3) left, up, ahead."""
     around = cv2.Sobel(radius, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
-    around *= np.float32(WRAP / grid.mm) / radius
+    around *= np.float32(WRAP / grid.mm) / np.maximum(radius, 5)
     down = cv2.Sobel(radius, cv2.CV_32F, 0, 1, ksize=3, scale=-1 / 8, borderType=cv2.BORDER_REPLICATE) / np.float32(grid.mm)
     scale = 1 / np.sqrt(1 + around**2 + down**2)
     sin, cos = np.sin(grid.angles)[None], np.cos(grid.angles)[None]

@@ -6,50 +6,59 @@ import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from mien.synthetic.head import BOTTOM, Grid, Layout, both, sigmoid
+from mien.synthetic.head import Grid, Layout, dome, sigmoid
 from mien.synthetic.identity import Identity
 
 
-def cover(person: Identity, place: Layout, grid: Grid, seed: int = 1) -> np.ndarray:
+EDGES = {  # style: (degrees from the front, height of the hair's lower edge; from 50 degrees on over the pupils)
+    "long": [(50, 58), (58, 36), (64, 2), (69, -38), (77, -76), (90, -92), (180, -100)],
+    "bun": [(50, 54), (58, 34), (66, 14), (73, 2), (80, 6), (88, 20), (98, 26), (112, 22), (124, -20), (140, -62),
+            (180, -80)],
+    "short": [(50, 54), (58, 34), (66, 14), (73, 0), (78, -14), (84, -18), (88, 4), (96, 26), (110, 24), (122, -20),
+              (138, -60), (180, -78)],
+    "fringe": [(50, 36), (58, 24), (66, 6), (72, -18), (80, -52), (92, -72), (110, -78), (180, -84)],
+}
+EDGES["cropped"] = EDGES["short"]
+LIFT = {"cropped": 4.0, "short": 12.0, "bun": 7.0, "long": 13.0, "fringe": 12.0}  # mm, our choice by eye
+
+
+def cover(person: Identity, place: Layout, grid: Grid) -> np.ndarray:
     """(rows, columns) 0..1: how much hair covers the skin."""
-    degrees = np.degrees(np.abs(grid.angles))
-    long = person.hair_style == "long"
-    points = [(0, place.tr - 2), (22, place.tr), (38, place.tr - 3), (50, place.tr - 16), (58, 34), (66, 14), (73, 2)]
-    if long:
-        points += [(78, -40), (86, -110), (94, -170), (105, BOTTOM - 40), (180, BOTTOM - 60)]
-    elif person.hair_style == "bun":
-        points += [(80, 6), (88, 20), (98, 26), (112, 22), (124, -20), (140, -62), (180, -80)]
-    else:
-        points += [(77, -14), (84, -18), (88, 4), (96, 26), (110, 24), (122, -20), (138, -60), (180, -78)]
-    edge = PchipInterpolator(*zip(*points, strict=True))(degrees)
-    rng = np.random.default_rng([person.seed, seed])
-    ragged = cv2.GaussianBlur(rng.normal(0, 1, (1, grid.shape[1])), (0, 0), 1.2 / grid.mm)[0]
-    edge = edge + 1.8 * ragged / ragged.std()
-    soft = 3.0 if person.hair_style != "cropped" else 4.5
-    over = (grid.heights[:, None] - edge[None, :]) / soft
-    return sigmoid(2.0 * over).astype(np.float32)
+    degrees = np.degrees(grid.angles)
+    tr = place.brow + 16 if person.hair_style == "fringe" else place.tr
+    drop = 0.0 if person.hair_style == "fringe" else 4.0 * abs(person.shape["temples"]) + 2.0
+    points = [(0, tr - 1), (20, tr + 1), (36, tr - drop), *EDGES[person.hair_style]]
+    edge = PchipInterpolator(*zip(*points, strict=True))(np.abs(degrees))
+    edge = edge + 5.0 * person.shape["part"] * np.exp(-(((degrees - 14 * person.shape["temples"]) / 15) ** 2))
+    rng = np.random.default_rng([person.seed, 1])
+    for mm, size in ((6.0, 1.2), (1.0, 1.3)):
+        ragged = cv2.GaussianBlur(rng.normal(0, 1, (1, round(grid.shape[1] * grid.mm))), (0, 0), mm)
+        edge = edge + size * cv2.resize(ragged / ragged.std(), (grid.shape[1], 1))[0]
+    over = (grid.heights[:, None] - edge[None, :]) / 3.5
+    return cv2.GaussianBlur(sigmoid(2.0 * over).astype(np.float32), (0, 0), 0.8 / grid.mm)
 
 
-def thickness(person: Identity, mask: np.ndarray, grid: Grid) -> np.ndarray:
-    """(rows, columns) mm that the hair adds to the radius."""
-    lift = {"cropped": 4.0, "short": 12.0, "bun": 7.0, "long": 15.0}[person.hair_style]
-    fall = 7.0 if person.hair_style in ("short", "long") else 4.0
-    depth = cv2.GaussianBlur(mask, (0, 0), fall / grid.mm)
-    rise = np.clip((depth - 0.35) / 0.65, 0, 1)
-    top = np.clip((grid.heights[:, None] - 20) / 80, 0, 1)
-    full = lift * (0.7 + 0.3 * top)
-    if person.hair_style == "long":
-        full = full + 16.0 * np.clip((40 - grid.heights[:, None]) / 160, 0, 1)
-    return (rise * full * (mask > 0.02)).astype(np.float32)
+def thickness(person: Identity, place: Layout, skin: np.ndarray, mask: np.ndarray, grid: Grid) -> np.ndarray:
+    """skin, mask (rows, columns): radius mm and cover of hair -> mm that the hair adds to the radius."""
+    lift = LIFT[person.hair_style] + 2.0 * person.shape["part"]
+    bend = int(np.searchsorted(-grid.heights, -place.dome))
+    shell = np.where(grid.heights[:, None] > place.dome, (skin[bend] + lift) * dome(place, grid.heights[:, None], lift),
+                     skin + lift)
+    if person.hair_style in ("long", "fringe"):
+        side = skin[int(np.searchsorted(-grid.heights, 6.0))] + (14.0 if person.hair_style == "long" else 10.0)
+        fall = 1 - 0.12 * np.clip((-40 - grid.heights[:, None]) / 120, 0, 1)
+        shell = np.where(grid.heights[:, None] < 6, np.maximum(shell, side * fall), shell)
+    rise = np.clip((cv2.GaussianBlur(mask, (0, 0), 5.0 / grid.mm) - 0.62) / 0.36, 0, 1)
+    return np.clip(rise * (shell - skin), 0, None).astype(np.float32)
 
 
 def strands(person: Identity, grid: Grid) -> np.ndarray:
     """(rows, columns) around 1: light and dark along the strands, which run down from the crown."""
     rng = np.random.default_rng([person.seed, 2])
     rows, columns = grid.shape
-    fine = cv2.GaussianBlur(rng.normal(0, 1, (rows, columns)).astype(np.float32), (0, 0), 0.7, sigmaY=14 / grid.mm)
+    fine = cv2.GaussianBlur(rng.normal(0, 1, (rows, columns)).astype(np.float32), (0, 0), 0.8 / grid.mm, sigmaY=14 / grid.mm)
     wide = cv2.GaussianBlur(rng.normal(0, 1, (rows, columns)).astype(np.float32), (0, 0), 3 / grid.mm, sigmaY=40 / grid.mm)
-    return 1 + 0.16 * fine / fine.std() + 0.14 * wide / wide.std()
+    return 1 + 0.13 * fine / fine.std() + 0.14 * wide / wide.std()
 
 
 def brows(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -63,12 +72,10 @@ def brows(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np.n
     body = sigmoid((0.85 - np.abs(across)) * 7)
     ends = sigmoid((u - 0.02) * 40) * sigmoid((0.99 - u) * 30)
     rng = np.random.default_rng([person.seed, 3])
-    noise = cv2.GaussianBlur(rng.normal(0, 1, x.shape).astype(np.float32), (0, 0), 0.6)
-    hairs = np.clip(0.86 + 0.22 * noise / noise.std(), 0.25, 1)
+    line = np.zeros((9, 9), np.float32)
+    cv2.line(line, (1, 7), (7, 1), 1.0, 1, cv2.LINE_AA)
+    noise = cv2.filter2D(rng.normal(0, 1, x.shape).astype(np.float32), -1, line)
+    noise = np.where(x > 0, noise, noise[:, ::-1])
+    hairs = np.clip(0.80 + 0.20 * noise / noise.std(), 0.3, 1)
     strength = 0.93 if person.sex == "male" else 0.86
     return (strength * body * ends * hairs).astype(np.float32)
-
-
-def lashes_shadow(place: Layout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(rows, columns) 0..1: the darker, thinner skin of the lids around the eye."""
-    return both(x, y, place.eye, 1.0, 13, 7).astype(np.float32)

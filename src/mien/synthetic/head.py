@@ -72,6 +72,16 @@ class Layout:
     lower: float
 
     @property
+    def dome(self) -> float:
+        """Height where the forehead bends back."""
+        return self.brow + 24.0
+
+    @property
+    def crown(self) -> float:
+        """Height of the top of the head; our choice: 46 mm over the hairline, as v-tr in Farkas' norms."""
+        return self.tr + 46.0
+
+    @property
     def eye(self) -> float:
         """x of the middle of the eye."""
         return (self.eye_inner + self.eye_outer) / 2
@@ -118,6 +128,7 @@ def radius(person: Identity, place: Layout, grid: Grid) -> np.ndarray:
     x = skull * np.sin(angle)
     relief = _relief(person, place, x, height) * ahead * np.clip(3 * np.cos(angle), 0, 1)
     r = skull + relief + _ears(person, angle, height)
+    r = np.maximum(r, 1.0)
     return cv2.GaussianBlur(r.astype(np.float32), (0, 0), 1.0 / grid.mm)
 
 
@@ -129,36 +140,36 @@ def _curve(points: list[tuple[float, float]], y: np.ndarray) -> np.ndarray:
 
 
 def _skull(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
-    y = height[:, 0]
+    y = np.minimum(height[:, 0], place.dome)
     wide, face, jaw = person["head_width"] / 2, person["face_width"] / 2, person["jaw_width"] / 2
-    front = person["head_length"] * 0.5
-    chin, crown = place.gn, place.tr + 46.0
+    front, sto, chin = person["head_length"] * 0.5, place.sto, place.gn
     boss = 2.0 * person.shape["chin"]
     width = _curve([
-        (crown + 14, 0.1), (crown, 2), (crown - 4, 27), (crown - 14, 48), (crown - 30, 64), (place.tr - 18, wide - 1.5),
-        (32, wide - 3), (10, (wide + face) / 2 - 2), (-14, face - 0.5), (-38, face * 0.60 + jaw * 0.42),
-        (place.sto, jaw * 1.13), (0.55 * place.sto + 0.45 * chin, jaw * 1.05),
-        (0.25 * place.sto + 0.75 * chin, jaw * 0.84), (chin + 4, jaw * 0.60), (chin - 2, jaw * 0.40), (chin - 9, 8)], y)
+        (place.dome, wide), (32, wide - 2), (10, (wide + face) / 2 - 2), (-14, face - 0.5), (-38, face * 0.60 + jaw * 0.42),
+        (sto, jaw * 1.13), (0.55 * sto + 0.45 * chin, jaw * 1.05), (0.25 * sto + 0.75 * chin, jaw * 0.84),
+        (chin + 4, jaw * 0.60), (chin - 2, jaw * 0.40), (chin - 9, 8)], y)
     ahead = _curve([
-        (crown, 2), (crown - 3, 32), (crown - 12, 58), (crown - 28, 77), (place.tr - 6, front - 9.5),
-        (place.brow + 26, front - 2.5), (place.brow + 1, front + 1.5), (place.nasion, front - 3.5), (-8, front - 4.5),
-        (-26, front - 6), (place.sn, front - 5.0), (place.sto, front - 6.5), (place.sulcus, front - 9.5),
-        (0.3 * place.sulcus + 0.7 * chin, front - 7.5 + boss), (chin + 3, front - 11 + boss), (chin - 1, front - 19),
-        (chin - 7, front - 42), (chin - 14, 20), (chin - 22, 8), (crown + 14, 0.1)], y)
-    behind = _curve([
-        (crown + 14, 0.1), (crown, 2), (crown - 4, 35), (crown - 14, 62), (crown - 32, 84), (40, front), (0, front - 3), (-40, front - 14),
-        (-70, 68), (-110, 62), (BOTTOM, 70)], y)
-    power = _curve([(crown, 2.0), (50, 2.2), (0, 2.35), (place.sn, 2.25), (chin, 2.15), (chin - 20, 2.0)], y)
+        (place.dome, front - 1.0), (place.brow + 16, front), (place.brow + 1, front + 1.5),
+        (place.nasion, front - 3.5), (-8, front - 4.5), (-26, front - 6), (place.sn, front - 5.0), (sto, front - 6.5),
+        (place.sulcus, front - 9.5), (0.3 * place.sulcus + 0.7 * chin, front - 7.5 + boss), (chin + 3, front - 11 + boss),
+        (chin - 1, front - 19), (chin - 7, front - 42), (chin - 14, 20), (chin - 22, 8)], y)
+    behind = _curve([(place.dome, front + 1), (20, front), (-20, front - 6), (-50, front - 20), (-75, 64), (chin, 40)], y)
+    power = _curve([(50, 2.2), (0, 2.35), (place.sn, 2.25), (chin, 2.15), (chin - 20, 2.0)], y)
     depth = np.where(np.cos(angle) > 0, ahead[:, None], behind[:, None])
     n = power[:, None]
     head = ((np.abs(np.sin(angle)) / width[:, None]) ** n + (np.abs(np.cos(angle)) / depth) ** n) ** (-1 / n)
-    head = head - 4 * np.clip(height - crown - 4, 0, 30)
-    return _join(head, _neck(person, place, angle, height), 5.0)
+    return _join(head * dome(place, height, 0.0), _neck(person, place, angle, height), 5.0)
+
+
+def dome(place: Layout, height: np.ndarray, lift: float) -> np.ndarray:
+    """How the radius shrinks towards the crown, 1 below the forehead's bend, 0 from the crown on; `lift` mm of hair."""
+    up = np.clip((height - place.dome) / (place.crown - place.dome + lift), 0, 1)
+    return (1 - up**2.3) ** (1 / 2.5) - 40 * np.clip(height - place.crown - lift, 0, 1)
 
 
 def _neck(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
     """A column that leans back, wider where it meets the shoulders."""
-    thick = 0.78 * person["jaw_width"] / 2 + (14.0 if person.sex == "male" else 10.0)
+    thick = 0.78 * person["jaw_width"] / 2 + (12.0 if person.sex == "male" else 8.0)
     y = height[:, 0]
     width = _curve([(place.gn, thick), (place.gn - 40, thick + 1), (place.gn - 75, thick + 9), (BOTTOM, thick + 30)], y)
     front = _curve([(place.sto, 30), (place.gn, 36), (place.gn - 40, 42), (BOTTOM, 62)], y)
@@ -223,6 +234,8 @@ def _nose(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np.n
 def _ears(person: Identity, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
     long = person["ear_length"]
     middle, half = -10.0 + 0.06 * long, long / 2
+    if person.hair_style in ("long", "fringe"):
+        return np.zeros_like(height)
     arc = (np.degrees(np.abs(angle)) - 99.0) * WRAP * np.pi / 180 * 0.8  # mm behind the ear's front edge
     u = (height - middle) / half
     lean = arc - 4.0 * u

@@ -47,7 +47,7 @@ ANCESTRY = {
 # sRGB of lit skin for Fitzpatrick types I to VI; our choice: between neighbouring steps of the Monk scale
 # (Monk 2019, skintone.google), a little more saturated, as a camera's own processing shows skin.
 SKIN = ((236, 203, 184), (226, 184, 158), (208, 161, 128), (172, 120, 86), (126, 82, 58), (88, 57, 42))
-LIPS = ((190, 108, 104), (180, 96, 92), (164, 86, 78), (134, 72, 64), (104, 60, 56), (86, 50, 48))
+LIPS = ((190, 108, 104), (180, 96, 92), (164, 86, 78), (138, 70, 64), (118, 60, 58), (106, 56, 56))
 HAIR = {"black": (24, 20, 19), "dark brown": (46, 32, 25), "brown": (78, 54, 38), "fair": (146, 114, 74),
         "red": (122, 62, 34), "grey": (138, 136, 132)}
 EYES = {"dark brown": (58, 36, 24), "brown": (92, 58, 34), "hazel": (112, 90, 52), "green": (96, 112, 76),
@@ -69,7 +69,7 @@ class Identity:
     brows: tuple[float, float, float]
     iris: tuple[float, float, float]
     shirt: tuple[float, float, float]
-    hair_style: str            # short, long, bun, cropped
+    hair_style: str            # long, bun, fringe, short, cropped
     brow_thickness: float      # mm
     beard: float               # 0..1, darkness of the beard's shadow
     freckles: float            # 0..1
@@ -95,7 +95,7 @@ def identity(seed: int) -> Identity:
     dark = tone >= 4 or ancestry == "asian"
     hair = str(rng.choice(["black", "dark brown"] if dark else ["dark brown", "brown", "fair", "red", "grey"]))
     iris = str(rng.choice(["dark brown", "brown"] if dark else list(EYES)))
-    style = str(rng.choice(["long", "bun", "short", "long"] if sex == "female" else ["short", "cropped", "short"]))
+    style = str(rng.choice(["long", "bun", "fringe", "long"] if sex == "female" else ["short", "cropped", "short"]))
     colour = _tint(HAIR[hair], rng.normal(0, 0.08))
     return Identity(
         seed, sex, ancestry, tone, size,
@@ -106,7 +106,7 @@ def identity(seed: int) -> Identity:
         beard=float(rng.uniform(0, 0.5)) if sex == "male" else 0.0,
         freckles=float(rng.uniform(0, 0.8)) if tone <= 2 else 0.0,
         mottle=float(rng.uniform(0.3, 1.0)), glasses=seed % 10 == 9,
-        shape={name: float(rng.uniform(-1, 1)) for name in ("chin", "cheeks", "ridge", "bridge", "tilt", "lips")},
+        shape={name: float(rng.uniform(-1, 1)) for name in ("chin", "cheeks", "ridge", "bridge", "tilt", "lips", "part", "temples")},
     )
 
 

@@ -34,6 +34,6 @@ def paint(place: Layout, jaw: float, x: np.ndarray, y: np.ndarray, gap: np.ndarr
     inner = DARK + (TONGUE - DARK) * (0.55 * tongue)[..., None]
     inner = inner + (ENAMEL * 0.78 - inner) * (lower * side)[..., None]
     inner = inner + (ENAMEL - inner) * (upper * side)[..., None]
-    shade = (1 - 0.55 * np.exp(-np.clip(roof, 0, None) / 1.4)) * gaps
+    shade = (1 - 0.70 * np.exp(-np.clip(roof, 0, None) / 1.6)) * gaps
     colour[..., :3] += (inner * shade[..., None] - colour[..., :3]) * inside[..., None]
     colour[..., 3] *= 1 - inside

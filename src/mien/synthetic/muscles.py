@@ -71,7 +71,7 @@ def _au02(s: Skin) -> None:
 
 def _au04(s: Skin) -> None:
     """Corrugator and depressor supercilii: the brows come down and together; upright furrows between them."""
-    s.pair(12, s.at.brow, 12, 10, up=-5.0, out=-3.6)
+    s.pair(12, s.at.brow, 12, 10, up=-5.0, out=-4.4)
     s.pair(28, s.at.brow, 11, 9, up=-3.6, out=-1.2)
     s.pair(s.at.eye - 3, 11, 10, 4.5, up=-1.5)
     s.middle(s.at.brow + 4, 4, 7, fore=1.0)
@@ -209,7 +209,10 @@ def _au45(s: Skin) -> None:
 def _lip_up(s: Skin, cx: float, wide: float, mm: float) -> None:
     fade = np.exp(-np.clip(s.above, 0, None) / 13) * np.exp(-np.clip(-s.above, 0, None) / 4)
     where = both(s.x, s.y, cx, 0, wide * 0.62, 9e3) + 0.35 * bump(s.x, s.y, 0, 0, 8, 9e3)
-    s.pull(where * fade * np.clip(s.between * 1.6, 0, 1), up=mm, lip="upper")
+    raised = where * np.clip(s.between * 1.6, 0, 1)
+    s.pull(raised * fade, up=mm, lip="upper")
+    s.pull(raised * np.exp(-np.clip(-s.above, 0, None) / 12) * np.exp(-np.clip(s.above, 0, None) / 4), up=0.65 * mm,
+           lip="lower")
 
 
 def _rim(s: Skin, tall: float) -> np.ndarray:

@@ -29,12 +29,17 @@ def texture(person: Identity, place: Layout, grid: Grid, depth: np.ndarray, cove
     colour = np.asarray(person.skin)[None, None] * (1 + _mottle(person, rng, grid))[..., None]
     colour = _blush(person, place, colour, x, y, ahead)
     colour *= _hollows(depth, grid)[..., None]
-    colour *= 1 - 0.30 * (sigmoid((place.gn - 1 - y) / 4) * np.clip(np.cos(angle) + 0.6, 0, 1))[..., None]
+    below = sigmoid((place.gn - 1 - y) / 4) * np.exp(-np.clip(place.gn - y, 0, None) / 40)
+    colour *= 1 - 0.45 * (below * np.clip(np.cos(angle) + 0.6, 0, 1))[..., None]
     colour = _beard(person, place, colour, x, y, ahead)
     colour = _freckle(person, place, colour, x, y, rng, grid)
+    corner = both(x, y, place.mouth - 0.5, place.mouth_line(np.array(place.mouth)), 2.0, 1.3) * ahead
+    colour *= 1 - 0.45 * corner[..., None]
     lips = _lips(place, x, y) * ahead
     lip_colour = np.asarray(person.lips) * (1 + 0.05 * _noise(rng, grid, 0.8, 2.5))[..., None]
     colour = _over(colour, lip_colour, 0.90 * lips)
+    seam = np.exp(-(((y - place.mouth_line(x)) / 0.55) ** 2)) * (np.abs(x) < place.mouth) * ahead
+    colour *= 1 - 0.50 * seam[..., None]
     colour = _nostrils(person, place, colour, x, y, ahead)
     brow = hair.brows(person, place, x, y) * ahead
     colour = _over(colour, np.asarray(person.brows), brow)
@@ -95,7 +100,7 @@ def _beard(person: Identity, place: Layout, colour: np.ndarray, x: np.ndarray, y
 
 def _freckle(person: Identity, place: Layout, colour: np.ndarray, x: np.ndarray, y: np.ndarray,
              rng: np.random.Generator, grid: Grid) -> np.ndarray:
-    spots = np.clip(_noise(rng, grid, 0.9) - 1.7, 0, 1)
+    spots = np.clip(_noise(rng, grid, 0.9) - 2.0, 0, 1)
     where = both(x, y, 30, -22, 24, 16)
     colour = colour * (1 - 0.45 * person.freckles * (spots * where)[..., None] * np.array([0.6, 0.9, 1.0]))
     moles = np.zeros_like(x)
@@ -117,8 +122,8 @@ def _lips(place: Layout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _nostrils(person: Identity, place: Layout, colour: np.ndarray, x: np.ndarray, y: np.ndarray, ahead: np.ndarray
               ) -> np.ndarray:
     tilt = y - (place.sn + 3.8) - 0.18 * (np.abs(x) - 6)
-    hole = bump(np.abs(x), tilt, place.alar * 0.46, 0.0, 3.2, 1.5) * ahead
+    hole = bump(np.abs(x), tilt, place.alar * 0.45, 0.0, 2.9, 1.25) * ahead
     under = bump(x, y, 0, place.sn + 1.0, place.alar * 0.55, 2.2) * ahead
     wing = both(x, y, place.alar + 0.6, place.sn + 6.5, 1.1, 3.8) * ahead
-    colour = colour * (1 - 0.22 * under - 0.16 * wing)[..., None]
+    colour = colour * (1 - 0.06 * under - 0.14 * wing)[..., None]
     return _over(colour, np.asarray(person.skin) * 0.16, np.clip(1.25 * hole, 0, 0.92))

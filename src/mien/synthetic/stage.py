@@ -29,7 +29,7 @@ def room(size: tuple[int, int], seed: int) -> np.ndarray:
 
 
 class Body:
-    """Shoulders, clothes and the hair that falls behind, drawn once for a scale and then moved."""
+    """Shoulders and clothes, drawn once for a scale and then moved."""
 
     def __init__(self, person: Identity, place: Layout, scale: float):
         self.person, self.scale = person, scale
@@ -37,7 +37,7 @@ class Body:
         wide, tall = round(520 * scale), round(560 * scale)
         down, across = np.mgrid[0:tall, 0:wide].astype(np.float32)
         x, y = (across + self.left + 0.5) / scale, -(down + self.top + 0.5) / scale
-        neck = place.gn - 40.0
+        neck = place.gn - 24.0
         half = 0.78 * person["jaw_width"] / 2 + (20.0 if person.sex == "male" else 15.0)
         back, front = self._cloth(x, y, neck, half)
         self.back, self.front = back, front
@@ -60,18 +60,20 @@ class Body:
         back = np.dstack([cloth, shoulder])
         if person.hair_style == "long":
             back = self._fall(x, y, back, rng)
-        collar = neck - 30 - 16 * np.sqrt(np.clip(1 - (x / (half + 9)) ** 2, 0, 1)) + 22 * np.clip(away - half - 5, 0, 20) / 20
+        collar = neck - 24 - 16 * np.sqrt(np.clip(1 - (x / (half + 9)) ** 2, 0, 1)) + 22 * np.clip(away - half - 5, 0, 20) / 20
         rim = np.exp(-(((y - collar + 3.5) / 2.2) ** 2))
         cover = np.clip((collar - y) * self.scale + 0.5, 0, 1) * shoulder
         front = np.dstack([cloth * (1 - 0.16 * rim)[..., None], cover])
         return back.astype(np.float32), front.astype(np.float32)
 
     def _fall(self, x: np.ndarray, y: np.ndarray, back: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Long hair behind the neck, down to the shoulder blades."""
         strands = cv2.GaussianBlur(rng.normal(0, 1, x.shape).astype(np.float32), (0, 0), 0.9, sigmaY=25)
-        tone = np.asarray(self.person.hair) * (0.62 * (1 + 0.16 * strands / strands.std()))[..., None]
-        reach = 92 - 0.10 * np.clip(-y - 60, 0, 200)
-        cover = np.clip((reach - np.abs(x)) * 0.5 * self.scale + 0.5, 0, 1) * np.clip((y + 235) / 12, 0, 1)
-        rgb = back[..., :3] + (tone - back[..., :3]) * cover[..., None]
+        tone = np.asarray(self.person.hair) * (0.60 * (1 + 0.16 * strands / strands.std()))[..., None]
+        reach = 0.5 * self.person["head_width"] - 3 - 0.10 * np.clip(-y - 40, 0, 200)
+        cover = np.clip((reach - np.abs(x)) * 0.5 * self.scale + 0.5, 0, 1) * np.clip((y + 225) / 12, 0, 1)
+        cover = cover * np.clip((-20 - y) / 10, 0, 1)
+        rgb = np.where(back[..., 3:] > 0.5, back[..., :3] + (tone - back[..., :3]) * cover[..., None], tone)
         return np.dstack([rgb, np.maximum(back[..., 3], cover)])
 
     def draw(self, picture: np.ndarray, at: tuple[float, float], gain: float = 1.0, front: bool = False) -> None:
