@@ -232,15 +232,16 @@ class Stream:
 def abstention(step: Window, states: Iterable[str]) -> str:
     """Why no expression can be read from this step's frames; '' when it can."""
     states = list(states)
-    seen = np.isfinite(step.aus).all(axis=1)
-    if not states or states.count("tracked") < 0.5 * len(states) or not seen.any():
+    if not states or states.count("tracked") < 0.5 * len(states):
         return "no_face"
     # our choice: below 16 of 255 an 8-bit picture has too few levels for a mesh to lie on anything
-    if np.nanmean(step.skin[seen, :3]) < 16:
+    levels = step.skin[:, :3][np.isfinite(step.skin[:, :3])]
+    if len(levels) and levels.mean() < 16:
         return "too_dark"
+    # our choice: past 45 degrees half of the face is hidden, and geometry guesses it; facs reads none there at all
+    read = np.isfinite(step.aus).all(axis=1).any()
     pitch, yaw, _ = np.abs(mean(step.pose))
-    # our choice: past 45 degrees half of the face is hidden, and geometry guesses it
-    return "turned_away" if yaw > 45 or pitch > 45 else ""
+    return "" if read and pitch <= 45 and yaw <= 45 else "turned_away"
 
 
 def mean(rows: np.ndarray) -> np.ndarray:

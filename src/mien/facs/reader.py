@@ -62,6 +62,8 @@ class Reader:
         result.pose[seen] = pose
         facing = (abs(pose[:, 1]) <= FURTHEST_YAW) & (abs(pose[:, 0]) <= FURTHEST_PITCH)
         seen, points = seen[facing], points[facing]
+        if not len(seen):
+            return result
         result.gaze[seen] = gaze(points)
         measured = measures(points)
         steps = np.floor(times[seen] / STEP).astype(int)
