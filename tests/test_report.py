@@ -1,0 +1,336 @@
+"""The report: complete in itself, true to the timeline, for nobody and for many, and it draws in a browser."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import io
+import json
+import math
+import os
+import re
+import shutil
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from plotly.offline import get_plotlyjs
+
+from fake_timeline import timeline
+from mien import report
+from mien.report import cells, charts
+from mien.report.truth import curves, scores
+from mien.timeline import Timeline
+from mien.types import Reading
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PLOTLY = get_plotlyjs()
+TALK = timeline(people=2, seconds=90)
+ODD = 'a <b>"file" & </script><script>alert(1)</script> {index} name.mp4'
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, the text of headings, and the JSON that the charts are drawn from."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.headings: list[tuple[int, str]] = []
+        self.words = ""
+        self.open: list[str] = []
+        self.data: dict = {}
+        self.feed(html.replace(PLOTLY, ""))
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append((int(tag[1]), ""))
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if "script" in self.open:
+            element = [attrs for tag, attrs in self.elements if tag == "script"][-1]
+            if element.get("type") == "application/json":
+                self.data = json.loads(data, parse_constant=refuse)
+            return
+        if "style" not in self.open:
+            self.words += data
+        if self.open and re.fullmatch("h[1-6]", self.open[-1]):
+            self.headings[-1] = (self.headings[-1][0], self.headings[-1][1] + data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def refuse(name: str) -> None:
+    raise AssertionError(f"{name} is not JSON")
+
+
+def unpack(matrix: dict) -> np.ndarray:
+    """By the description in charts.matrix, read anew."""
+    coded = np.frombuffer(base64.b64decode(matrix["z"]), np.uint8).reshape(matrix["rows"], -1).astype(float)
+    coded[coded == 255] = np.nan
+    return matrix["low"] + coded / 254 * (matrix["high"] - matrix["low"])
+
+
+SIZES = {"nobody": timeline(people=0), "one row": timeline(people=1, seconds=0.5),
+         "one": timeline(people=1, seconds=30), "five": timeline(people=5, seconds=120)}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_it_is_complete_in_itself_and_well_formed(name):
+    html = report.html(SIZES[name])
+    page = Page(html)
+    for tag, attrs in page.elements:
+        for key in ("src", "href", "data", "action", "poster", "srcset", "xlink:href"):
+            assert re.match(r"data:image/|#|$", attrs.get(key) or ""), (tag, attrs)
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+    assert "@import" not in html.split("</style>")[0]
+    assert "url(" not in html.split("</style>")[0]
+    policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    assert html.count(PLOTLY) == 1  # embedded once
+    ids = Counter(attrs["id"] for _, attrs in page.elements if attrs.get("id"))
+    assert max(ids.values()) == 1
+    for _, attrs in page.elements:
+        for reference in (attrs.get("aria-labelledby"), (attrs.get("href") or "")[1:]):
+            assert not reference or reference in ids, attrs
+    assert page.headings[0][0] == 1
+    assert sum(level == 1 for level, _ in page.headings) == 1
+    assert all(after <= before + 1 for (before, _), (after, _) in zip(page.headings, page.headings[1:], strict=False))
+    assert all(image.get("alt") for image in page.all("img"))
+    assert all(plot.get("aria-label") for plot in page.all("div") if "data-chart" in plot)
+    assert len(page.data["people"]) == len(SIZES[name].faces)
+
+
+def test_it_says_what_it_is_and_is_not():
+    words = Page(report.html(TALK)).words
+    assert "Uncalibrated expression baseline, not emotion." in words
+    assert "weak evidence from video" in words
+    assert "No reading: not enough seconds of this person yet." in words
+    assert "How to read this" in words
+    for version in TALK.versions.values():
+        assert version in words
+    assert TALK.source.sha256 in words
+    assert "No face was found" in Page(report.html(timeline(people=0))).words
+
+
+def test_abstention_is_told_in_words():
+    (who,) = timeline(people=1).faces
+    silent = replace(who, heart_rate=Reading(None, "bpm", 0.1, "POS", "flicker"), pulse=None)
+    one = timeline(people=1)
+    words = Page(report.html(Timeline(one.emotions, (silent,), one.source))).words
+    assert "No heart rate: the background changes at the same rate: the light does it, not the blood." in words
+    assert "No pulse wave was found" in words
+
+
+def test_a_file_name_cannot_break_the_page():
+    odd = replace(TALK.source, name=ODD, lost="the <i>end</i>")
+    html = report.html(Timeline(TALK.emotions, TALK.faces, odd, {"x": "</script><script>alert(2)</script>"}))
+    page = Page(html)
+    assert all(attrs for attrs in page.all("i"))  # every one is a mark of ours, with a style
+    assert len(page.all("script")) == 3
+    assert page.headings[0] == (1, ODD)
+    assert "the <i>end</i>" in page.words
+
+
+def test_the_charts_hold_the_timeline():
+    page = Page(report.html(TALK))
+    for person in page.data["people"]:
+        rows = [e for e in TALK.emotions if e.face == person["id"]]
+        np.testing.assert_allclose(person["edges"], [0, *(1000 * e.end for e in rows)])
+        probs = np.array([[math.nan if p is None else p for p in row] for row in person["probs"]]).T
+        np.testing.assert_allclose(probs, [np.full(7, np.nan) if e.reason else e.probs for e in rows], atol=6e-4)
+        np.testing.assert_allclose(unpack(person["aus"]).T, [e.aus for e in rows], atol=0.011)
+        assert person["rate"] == [None if e.heart_rate.abstained else round(e.heart_rate.value, 1) for e in rows]
+        assert [page.data["classes"][k] if k >= 0 else "" for k in person["label"]] == [e.label for e in rows]
+        assert [("tracked", "predicted", "lost")[k] for k in person["state"]] == [e.state for e in rows]
+
+
+def test_the_time_frequency_image_shows_the_pulse_that_is_there():
+    (data,) = Page(report.html(timeline(people=1, seconds=90))).data["people"]
+    image = unpack(data["image"]["z"])
+    bpm = np.array(data["image"]["bpm"])
+    ridge = bpm[np.nan_to_num(image, nan=-99).argmax(axis=0)]
+    assert abs(np.median(ridge) - data["overall"]) < 4  # 4 bpm is a row of the image
+    wave = data["wave"]
+    beats = np.fft.rfft(np.array(wave["y"], float), 8192)
+    top = np.argmax(np.abs(beats[10:])) + 10
+    assert abs(top / 8192 * 1000 / wave["step"] * 60 - data["overall"]) < 8
+    assert wave["view"][1] - wave["view"][0] == 15_000
+
+
+def test_long_recordings_are_averaged_not_cut():
+    film = timeline(people=1, seconds=7200)
+    (track,) = film.tracks.values()
+    found = cells.of(track, 700)
+    assert len(found.label) == 700
+    assert (found.edges[0], found.edges[-1]) == (0, 7200)
+    begin, end = found.edges[100], found.edges[101]
+    rows = [e for e in film.emotions if begin <= (e.start + e.end) / 2 < end]
+    told = [e.probs for e in rows if not e.reason]
+    np.testing.assert_allclose(found.probs[100], np.mean(told, axis=0))
+    rates = [e.heart_rate.value for e in rows if not e.heart_rate.abstained]
+    np.testing.assert_allclose(found.rate[100], np.mean(rates))
+
+
+def test_pauses_stay_pauses():
+    talk = timeline(people=1, seconds=30)
+    kept = tuple(e for e in talk.emotions if not 10 <= e.start < 20)
+    (track,) = Timeline(kept, (), talk.source).tracks.values()
+    found = cells.of(track, 700)
+    gap = np.flatnonzero(found.state < 0)
+    assert len(gap) == 1
+    assert (found.edges[gap[0]], found.edges[gap[0] + 1]) == (10, 20)
+    assert np.isnan(found.probs[gap]).all()
+
+
+def test_many_people_for_two_hours_fit_in_six_megabytes(tmp_path):
+    report.write(timeline(people=5, seconds=7200, step=3), tmp_path / "r.html")
+    assert (tmp_path / "r.html").stat().st_size < 6e6
+
+
+def test_pictures_can_be_left_out_or_blurred():
+    assert len(Page(report.html(TALK)).all("img")) == 2
+    assert not Page(report.html(TALK, images=False)).all("img")
+    assert "data:image" not in report.html(TALK, images=False).replace(PLOTLY, "")
+    for blur in (False, True):
+        source = Page(report.html(TALK, blur=blur)).all("img")[0]["src"]
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).convert("L"), float)
+        steepest = np.abs(np.diff(pixels, axis=1)).max()
+        assert bool(steepest < 12) == blur, steepest
+
+
+def test_the_same_timeline_gives_the_same_bytes():
+    assert report.html(timeline(people=2)) == report.html(timeline(people=2))
+
+
+def test_truth_is_drawn_beside_the_estimate():
+    talk = timeline(people=1, seconds=60, abstains=False)
+    t = np.arange(0, 60, 0.1)
+    smile = np.interp(t, [e.end - 0.25 for e in talk.emotions], [e.aus[8] for e in talk.emotions])
+    planted = {0: {"AU12": (t, smile * 0.5), "heart_rate": (t, np.full(len(t), 70.0)), "pulse": (t, np.sin(t))}}
+    page = Page(report.html(talk, truth=planted))
+    (data,) = page.data["people"]
+    assert set(data["truth"]) == {"AU12", "heart_rate", "pulse"}
+    np.testing.assert_allclose(data["truth"]["AU12"]["y"], smile * 0.5, atol=6e-4)
+    assert "Planted and estimated action units" in page.words
+    (track,) = talk.tracks.values()
+    by_name = {s.name: s for s in scores(curves(planted[0]), track, 20.0)}
+    assert by_name["AU12"].correlation > 0.99
+    rates = np.array([e.heart_rate.value for e in talk.emotions])
+    assert by_name["heart_rate"].error == pytest.approx(np.abs(rates - 70).mean())
+    assert by_name["heart_rate"].count == len(rates)
+    assert "truth" not in Page(report.html(talk)).data["people"][0]
+
+
+def test_heart_rates_are_compared_with_the_seconds_that_they_cover():
+    talk = timeline(people=1, seconds=60, abstains=False)
+    (track,) = talk.tracks.values()
+    t = np.arange(0, 60, 0.05)
+    (found,) = scores(curves({"heart_rate": (t, t)}), track, 10.0)
+    expected = [abs(e.heart_rate.value - t[(t >= e.end - 10) & (t <= e.end)].mean()) for e in talk.emotions]
+    assert found.error == pytest.approx(np.mean(expected))
+
+
+@pytest.mark.parametrize(("truth", "message"), [
+    ({"mood": ([0], [1])}, "expected truth of heart_rate, pulse or an action unit .* got 'mood'"),
+    ({"AU12": ([0, 1], [1])}, "expected for AU12 times in order and as many values"),
+    ({"AU12": ([1, 0], [1, 1])}, "expected for AU12 times in order"),
+])
+def test_truth_that_makes_no_sense_is_refused(truth, message):
+    with pytest.raises(ValueError, match=message):
+        report.html(TALK, truth={0: truth})
+
+
+def test_people_without_rows_or_without_anything_seen():
+    (who,) = timeline(people=1).faces
+    nothing = replace(who, coverage=0, expression=np.full(7, np.nan), valence=math.nan, arousal=math.nan,
+                      aus=np.full(18, np.nan), pose=np.full(3, np.nan), gaze=np.full(2, np.nan), pulse=None,
+                      picture=None, heart_rate=Reading(None, "bpm", 0, "", "no_face"))
+    one = timeline(people=1)
+    page = Page(report.html(Timeline((), (nothing,), one.source)))
+    assert "There are no rows of this person." in page.words
+    assert "No expression was read" in page.words
+    blind = [replace(e, state="lost", reason="no_face", probs=np.full(7, np.nan), label="", confidence=0.0,
+                     aus=np.full(18, np.nan)) for e in one.emotions]
+    assert "nan" not in Page(report.html(Timeline(tuple(blind), (nothing,), one.source))).words.lower()
+
+
+def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
+    path = tmp_path / "r.html"
+    path.write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="free space"):
+        report.write(TALK, path)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["r.html"]
+
+
+def test_columns_shrink_with_the_number_of_people():
+    assert charts.columns(1) >= charts.columns(5) >= charts.columns(100) >= 200
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as play:
+        running = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.mark.parametrize(("name", "width", "scheme"), [
+    ("nobody", 1200, "light"), ("one row", 1200, "dark"), ("one", 390, "dark"), ("five", 1200, "light")])
+def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
+    t = np.arange(0, 30, 0.1)
+    truth = {0: {"AU12": (t, t / 10), "AU04": (t, t / 10), "heart_rate": (t, t + 50), "pulse": (t, np.sin(t))}}
+    report.write(SIZES[name], tmp_path / "r.html", truth=truth if name == "one" else None)
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((tmp_path / "r.html").as_uri())
+    page.set_viewport_size({"width": width, "height": 14_000})
+    plots = page.locator(".plot").count()
+    page.wait_for_function(f"document.querySelectorAll('.plot .main-svg').length >= {plots}", timeout=20_000)
+    assert (plots == 0) == (name == "nobody")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert asked == [(tmp_path / "r.html").as_uri()]
+    assert said == []
+    if name == "one":  # zooming one chart zooms the others of the person
+        page.evaluate("Plotly.relayout(document.querySelector('[data-chart=affect]'), "
+                      "{'xaxis.range': [Date.UTC(2000,0,1,0,0,5), Date.UTC(2000,0,1,0,0,9)]})")
+        page.wait_for_timeout(300)
+        shown = page.evaluate("document.querySelector('[data-chart=heart]').layout.xaxis.range.map(t => +new Date(t))")
+        assert shown[1] - shown[0] == 4000
+    dark = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", dark))) < 200) is (scheme == "dark")
+    context.close()
+
+
+def test_it_prints_all_of_its_charts(browser, tmp_path):
+    report.write(SIZES["one"], tmp_path / "r.html")
+    page = browser.new_page(viewport={"width": 900, "height": 300}, color_scheme="dark")
+    page.goto((tmp_path / "r.html").as_uri())
+    page.emulate_media(media="print")
+    plots = page.locator(".plot").count()
+    page.wait_for_function(f"document.querySelectorAll('.plot .main-svg').length >= {plots}", timeout=20_000)
+    assert page.pdf()[:4] == b"%PDF"
+    page.close()
