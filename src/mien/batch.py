@@ -1,0 +1,79 @@
+"""What a model is given: the tensors of several trials side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+_SHAPES = {"frames": "BT3SS", "signals": "BCN", "signals_mask": "BN", "video": "BSD", "video_mask": "BS", "tfr": "B1FT",
+           "pulse_quality": "B", "target": "B", "subject": "B"}
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Tensors (B, ...); None for what the model's `needs` do not ask for.
+
+    `frames` (B, T, 3, S, S) uint8, or float 0..1 after augmentation; `signals` (B, C, N) float; `video` (B, S, D): a
+    series of action units or of clip features; `tfr` (B, 1, F, T) float; `pulse_quality` (B,) 0..1; `target` and
+    `subject` (B,) int64; `trial`: the name of each. A mask is True where there is data, False where there is padding.
+    """
+
+    frames: Tensor | None = None
+    signals: Tensor | None = None
+    signals_mask: Tensor | None = None
+    video: Tensor | None = None
+    video_mask: Tensor | None = None
+    tfr: Tensor | None = None
+    pulse_quality: Tensor | None = None
+    target: Tensor | None = None
+    subject: Tensor | None = None
+    trial: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {"3": 3, "1": 1} | ({"B": len(self.trial)} if self.trial else {})
+        for name, letters in _SHAPES.items():
+            value = getattr(self, name)
+            if value is not None:
+                _check_shape(name, value, letters, sizes)
+        frames = self.frames
+        if frames is not None and frames.is_floating_point() and frames.device.type == "cpu":
+            if not bool(torch.isfinite(frames).all()):  # on an accelerator the question would stall the queue
+                raise ValueError("Batch.frames: expected finite pixels, got NaN or infinity: mend the recording")
+        elif frames is not None and not frames.is_floating_point() and frames.dtype != torch.uint8:
+            raise ValueError(f"Batch.frames: expected uint8 0..255 or float 0..1, got {frames.dtype}")
+
+    def __len__(self) -> int:
+        """B."""
+        tensors = (getattr(self, name) for name in _SHAPES)
+        return next((len(value) for value in tensors if value is not None), len(self.trial))
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch on `device`."""
+        return self._each(lambda value: value.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory; a DataLoader asks for it."""
+        return self._each(Tensor.pin_memory)
+
+    def __getitem__(self, rows: slice) -> Batch:
+        """Some of the rows."""
+        return self._each(lambda value: value[rows], trial=self.trial[rows])
+
+    def _each(self, change, **others: object) -> Batch:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: change(value) if isinstance(value, Tensor) else value for name, value in values.items()}
+                     | others)
+
+
+def _check_shape(name: str, value: Tensor, letters: str, sizes: dict[str, int]) -> None:
+    """The letters are the axes; equal letters within one tensor, and B throughout, have equal sizes."""
+    inside = {letter: sizes[letter] for letter in "B31" if letter in sizes}
+    good = value.ndim == len(letters)
+    for letter, size in zip(letters, value.shape, strict=False):
+        good = good and inside.setdefault(letter, size) == size
+    if not good:
+        axes = ", ".join(str(inside.get(letter, letter)) if letter in sizes else letter for letter in letters)
+        raise ValueError(f"Batch.{name}: expected ({axes}), got {tuple(value.shape)}")
+    sizes["B"] = inside["B"]
