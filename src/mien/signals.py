@@ -56,9 +56,7 @@ def resample(times: np.ndarray, values: np.ndarray, rate: float, gap: float = 0.
     if not (np.isfinite(rate) and rate > 0):
         raise ValueError(f"resample: expected a positive rate in Hz, got {rate}")
     flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
-    kept = np.flatnonzero(np.isfinite(times))
-    if len(kept):
-        kept = kept[np.diff(np.maximum.accumulate(times[kept]), prepend=-np.inf) > 0]
+    kept = increasing(times)
     times, flat = times[kept], flat[kept]
     count = round((times[-1] - times[0]) * rate) + 1 if len(times) else 0
     start = float(times[0]) if len(times) else 0.0
@@ -74,6 +72,12 @@ def resample(times: np.ndarray, values: np.ndarray, rate: float, gap: float = 0.
         seen = seen.reshape(count, fine).all(axis=1)
     out[~seen] = np.nan
     return Uniform(out.reshape(count, *values.shape[1:]), rate, start, seen)
+
+
+def increasing(times: np.ndarray) -> np.ndarray:
+    """times (T,) s -> the indices (K,) of those that are finite and later than all before them."""
+    kept = np.flatnonzero(np.isfinite(times))
+    return kept[np.diff(np.maximum.accumulate(times[kept]), prepend=-np.inf) > 0] if len(kept) else kept
 
 
 def _interpolate(grid: np.ndarray, times: np.ndarray, flat: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray]:

@@ -25,10 +25,16 @@ LOADING = 0.3
 """Diagonal loading of R, in units of its mean variance. Our choice: video coding pulls colour towards grey, so that the
 signature is not known exactly; less loading would let the mixture cancel a pulse that differs from it."""
 
-REACH = 1.0
-"""Expected size of the colour's answer to light and movement: log colour per log background light, per face width moved,
-per radian turned. Our choice: a lamp's flicker answers with 1, shading with about 0.2 to 1 a radian."""
+SLOPE = (-3.0, 0.0)
+"""Range of the noise's power law. Our choice: the noise of video coding falls with the first to second power of the
+frequency; a steeper fit follows the skirts of a pulse and its harmonic."""
 
+REACH = 1.0
+"""Expected size of the colour's answer to light and movement: log colour per log background light, per face width
+moved, per radian turned. Our choice: a lamp's flicker answers with 1, shading with about 0.2 to 1 a radian."""
+
+
+_LIGHT, _MOTION = slice(0, 3), slice(3, 15)  # columns of the nuisance
 
 CAP = 4.0
 """Times the noise floor. Our choice: noise alone goes above it in 2 % of all places."""
@@ -38,10 +44,12 @@ CAP = 4.0
 class Evidence:
     """What speaks for a pulse and against it. `rate` Hz, NaN when nothing moves at all.
 
-    strength: minus the log of the chance that noise reaches the power at `rate` and its harmonic; snr: dB, template of de Haan & Jeanne;
-    likeness: 0..1, share of what swings at `rate` that is blood-like and in step in all regions; steadiness: 0..1, power
-    at `rate` in the weaker half over that in the stronger; light, motion: power at `rate` that was taken out because the
-    background or the head did it, over what remained; wave (N,): up is systole, AC/DC.
+    strength: minus the log of the chance that noise reaches the power at `rate` and its harmonic;
+    snr: dB, template of de Haan & Jeanne; likeness: 0..1, share of what swings at `rate` that is blood-like and in step
+    in all regions; steadiness: 0..1, power at `rate` in the weaker half over that in the stronger;
+    light, motion: power at `rate` that was taken out because background or head did it, over what remained;
+    lit, moved: 0..1, the same as shares of the power of green in the whole band;
+    wave (N,): up is systole, AC/DC; pair (2, N): the same from the forehead alone and from the cheeks alone.
     """
 
     rate: float
@@ -51,16 +59,20 @@ class Evidence:
     steadiness: float
     light: float
     motion: float
+    lit: float
+    moved: float
     wave: np.ndarray
+    pair: np.ndarray
 
 
 @lru_cache(maxsize=8)
 def _transform(count: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies (F,) of `BAND`, half a resolution apart, and the Hann-windowed transform (F, N) to them."""
+    """Frequencies (F,) of `BAND`, half a resolution apart, and the Hann-windowed transform (2F, N) to them: the real
+    parts above the imaginary ones."""
     frequencies = np.arange(BAND[0], BAND[1] + 1e-9, 0.5 * rate / count)
     window = np.hanning(count + 2)[1:-1]
-    matrix = np.exp(-2j * np.pi * frequencies[:, None] * (np.arange(count) / rate))
-    return frequencies, matrix * (window / np.sqrt((window**2).sum()))
+    angle = 2 * np.pi * frequencies[:, None] * (np.arange(count) / rate)
+    return frequencies, np.concatenate([np.cos(angle), -np.sin(angle)]) * (window / np.sqrt((window**2).sum()))
 
 
 def detect(traces: Traces) -> Evidence:
@@ -69,26 +81,33 @@ def detect(traces: Traces) -> Evidence:
     frequencies, matrix = _transform(count, traces.rate)
     skin = _level(np.log(np.maximum(traces.skin.reshape(count, 9), 1.0)))
     nuisance = _nuisance(traces)
-    known, cause = _apply(matrix, skin), _apply(matrix, nuisance)
+    both = matrix @ np.concatenate([skin, nuisance], axis=1)
+    both = both[: len(frequencies)] + 1j * both[len(frequencies) :]
+    known, cause = both[:, :9], both[:, 9:]
     effect = _regress(frequencies, known, cause)
     clean = known - cause @ effect
     mix, whitener = _mixture(clean)
     mixed = clean @ mix
     power = np.abs(mixed) ** 2
     if not power.max() > 1e-18:
-        return Evidence(float("nan"), 0.0, float("-inf"), 0.0, 0.0, 0.0, 0.0, np.zeros(count))
+        return Evidence(rate=float("nan"), strength=0.0, snr=float("-inf"), likeness=0.0, steadiness=0.0, light=0.0,
+                        motion=0.0, lit=0.0, moved=0.0, wave=np.zeros(count), pair=np.zeros((2, count)))
     strength = _strength(frequencies, power, _floor(frequencies, power))
     at = int(np.argmax(strength))
     rate = _refine(frequencies, strength, power, at)
-    wave = -(skin - nuisance @ effect) @ mix
-    removed = [np.abs(cause[at, part] @ effect[part] @ mix) ** 2 for part in (slice(0, 3), slice(3, None))]
-    remains = float(power[at])
+    rest = skin - nuisance @ effect
+    wave = -rest @ mix
+    pair = np.stack([-rest[:, part] @ _mixture(clean[:, part])[0] for part in (slice(0, 3), slice(3, 9))])
+    removed = [cause[:, part] @ effect[part] for part in (_LIGHT, _MOTION)]
+    leaks = [float(np.abs(part[at] @ mix) ** 2 / power[at]) for part in removed]
+    shares = [float(np.mean(np.abs(part[:, 1::3]) ** 2) / np.mean(np.abs(known[:, 1::3]) ** 2)) for part in removed]
     swing = clean[at]
     whole = float((swing.conj() @ whitener @ swing).real)
     steer = np.tile(SIGNATURE, 3)
     likeness = float(np.abs(steer @ whitener @ swing) ** 2 / (steer @ whitener @ steer) / max(whole, 1e-30))
-    return Evidence(rate, float(strength[at]), signals.snr(frequencies, power, rate), likeness,
-                    _steadiness(wave, traces.rate, rate), float(removed[0]) / remains, float(removed[1]) / remains, wave)
+    return Evidence(rate=rate, strength=float(strength[at]), snr=signals.snr(frequencies, power, rate),
+                    likeness=likeness, steadiness=_steadiness(wave, traces.rate, rate), light=leaks[0],
+                    motion=leaks[1], lit=shares[0], moved=shares[1], wave=wave, pair=pair)
 
 
 def _level(values: np.ndarray) -> np.ndarray:
@@ -102,10 +121,6 @@ def _nuisance(traces: Traces) -> np.ndarray:
     light = _level(np.log(np.maximum(traces.light, 1.0)))
     motion = _level(traces.motion)
     return REACH * np.concatenate([light, motion, _level(10.0 * motion**2)], axis=1)
-
-
-def _apply(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return (matrix.real @ values) + 1j * (matrix.imag @ values)
 
 
 def _regress(frequencies: np.ndarray, known: np.ndarray, cause: np.ndarray) -> np.ndarray:
@@ -126,15 +141,16 @@ def _regress(frequencies: np.ndarray, known: np.ndarray, cause: np.ndarray) -> n
 
 
 def _mixture(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """clean (F, 9) -> the mixture (9,) of least noise at gain 1 on the signature, and R^-1 (9, 9).
+    """clean (F, C) of C / 3 regions -> the mixture (C,) of least noise at gain 1 on the signature, and R^-1 (C, C).
 
     Each frequency counts alike, whatever its power: so a pulse, strong at a few frequencies, is not taken for noise.
     """
     power = np.mean(np.abs(clean) ** 2, axis=1)
     scaled = clean / np.sqrt(np.maximum(power, power.max() * 1e-12 + 1e-30))[:, None]
     covariance = (scaled.conj().T @ scaled).real / len(clean)
-    whitener = np.linalg.inv(covariance / max(np.trace(covariance) / 9, 1e-30) + LOADING * np.eye(9))
-    steer = np.tile(SIGNATURE, 3)
+    size = len(covariance)
+    whitener = np.linalg.inv(covariance / max(np.trace(covariance) / size, 1e-30) + LOADING * np.eye(size))
+    steer = np.tile(SIGNATURE, size // 3)
     return whitener @ steer / (steer @ whitener @ steer), whitener
 
 
@@ -151,6 +167,7 @@ def _floor(frequencies: np.ndarray, power: np.ndarray) -> np.ndarray:
     for _ in range(8):
         ratio = np.minimum(power * np.exp(-fit @ design), CAP)
         fit = fit + design @ (ratio - 1 + np.exp(-CAP)) / scale  # the capped ratio's mean is 1 - exp(-CAP)
+        fit[1] = np.clip(fit[1], *SLOPE)
     return np.exp(fit @ design)
 
 

@@ -44,7 +44,8 @@ def judge(evidence: Evidence, seconds: float) -> Reading:
 def objection(evidence: Evidence, seconds: float) -> str:
     """The strongest reason against believing in the rate, '' for none."""
     if not evidence.strength >= threshold(seconds):
-        return "low_snr"
+        blamed = max((evidence.lit, "flicker"), (evidence.moved, "motion"))
+        return blamed[1] if blamed[0] > 0.5 else "low_snr"
     if evidence.light > LEAK and evidence.light >= evidence.motion:
         return "flicker"
     if evidence.motion > LEAK:

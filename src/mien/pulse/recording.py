@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .. import signals
 from ..types import Reading, Signal, Window
 from .detect import Evidence, detect
 from .methods import band
 from .rate import METHOD, judge
 from .respiration import respiration
 from .traces import longest, traces
-from .variability import beat_snr, beats, lf_hf, rmssd
+from .variability import beats, jitter, lf_hf, rmssd
 
 PIECE, STEP = 20.0, 10.0
 """s: length of a piece and distance of two. Our choice: 20 s resolve 3 bpm, and are what the live view looks back on."""
@@ -61,14 +62,14 @@ def vitals(window: Window) -> Vitals:
                       {"rmssd": _without("ms", rate.reason), "lf_hf": _without("ratio", rate.reason)}, None)
     start, raw, quality = _join(pieces, window, RATE)
     first, last = longest(quality > 0)
-    seconds, frequency = (last - first) / RATE, rate.value / 60
+    seconds = (last - first) / RATE
     wave = band(raw, RATE)
-    found = beats(wave[first:last], RATE, frequency)
-    snr = float(np.median([beat_snr(piece.evidence.wave, piece.rate, piece.evidence.rate) for piece in pieces
-                           if piece.evidence is not None and not piece.reading.abstained]))
-    breath = respiration(found, wave[first:last], RATE, raw[first:last], _sway(window, start, len(raw))[first:last])
-    hrv = {"rmssd": rmssd(found, snr, frequency, seconds), "lf_hf": lf_hf(found, snr, frequency, seconds)}
-    return Vitals(rate, breath, hrv, _signal(wave, RATE, start, quality))
+    found, *twice = (beats(one[first:last], RATE, rate.value / 60) for one in wave)
+    error = jitter(*twice)
+    sway = _sway(window, start, len(quality))
+    breath = respiration(found, wave[0, first:last], RATE, raw[0, first:last], sway[first:last])
+    hrv = {"rmssd": rmssd(found, error, seconds), "lf_hf": lf_hf(found, error, seconds)}
+    return Vitals(rate, breath, hrv, _signal(wave[0], RATE, start, quality))
 
 
 def waveform(window: Window, rate: float = RATE) -> Signal:
@@ -78,7 +79,7 @@ def waveform(window: Window, rate: float = RATE) -> Signal:
     """
     window = _ordered(window)
     start, raw, quality = _join([_read(part) for part in _parts(window)], window, rate)
-    return _signal(band(raw, rate) if len(raw) else raw, rate, start, quality)
+    return _signal(band(raw[0], rate), rate, start, quality)
 
 
 def _signal(wave: np.ndarray, rate: float, start: float, quality: np.ndarray) -> Signal:
@@ -92,10 +93,8 @@ def _without(unit: str, reason: str) -> Reading:
 def _ordered(window: Window) -> Window:
     """The rows whose times are finite and later than all before them."""
     times = np.asarray(window.times, dtype=np.float64)
-    finite = np.isfinite(times)
-    latest = np.maximum.accumulate(np.where(finite, times, -np.inf)) if len(times) else times
-    kept = finite & (np.diff(latest, prepend=-np.inf) > 0)
-    return window if kept.all() else _rows(window, np.flatnonzero(kept))
+    kept = signals.increasing(times)
+    return window if len(kept) == len(times) else _rows(window, kept)
 
 
 def _rows(window: Window, rows: slice | np.ndarray) -> Window:
@@ -135,23 +134,23 @@ def _summary(pieces: list[_Piece]) -> Reading:
 
 
 def _join(pieces: list[_Piece], window: Window, rate: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """Overlap-add of the pieces -> start s, wave (N,) and quality (N,) at `rate` Hz over the window's times."""
+    """Overlap-add of the pieces -> start s, waves (3, N): whole, forehead, cheeks, and quality (N,) at `rate` Hz."""
     if not len(window.times):
-        return 0.0, np.zeros(0), np.zeros(0)
+        return 0.0, np.zeros((3, 0)), np.zeros(0)
     start = float(window.times[0])
     count = int((float(window.times[-1]) - start) * rate) + 1
-    total, weight, quality = np.zeros(count), np.full(count, 1e-12), np.zeros(count)
+    total, weight, quality = np.zeros((3, count)), np.full(count, 1e-12), np.zeros(count)
     for piece in pieces:
         if piece.evidence is None:
             continue
-        wave = piece.evidence.wave
-        times = piece.start + np.arange(len(wave)) / piece.rate
+        waves = np.vstack([piece.evidence.wave, piece.evidence.pair])
+        times = piece.start + np.arange(waves.shape[1]) / piece.rate
         first, last = (int(np.ceil((times[0] - start) * rate - 1e-6)), int((times[-1] - start) * rate + 1e-6) + 1)
         first, last = max(first, 0), min(last, count)
         place = start + np.arange(first, last) / rate
         taper = np.minimum(place - times[0], times[-1] - place) + 1.0 / rate  # our choice: a triangle
         taper *= 1.0 if piece.reading.value is not None else 1e-3  # one that passes outweighs one that does not
-        total[first:last] += taper * np.interp(place, times, wave)
+        total[:, first:last] += taper * np.stack([np.interp(place, times, wave) for wave in waves])
         weight[first:last] += taper
         quality[first:last] = np.maximum(quality[first:last], piece.reading.quality)
     return start, total / weight, quality
@@ -161,5 +160,7 @@ def _sway(window: Window, start: float, count: int) -> np.ndarray:
     """The head's height (count,) in face widths at `RATE` Hz, gaps bridged."""
     height = np.asarray(window.position, dtype=np.float64)[:, 1:]
     known = np.isfinite(height).all(axis=1)
+    if not known.any():
+        return np.zeros(count)
     place = start + np.arange(count) / RATE
     return np.interp(place, window.times[known], height[known, 0]) / max(float(np.median(height[known, 1])), 1.0)

@@ -23,8 +23,8 @@ LF, HF = (0.04, 0.15), (0.15, 0.40)
 """Hz, Task Force 1996, table 2."""
 
 JITTER = 0.010
-"""s: the largest timing error of a beat at which variability is still read. Our choice: an error of s adds sqrt(6) s to
-RMSSD in quadrature, so 10 ms add at most 24 ms, where healthy adults have about 40 (Shaffer & Ginsberg 2017)."""
+"""s: the largest timing error of a beat at which variability is still read. Our choice: an error of s adds sqrt(6) s
+to RMSSD in quadrature, so 10 ms make 47 ms of 40, about what healthy adults have (Shaffer & Ginsberg 2017)."""
 
 FINE = 240.0
 """Hz of the grid on which beats are sought before the parabola. Our choice: steps of 4 ms, small against any crest."""
@@ -65,33 +65,44 @@ def intervals(beat_times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return gaps, np.abs(gaps - middle) <= 0.3 * middle
 
 
-def jitter(snr: float, frequency: float) -> float:
-    """SNR dB of the waveform within the pulse's band, pulse Hz -> standard deviation s of a beat's time.
+def jitter(first: np.ndarray, second: np.ndarray) -> float:
+    """Beat times (A,) and (B,) s of one heart as two regions show it -> standard deviation s of a beat's time.
 
-    A crest moves by noise over signal, in radians of the beat: sigma / (A 2 pi f), with SNR = A^2 / 2 sigma^2.
+    What the two see differently is error, about as much in each; the mean of both is wrong by half the difference.
+    A beat that only one shows counts as far off as it is from the other's nearest. inf without beats.
     """
-    return float(10 ** (-snr / 20) / np.sqrt(2) / (2 * np.pi * frequency))
+    if not len(first) or not len(second):
+        return float("inf")
+    apart = [_nearest(a, b) for a, b in ((first, second), (second, first))]
+    return float(np.sqrt(np.mean(np.concatenate([d - np.median(d) for d in apart]) ** 2)) / 2)
 
 
-def rmssd(beat_times: np.ndarray, snr: float, frequency: float, seconds: float) -> Reading:
-    """Beat times (B,) s over a stretch of `seconds`, the SNR dB of their waveform and the pulse Hz -> RMSSD in ms."""
+def _nearest(times: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """times (A,) ascending, others (B,) ascending -> signed distance (A,) s of each to the nearest of the others."""
+    right = np.clip(np.searchsorted(others, times), 1, max(len(others) - 1, 1))
+    left, right = times - others[right - 1], times - others[np.minimum(right, len(others) - 1)]
+    return np.where(np.abs(left) < np.abs(right), left, right)
+
+
+def rmssd(beat_times: np.ndarray, error: float, seconds: float) -> Reading:
+    """Beat times (B,) s over a stretch of `seconds`, each wrong by `error` s -> RMSSD in ms."""
     method = "RMSSD"
-    reason = _refusal(beat_times, snr, frequency, seconds, RMSSD_SECONDS)
+    reason = _refusal(beat_times, error, seconds, RMSSD_SECONDS)
     if reason:
         return Reading(None, "ms", 0.0, method, reason)
     gaps, good = intervals(beat_times)
     pairs = good[1:] & good[:-1]
     value = 1000 * float(np.sqrt(np.mean(np.diff(gaps)[pairs] ** 2)))
-    return Reading(value, "ms", signals.quality(snr) * float(pairs.mean()), method)
+    return Reading(value, "ms", _quality(error) * float(pairs.mean()), method)
 
 
-def lf_hf(beat_times: np.ndarray, snr: float, frequency: float, seconds: float) -> Reading:
-    """Beat times (B,) s over a stretch of `seconds`, the SNR dB of their waveform and the pulse Hz -> LF/HF, a ratio.
+def lf_hf(beat_times: np.ndarray, error: float, seconds: float) -> Reading:
+    """Beat times (B,) s over a stretch of `seconds`, each wrong by `error` s -> LF/HF, a ratio.
 
     The intervals, evenly sampled at 4 Hz by cubic spline, detrended with lambda 500 (Tarvainen et al. 2002: 0.035 Hz),
     Welch's spectrum of at most 120 s. Half the quality of RMSSD: see `LF_HF_METHOD`.
     """
-    reason = _refusal(beat_times, snr, frequency, seconds, LF_HF_SECONDS)
+    reason = _refusal(beat_times, error, seconds, LF_HF_SECONDS)
     if reason:
         return Reading(None, "ratio", 0.0, LF_HF_METHOD, reason)
     gaps, good = intervals(beat_times)
@@ -102,20 +113,19 @@ def lf_hf(beat_times: np.ndarray, snr: float, frequency: float, seconds: float) 
     low, high = (float(power[(frequencies >= a) & (frequencies < b)].sum()) for a, b in (LF, HF))
     if not high > 0:
         return Reading(None, "ratio", 0.0, LF_HF_METHOD, "low_snr")
-    return Reading(low / high, "ratio", 0.5 * signals.quality(snr) * float(good.mean()), LF_HF_METHOD)
+    return Reading(low / high, "ratio", 0.5 * _quality(error) * float(good.mean()), LF_HF_METHOD)
 
 
-def _refusal(beat_times: np.ndarray, snr: float, frequency: float, seconds: float, needed: float) -> str:
+def _quality(error: float) -> float:
+    """0..1: half at `JITTER`."""
+    return 1.0 / (1.0 + (error / JITTER) ** 2)
+
+
+def _refusal(beat_times: np.ndarray, error: float, seconds: float, needed: float) -> str:
     if seconds < needed:
         return "too_short"
-    if not jitter(snr, frequency) <= JITTER:
+    if not error <= JITTER:
         return "low_snr"
     gaps, good = intervals(beat_times)
     whole = len(gaps) > 3 and float(gaps[good].sum()) >= 0.8 * seconds  # our choice: a fifth may be lost
     return "" if whole else "low_snr"
-
-
-def beat_snr(wave: np.ndarray, rate: float, frequency: float) -> float:
-    """wave (N,), rate Hz, pulse `frequency` Hz -> SNR dB among the frequencies that `beats` looks at."""
-    frequencies, power = signals.spectrum(wave, rate, max(BAND[0], 0.5 * frequency), min(2.5 * frequency, BAND[1]))
-    return signals.snr(frequencies, power, frequency)
