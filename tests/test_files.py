@@ -552,10 +552,18 @@ def test_a_cluster_whose_worker_is_killed_midway_finishes_every_file(here, clust
 
 
 def test_a_file_that_kills_every_worker_of_a_cluster_is_one_failed_file(here, cluster):
-    todo = jobs(here, "a", "kill", "b", "c")
+    todo = jobs(here, "a", "kill", "kill2", "slow", "slow2", "d")
     outcomes = {Path(job.path).name: outcome.status
                 for job, outcome in pool.run(todo, fake_work.work, cluster=cluster.scheduler_address)}
-    assert outcomes == {"a": "ok", "kill": "failed", "b": "ok", "c": "ok"}
+    assert outcomes == {"a": "ok", "kill": "failed", "kill2": "failed", "slow": "ok", "slow2": "ok", "d": "ok"}
+
+
+def test_a_cluster_of_one_worker_is_a_cluster(here):
+    distributed = pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
+    quiet = {"dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **quiet) as cluster:
+        ended = pool.run(jobs(here, "a", "b"), fake_work.work, cluster=cluster.scheduler_address)
+        assert str(os.getpid()) not in {outcome.note for _, outcome in ended}
 
 
 def test_no_scheduler_there_is_said_in_words(here, monkeypatch):

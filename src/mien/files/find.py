@@ -4,7 +4,8 @@ A file's folder under DIR is its path relative to the current directory, without
 Windows: its whole path, with the drive's letter): `talk.mp4` goes to `DIR/talk.mp4/`, `../shared/a/x.mov` to
 `DIR/shared/a/x.mov/`. The suffix stays, so `talk.mp4` and `talk.mov` do not meet. Where two files would still meet
 (letters that differ only in case; a folder that holds another file, or the results of one), the later one gets `~` and
-eight digits of the SHA-1 of its full path behind its name, the same ones each time. Bytes that are no text become \\xff.
+eight digits of the SHA-1 of its full path behind its name, the same ones each time. Bytes that are no text are written
+as \\xff.
 """
 
 from __future__ import annotations

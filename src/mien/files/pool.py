@@ -159,14 +159,26 @@ def _parallel(jobs: Mapping[int, Job], work: Work, workers: int, marks: Marks) -
 
 
 def _on_cluster(address: str, jobs: Sequence[Job], work: Work) -> Iterator[tuple[int, Outcome]]:
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import Parallel, delayed
 
-    waiting = dict(enumerate(jobs))
-    with _client(address) as client, parallel_config(backend=_backend(client)):
-        run = Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
+    def attempt(indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
+        how = {"batch_size": 1, "pre_dispatch": "all", "return_as": "generator_unordered"}
+        run = Parallel(backend=_backend(client), **how)
+        return run(delayed(_task)(index, jobs[index], work, None) for index in indices)
+
+    waiting = list(range(len(jobs)))
+    blamed: list[int] = []
+    with _client(address) as client:
         try:
-            for index, outcome in run(delayed(_task)(index, job, work, None) for index, job in list(waiting.items())):
-                del waiting[index]
+            for index, outcome in attempt(list(waiting)):
+                if outcome.reason == DIED:
+                    blamed.append(index)
+                else:
+                    waiting.remove(index)
+                    yield index, outcome
+            for index in blamed:  # Dask also blames tasks that were only near: alone, each shows what it does
+                outcome = dict(attempt([index]))[index] if len(blamed) > 1 else Outcome("failed", DIED)
+                waiting.remove(index)
                 yield index, outcome
         except ConnectionError as error:
             for index in waiting:
@@ -178,10 +190,15 @@ def _backend(client: Any) -> Any:
     from joblib._dask import DaskDistributedBackend
 
     class Backend(DaskDistributedBackend):
-        """joblib's, in which a task that Dask gives up (it killed several workers) is an outcome.
+        """joblib's, without two traps of it (version 1.6).
 
-        joblib 1.6 hands such a failure to nobody and waits for ever.
+        A task that Dask gives up, because it killed several workers, is an outcome; joblib tells nobody and waits for
+        ever. A cluster with one thread left (its other workers may just be starting again) is a cluster; joblib would
+        do all the work in this process.
         """
+
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return max(2, super().effective_n_jobs(n_jobs))
 
         def submit(self, func: Any, callback: Any = None) -> Any:
             index = func.items[0][1][0]  # the first argument of _task
