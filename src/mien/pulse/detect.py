@@ -13,9 +13,9 @@ Kraut, Scharf & McWhorter 2001, 10.1109/78.890324).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+from scipy import fft
 
 from .. import signals
 from .methods import BAND, SIGNATURE
@@ -65,24 +65,23 @@ class Evidence:
     pair: np.ndarray
 
 
-@lru_cache(maxsize=8)
-def _transform(count: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies (F,) of `BAND`, half a resolution apart, and the Hann-windowed transform (2F, N) to them: the real
-    parts above the imaginary ones."""
-    frequencies = np.arange(BAND[0], BAND[1] + 1e-9, 0.5 * rate / count)
+def _transform(values: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """values (N, C) -> frequencies (F,) of `BAND`, about half a resolution apart, and complex (F, C): Hann-windowed,
+    with the power of white noise that of its variance."""
+    count = len(values)
     window = np.hanning(count + 2)[1:-1]
-    angle = 2 * np.pi * frequencies[:, None] * (np.arange(count) / rate)
-    return frequencies, np.concatenate([np.cos(angle), -np.sin(angle)]) * (window / np.sqrt((window**2).sum()))
+    size = fft.next_fast_len(2 * count, real=True)
+    first, last = (int(edge * size / rate) + 1 for edge in BAND)
+    scaled = np.ascontiguousarray(values.T) * (window / np.sqrt((window**2).sum()))
+    return np.arange(first, last) * (rate / size), fft.rfft(scaled, size)[:, first:last].T
 
 
 def detect(traces: Traces) -> Evidence:
     """Traces of one face -> the best candidate for a pulse rate and what speaks for and against it."""
     count = len(traces.skin)
-    frequencies, matrix = _transform(count, traces.rate)
     skin = _level(np.log(np.maximum(traces.skin.reshape(count, 9), 1.0)))
     nuisance = _nuisance(traces)
-    both = matrix @ np.concatenate([skin, nuisance], axis=1)
-    both = both[: len(frequencies)] + 1j * both[len(frequencies) :]
+    frequencies, both = _transform(np.concatenate([skin, nuisance], axis=1), traces.rate)
     known, cause = both[:, :9], both[:, 9:]
     effect = _regress(frequencies, known, cause)
     clean = known - cause @ effect
