@@ -26,14 +26,14 @@ _BREADTH = np.array([0.25, 0.1, 0.1, 0.1, 0.4])
 _SLOW, _FAST = 2.0, 0.7
 
 
-def beat_phase(bpm: Callable[[np.ndarray], np.ndarray], breath: float, rsa: float, start: float, end: float,
-               phase: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Heart rate bpm(times), breaths a minute, half swing of the rate with the breath (bpm) -> clock (N,) s over
-    start..end and the phase (N,) in beats, `phase` at time 0; the foot of the pulse in the face is at whole phases."""
+def beat_phase(pace: Callable[[np.ndarray], np.ndarray], start: float, end: float, phase: float = 0.0
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """Heart rate pace(times) bpm -> clock (N,) s over start..end and the phase (N,) in beats, `phase` at time 0; the
+    foot of the pulse in the face is at whole phases."""
     low, high = int(np.floor(start * CLOCK)) - 1, int(np.ceil(end * CLOCK)) + 1
     clock = np.arange(low, high + 1) / CLOCK
-    pace = bpm(clock) + rsa * np.sin(2 * np.pi * breath / 60 * clock)
-    run = np.concatenate([[0], np.cumsum((pace[1:] + pace[:-1]) / 120 / CLOCK)])
+    rate = pace(clock)
+    run = np.concatenate([[0], np.cumsum((rate[1:] + rate[:-1]) / 120 / CLOCK)])
     return clock, run - run[-low] + phase
 
 
@@ -80,7 +80,7 @@ def ppg(times: np.ndarray, beats: np.ndarray, delay: float = FINGER_DELAY) -> np
 
 
 def breath(times: np.ndarray, rate: float) -> np.ndarray:
-    """times (N,) s, breaths a minute -> (N,) -1..1, up is breathing in; the same phase as the renderer's breath."""
+    """times (N,) s, breaths a minute -> (N,) -1..1, up is breathing in; 0 and rising at time 0."""
     return np.sin(2 * np.pi * rate / 60 * times)
 
 

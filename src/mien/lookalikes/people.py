@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,8 @@ class Trial:
     """What one subject does in one trial.
 
     `valence`, `arousal` 1..9; the stimulus lasts from 0 to `span` s and the body is known from -`before` to
-    `span + after`. `beats` R peaks and `responses` onsets, s; `sizes` uS. `phase`: of the beat at time 0.
+    `span + after`. `beats` R peaks and `responses` onsets, s; `sizes` uS. `phase`: of the beat at time 0. `look`: the
+    face shows these action units instead of what follows from the ratings.
     """
 
     who: Subject
@@ -73,14 +75,24 @@ class Trial:
     phase: float
     responses: np.ndarray
     sizes: np.ndarray
+    look: dict[str, float] | None = None
     beats: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        clock, phase = bodies.beat_phase(self.bpm, self.who.breath, RSA, -self.before - 2, self.span + self.after + 2,
-                                         self.phase)
-        object.__setattr__(self, "beats", bodies.r_peaks(clock, phase))
+        object.__setattr__(self, "beats", bodies.r_peaks(*self._phases()))
 
-    def bpm(self, times: np.ndarray | float) -> np.ndarray:
+    def _phases(self) -> tuple[np.ndarray, np.ndarray]:
+        return bodies.beat_phase(self.pace, -self.before - 2, self.span + self.after + 2, self.phase)
+
+    def phase_at(self, time: float) -> float:
+        """Phase of the beat in the face, in beats, at time s."""
+        return float(np.interp(time, *self._phases()))
+
+    def pace(self, times: Any) -> Any:
+        """times s, a number or (N,) -> bpm, the breath's share included."""
+        return self.bpm(times) + RSA * bodies.breath(np.asarray(times, float), self.who.breath)
+
+    def bpm(self, times: Any) -> Any:
         """times s -> bpm without the breath's share: rest before the onset, then a rise that settles; back after."""
         t = np.asarray(times, float)
         rise = RISE * (self.arousal - 1) / 8
@@ -108,7 +120,9 @@ class Trial:
         return {name: curve(top, name) for name, top in tops.items()}
 
     def tops(self) -> dict[str, float]:
-        """Action unit -> largest intensity that the ratings plant, 0..5."""
+        """Action unit -> largest intensity that is planted, 0..5."""
+        if self.look is not None:
+            return dict(self.look)
         good, bad = max(self.valence - 5, 0) / 4, max(5 - self.valence, 0) / 4
         awake = (self.arousal - 1) / 8
         plan = {"AU12": 4.5 * good, "AU06": 3.5 * good, "AU04": 4.0 * bad, "AU15": 4.0 * bad, "AU05": 2.5 * awake,
@@ -125,7 +139,7 @@ def envelope(t: float, span: float) -> float:
 
 
 def trial(who: Subject, valence: float, arousal: float, span: float, before: float, after: float,
-          rng: np.random.Generator) -> Trial:
+          rng: np.random.Generator, look: dict[str, float] | None = None) -> Trial:
     """Draw a trial: the phase of the beat, and the onsets and sizes of the skin conductance responses.
 
     Before the onset responses come at 2 a minute; during it at 3..24 a minute with arousal; never within 1 s.
@@ -137,7 +151,7 @@ def trial(who: Subject, valence: float, arousal: float, span: float, before: flo
     onsets = np.concatenate([calm, busy, late])
     sizes = rng.lognormal(np.log(0.15), 0.25, len(onsets))
     sizes[len(calm) : len(calm) + len(busy)] *= 1 + 3 * awake
-    return Trial(who, valence, arousal, span, before, after, float(rng.uniform(0, 1)), onsets, sizes)
+    return Trial(who, valence, arousal, span, before, after, float(rng.uniform(0, 1)), onsets, sizes, look)
 
 
 def _times(rng: np.random.Generator, start: float, end: float, rate: float) -> np.ndarray:
@@ -158,6 +172,6 @@ def deranged(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def event(index: int, seconds: float) -> float:
-    """s after the onset at which the marked event of trial `index` happens: all different, 2 s or more from the ends."""
+    """s after the onset at which the marked event of trial `index` happens: each its own, 2 s or more from the ends."""
     golden = (np.sqrt(5) - 1) / 2
     return round(2.0 + float((0.37 + index * golden) % 1) * (seconds - 4.0), 3)
