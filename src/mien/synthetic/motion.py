@@ -47,9 +47,9 @@ def motion(actor: Actor, times: np.ndarray, fps: float) -> Motion:
         pose[:, 0] += actor.nod.degrees * np.sin(2 * np.pi * actor.nod.rate * times)
     offset = np.zeros((len(times), 2))
     if actor.sway:
-        drift = drift(times, actor.identity.seed)
-        pose += actor.sway * drift[:, :3] * [0.6, 1.0, 0.5]
-        offset += actor.sway * drift[:, 3:] * [1.2, 0.5]
+        way = drift(times, actor.identity.seed)
+        pose += actor.sway * way[:, :3] * [0.6, 1.0, 0.5]
+        offset += actor.sway * way[:, 3:] * [1.2, 0.5]
     if actor.respiration:
         offset[:, 1] += actor.respiration.rise * beat.respiration
     return Motion(aus, pose, curve(actor.gaze, times, fps, 2), offset, beat, _present(actor, times), onsets)
