@@ -28,8 +28,7 @@ class _Track:
     shape: np.ndarray
     state: State = "tracked"
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))  # px/s
-    count: int = 1
-    hits: int = 1  # times the detector found it, and missed it, on probation
+    hits: int = 1  # times the detector found it, and missed it
     misses: int = 0
 
     @property
@@ -48,9 +47,12 @@ class _Track:
         else:
             self.velocity = np.zeros(2)
         self.landmarks, self.seen, self.state = landmarks, time, "tracked"
-        self.count += 1
-        rate = max(1 / self.count, 0.02)
-        self.shape = (1 - rate) * self.shape + rate * _shape(landmarks)
+
+    def confirm(self, time: float, score: float) -> None:
+        """The detector found it too; a good moment to note how the face is built."""
+        self.confirmed, self.score, self.hits = time, score, self.hits + 1
+        rate = max(1 / self.hits, 0.05)
+        self.shape = (1 - rate) * self.shape + rate * _shape(self.landmarks)
 
 
 class Tracker:
@@ -143,11 +145,11 @@ class Tracker:
                 track.misses += 1
                 continue
             found = detections[pairs[row]]
-            track.confirmed, track.score, track.hits = frame.time, found.score, track.hits + 1
             if track.state == "predicted":
                 again = self._look(frame, found)
                 if again is not None:
                     track.see(frame.time, again)
+            track.confirm(frame.time, found.score)
         for column in set(range(len(detections))) - set(pairs.values()):
             found = detections[column]
             landmarks = self._look(frame, found)
