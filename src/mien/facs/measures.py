@@ -46,6 +46,7 @@ _LENGTHS: dict[str, tuple[int, dict[str, float]]] = {
     "wing": (_Y, {"wing": 1, "canthi": -1}),
     "nose_width": (_X, {"wing": 1}),
     "philtrum": (_Y, {"nose_base": 1, "upper_edge": -1}),
+    "lip_rise": (_Y, {"upper_edge": 1, "canthi": -1}),
     "lip_upper": (_Y, {"upper_edge": 1, "upper_inner": -1}),
     "lip_gap": (_Y, {"upper_inner": 1, "lower_inner": -1}),
     "lip_lower": (_Y, {"lower_inner": 1, "lower_edge": -1}),

@@ -4,14 +4,12 @@ Each measure of a neutral face is a number that differs between people and stays
 (Kalman 1960, 10.1115/1.3662552) holds its mean and variance: it starts from the population, and every second of the
 recording adds one observation, which is what the face measured less what the action units explain. The more they
 explain, the less the observation is trusted, so that a smile does not become the neutral face. The variance that is
-left is handed to `units.solve`: what may be this person's anatomy is not called an action unit.
+left is handed to `units.solve`: what may be this person's anatomy, or the head's turn, is not called an action unit.
 
 It cannot be known, and is not: the neutral of a person whose face never rests.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,9 +23,9 @@ from .units import MATRIX, NOISE
 POPULATION = {
     "brow_inner": (20.1, 2.4), "brow_outer": (17.0, 1.5), "brow_apart": (13.5, 1.1), "lid_upper": (4.5, 1.0),
     "lid_lower": (-3.4, 0.6), "pouch": (-11.6, 0.9), "cheek": (-30.4, 2.2), "wing": (-40.6, 2.7),
-    "nose_width": (19.0, 1.2), "philtrum": (15.1, 1.7), "lip_upper": (6.0, 1.3), "lip_gap": (0.5, 0.4),
+    "nose_width": (19.0, 1.2), "philtrum": (15.1, 1.7), "lip_rise": (-61.2, 4.5), "lip_upper": (6.0, 1.3), "lip_gap": (0.5, 0.4),
     "lip_lower": (8.8, 1.4), "chin_lip": (36.1, 2.0), "boss": (15.5, 0.9),
-    "corner_rise": (1.1, 1.4), "corner_out": (23.0, 1.8), "corner_depth": (14.1, 0.9), "jaw": (111.5, 5.0),
+    "corner_rise": (1.1, 1.4), "corner_out": (23.0, 1.8), "corner_depth": (14.1, 0.9), "jaw": (112.0, 6.0),
     "gaze_rise": (1.2, 0.7),
 }  # fmt: skip
 
@@ -41,46 +39,76 @@ _SECOND = 1.0
 _MEMORY = 60.0
 # our choice: a given neutral is as uncertain as a few frames leave it, in units of the noise of one frame.
 _GIVEN = 0.5
+# our choice: what a turn of 20 degrees does to a measure of an unmoved face, in units of the noise of one frame: by pitch,
+# by yaw, by the square of yaw. From rendered heads (docs/action_units.md); the sign differs between people, so that the
+# expectation is nothing.
+_TURNED = np.array([3.0, 1.5, 1.5])
+_TURN = 20.0
 
 _UPPER, _LOWER, _GAZE = (MEASURES.index(name) for name in ("lid_upper", "lid_lower", "gaze_rise"))
-# our choice: shares of the neutral opening of the eye below which the mesh no longer sees the iris, and above which it does.
+# our choice: shares of the neutral opening of the eye below which the mesh no longer sees the iris, and above which it
+# does.
 _SHUT, _OPEN = 0.35, 0.65
 
 
-@dataclass(eq=False)
 class Neutral:
-    """`mean` and `variance` (M,) of the person's neutral measures; `fixed` when it was given and is not learnt."""
+    """What the measures of this person's neutral face are, as the head turns; `fixed` when given and not learnt.
 
-    mean: np.ndarray = field(default_factory=lambda: np.array([POPULATION[name][0] for name in MEASURES]))
-    variance: np.ndarray = field(default_factory=lambda: np.array([POPULATION[name][1] for name in MEASURES]) ** 2)
-    fixed: bool = False
+    For each measure a state: its value towards the camera, and how it changes with pitch, yaw and the square of yaw.
+    `mean` (M, 4) mm, `covariance` (M, 4, 4).
+    """
 
-    @classmethod
-    def given(cls, measured: np.ndarray) -> Neutral:
-        """measured (N, M) mm of a face that is neutral."""
-        return cls(np.median(measured, axis=0), (_GIVEN * NOISE) ** 2, fixed=True)
+    def __init__(self) -> None:
+        self.mean = np.zeros((len(MEASURES), 1 + len(_TURNED)))
+        self.mean[:, 0] = [POPULATION[name][0] for name in MEASURES]
+        spread = np.hstack([[[POPULATION[name][1]] for name in MEASURES], NOISE[:, None] * _TURNED])
+        self.covariance = spread[:, :, None] ** 2 * np.eye(spread.shape[1])
+        self.fixed = False
 
-    @property
-    def spread(self) -> np.ndarray:
-        """(M,) mm: standard deviation of a measure around the neutral mean."""
-        return np.sqrt(self.variance + NOISE**2)
+    def fix(self, measured: np.ndarray, pose: np.ndarray) -> None:
+        """measured (N, M) mm and pose (N, 3) degrees of frames in which the face is neutral: learn no more from others."""
+        self._update(np.median(measured, axis=0), _turn(np.median(pose, axis=0)), (_GIVEN * NOISE) ** 2)
+        self.fixed = True
 
-    def deviation(self, measured: np.ndarray) -> np.ndarray:
-        """measured (T, M) mm -> (T, M) mm from neutral. The iris of a closed eye is not seen: it counts as at rest."""
-        deviation = measured - self.mean
-        aperture = measured[:, _UPPER] - measured[:, _LOWER]
-        share = aperture / (self.mean[_UPPER] - self.mean[_LOWER])
-        deviation[:, _GAZE] *= np.clip((share - _SHUT) / (_OPEN - _SHUT), 0, 1)
-        return deviation
+    def deviation(self, measured: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """measured (T, M) mm, pose (T, 3) degrees -> how far from neutral (T, M) mm, standard deviation of that (T, M) mm.
 
-    def learn(self, measured: np.ndarray, intensities: np.ndarray, share: float) -> None:
-        """One step: measured (T, M) mm, intensities (T, A + 1) that were read from it, share 0..1 of the step seen."""
-        if self.fixed or not len(measured):
+        The iris of a closed eye is not seen: it counts as at rest.
+        """
+        turn = _turn(pose)
+        deviation = measured - _at(self.mean, turn)
+        deviation[:, _GAZE] *= self.open(measured)
+        variance = (turn[:, None, None, :] @ self.covariance @ turn[:, None, :, None])[:, :, 0, 0]
+        return deviation, np.sqrt(variance + NOISE**2)
+
+    def open(self, measured: np.ndarray) -> np.ndarray:
+        """measured (T, M) mm -> (T,) 0 where the eyes are closed, 1 where the mesh sees what is in them."""
+        share = (measured[:, _UPPER] - measured[:, _LOWER]) / (self.mean[_UPPER, 0] - self.mean[_LOWER, 0])
+        return np.clip((share - _SHUT) / (_OPEN - _SHUT), 0, 1)
+
+    def learn(self, measured: np.ndarray, pose: np.ndarray, intensities: np.ndarray, share: float) -> None:
+        """One step: measured (T, M) mm, pose (T, 3) degrees, intensities (T, A + 1) read from them, share 0..1 seen."""
+        if self.fixed:
             return
         explained = (MATRIX @ intensities[:, :, None])[:, :, 0]
         rest = np.median(measured - explained, axis=0)
         doubt = ((_SECOND * NOISE) ** 2 + np.median(explained**2, axis=0)) / max(share, 1e-3)
-        prior = self.variance + (_SECOND * NOISE / _MEMORY) ** 2
-        gain = prior / (prior + doubt)
-        self.mean = self.mean + gain * (rest - self.mean)
-        self.variance = (1 - gain) * prior
+        self.covariance[:, 0, 0] += (_SECOND * NOISE / _MEMORY) ** 2
+        self._update(rest, _turn(np.median(pose, axis=0)), doubt)
+
+    def _update(self, seen: np.ndarray, turn: np.ndarray, variance: np.ndarray) -> None:
+        """seen (M,) mm at turn (4,), known to variance (M,)."""
+        cross = self.covariance @ turn  # (M, 4)
+        gain = cross / (cross @ turn + variance)[:, None]
+        self.mean = self.mean + gain * (seen - self.mean @ turn)[:, None]
+        self.covariance = self.covariance - gain[:, :, None] * cross[:, None, :]
+
+
+def _turn(pose: np.ndarray) -> np.ndarray:
+    """pose (..., 3) degrees -> (..., 4) what the state of a measure is multiplied with."""
+    pitch, yaw = pose[..., 0] / _TURN, pose[..., 1] / _TURN
+    return np.stack([np.ones_like(pitch), pitch, yaw, yaw**2], axis=-1)
+
+
+def _at(mean: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    return (mean @ turn[:, :, None])[:, :, 0]

@@ -13,6 +13,7 @@ from .neutral import STEP, Neutral
 from .units import STRONGEST, solve
 
 LANDMARKS = 478
+_TIGHT = ACTION_UNITS.index("AU07")
 # our choice: beyond these angles (degrees) half of the face is hidden and the mesh invents it (docs/action_units.md).
 FURTHEST_YAW, FURTHEST_PITCH = 40.0, 35.0
 
@@ -43,9 +44,10 @@ class Reader:
             if not seen.any():
                 raise ValueError("Reader: expected neutral landmarks of at least one frame with a face, got none; "
                                  "choose a stretch in which the face is seen")  # fmt: skip
-            self.neutral = Neutral.given(measures(head_frame(landmarks[seen], POINTS)[0]))
+            points, rotation = head_frame(landmarks[seen], POINTS)
+            self.neutral.fix(measures(points), angles(rotation))
         self._step: int | None = None
-        self._held: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._held: list[tuple[np.ndarray, ...]] = []
 
     def read(self, times: np.ndarray, landmarks: np.ndarray, size: tuple[int, int]) -> Measures:
         """times (T,) s, increasing over all calls; landmarks (T, 478, 3) px, NaN rows without a face; size of the
@@ -61,7 +63,7 @@ class Reader:
         pose = angles(rotation)
         result.pose[seen] = pose
         facing = (abs(pose[:, 1]) <= FURTHEST_YAW) & (abs(pose[:, 0]) <= FURTHEST_PITCH)
-        seen, points = seen[facing], points[facing]
+        seen, points, pose = seen[facing], points[facing], pose[facing]
         if not len(seen):
             return result
         result.gaze[seen] = gaze(points)
@@ -69,22 +71,24 @@ class Reader:
         steps = np.floor(times[seen] / STEP).astype(int)
         for step in np.unique(steps):
             here = steps == step
-            result.aus[seen[here]] = self._units(int(step), times[seen[here]], measured[here])
+            result.aus[seen[here]] = self._units(int(step), times[seen[here]], measured[here], pose[here])
         return result
 
-    def _units(self, step: int, times: np.ndarray, measured: np.ndarray) -> np.ndarray:
-        """times (T,) s, measured (T, M) mm of one step -> (T, A) intensities against the neutral from before it."""
+    def _units(self, step: int, times: np.ndarray, measured: np.ndarray, pose: np.ndarray) -> np.ndarray:
+        """times (T,) s, measured (T, M) mm, pose (T, 3) of one step -> (T, A) intensities; the neutral is from before."""
         if self._step is not None and step != self._step:
             self._learn()
         self._step = step
-        intensities = solve(self.neutral.deviation(measured), self.neutral.spread)
-        self._held.append((times, measured, intensities))
+        intensities = solve(*self.neutral.deviation(measured, pose))
+        self._held.append((times, measured, pose, intensities))
+        intensities = intensities.copy()
+        intensities[:, _TIGHT] *= self.neutral.open(measured)  # a closed eye does not show whether its lids are tight
         return np.minimum(intensities[:, : len(ACTION_UNITS)], STRONGEST)
 
     def _learn(self) -> None:
-        times, measured, intensities = (np.concatenate(rows) for rows in zip(*self._held, strict=True))
+        times, measured, pose, intensities = (np.concatenate(rows) for rows in zip(*self._held, strict=True))
         self._held = []
-        self.neutral.learn(measured, intensities, share=(times[-1] - times[0]) / STEP)
+        self.neutral.learn(measured, pose, intensities, share=(times[-1] - times[0]) / STEP)
 
 
 def _check(landmarks: np.ndarray) -> np.ndarray:

@@ -30,19 +30,20 @@ EFFECTS: dict[str, dict[str, float]] = {
     "AU05": {"lid_upper": 2},
     "AU06": {"cheek": 3, "pouch": 2, "lid_lower": 1.2, "lid_upper": -0.4, "brow_outer": -0.5},
     "AU07": {"lid_lower": 1.5, "lid_upper": -1.2, "pouch": 0.7},
-    "AU09": {"wing": 3, "nose_width": 0.8, "philtrum": -1, "brow_inner": -2.5, "pouch": 1, "cheek": 1.5, "lid_lower": 0.5},
-    "AU10": {"philtrum": -3, "wing": 1.5, "nose_width": 0.5, "cheek": 0.8, "lip_gap": 1.5, "corner_rise": -1.2},
-    "AU12": {"corner_rise": 7.5, "corner_out": 9, "corner_depth": 4.5, "cheek": 2.5, "pouch": 0.3, "wing": 3,
-             "nose_width": 2.5, "philtrum": -3, "lip_upper": -1, "lip_lower": -0.7},
+    "AU09": {"wing": 3, "lip_rise": 1, "nose_width": 0.8, "brow_inner": -2, "pouch": 1, "cheek": 1.5, "lid_lower": 0.5},
+    "AU10": {"lip_rise": 3.5, "philtrum": -2, "wing": 1.5, "nose_width": 0.5, "cheek": 0.8, "corner_rise": -1.5},
+    "AU12": {"corner_rise": 6.5, "corner_out": 9, "corner_depth": 4.5, "cheek": 2.5, "pouch": 0.3, "wing": 3,
+             "nose_width": 2.5, "lip_rise": 4, "philtrum": -2.5, "lip_upper": -1, "lip_lower": -0.7},
     "AU14": {"corner_depth": 2.5, "corner_out": 0.5, "lip_upper": -0.7, "lip_lower": -0.7},
     "AU15": {"corner_rise": -5, "corner_out": -1, "corner_depth": -1.5},
-    "AU17": {"philtrum": -1, "lip_upper": -1.3, "lip_lower": -0.5, "chin_lip": 2, "boss": 1, "corner_rise": -2},
+    "AU17": {"lip_rise": 2, "philtrum": -1.5, "lip_upper": -0.8, "chin_lip": 1, "jaw": -3, "corner_rise": -1.8},
     "AU20": {"corner_out": 5, "corner_depth": 1, "lip_upper": -1, "lip_lower": -1.2},
-    "AU23": {"lip_upper": -2.5, "lip_lower": -3, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": -2},
-    "AU24": {"lip_upper": -2.5, "lip_lower": -3, "philtrum": 2.5, "chin_lip": 2},
-    "AU25": {"lip_gap": 7, "philtrum": -1.5, "chin_lip": -4},
-    "AU26": {"lip_gap": 11, "jaw": 12, "chin_lip": -2, "lip_upper": 0.7, "corner_out": -1, "corner_rise": 1},
-    "AU45": {"lid_upper": -5.2, "lid_lower": 1.5, "pouch": 1, "cheek": 0.8, "wing": 0.8, "brow_inner": 0.7, "brow_outer": 0.7},
+    "AU23": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": -1.5},
+    "AU24": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": 0.5},
+    "AU25": {"lip_gap": 7, "lip_rise": 1, "philtrum": -1, "chin_lip": -4, "corner_rise": 1.5},
+    "AU26": {"jaw": 12, "lip_rise": -1, "philtrum": 1.5, "chin_lip": 5, "corner_out": -1},
+    "AU45": {"lid_upper": -5.2, "lid_lower": 1.8, "pouch": 1.2, "cheek": 1, "wing": 1, "brow_inner": 0.7,
+             "brow_outer": 0.7},
 }  # fmt: skip
 # The lids follow the eye up and down, the upper one nearly as far: Becker & Fuchs 1988, Lid-eye coordination during
 # vertical gaze changes in man and monkey, J. Neurophysiol. 60:1227-1252 (10.1152/jn.1988.60.4.1227). mm for each mm
@@ -62,7 +63,8 @@ GAZE_SPREAD = 2.5
 _NOISE = {
     "brow_inner": 0.7, "brow_outer": 0.7, "brow_apart": 0.5, "lid_upper": 0.4, "lid_lower": 0.3, "pouch": 0.4,
     "cheek": 0.7, "wing": 0.8, "nose_width": 0.6, "philtrum": 0.9, "lip_upper": 0.6, "lip_gap": 0.8, "lip_lower": 0.8,
-    "chin_lip": 1.2, "boss": 0.7, "corner_rise": 0.9, "corner_out": 1.0, "corner_depth": 0.8, "gaze_rise": 0.3, "jaw": 1.5,
+    "chin_lip": 1.2, "boss": 0.7, "corner_rise": 0.9, "corner_out": 1.0, "corner_depth": 0.8, "gaze_rise": 0.3,
+    "lip_rise": 0.8, "jaw": 1.5,
 }  # fmt: skip
 NOISE = np.array([_NOISE[name] for name in MEASURES])
 """(M,) mm."""
@@ -88,21 +90,22 @@ _ROUNDS = 60
 
 
 def solve(deviation: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """deviation (T, M) mm from neutral, spread (M,) mm its standard deviation -> (T, A + 1) intensities and gaze in mm.
+    """deviation (T, M) mm from neutral and its standard deviation spread (T, M) mm -> (T, A + 1) intensities, gaze in mm.
 
     By the alternating direction method of multipliers: Boyd et al. 2011, Distributed optimization and statistical
     learning via the alternating direction method of multipliers, section 5.2.1 (10.1561/2200000016). Each frame is
     solved by itself in a fixed number of rounds, so that it does not matter how many come at once.
     """
-    weighted = MATRIX / spread[:, None]
-    gram = weighted.T @ weighted
-    gram[-1, -1] += GAZE_SPREAD**-2
-    unit = 1 / np.sqrt(np.diag(gram))  # each column to length 1
-    gram *= unit * unit[:, None]
-    inverse = np.linalg.inv(gram + _STEP * np.eye(len(gram)))
-    rate, low = np.maximum(RATE * unit, RATE), np.zeros(len(gram))
-    rate[-1], low[-1] = 0.0, -np.inf
-    pull = (weighted.T @ (deviation / spread)[:, :, None])[:, :, 0] * unit - rate
+    weighted = MATRIX / spread[:, :, None]  # (T, M, A + 1)
+    turned = np.swapaxes(weighted, 1, 2)
+    gram = turned @ weighted
+    gram[:, -1, -1] += GAZE_SPREAD**-2
+    unit = 1 / np.sqrt(np.diagonal(gram, axis1=1, axis2=2))  # (T, A + 1): each column to length 1
+    gram *= unit[:, :, None] * unit[:, None, :]
+    inverse = np.linalg.inv(gram + _STEP * np.eye(gram.shape[1]))
+    rate, low = np.maximum(RATE * unit, RATE), np.zeros_like(unit)
+    rate[:, -1], low[:, -1] = 0.0, -np.inf
+    pull = (turned @ (deviation / spread)[:, :, None])[:, :, 0] * unit - rate
     inside = np.maximum(pull, low)
     dual = np.zeros_like(inside)
     for _ in range(_ROUNDS):
