@@ -86,10 +86,13 @@ class Decoding:
         return in_order(stamped, self.tally, ahead=self.path is not None)
 
     def _seek(self, start: float) -> None:
-        """To the key frame at or before `start`; back to the beginning where the index leads beyond."""
+        """To the key frame at or before `start`; the beginning stays where the index fails or leads beyond."""
         base = self.stream.time_base or Fraction(1, av.time_base)
         for target in (self._origin + start, self._origin):
-            self.container.seek(math.floor(target / base), stream=self.stream)
+            try:
+                self.container.seek(math.floor(target / base), stream=self.stream)
+            except av.FFmpegError:
+                return  # no index: nothing has moved
             self._ordered = self._order()
             first = next(self._ordered, None)
             if first is not None and first[0] - self._origin <= start:

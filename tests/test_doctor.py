@@ -1,0 +1,256 @@
+"""The doctor must see what is planted: missing libraries, wrong versions, dead children, folders not to be written."""
+
+import importlib
+import os
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+from mien import doctor
+from mien.doctor import Finding, diagnose, machine, packages, parts
+
+
+@pytest.fixture(scope="module")
+def findings():
+    return {finding.name: finding for finding in diagnose()}
+
+
+def test_this_machine_is_looked_at_as_a_whole(findings):
+    expected = {"python", "packages", "imports", "decoder", "libGL", "face detector", "weights of the default", "cores",
+                "CPU features", "memory", "GPU", "current folder", "temporary folder", "extra models",
+                "licence of mien", "licences of packages", "licence of FFmpeg", "licences of models"}
+    assert expected <= set(findings)
+    assert all("\n" not in finding.found + finding.remedy for finding in findings.values())
+
+
+@pytest.mark.parametrize("name", ["python", "packages", "imports", "decoder", "libGL", "face detector",
+                                  "weights of the default"])
+def test_where_the_suite_runs_the_default_works(findings, name):
+    assert findings[name].status == "ok", findings[name]
+
+
+def test_what_is_found_is_true(findings):
+    import av
+    import numpy
+
+    assert f"numpy {numpy.__version__}" in findings["packages"].found
+    assert av.__version__ in findings["decoder"].found
+    assert findings["python"].found.startswith(".".join(map(str, sys.version_info[:3])))
+    assert findings["cores"].found.startswith(f"{len(os.sched_getaffinity(0))} ")
+    assert findings["licence of mien"].found == "Apache-2.0"
+    register = {group.split(": ")[0]: group.split(": ")[1].split(", ")
+                for group in findings["licences of packages"].found.split("; ")}
+    assert "mediapipe" in register["Apache-2.0"]
+    assert {"av", "joblib"} <= set(register["BSD-3-Clause"])
+    assert {"numpy", "scipy", "pandas"} <= set(register["BSD"])
+    assert "GPL" in findings["licence of FFmpeg"].found
+
+
+def test_a_finding_without_a_remedy_is_refused():
+    assert Finding("x", "ok", "fine").remedy == ""
+    with pytest.raises(ValueError, match="expected what to do"):
+        Finding("x", "warning", "bad")
+    with pytest.raises(ValueError, match="expected ok or warning or failure, got 'failed'"):
+        Finding("x", "failed", "bad", "mend it")
+
+
+def test_a_check_that_breaks_is_a_finding(monkeypatch):
+    def broken():
+        raise RuntimeError("no\nluck")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"first": broken, "second": lambda: [Finding("second", "ok", "fine")]})
+    first, second = diagnose()
+    assert (first.status, first.found) == ("failure", "the check itself broke: RuntimeError: no luck")
+    assert second.status == "ok"
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Other versions than the real ones; None: not installed."""
+    changed: dict[str, str | None] = {}
+    real_version, real_distribution = packages.version, packages.distribution
+
+    def distribution(name):
+        if changed.get(name, "") is None:
+            raise PackageNotFoundError(name)
+        return None if name in changed else real_distribution(name)
+
+    monkeypatch.setattr(packages, "distribution", distribution)
+    monkeypatch.setattr(packages, "version", lambda name: changed.get(name) or real_version(name))
+    return changed
+
+
+@pytest.mark.parametrize(("name", "version", "said", "remedy"), [
+    ("numpy", "2.1.0", "2.1.0, expected <2,>=1.26: mediapipe is built for numpy 1", 'pip install "numpy<2,>=1.26"'),
+    ("protobuf", "7.35.0", "mediapipe needs protobuf 4", 'pip install "protobuf<5,>=4.25"'),
+    ("mediapipe", "0.10.31", "carry no models", 'pip install "mediapipe<0.10.30,>=0.10.14"'),
+    ("pyarrow", None, "not installed", 'pip install "pyarrow<22,>=14"'),
+])
+def test_a_wrong_version_is_named_with_the_command(installed, name, version, said, remedy):
+    installed[name] = version
+    bad = [finding for finding in packages.versions() if finding.status != "ok"]
+    assert [finding.name for finding in bad] == [f"package {name}"]
+    assert bad[0].status == "failure"
+    assert said in bad[0].found
+    assert bad[0].remedy == remedy
+
+
+def test_extras_are_optional_but_not_by_halves(installed):
+    installed["dask"] = None
+    cluster = next(finding for finding in packages.extras() if finding.name == "extra cluster")
+    assert (cluster.status, cluster.remedy) == ("ok", 'pip install "mien[cluster]"')
+    assert cluster.found.startswith("not installed")
+    installed["torch"], installed["transformers"] = "2.13.0+cpu", "4.50.0"
+    models = next(finding for finding in packages.extras() if finding.name == "extra models")
+    assert models.status == "warning"
+    assert "transformers 4.50.0, expected <6,>=5" in models.found
+
+
+def test_packages_that_break_others(installed):
+    installed.update({"torchvision": None, "torchaudio": None, "opencv-python": None, "opencv-python-headless": None,
+                      "opencv-contrib-python-headless": None, "opencv-contrib-python": "4.11"})
+    assert packages.strangers() == []
+    installed["torchvision"] = "0.27.0"
+    installed["opencv-python-headless"] = "4.14"
+    vision, opencv = packages.strangers()
+    assert (vision.status, opencv.status) == ("warning", "warning")
+    assert vision.remedy.startswith("pip uninstall torchvision")
+    assert "opencv-python-headless and opencv-contrib-python" in opencv.found
+
+
+def test_another_python(monkeypatch):
+    monkeypatch.setattr(packages.sys, "version_info", (3, 13, 1))
+    (finding,) = packages.python()
+    assert finding.status == "failure"
+    assert "3.13.1, expected" in finding.found
+
+
+def test_copyleft_and_unknown_licences_are_a_warning(monkeypatch):
+    stated = {"av": "BSD-3-Clause", "numpy": "GPL-3.0-or-later", "scipy": "unknown", "pandas": "LGPL-2.1"}
+    monkeypatch.setattr(packages, "licence", lambda name: stated.get(name, "MIT"))
+    finding = packages.licences()[1]
+    assert finding.status == "warning"
+    assert finding.remedy == "read the terms before you pass on numpy (GPL-3.0-or-later), scipy (unknown)"
+
+
+@pytest.mark.parametrize(("library", "package"), [
+    ("libGL.so.1", "libgl1"), ("libgthread-2.0.so.0", "libglib2.0-0"), ("libSM.so.6", "libsm6"),
+])
+def test_a_missing_system_library_is_named_with_its_package(monkeypatch, library, package):
+    def import_module(name):
+        raise ImportError(f"{library}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(importlib, "import_module", import_module)
+    (finding,) = parts.opencv()
+    assert finding.status == "failure"
+    assert library in finding.found
+    assert finding.remedy == f"apt-get update && apt-get install -y --no-install-recommends {package}"
+
+
+def test_an_unknown_library_is_looked_up():
+    finding = parts.judge(1, "", "Traceback\nImportError: libodd.so.3: cannot open shared object file: No such file\n")
+    assert "libodd.so" in finding.remedy
+    assert finding.found.startswith("ImportError: libodd.so.3")
+
+
+@pytest.mark.parametrize(("code", "out", "status", "said"), [
+    (0, '{"faces": 1, "meshes": 1, "score": 0.9}', "ok", "score 0.90"),
+    (0, '{"faces": 0, "meshes": 0, "score": 0}', "failure", "0 faces"),
+    (0, '{"faces": 1, "meshes": 0, "score": 0.9}', "failure", "0 meshes"),
+    (-4, "", "failure", "SIGILL"),
+    (-11, "", "failure", "SIGSEGV"),
+    (3, "", "failure", "ended with 3"),
+])
+def test_the_detectors_child(code, out, status, said):
+    finding = parts.judge(code, out, "")
+    assert finding.status == status
+    assert said in finding.found
+
+
+def test_children_die_alone():
+    code, _, _ = parts.isolated("import os, signal; os.kill(os.getpid(), signal.SIGILL)")
+    assert parts.judge(code, "", "").found == "died of SIGILL"
+    assert parts.isolated("import time; time.sleep(9)", seconds=0.2) == (1, "", "no answer in 0.2 s")
+
+
+def test_a_package_that_does_not_import(monkeypatch):
+    real = importlib.import_module
+
+    def import_module(name):
+        if name == "pyarrow.parquet":
+            raise ImportError("numpy 1.26 is too old")
+        return real(name)
+
+    monkeypatch.setattr(importlib, "import_module", import_module)
+    (finding,) = parts.imports()
+    assert (finding.name, finding.status) == ("import pyarrow.parquet", "failure")
+    assert finding.found == "ImportError: numpy 1.26 is too old"
+
+
+def test_a_decoder_without_a_codec(monkeypatch):
+    import av
+
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"hevc"})
+    (finding,) = parts.decoder()
+    assert finding.status == "warning"
+    assert "cannot read hevc" in finding.found
+
+
+def test_weights_are_listed(monkeypatch, tmp_path):
+    (tmp_path / "models--openai--clip-vit-base-patch16").mkdir()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    default, others = parts.weights()
+    assert default.status == others.status == "ok"
+    assert others.found.endswith(": openai/clip-vit-base-patch16")
+    monkeypatch.setattr(parts.importlib.util, "find_spec", lambda name: None)
+    assert parts.weights()[0].status == "failure"
+
+
+def test_a_small_old_machine(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 1)
+    monkeypatch.setattr(machine, "_flags", list)
+    monkeypatch.setattr(machine, "_free", lambda: 0.5)
+    monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
+    assert [finding.status for finding in machine.cpu() + machine.memory()] == ["warning"] * 3
+    monkeypatch.setattr(machine.platform, "machine", lambda: "riscv64")
+    assert machine.system()[0].status == "failure"
+
+
+def test_the_limit_of_a_container_counts(tmp_path):
+    (tmp_path / "memory.max").write_text(f"{2**30}\n")
+    (tmp_path / "memory.current").write_text(f"{2**29}\n")
+    assert machine._left_in_group(tmp_path / "memory.max") == 2**29
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine._left_in_group(tmp_path / "memory.max") is None
+
+
+def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
+    missing = machine._folder("current folder", tmp_path / "gone", "go elsewhere")
+    assert (missing.status, missing.remedy) == ("warning", "go elsewhere")
+    assert list(tmp_path.iterdir()) == []
+    assert machine._folder("current folder", tmp_path, "x").status == "ok"
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 2**20})())
+    assert machine._folder("current folder", tmp_path, "x").status == "warning"
+
+
+def test_without_torch_the_driver_is_looked_for(monkeypatch):
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    assert machine.gpu()[0].found == "none; none is needed"
+    monkeypatch.setattr(machine.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    assert machine.gpu()[0].remedy == 'pip install "mien[models]"'
+
+
+def test_a_torch_that_does_not_start(monkeypatch):
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(machine, "isolated", lambda code: (1, "", "Traceback\nOSError: libcudart.so\n"))
+    (finding,) = machine.gpu()
+    assert (finding.status, finding.found) == ("warning", "torch does not start: OSError: libcudart.so")
+
+
+def test_torch_is_never_imported_here():
+    code = "import sys; from mien.doctor import diagnose; diagnose(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
