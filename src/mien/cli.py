@@ -124,15 +124,18 @@ def doctor() -> None:
     with _one_line(False):
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         from mien.doctor import diagnose
 
         findings = diagnose()
-        table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
+        table = Table("status", "what", "found", box=None, pad_edge=False)
         for finding in findings:
-            table.add_row(finding.status, finding.name, finding.found, finding.remedy)
+            style = {"ok": "green", "warning": "yellow", "failure": "red"}[finding.status]
+            found = finding.found + (f"\n-> {finding.remedy}" if finding.remedy else "")
+            table.add_row(Text(finding.status, style=style), Text(finding.name), Text(found))
         Console().print(table)
-    if any(finding.status == "failed" for finding in findings):
+    if any(finding.status == "failure" for finding in findings):
         raise typer.Exit(1)
 
 

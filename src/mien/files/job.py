@@ -7,7 +7,7 @@ import shutil
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,8 @@ DAY = 86400.0
 
 Status = Literal["ok", "failed", "skipped"]
 Tick = Callable[[float], None]
+Truths = Callable[["Timeline"], Mapping[int, Mapping[str, tuple[object, object]]]]
+"""The planted curves of a video's people, once it is known which face is whose (`report.write`)."""
 
 
 @dataclass(frozen=True)
@@ -134,16 +136,16 @@ class Outcome:
     trace: str = ""
 
 
-def perform(job: Job, tick: Tick | None = None) -> Outcome:
+def perform(job: Job, tick: Tick | None = None, truth: Truths | None = None) -> Outcome:
     """Analyse one file and write its results. Never raises for what the file or the disk does: that is an outcome.
 
-    `tick` hears the share that is done, 0..1.
+    `tick` hears the share that is done, 0..1; `truth` says what the report is to show beside the estimates.
     """
     start = time.perf_counter()
     try:
         done = record.load(Path(job.folder))
         if done is None or not job.run or done.run != job.run:
-            done = _perform(job, tick, start)
+            done = _perform(job, tick, truth, start)
     except Exception as error:  # whatever one file does, the others go on; the manifest and --debug tell it
         reason = explain(error).removeprefix(f"{Path(job.path).name}: ")
         return Outcome("failed", reason, seconds=time.perf_counter() - start, trace=traceback.format_exc())
@@ -164,7 +166,7 @@ def explain(error: BaseException) -> str:
     return f"expected no such error, got {type(error).__name__}: {text}; please report it with the output of --debug"
 
 
-def _perform(job: Job, tick: Tick | None, start: float) -> record.Done:
+def _perform(job: Job, tick: Tick | None, truth: Truths | None, start: float) -> record.Done:
     from mien.analysis import analyze
 
     stat = os.stat(job.path)
@@ -174,7 +176,7 @@ def _perform(job: Job, tick: Tick | None, start: float) -> record.Done:
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _staging(folder) as staging:
-        _write(timeline, job, staging)
+        _write(timeline, job, truth, staging)
         _replace(staging, folder, options.outputs)
     done = record.Done(
         source=os.path.abspath(job.path),
@@ -193,7 +195,7 @@ def _perform(job: Job, tick: Tick | None, start: float) -> record.Done:
     return done
 
 
-def _write(timeline: Timeline, job: Job, folder: Path) -> None:
+def _write(timeline: Timeline, job: Job, truth: Truths | None, folder: Path) -> None:
     from mien import overlay, report, segments, summary, writing
 
     options = job.options
@@ -207,7 +209,8 @@ def _write(timeline: Timeline, job: Job, folder: Path) -> None:
         writing.table(folder / "segments.csv", table.assign(video=timeline.source.name))
     if options.overlay:
         overlay.write(job.path, timeline, folder / "overlay.mp4", blur=options.blur)
-    report.write(timeline, folder / "report.html", images=options.images, blur=options.blur)
+    known = truth(timeline) if truth else None
+    report.write(timeline, folder / "report.html", images=options.images, blur=options.blur, truth=known)
     summary.summarize(timeline).save(folder / "summary.json")
 
 
