@@ -89,7 +89,7 @@ def facts(source: Source, seconds: dict[str, float]) -> list[str]:
     found = [length(source.duration), f"{source.width}\u2009\u00d7\u2009{source.height}\u202fpx", rate,
              f"{source.frames:,} frames".replace(",", "\u2009")]
     total = seconds.get("total")
-    if total and math.isfinite(total):
+    if total and math.isfinite(total) and math.isfinite(source.duration):
         found.append(f"analysed in {length(total)}, {source.duration / total:.1f} times real time")
     return found
 
