@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from mien.timeline import Timeline
 
 SECONDS = 32.0
-"""Length of each sample. Our choice: respiration is read from 30 s on, and the demo shall not take long."""
+"""Length of each sample. Our choice: respiration is read from 30 s on."""
 
 PLAN = (("happy", 4.0, 10.0), ("surprise", 13.0, 19.0), ("angry", 22.0, 28.0))
 """What the synthetic person shows, from and to in s; neutral in between."""
 
-STRENGTH = 4.0
-BREATHS = 15.0
+STRENGTH, BREATHS = 4.0, 15.0
 RAMP = 0.6  # s; our choice: onsets of posed expressions take half a second to a second
 
 
@@ -90,7 +89,7 @@ def sample(out: Path) -> list[files.Entry]:
         work = partial(_work, {str(path.absolute()): truths[path.name] for path in paths})
         options = Options(formats=("csv",), overlay=True)
         entries = files.analyze(found, out, options, overwrite=True, workers=2, tick=tick, work=work)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for entry in (entry for entry in entries if entry.status == "ok"):
         rows += compare(out / entry.folder, truths[Path(entry.source).name].actors[0])
     _print(("sample", "what", "truth", "estimate", "difference", "r"), rows)
