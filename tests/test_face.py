@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from mien.face import LANDMARKS, Detection, MediapipeFinder, Region, Tracker, skin
+from mien.face import LANDMARKS, Detection, MediapipeFinder, Region, TaskFinder, Tracker, skin
 from mien.types import Frame
 
 
@@ -201,3 +204,28 @@ def test_mediapipe_finds_the_portrait_and_its_mesh_does_not_depend_on_the_past()
     assert finder.detect(np.zeros((100, 100, 3), np.uint8)) == []
     assert finder.mesh(np.zeros((100, 100, 3), np.uint8), Region(500, 500, 50, 0)) is None
     finder.close()
+
+
+def test_the_tasks_api_takes_a_task_file_that_the_user_names(tmp_path):
+    """The file is put together from the wheel's own models. Its mesh model is of the older kind, with another input, so
+    only what the adapter does is asked: one face, where it is, nothing on a blank picture, landmarks in px."""
+    data = pytest.importorskip("skimage.data")
+    import mediapipe
+
+    models = Path(mediapipe.__file__).parent / "modules"
+    with zipfile.ZipFile(tmp_path / "face_landmarker.task", "w", zipfile.ZIP_STORED) as bundle:
+        bundle.write(models / "face_detection/face_detection_short_range.tflite", "face_detector.tflite")
+        bundle.write(models / "face_landmark/face_landmark.tflite", "face_landmarks_detector.tflite")
+    finder = TaskFinder(tmp_path / "face_landmarker.task")
+    rgb = np.ascontiguousarray(data.astronaut())
+    found = finder.detect(rgb)
+    assert len(found) == 1
+    assert (found[0].box[:2] + found[0].box[2:]) / 2 == pytest.approx([222, 118], abs=60)
+    marks = finder.mesh(rgb, Region(222, 118, 200, 0.0))
+    assert marks.shape == (LANDMARKS, 3)
+    assert marks[:, :2].mean(0) == pytest.approx([222, 118], abs=60)
+    assert finder.detect(np.zeros((200, 200, 3), np.uint8)) == []
+    assert finder.name == "mediapipe tasks, face_landmarker.task"
+    finder.close()
+    with pytest.raises(ValueError, match=r"expected a \.task file"):
+        TaskFinder(tmp_path / "absent.task")
