@@ -56,7 +56,8 @@ def main() -> None:
     for minutes in (5, 10) if quick else (5, 30, 120):
         long = made(60 * minutes)
         rows.append((f"`vitals`, {minutes} min", "", best(lambda long=long: pulse.vitals(long), 3)))
-    print(f"`python benchmarks/pulse_speed.py{' --quick' * quick}`\n\n| what | bar, ms | best, ms | median, ms |\n|---|---|---|---|")
+    print(f"`python benchmarks/pulse_speed.py{' --quick' * quick}`\n")
+    print("| what | bar, ms | best, ms | median, ms |\n|---|---|---|---|")
     for name, bar, (least, median) in rows:
         print(f"| {name} | {bar} | {least:.2f} | {median:.2f} |")
     tracemalloc.start()
@@ -65,7 +66,8 @@ def main() -> None:
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
         pulse.vitals(long)
-        print(f"\npeak of `vitals` over its input, {minutes} min: {(tracemalloc.get_traced_memory()[1] - before) / 1e6:.1f} MB")
+        peak = (tracemalloc.get_traced_memory()[1] - before) / 1e6
+        print(f"\npeak of `vitals` over its input, {minutes} min: {peak:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The camera pulse: against planted truth, naive forms of the papers' equations, and neurokit2; then what must abstain."""
+"""The camera pulse: against planted truth, naive forms of the papers' equations, neurokit2; then what must abstain."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from skin_traces import BLOOD, beats, hide, pulse_wave, window
 
 from mien import pulse, signals
-from mien.pulse import methods, respiration, variability
-from mien.pulse.rate import threshold
+from mien.pulse import detect, methods, respiration, variability
 from mien.types import REASONS, Reading, Window
+from skin_traces import BLOOD, beats, hide, pulse_wave, window
 
 RATE = 30.0
 
@@ -116,7 +115,8 @@ def test_pbv_passes_blood_at_gain_one_and_stops_white_light() -> None:
 
 def test_ica_unmixes_three_known_sources() -> None:
     rng = np.random.default_rng(5)
-    sources = np.stack([np.sin(np.arange(4000) * 0.11), rng.uniform(-1, 1, 4000), np.sign(np.sin(np.arange(4000) * 0.037))])
+    n = np.arange(4000)
+    sources = np.stack([np.sin(0.11 * n), rng.uniform(-1, 1, 4000), np.sign(np.sin(0.037 * n))])
     mixed = np.array([[1, 0.6, 0.3], [0.4, 1, 0.5], [0.2, 0.7, 1]]) @ (sources - sources.mean(axis=1, keepdims=True))
     found = methods._jade(mixed)
     match = np.abs(np.corrcoef(np.concatenate([found, sources]))[:3, 3:])
@@ -191,14 +191,27 @@ def test_noise_seldom_passes() -> None:
     assert passed <= 5
 
 
-def test_the_threshold_is_what_noise_reaches_as_often_as_promised() -> None:
-    """Largest of the independent places of a band, exponential noise, with and without harmonics."""
+def test_strength_is_minus_the_log_of_the_chance_of_noise() -> None:
+    """Exponential noise over a known floor: strength above x with probability exp(-x), twice that where a harmonic may
+    join in."""
     rng = np.random.default_rng(0)
-    places = int(3.3 * 20)
-    noise = rng.exponential(size=(20_000, places))
-    low = noise[:, : places // 4] + noise[:, -(places // 4) :]
-    reached = np.maximum(noise.max(axis=1), (low - np.log1p(low)).max(axis=1))
-    assert np.mean(reached > threshold(20.0)) <= 0.01
+    frequencies = np.arange(0.7, 4.0, 0.05)
+    power = rng.exponential(size=(20_000, len(frequencies)))
+    draws = np.array([detect._strength(frequencies, one, np.ones(len(one)))[0] for one in power])
+    alone = frequencies > 2.05
+    for x in (3.0, 4.0, 5.0):
+        assert np.mean(draws[:, alone] > x) == pytest.approx(np.exp(-x), rel=0.05)
+        assert np.exp(-x) < np.mean(draws[:, frequencies < 1.95] > x) < 2 * np.exp(-x)
+
+
+def test_the_noise_floor_of_a_power_law_is_found_under_a_peak() -> None:
+    rng = np.random.default_rng(1)
+    frequencies = np.arange(0.7, 4.0, 0.025)
+    truth = 3e-6 * frequencies**-1.5
+    power = truth * rng.exponential(size=(400, len(frequencies)))
+    power[:, 40:44] *= 200
+    found = np.array([detect._floor(frequencies, one) for one in power])
+    assert np.allclose(np.median(found, axis=0) / truth, 1, atol=0.3)  # the peak lifts it a little
 
 
 def test_a_photograph_abstains() -> None:
@@ -221,6 +234,26 @@ def test_regions_that_beat_at_different_rates_abstain() -> None:
     for region in (1, 2):
         skin[:, region] = parts[region].skin[:, region]
     assert pulse.heart_rate(altered(parts[0], skin=skin)).reason == "disagree"
+
+
+def test_a_flicker_that_only_the_face_shows_is_told_by_its_colour() -> None:
+    """A screen that lights the face and not the wall: the background is still, red and green swing alike."""
+    seen = window(amplitude=0, flicker=(1.3, 0.006), noise=0.05)
+    skin = seen.skin.copy()
+    skin[:, 3] = 120.0
+    assert pulse.heart_rate(altered(seen, skin=skin)).abstained
+    living = window(bpm=78, noise=0.05)
+    skin = living.skin.copy()
+    skin[:, 3] = 120.0
+    assert pulse.heart_rate(altered(living, skin=skin)).value == pytest.approx(78, abs=1)
+
+
+def test_a_flicker_at_the_rate_of_the_pulse_abstains() -> None:
+    assert pulse.heart_rate(window(bpm=78, flicker=(1.3, 0.006))).reason == "flicker"
+
+
+def test_a_nod_at_the_rate_of_the_pulse_abstains() -> None:
+    assert pulse.heart_rate(window(bpm=72, nod=(1.2, 2.0))).reason == "motion"
 
 
 def test_dark_bright_unseen_and_slow() -> None:

@@ -48,8 +48,9 @@ def chrom(skin: np.ndarray, rate: float) -> np.ndarray:
     """CHROM: chrominance under a standardised skin tone. de Haan & Jeanne 2013, 10.1109/TBME.2013.2266196.
 
     skin (..., N, 3), rate Hz -> (..., N). Windows of `WINDOW` s, half overlapping, Hann, overlap-added. Each gives
-    X - alpha Y; X and Y are the same in both windows that cover a sample, so the sum is X - Y sum(alpha hann). The band-pass 
-    before alpha runs over the whole trace: the paper filters within 1.6 s, where a filter of 0.7 Hz has no room to settle.
+    X - alpha Y; X and Y are the same in both windows that cover a sample, so the sum is X - Y sum(alpha hann).
+    The band-pass before alpha runs over the whole trace: the paper filters within 1.6 s, where a filter of 0.7 Hz has
+    no room to settle.
     """
     ratio = _normalised(skin, rate)
     x = band(3.0 * ratio[..., 0] - 2.0 * ratio[..., 1], rate)

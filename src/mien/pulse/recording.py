@@ -18,10 +18,10 @@ from .traces import longest, traces
 from .variability import beats, jitter, lf_hf, rmssd
 
 PIECE, STEP = 20.0, 10.0
-"""s: length of a piece and distance of two. Our choice: 20 s resolve 3 bpm, and are what the live view looks back on."""
+"""s: length of a piece and distance of two. Our choice: 20 s resolve 3 bpm and are what the live view sees."""
 
 ENOUGH = 0.3
-"""Share of the pieces that must give a rate. Our choice: fewer are likelier chance than a person now and then at rest."""
+"""Share of the pieces that must give a rate. Our choice: fewer are likelier chance than a person now and then still."""
 
 RATE = 30.0
 """Hz of the waveform."""

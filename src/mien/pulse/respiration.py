@@ -43,7 +43,8 @@ def respiration(beat_times: np.ndarray, wave: np.ndarray, rate: float, baseline:
         return Reading(None, "breaths/min", 0.0, method, "too_short")
     if len(beat_times) < 0.5 * seconds:
         return Reading(None, "breaths/min", 0.0, method, "low_snr")
-    rates, shares = np.array([_rate(series, seconds) for series in _witnesses(beat_times, wave, rate, baseline, sway)]).T
+    witnesses = _witnesses(beat_times, wave, rate, baseline, sway)
+    rates, shares = np.array([_rate(series, seconds) for series in witnesses]).T
     clear = shares >= CLEAR
     if clear.sum() < 2:
         return Reading(None, "breaths/min", 0.0, method, "low_snr")

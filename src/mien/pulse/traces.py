@@ -32,7 +32,8 @@ class Traces:
     """Evenly sampled, without gaps: the longest stretch of a window in which the face was seen.
 
     `skin` (N, 3, 3) mean RGB of forehead, left and right cheek; `light` (N, 3) of the background, constant when there
-    is none; `motion` (N, 6): x, y and width of the face in face widths, pitch, yaw, roll in radians. `start` s, `rate` Hz.
+    is none; `motion` (N, 6): x, y and width of the face in face widths, pitch, yaw, roll in radians; `start` s, `rate`
+    Hz.
     """
 
     start: float
