@@ -124,12 +124,13 @@ _JAW = ACTION_UNITS.index("AU26")
 
 def _part(hits: Hits, wide: float, low: float, high: float) -> tuple[slice, slice] | None:
     """The smallest rectangle of the picture's part that shows |x| < wide, low < height < high of the face."""
-    seen = (np.abs(hits.x[::2, ::2]) < wide) & (hits.height[::2, ::2] > low) & (hits.height[::2, ::2] < high)
-    seen &= (hits.alpha[::2, ::2] > 0) & (np.cos(hits.angle[::2, ::2]) > 0)
+    x, height = hits.x[::4, ::4], hits.height[::4, ::4]
+    seen = (np.abs(x) < wide) & (height > low) & (height < high)
+    seen &= (hits.alpha[::4, ::4] > 0) & (np.abs(hits.angle[::4, ::4]) < np.pi / 2)
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     if not len(rows) or len(rows) < 2 or len(columns) < 2:
         return None
-    return slice(2 * rows[0], 2 * rows[-1] + 2), slice(2 * columns[0], 2 * columns[-1] + 2)
+    return slice(max(4 * rows[0] - 4, 0), 4 * rows[-1] + 5), slice(max(4 * columns[0] - 4, 0), 4 * columns[-1] + 5)
 
 
 def _look(values: np.ndarray, column: np.ndarray, row: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:

@@ -115,7 +115,8 @@ def rhythm(times: np.ndarray, pulse: Pulse | None, breath: Respiration | None) -
 class Blinks:
     """Blinks of the lids, AU45: `rate` a minute, at irregular times drawn from `seed`.
 
-    17 a minute at rest and 0.1-0.4 s each: Bentivoglio et al. 1997, Mov. Disord. 12:1028-1034 (10.1002/mds.870120629).
+    17 a minute at rest: Bentivoglio et al. 1997, Mov. Disord. 12:1028-1034 (10.1002/mds.870120629); `seconds` from the
+    first movement to open again, our choice: blinks take a tenth to four tenths of a second.
     """
 
     rate: float = 17.0

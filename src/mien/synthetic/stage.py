@@ -40,9 +40,9 @@ class Body:
         neck = place.gn - 24.0
         half = 0.78 * person["jaw_width"] / 2 + (20.0 if person.sex == "male" else 15.0)
         back, front = self._cloth(x, y, neck, half)
-        self.back, self.front = back, front
-        self.rows = slice(round((-neck - 12) * scale) - self.top, round((-neck + 110) * scale) - self.top)
-        self.columns = slice(round(-(half + 45) * scale) - self.left, round((half + 45) * scale) - self.left)
+        rows = slice(round((-neck - 12) * scale) - self.top, round((-neck + 110) * scale) - self.top)
+        columns = slice(round(-(half + 45) * scale) - self.left, round((half + 45) * scale) - self.left)
+        self.back, self.front = _Sheet(back), _Sheet(front, rows, columns)
 
     def _cloth(self, x: np.ndarray, y: np.ndarray, neck: float, half: float) -> tuple[np.ndarray, np.ndarray]:
         person = self.person
@@ -76,26 +76,36 @@ class Body:
         rgb = np.where(back[..., 3:] > 0.5, back[..., :3] + (tone - back[..., :3]) * cover[..., None], tone)
         return np.dstack([rgb, np.maximum(back[..., 3], cover)])
 
-    def draw(self, picture: np.ndarray, at: tuple[float, float], gain: float = 1.0, front: bool = False) -> None:
+    def draw(self, picture: np.ndarray, at: tuple[float, float], front: bool = False) -> None:
         """Paint into picture float32 (H, W, 3) in place, the head's middle at (x, y) px; `front`: only the collar."""
-        rows = self.rows if front else slice(0, self.back.shape[0])
-        columns = self.columns if front else slice(0, self.back.shape[1])
-        layer = (self.front if front else self.back)[rows, columns]
-        x, y = at[0] + self.left + (columns.start or 0), at[1] + self.top + (rows.start or 0)
-        left, top = int(np.floor(x)), int(np.floor(y))
-        dx, dy = x - left, y - top
-        if dx > 0.01 or dy > 0.01:
-            layer = cv2.warpAffine(layer, np.array([[1, 0, dx], [0, 1, dy]], np.float32), (layer.shape[1], layer.shape[0]),
-                                   flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        paste(picture, layer[..., :3], layer[..., 3], left, top, gain)
+        (self.front if front else self.back).draw(picture, at[0] + self.left, at[1] + self.top)
 
 
-def paste(picture: np.ndarray, colour: np.ndarray, alpha: np.ndarray, left: int, top: int, gain: float = 1.0) -> None:
-    """Blend colour (h, w, 3) by alpha (h, w) into picture (H, W, 3) in place, clipped at the picture's edge."""
-    y0, x0 = max(top, 0), max(left, 0)
-    y1, x1 = min(top + alpha.shape[0], picture.shape[0]), min(left + alpha.shape[1], picture.shape[1])
-    if y1 <= y0 or x1 <= x0:
-        return
-    inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-    part = picture[y0:y1, x0:x1]
-    part += (colour[inner] * np.float32(gain) - part) * alpha[inner][..., None]
+class _Sheet:
+    """A picture with cover (rows, columns, 4), cut to where it covers, that can be laid down between pixels."""
+
+    def __init__(self, layer: np.ndarray, rows: slice = slice(None), columns: slice = slice(None)):
+        kept = np.zeros(layer.shape[:2], bool)
+        kept[rows, columns] = layer[rows, columns, 3] > 0
+        down, across = np.flatnonzero(kept.any(1)), np.flatnonzero(kept.any(0))
+        self.y, self.x = max(int(down[0]) - 1, 0), max(int(across[0]) - 1, 0)
+        self.layer = np.ascontiguousarray(layer[self.y:down[-1] + 2, self.x:across[-1] + 2])
+
+    def draw(self, picture: np.ndarray, left: float, top: float) -> None:
+        x, y = left + self.x, top + self.y
+        x0, y0 = max(int(np.floor(x)), 0), max(int(np.floor(y)), 0)
+        x1 = min(int(np.floor(x)) + self.layer.shape[1] + 1, picture.shape[1])
+        y1 = min(int(np.floor(y)) + self.layer.shape[0] + 1, picture.shape[0])
+        if x1 <= x0 or y1 <= y0:
+            return
+        move = np.array([[1, 0, x - x0], [0, 1, y - y0]], np.float32)
+        laid = cv2.warpAffine(self.layer, move, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR,
+                              borderMode=cv2.BORDER_REPLICATE)
+        paste(picture, laid[..., :3], laid[..., 3], x0, y0)
+
+
+def paste(picture: np.ndarray, colour: np.ndarray, alpha: np.ndarray, left: int, top: int) -> None:
+    """Blend colour (h, w, 3) by alpha (h, w) into picture (H, W, 3) in place; both lie inside it. All float32."""
+    part = picture[top:top + alpha.shape[0], left:left + alpha.shape[1]]
+    part[:] = cv2.blendLinear(np.ascontiguousarray(colour), np.ascontiguousarray(part), np.ascontiguousarray(alpha),
+                              np.float32(1) - alpha)
