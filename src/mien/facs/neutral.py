@@ -23,8 +23,8 @@ from .units import MATRIX, NOISE
 POPULATION = {
     "brow_inner": (20.1, 2.4), "brow_outer": (17.0, 1.5), "brow_apart": (13.5, 1.1), "lid_upper": (4.5, 1.0),
     "lid_lower": (-3.4, 0.6), "pouch": (-11.6, 0.9), "cheek": (-30.4, 2.2), "wing": (-40.6, 2.7),
-    "nose_width": (19.0, 1.2), "philtrum": (15.1, 1.7), "lip_rise": (-61.2, 4.5), "lip_upper": (6.0, 1.3), "lip_gap": (0.5, 0.4),
-    "lip_lower": (8.8, 1.4), "chin_lip": (36.1, 2.0), "boss": (15.5, 0.9),
+    "nose_width": (19.0, 1.2), "philtrum": (15.1, 1.7), "lip_rise": (-61.2, 4.5), "lip_upper": (6.0, 1.3),
+    "lip_gap": (0.5, 0.4), "lip_lower": (8.8, 1.4), "chin_lip": (36.1, 2.0), "boss": (15.5, 0.9),
     "corner_rise": (1.1, 1.4), "corner_out": (23.0, 1.8), "corner_depth": (14.1, 0.9), "jaw": (112.0, 6.0),
     "gaze_rise": (1.2, 0.7),
 }  # fmt: skip
@@ -39,9 +39,9 @@ _SECOND = 1.0
 _MEMORY = 60.0
 # our choice: a given neutral is as uncertain as a few frames leave it, in units of the noise of one frame.
 _GIVEN = 0.5
-# our choice: what a turn of 20 degrees does to a measure of an unmoved face, in units of the noise of one frame: by pitch,
-# by yaw, by the square of yaw. From rendered heads (docs/action_units.md); the sign differs between people, so that the
-# expectation is nothing.
+# our choice: what a turn of 20 degrees does to a measure of an unmoved face, in units of the noise of one frame: by
+# pitch, by yaw, by the square of yaw. The size is that of rendered heads (docs/action_units.md); what is expected is
+# nothing, because two real heads do not agree with them on the sign.
 _TURNED = np.array([3.0, 1.5, 1.5])
 _TURN = 20.0
 
@@ -52,10 +52,10 @@ _SHUT, _OPEN = 0.35, 0.65
 
 
 class Neutral:
-    """What the measures of this person's neutral face are, as the head turns; `fixed` when given and not learnt.
+    """What the measures of this person's neutral face are, as the head turns.
 
     For each measure a state: its value towards the camera, and how it changes with pitch, yaw and the square of yaw.
-    `mean` (M, 4) mm, `covariance` (M, 4, 4).
+    `mean` (M, 4) mm, `covariance` (M, 4, 4). When `fixed`, the value was given, and only the changes are learnt.
     """
 
     def __init__(self) -> None:
@@ -66,12 +66,14 @@ class Neutral:
         self.fixed = False
 
     def fix(self, measured: np.ndarray, pose: np.ndarray) -> None:
-        """measured (N, M) mm and pose (N, 3) degrees of frames in which the face is neutral: learn no more from others."""
-        self._update(np.median(measured, axis=0), _turn(np.median(pose, axis=0)), (_GIVEN * NOISE) ** 2)
+        """measured (N, M) mm and pose (N, 3) degrees of frames in which the face is neutral: this is the neutral."""
+        chosen = np.unique(np.linspace(0, len(measured) - 1, 50).astype(int))  # our choice: enough, and quick
+        for seen, turn in zip(measured[chosen], _turn(pose[chosen]), strict=True):
+            self._update(seen, turn, len(chosen) * (_GIVEN * NOISE) ** 2)
         self.fixed = True
 
     def deviation(self, measured: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """measured (T, M) mm, pose (T, 3) degrees -> how far from neutral (T, M) mm, standard deviation of that (T, M) mm.
+        """measured (T, M) mm, pose (T, 3) degrees -> (T, M) mm from neutral and (T, M) mm its standard deviation.
 
         The iris of a closed eye is not seen: it counts as at rest.
         """
@@ -88,20 +90,24 @@ class Neutral:
 
     def learn(self, measured: np.ndarray, pose: np.ndarray, intensities: np.ndarray, share: float) -> None:
         """One step: measured (T, M) mm, pose (T, 3) degrees, intensities (T, A + 1) read from them, share 0..1 seen."""
-        if self.fixed:
-            return
         explained = (MATRIX @ intensities[:, :, None])[:, :, 0]
         rest = np.median(measured - explained, axis=0)
         doubt = ((_SECOND * NOISE) ** 2 + np.median(explained**2, axis=0)) / max(share, 1e-3)
-        self.covariance[:, 0, 0] += (_SECOND * NOISE / _MEMORY) ** 2
+        if not self.fixed:
+            self.covariance[:, 0, 0] += (_SECOND * NOISE / _MEMORY) ** 2
         self._update(rest, _turn(np.median(pose, axis=0)), doubt)
 
     def _update(self, seen: np.ndarray, turn: np.ndarray, variance: np.ndarray) -> None:
         """seen (M,) mm at turn (4,), known to variance (M,)."""
         cross = self.covariance @ turn  # (M, 4)
-        gain = cross / (cross @ turn + variance)[:, None]
+        total = (cross @ turn + variance)[:, None]
+        gain = cross / total
+        if self.fixed:  # the value is considered, with its doubt, but not changed: the filter of Schmidt and Kalman
+            gain[:, 0] = 0
         self.mean = self.mean + gain * (seen - self.mean @ turn)[:, None]
-        self.covariance = self.covariance - gain[:, :, None] * cross[:, None, :]
+        shared = gain[:, :, None] * cross[:, None, :]
+        known = gain[:, :, None] * (gain * total)[:, None, :]
+        self.covariance = self.covariance - shared - np.swapaxes(shared, 1, 2) + known
 
 
 def _turn(pose: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ class Reader:
         return result
 
     def _units(self, step: int, times: np.ndarray, measured: np.ndarray, pose: np.ndarray) -> np.ndarray:
-        """times (T,) s, measured (T, M) mm, pose (T, 3) of one step -> (T, A) intensities; the neutral is from before."""
+        """times (T,) s, measured (T, M) mm, pose (T, 3) of one step -> (T, A), against the neutral from before it."""
         if self._step is not None and step != self._step:
             self._learn()
         self._step = step

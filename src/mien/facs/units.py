@@ -38,7 +38,8 @@ EFFECTS: dict[str, dict[str, float]] = {
     "AU15": {"corner_rise": -5, "corner_out": -1, "corner_depth": -1.5},
     "AU17": {"lip_rise": 2, "philtrum": -1.5, "lip_upper": -0.8, "chin_lip": 1, "jaw": -3, "corner_rise": -1.8},
     "AU20": {"corner_out": 5, "corner_depth": 1, "lip_upper": -1, "lip_lower": -1.2},
-    "AU23": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": -1.5},
+    "AU23": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5,
+             "corner_out": -1.5},
     "AU24": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": 0.5},
     "AU25": {"lip_gap": 7, "lip_rise": 1, "philtrum": -1, "chin_lip": -4, "corner_rise": 1.5},
     "AU26": {"jaw": 12, "lip_rise": -1, "philtrum": 1.5, "chin_lip": 5, "corner_out": -1},
@@ -90,7 +91,7 @@ _ROUNDS = 60
 
 
 def solve(deviation: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """deviation (T, M) mm from neutral and its standard deviation spread (T, M) mm -> (T, A + 1) intensities, gaze in mm.
+    """deviation (T, M) mm from neutral, spread (T, M) mm its standard deviation -> (T, A + 1) intensities, gaze in mm.
 
     By the alternating direction method of multipliers: Boyd et al. 2011, Distributed optimization and statistical
     learning via the alternating direction method of multipliers, section 5.2.1 (10.1561/2200000016). Each frame is
