@@ -188,7 +188,8 @@ def _bar(files: int, quiet: bool) -> Iterator[tuple[Tick, Callable[[str], None]]
 def _teller(say: Callable[[str], None], debug: bool) -> Callable[[Found, Outcome], None]:
     def told(found: Found, outcome: Outcome) -> None:
         if outcome.status == "failed":
-            say(f"mien: {found.path}: {outcome.reason}")
+            path = found.path.relative_to(Path.cwd()) if found.path.is_relative_to(Path.cwd()) else found.path
+            say(f"mien: {path}: {outcome.reason}")
             if debug and outcome.trace:
                 say(outcome.trace)
 
@@ -202,8 +203,8 @@ def _sum(entries: list[Entry], out: Path) -> str:
     parts += [f"{count['failed']} failed"] * (count["failed"] > 0)
     lines = [f"{entry.folder}: {entry.note}" for entry in entries if entry.note]
     reports = [out / entry.folder / "report.html" for entry in entries if entry.status != "failed"]
-    where = reports[0] if len(reports) == 1 else out / "people.csv"
-    return "\n".join([*lines, f"{', '.join(parts)}; see {where}"])
+    where = [reports[0] if len(reports) == 1 else out / "people.csv"] + [out / "manifest.json"] * (count["failed"] > 0)
+    return "\n".join([*lines, f"{', '.join(parts)}; see {' and '.join(map(str, where))}"])
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def sample(out: Path) -> list[files.Entry]:
         entries = files.analyze(found, out, options, overwrite=True, workers=2, tick=tick, work=work)
     rows: list[tuple[str, ...]] = []
     for entry in (entry for entry in entries if entry.status == "ok"):
-        rows += compare(out / entry.folder, truths[Path(entry.source).name].actors[0])
+        rows += compare(out / entry.folder, truths[Path(entry.source).name])
     _print(("sample", "what", "truth", "estimate", "difference", "r"), rows)
     print("The expression is an uncalibrated baseline; docs/results.md has its figures, and those of the pulse.")
     return entries
@@ -172,10 +172,11 @@ def _curves(times: np.ndarray, actor: ActorTruth) -> Iterator[tuple[str, tuple[o
             yield name, (times, curve)
 
 
-def compare(folder: Path, actor: ActorTruth) -> Iterator[tuple[str, ...]]:
+def compare(folder: Path, truth: Truth) -> Iterator[tuple[str, ...]]:
     """The results of a sample and its truth -> rows of (sample, what, truth, estimate, difference, correlation)."""
     import pandas as pd
 
+    actor = truth.actors[0]
     said = summary.read(folder / "summary.json")
     name = said.source.name.removesuffix(".mp4")
     if not said.faces:
@@ -196,20 +197,22 @@ def compare(folder: Path, actor: ActorTruth) -> Iterator[tuple[str, ...]]:
         what = f"expression, {start:.0f}-{end:.0f} s"
         yield name, what, expression, got, "none" if got == expression else "another"
     for unit in face.action_units:
-        yield from _unit(name, unit, actor.au(unit), rows)
+        yield from _unit(name, unit, truth, rows)
 
 
-def _unit(sample: str, unit: str, planted: np.ndarray, rows: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    """A planted action unit (T,) 0..5 at 30 Hz beside the timeline's rows; nothing for one that was not planted."""
+def _unit(sample: str, unit: str, truth: Truth, rows: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """A planted action unit, 0..5, beside the timeline's rows; nothing for one that was not planted."""
+    planted = truth.actors[0].au(unit)
     if planted.max() <= 0 or unit == "AU45":  # blinks are counted instead
         return
-    spans = ((30 * rows[["start", "end"]]).round().astype(int)).to_numpy()
-    truth = np.array([planted[start : max(end, start + 1)].mean() for start, end in spans])
+    spans = np.searchsorted(truth.times, rows[["start", "end"]].to_numpy() - 1e-6)
+    there = np.array([planted[start:end].mean() if end > start else np.nan for start, end in spans])
     got = rows[unit].to_numpy(float)
-    seen = np.isfinite(got) & np.isfinite(truth)
-    truth, got = truth[seen], got[seen]
-    likeness = np.corrcoef(truth, got)[0, 1] if len(got) > 2 and got.std() > 0 else np.nan
-    mean = truth.mean(), got.mean()
+    seen = np.isfinite(got) & np.isfinite(there)
+    there, got = there[seen], got[seen]
+    varied = len(got) > 2 and got.std() > 0 and there.std() > 0
+    likeness = np.corrcoef(there, got)[0, 1] if varied else np.nan
+    mean = there.mean(), got.mean()
     what = f"{unit}, 0..5"
     yield sample, what, f"{mean[0]:.1f}", f"{mean[1]:.1f}", f"{mean[1] - mean[0]:+.1f}", f"{likeness:.2f}"
 

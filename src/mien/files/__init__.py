@@ -38,8 +38,10 @@ def analyze(
 
     Raises:
         OSError: `out` cannot be made or written to.
-        ValueError: the cluster's package is missing, or nobody answers there.
+        ValueError: `out` is a file; the cluster's package is missing, or nobody answers there.
     """
+    if out.is_file():
+        raise ValueError(f"--out: expected a folder, got the file {out}; choose another name")
     out.mkdir(parents=True, exist_ok=True)
     entries: list[Entry] = []
     outcomes = _outcomes(found, out.absolute(), options, overwrite, workers, cluster, tick, work)

@@ -68,7 +68,9 @@ class Options:
         from mien import segments
 
         self.stream()
-        self.settings  # noqa: B018 (reads the files that are named)
+        for option, path in (("--neutral", self.picture), ("--segments", self.segments)):
+            if path and not os.path.isfile(path):
+                raise ValueError(f"{option}: expected a file, got nothing at {path}; check the spelling")
         if self.segments is not None:
             segments.read(self.segments)
 
@@ -85,17 +87,21 @@ class Options:
         )
 
     @property
+    def picture(self) -> str:
+        """The picture of a neutral face, where `neutral` names one."""
+        return "" if self.neutral.startswith("first:") else self.neutral
+
+    @property
     def settings(self) -> dict[str, object]:
         """What changes the content of an output: what was done with other settings is done again.
 
         Files are named by their content. `OSError` where one cannot be read.
         """
-        picture = self.neutral and not self.neutral.startswith("first:")
         return {
             "model": self.model,
             "step": self.step,
             "faces": self.faces,
-            "neutral": record.sha256(self.neutral) if picture else self.neutral,
+            "neutral": record.sha256(self.picture) if self.picture else self.neutral,
             "images": self.images,
             "blur": self.blur,
             "segments": record.sha256(self.segments) if self.segments else None,

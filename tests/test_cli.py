@@ -1,0 +1,219 @@
+"""The command as a user runs it: real processes on small real files, good and bad."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import tiny_films
+from mien import cli, doctor, summary
+from mien.files import FORMATS
+
+MIEN = [sys.executable, "-m", "mien.cli"]
+
+
+def mien(*arguments: object, cwd: Path, **how: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*MIEN, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120, **how)
+
+
+def manifest(out: Path) -> dict[str, dict[str, object]]:
+    return {row["folder"]: row for row in json.loads((out / "manifest.json").read_text())["files"]}
+
+
+@pytest.fixture(scope="module")
+def rounds() -> list[np.ndarray]:
+    return tiny_films.pictures()
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory, rounds) -> Path:
+    return tiny_films.film(tmp_path_factory.mktemp("good") / "good.mp4", 2.0, rounds)
+
+
+def test_a_folder_of_good_and_bad_files_with_two_workers(tmp_path, good, rounds):
+    videos = tmp_path / "videos"
+    (videos / "s01").mkdir(parents=True)
+    (videos / "s02").mkdir()
+    tiny_films.bad(videos, good)
+    tiny_films.cut(videos / "cut.mkv", rounds)
+    shutil.copy(good, videos / "s01/talk.mp4")
+    shutil.copy(good, videos / "s02/talk.mp4")
+    done = mien("analyze", "videos", "missing.mp4", "--out", "out", "--workers", 2, cwd=tmp_path)
+    rows = manifest(tmp_path / "out")
+    assert done.returncode == 1, done.stderr
+    fine = {"videos/s01/talk.mp4", "videos/s02/talk.mp4", "videos/cut.mkv"}
+    bad = {f"videos/{name}.mp4" for name in ("empty", "text", "noise", "head", "picture", "sound")} | {"missing.mp4"}
+    assert {name for name, row in rows.items() if row["status"] == "ok"} == fine, done.stderr
+    assert {name for name, row in rows.items() if row["status"] == "failed"} == bad
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == len(bad), "one line for each bad file, and nothing else"
+    assert all(line.startswith("mien: ") and "expected" in line and "got" in line for line in lines), done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert rows["videos/cut.mkv"]["note"], "what was lost is said"
+    people = pd.read_csv(tmp_path / "out/people.csv")
+    assert set(people["folder"]) == fine
+    for name in fine:
+        folder = tmp_path / "out" / name
+        written = {path.name for path in folder.iterdir()}
+        assert written == {"summary.json", "timeline.parquet", "report.html", "done.json"}
+        assert summary.read(folder / "summary.json").source.name == Path(name).name
+
+
+def test_every_output_and_a_second_run_that_does_nothing(tmp_path, good):
+    shutil.copy(good, tmp_path / "good.mp4")
+    (tmp_path / "events.csv").write_text("start,end,condition\n0,1,baseline\n1,2,task\n")
+    options = ["--format", "csv,jsonl,srt,elan", "--fex", "--overlay", "--segments", "events.csv", "--blur"]
+    first = mien("analyze", "good.mp4", "--out", "out", *options, cwd=tmp_path)
+    assert (first.returncode, first.stderr) == (0, "")
+    folder = tmp_path / "out/good.mp4"
+    wanted = {"fex.csv", "overlay.mp4", "segments.csv", "report.html", "timeline.parquet", "summary.json", "done.json"}
+    assert {path.name for path in folder.iterdir()} == wanted | set(FORMATS.values())
+    assert all(path.stat().st_size > 0 for path in folder.iterdir() if path.suffix != ".srt")
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    again = mien("analyze", "good.mp4", "--out", "out", *options, cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "skipped" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    quiet = mien("analyze", "good.mp4", "--out", "out", *options, "--quiet", cwd=tmp_path)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def limit_files() -> None:
+    """From here on a write beyond 100 kB fails, as on a full disk."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit on this system")
+def test_a_disk_that_is_full_leaves_earlier_results_as_they_were(tmp_path, good):
+    shutil.copy(good, tmp_path / "good.mp4")
+    folder = tmp_path / "out/good.mp4"
+    assert mien("analyze", "good.mp4", "--out", "out", cwd=tmp_path).returncode == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    full = mien("analyze", "good.mp4", "--out", "out", "--overwrite", cwd=tmp_path, preexec_fn=limit_files)
+    assert full.returncode == 1
+    assert len(full.stderr.splitlines()) == 1
+    assert full.stderr.startswith("mien: good.mp4: expected ")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--format", "xml"], "mien: --format: expected csv, jsonl, srt, elan, got 'xml'"),
+        (["--model", "duse"], "mien: --model: expected facs"),
+        (["--step", "0"], "mien: step: expected "),
+        (["--neutral", "first:soon"], "mien: neutral: expected first:<seconds>s"),
+        (["--neutral", "gone.jpg"], "mien: --neutral: expected a file, got nothing at gone.jpg"),
+        (["--segments", "gone.csv"], "mien: --segments: expected a file, got nothing at gone.csv"),
+        (["--segments", "empty.csv"], "mien: empty.csv: expected a header"),
+        (["--out", "good.mp4"], "mien: --out: expected a folder, got the file good.mp4"),
+    ],
+)
+def test_options_that_cannot_be_are_told_in_one_line_before_any_work(tmp_path, monkeypatch, good, arguments, said):
+    shutil.copy(good, tmp_path / "good.mp4")
+    (tmp_path / "empty.csv").write_text("")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli.app, ["analyze", "good.mp4", *arguments])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.csv", "good.mp4"]
+
+
+@pytest.mark.parametrize("option", [[], ["--debug"]])
+def test_a_traceback_comes_with_debug_alone(tmp_path, option):
+    (tmp_path / "text.mp4").write_text("no video")
+    done = CliRunner().invoke(cli.app, ["analyze", str(tmp_path / "text.mp4"), "--out", str(tmp_path / "out"), *option])
+    assert done.exit_code == 1
+    assert ("Traceback" in done.stderr) == bool(option)
+
+
+def test_an_option_that_is_not_there_is_another_exit_code():
+    assert CliRunner().invoke(cli.app, ["analyze", "x.mp4", "--nothing"]).exit_code == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter on this system")
+@pytest.mark.parametrize("count", [1, 3])
+def test_ctrl_c_keeps_what_is_finished(tmp_path, rounds, count):
+    names = [f"{n}.mp4" for n in range(count)]
+    tiny_films.film(tmp_path / names[0], 2.0 if count > 1 else 120.0, rounds)
+    if count > 1:
+        tiny_films.film(tmp_path / names[1], 120.0, rounds)
+        shutil.copy(tmp_path / names[1], tmp_path / names[2])
+    command = [*MIEN, "analyze", *names, "--out", "out"]
+    # a session of its own: the signal goes to the whole group, as from a terminal
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    deadline = time.monotonic() + 60
+    while count > 1 and not (tmp_path / "out/0.mp4/done.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(3 if count == 1 else 0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "stopped by Ctrl-C" in errors
+    assert "Traceback" not in output + errors
+    rows = manifest(tmp_path / "out")
+    assert [name for name, row in rows.items() if row["status"] == "ok"] == names[: count - 1][:1]
+    left = [path for path in (tmp_path / "out").rglob("*") if path.name.startswith(".")]
+    assert left == []
+
+
+def test_a_cluster_of_two_workers_one_killed_midway(tmp_path, good, rounds):
+    distributed = pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
+    for n in range(4):
+        tiny_films.film(tmp_path / f"{n}.mp4", 2.0 + n, rounds)
+    (tmp_path / "bad.mp4").write_text("no video")
+    quiet = {"dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as cluster:
+        command = [*MIEN, "analyze", ".", "--out", "out", "--cluster", cluster.scheduler_address]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("out/*/done.json")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+        output, errors = process.communicate(timeout=90)
+    assert process.returncode == 1, errors
+    rows = manifest(tmp_path / "out")
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "0.mp4": "ok", "1.mp4": "ok", "2.mp4": "ok", "3.mp4": "ok", "bad.mp4": "failed",
+    }  # fmt: skip
+    assert "Traceback" not in output + errors
+    assert len(pd.read_csv(tmp_path / "out/people.csv")) == 4
+
+
+def test_a_missing_cluster_package_is_told_with_the_command(tmp_path, monkeypatch, good):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    done = CliRunner().invoke(cli.app, ["analyze", str(good), "--out", str(tmp_path), "--cluster", "tcp://127.0.0.1:1"])
+    assert done.exit_code == 1
+    assert 'pip install "mien[cluster]"' in done.stderr
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warning", 0), ("failure", 1)])
+def test_doctor_prints_every_finding_and_fails_when_one_does(monkeypatch, status, code):
+    found = [doctor.Finding("libGL", status, "not found", "apt install libgl1"), doctor.Finding("python", "ok", "3.11")]
+    monkeypatch.setattr(doctor, "diagnose", lambda: found)
+    done = CliRunner().invoke(cli.app, ["doctor"])
+    assert done.exit_code == code
+    for text in (status, "libGL", "not found", "apt install libgl1", "python", "3.11"):
+        assert text in done.stdout
+
+
+def test_the_version_is_the_packages():
+    from importlib.metadata import version
+
+    done = CliRunner().invoke(cli.app, ["--version"])
+    assert (done.exit_code, done.stdout.strip()) == (0, version("mien"))
