@@ -298,7 +298,8 @@ def browser():
     ("nobody", 1200, "light"), ("one row", 1200, "dark"), ("one", 390, "dark"), ("five", 1200, "light")])
 def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     t = np.arange(0, 30, 0.1)
-    truth = {0: {"AU12": (t, t / 10), "AU04": (t, t / 10), "heart_rate": (t, t + 50), "pulse": (t, np.sin(t))}}
+    units = {f"AU{n}": (t, t / 10) for n in ("01", "02", "04", "12", "45")}
+    truth = {0: {**units, "heart_rate": (t, t + 50), "pulse": (t, np.sin(t))}}
     report.write(SIZES[name], tmp_path / "r.html", truth=truth if name == "one" else None)
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
@@ -314,6 +315,10 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert asked == [(tmp_path / "r.html").as_uri()]
     assert said == []
+    for plot in page.locator(".plot").all():  # the time axis lies below the lowest lane
+        lowest = plot.evaluate("""p => Object.entries(p._fullLayout).filter(([k]) => /^yaxis/.test(k))
+            .sort((a, b) => a[1].domain[0] - b[1].domain[0])[0][0].replace("axis", "")""")
+        assert plot.evaluate("p => p._fullLayout.xaxis.anchor") == lowest
     if name == "one":  # zooming one chart zooms the others of the person
         page.evaluate("Plotly.relayout(document.querySelector('[data-chart=affect]'), "
                       "{'xaxis.range': [Date.UTC(2000,0,1,0,0,5), Date.UTC(2000,0,1,0,0,9)]})")

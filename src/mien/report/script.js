@@ -100,7 +100,7 @@
       const colours = [...data.classes.map((c) => tone[c]), tone.none];
       const traces = [...stack, strip(p.edges, kinds, colours, words, "y2"),
         strip(p.edges, p.state, states.map((s) => tone[s]), p.state.map((s) => states[s] ?? ""), "y3")];
-      return { traces, layout: {
+      return { traces, anchor: "y3", layout: {
         height: 300, hovermode: "x unified",
         yaxis: axis(top, { range: [0, 1.001], tickformat: ".0%", tickvals: [0, 0.5, 1], showgrid: true, gridcolor: tone.grid }),
         yaxis2: bare(label), yaxis3: bare(seen),
@@ -143,7 +143,7 @@
       if (truth) traces.unshift({ type: "scatter", mode: "lines", name: "planted", x: truth.x, y: truth.y,
         line: { color: tone.truth, width: 2, dash: "dot" }, hovertemplate: "%{y:.0f} bpm" });
       const off = p.rate.map((v, i) => v === null && p.state[i] >= 0);
-      return { traces, layout: {
+      return { traces, anchor: "y2", layout: {
         height: 260, hovermode: "x unified",
         yaxis: axis(top, { range: [min - pad, max + pad], nticks: 5, showgrid: true, gridcolor: tone.grid }),
         yaxis2: axis(low, { range: [0, 1], tickvals: [0, 1], showgrid: true, gridcolor: tone.grid }),
@@ -206,7 +206,7 @@
       names.forEach((name, i) => {
         const domain = [1 - (i + 0.86) / names.length, 1 - i / names.length];
         const id = i ? "y" + (i + 1) : "y";
-        axes["yaxis" + (i || "").toString().replace(/\d+/, (n) => +n + 1)] = axis(domain, { range: [-0.2, 5.2],
+        axes[i ? "yaxis" + (i + 1) : "yaxis"] = axis(domain, { range: [-0.2, 5.2],
           tickvals: [0, 5], showgrid: true, gridcolor: tone.grid });
         traces.push({ type: "scatter", mode: "lines", name: "planted", x: p.truth[name].x, y: p.truth[name].y, yaxis: id,
           line: { color: tone.truth, width: 1.6, dash: "dot" }, hovertemplate: name + " %{y:.1f} planted<extra></extra>" },
@@ -216,7 +216,8 @@
         annotations.push(...(wide ? lane(wide, domain, `${words}<br><b>${name}</b>`) : [{ xref: "paper", yref: "paper", x: 0,
           y: domain[1], xanchor: "left", yanchor: "top", text: name, showarrow: false, font: { size: 11, color: tone.soft } }]));
       });
-      return { traces, layout: { height: 40 + 84 * names.length, annotations, ...axes } };
+      const anchor = names.length > 1 ? "y" + names.length : "y";
+      return { traces, anchor, layout: { height: 40 + 84 * names.length, annotations, ...axes } };
     },
   };
 
@@ -224,7 +225,7 @@
     const wide = plot.clientWidth >= 600;
     const kind = plot.dataset.chart;
     const person = kind === "glance" ? data.people : data.people[+plot.dataset.person];
-    const { traces, layout, range } = charts[kind](person, wide);
+    const { traces, layout, range, anchor = "y" } = charts[kind](person, wide);
     const kept = plot.layout?.xaxis?.range;
     return Plotly.react(plot, traces, {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, dragmode: touch ? false : "zoom",
@@ -234,9 +235,7 @@
       ...layout,
       xaxis: { type: "date", range: kept ?? range ?? span, showgrid: false, zeroline: false, color: tone.soft,
         tickfont: { size: 11 }, hoverformat: clock, nticks: wide ? 12 : 5, linecolor: tone.line, ticks: "outside",
-        tickcolor: tone.line, ticklen: 4, fixedrange: touch, anchor: Object.keys(layout).includes("yaxis3") ? "y3" :
-          Object.keys(layout).includes("yaxis2") && kind === "heart" ? "y2" : kind === "truth" ? "free" : "y",
-        ...(kind === "truth" ? { position: 0 } : {}),
+        tickcolor: tone.line, ticklen: 4, fixedrange: touch, anchor,
         tickformatstops: [{ dtickrange: [null, 999], value: "%-M:%S.%2f" }, { dtickrange: [999, null], value: clock }] },
     }, { responsive: true, displaylogo: false, scrollZoom: false, displayModeBar: touch ? false : "hover",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"] });
