@@ -30,7 +30,7 @@ def analyze(
     told: Callable[[Found, Outcome], None] | None = None,
     work: Work = perform,
 ) -> list[Entry]:
-    """Analyse files, each into its folder under `out`, and write `manifest.json` and `people.csv` there.
+    """Analyse files, each into its folder under `out`; write `manifest.json` and `people.csv` -> an entry for each.
 
     What is done already, in the same way, is skipped unless `overwrite`. `tick` hears how many files are done (with
     the share of those under way), `told` each outcome as it comes. `workers`, `cluster` and `work` as in `pool.run`.
@@ -53,7 +53,8 @@ def analyze(
                     told(item, outcome)
     finally:
         write(out, entries, options.settings)
-    return entries
+    order = {str(item.path.absolute()): place for place, item in enumerate(found)}
+    return sorted(entries, key=lambda entry: order[entry.source])
 
 
 def _outcomes(
