@@ -46,7 +46,7 @@ class Done:
             found = os.stat(path)
             if found.st_size != self.size:
                 return False
-            if found.st_mtime_ns == self.mtime_ns and str(path) == self.source:
+            if found.st_mtime_ns == self.mtime_ns and os.path.abspath(path) == self.source:
                 return True
             return sha256(path) == self.sha256
         except OSError:
@@ -55,8 +55,7 @@ class Done:
     def covers(self, folder: Path, settings: Mapping[str, object], files: Iterable[str]) -> bool:
         """Was all that is asked for now done then, in the same way, and is it still there?"""
         same = self.version == version() and dict(self.settings) == json.loads(json.dumps(dict(settings)))
-        written = all(name in self.files for name in files)
-        return same and written and all((folder / name).exists() for name in self.files)
+        return same and all(name in self.files and (folder / name).exists() for name in files)
 
 
 def load(folder: Path) -> Done | None:
