@@ -62,9 +62,10 @@ def head_frame(landmarks: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, n
     centre = (rigid * WEIGHTS[:, None]).sum(axis=1, keepdims=True)
     target = (REFERENCE * WEIGHTS[:, None]).sum(axis=0)
     moved = rigid - centre
-    u, s, vt = np.linalg.svd(np.swapaxes(moved * WEIGHTS[:, None], 1, 2) @ (REFERENCE - target))
+    shared = np.swapaxes(moved * WEIGHTS[:, None], 1, 2) @ (REFERENCE - target)
+    u, s, vt = np.linalg.svd(shared)
     sign = np.ones((len(landmarks), 3))
-    sign[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    sign[:, 2] = np.sign(np.linalg.det(shared))
     rotation = (u * sign[:, None, :]) @ vt
     spread = (moved**2 * WEIGHTS[:, None]).sum(axis=(1, 2))
     scale = (s * sign).sum(axis=1) / spread
@@ -82,7 +83,8 @@ def angles(rotation: np.ndarray) -> np.ndarray:
     yaw = np.arctan2(forward[:, 0], forward[:, 2])
     pitch = np.arctan2(forward[:, 1], np.hypot(forward[:, 0], forward[:, 2]))
     # Roll is what is left when yaw and pitch are undone: the angle of the head's left against the horizontal.
-    level = np.stack([np.cos(yaw), np.zeros_like(yaw), -np.sin(yaw)], axis=1)
-    above = np.cross(forward, level)
-    roll = -np.arctan2((left * above).sum(axis=1), (left * level).sum(axis=1))
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    level = cos * left[:, 0] - sin * left[:, 2]  # along the horizontal left, and below along what is up to the two
+    rise = np.cos(pitch) * left[:, 1] - np.sin(pitch) * (sin * left[:, 0] + cos * left[:, 2])
+    roll = -np.arctan2(rise, level)
     return np.degrees(np.stack([pitch, yaw, roll], axis=1))

@@ -28,8 +28,6 @@ PLACES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "boss": ((208, 201), (428, 421)),
     "chin": ((148, 176, 152), (377, 400, 152)),
     "iris": ((468,), (473,)),
-    "nasal_canthus": ((133,), (362,)),
-    "temporal_canthus": ((33,), (263,)),
 }
 
 _X, _Y, _Z = 0, 1, 2
@@ -68,42 +66,41 @@ _SLOT = {index: slot for slot, index in enumerate(POINTS.tolist())}
 
 
 def _matrix() -> np.ndarray:
-    """(M, P * 3): measures are linear in the coordinates."""
-    matrix = np.zeros((len(MEASURES), len(POINTS), 3))
+    """(M + 1, P * 3): measures are linear in the coordinates; the last row is the iris's place sideways."""
+    matrix = np.zeros((len(MEASURES) + 1, len(POINTS), 3))
+
+    def add(row: int, axis: int, place: str, right: float, left: float) -> None:
+        for weight, indices in zip((right, left), PLACES[place], strict=True):
+            for index in indices:
+                matrix[row, _SLOT[index], axis] += weight / (2 * len(indices))
+
     for row, (axis, terms) in enumerate(_LENGTHS.values()):
         for place, sign in terms.items():
-            for side, indices in zip((-1.0, 1.0), PLACES[place], strict=True):
-                outward = side if axis == _X else 1.0
-                for index in indices:
-                    matrix[row, _SLOT[index], axis] += sign * outward / (2 * len(indices))
-    return matrix.reshape(len(MEASURES), -1)
+            add(row, axis, place, -sign if axis == _X else sign, sign)
+    add(len(MEASURES), _X, "iris", 1, 1)
+    add(len(MEASURES), _X, "canthi", -1, -1)
+    return matrix.reshape(len(matrix), -1)
 
 
 _MATRIX = _matrix()
 
-
-def measures(points: np.ndarray) -> np.ndarray:
-    """points (T, P, 3) mm in the head's axes, in the order of `POINTS` -> (T, M) mm, in the order of `MEASURES`."""
-    flat = np.ascontiguousarray(points).reshape(len(points), -1, 1)
-    return (_MATRIX @ flat)[:, :, 0]
-
-
-# mm from the iris to what the eye turns about, sideways and up: 15.3 and 12.5 mm behind the cornea's apex (Positions
-# of the horizontal and vertical centre of rotation in eyes with different refractive errors, Ophthalmic Physiol. Opt.
+# mm from the iris to what the eye turns about, sideways and up: 15.3 and 12.5 mm behind the cornea's apex (Positions of
+# the horizontal and vertical centre of rotation in eyes with different refractive errors, Ophthalmic Physiol. Opt.
 # 2022, 42:376-383, 10.1111/opo.12940), less the 3.6 mm that the iris lies behind the apex (Gullstrand's eye).
 _RADII = np.array([11.7, 8.9])
-# our choice: where the iris sits between the corners of the eye when the eyes look straight ahead, mm above the line
-# of the corners; mean of the frontal faces in which the person looks at the camera (docs/action_units.md).
+# our choice: where the iris sits between the corners of the eye when the eyes look straight ahead, mm above the line of
+# the corners; mean of the frontal faces in which the person looks at the camera (docs/action_units.md).
 _REST = 1.3
 
 
-def gaze(points: np.ndarray) -> np.ndarray:
-    """points (T, P, 3) mm in the head's axes -> (T, 2) yaw, pitch of the eyes in the head in degrees."""
+def measures(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """points (T, P, 3) mm in the head's axes, in the order of `POINTS` -> measures (T, M) mm and gaze (T, 2) degrees.
 
-    def at(place: str) -> np.ndarray:
-        return points[:, [[_SLOT[i] for i in side] for side in PLACES[place]]].mean(axis=2)  # (T, 2 sides, 3)
+    Measures are in the order of `MEASURES`; gaze is yaw and pitch of the eyes in the head, the mean of both eyes.
+    """
+    values = (_MATRIX @ np.ascontiguousarray(points).reshape(len(points), -1, 1))[:, :, 0]
+    offset = np.stack([values[:, -1], values[:, _GAZE] - _REST], axis=1)
+    return values[:, :-1], np.degrees(np.arcsin(np.clip(offset / _RADII, -1, 1)))
 
-    middle = (at("nasal_canthus") + at("temporal_canthus")) / 2
-    offset = (at("iris") - middle).mean(axis=1)
-    sine = np.stack([offset[:, _X], offset[:, _Y] - _REST], axis=1) / _RADII
-    return np.degrees(np.arcsin(np.clip(sine, -1, 1)))
+
+_GAZE = MEASURES.index("gaze_rise")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tasks import ACTION_UNITS
 from .head import angles, head_frame
-from .measures import POINTS, gaze, measures
+from .measures import POINTS, measures
 from .neutral import STEP, Neutral
 from .units import STRONGEST, solve
 
@@ -45,7 +45,7 @@ class Reader:
                 raise ValueError("Reader: expected neutral landmarks of at least one frame with a face, got none; "
                                  "choose a stretch in which the face is seen")  # fmt: skip
             points, rotation = head_frame(landmarks[seen], POINTS)
-            self.neutral.fix(measures(points), angles(rotation))
+            self.neutral.fix(measures(points)[0], angles(rotation))
         self._step: int | None = None
         self._held: list[tuple[np.ndarray, ...]] = []
 
@@ -66,12 +66,11 @@ class Reader:
         seen, points, pose = seen[facing], points[facing], pose[facing]
         if not len(seen):
             return result
-        result.gaze[seen] = gaze(points)
-        measured = measures(points)
+        measured, result.gaze[seen] = measures(points)
         steps = np.floor(times[seen] / STEP).astype(int)
-        for step in np.unique(steps):
+        for step in dict.fromkeys(steps.tolist()):
             here = steps == step
-            result.aus[seen[here]] = self._units(int(step), times[seen[here]], measured[here], pose[here])
+            result.aus[seen[here]] = self._units(step, times[seen[here]], measured[here], pose[here])
         return result
 
     def _units(self, step: int, times: np.ndarray, measured: np.ndarray, pose: np.ndarray) -> np.ndarray:
