@@ -1,4 +1,4 @@
-"""Synthetic people with known truth: faces that move, with a pulse in their skin, rendered without any estimator's code."""
+"""Synthetic people with known truth: faces that move, a pulse in their skin; no code is shared with the estimators."""
 
 from mien.synthetic.actor import Actor
 from mien.synthetic.disturbances import Flicker, LightChange, Nod, Occlusion, Speech
@@ -14,6 +14,6 @@ from mien.synthetic.write import write
 
 __all__ = [
     "ACTION_UNITS", "PROTOTYPES", "SIGNATURE", "Actor", "ActorTruth", "Blinks", "Flicker", "Identity", "Light",
-    "LightChange", "Nod", "Occlusion", "Portrait", "Pulse", "Respiration", "Scene", "Speech", "Truth", "expression", "identity",
-    "load", "portrait", "write",
+    "LightChange", "Nod", "Occlusion", "Portrait", "Pulse", "Respiration", "Scene", "Speech", "Truth", "expression",
+    "identity", "load", "portrait", "write",
 ]

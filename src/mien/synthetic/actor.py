@@ -22,7 +22,8 @@ class Actor:
     the person's left, to the person's left shoulder); `gaze`: yaw, pitch of the eyes in the head, degrees.
     `position`: (x, y) px of the point between the eyes on the head's axis, None: placed by the scene;
     `scale`: px a mm, None: by the scene. `sway`: degrees of slow natural motion, about a hundredth of the swing below
-    0.5 Hz in the pulse's band. `nod`, `speech`, `blinks`: None for none. `present`: from, to in s, None: throughout.
+    0.5 Hz in the pulse's band. `nod`, `speech`, `blinks`: None for none. `present`: from, to in s, walking in and out
+    within them, None: throughout.
     `still`: a photograph: nothing moves, no pulse. `painted`: a painted face: flat colours, no pulse.
     """
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.synthetic.head import Grid
 
-PIVOT = np.array([0.0, -95.0, -25.0])  # mm: the neck, about which the head nods and tilts; our choice: mid cervical spine
+PIVOT = np.array([0.0, -95.0, -25.0])  # mm: where the head nods and tilts; our choice: mid cervical spine
 NEAR, FAR, STEPS = 128.0, -62.0, 20    # mm: depths searched for the first meeting
 
 
@@ -61,7 +61,7 @@ class Hits:
 
 
 def trace(radius: np.ndarray, grid: Grid, view: View, box: tuple[int, int, int, int]) -> Hits | None:
-    """radius (rows, columns) mm of the head over `grid`, view, box x0 y0 x1 y1 px (whole, inside the picture) -> Hits."""
+    """radius (rows, columns) mm of the head over `grid`, view, box x0 y0 x1 y1 whole px inside the picture -> Hits."""
     x0, y0, x1, y1 = box
     if x1 - x0 < 8 or y1 - y0 < 8:
         return None
@@ -69,7 +69,8 @@ def trace(radius: np.ndarray, grid: Grid, view: View, box: tuple[int, int, int, 
     depth, gap = coarse.search()
     fine = _Rays(radius, grid, view, box, 2)
     size = fine.a.shape[::-1]
-    depth = cv2.resize(depth, (2 * depth.shape[1], 2 * depth.shape[0]), interpolation=cv2.INTER_NEAREST)[:size[1], :size[0]]
+    twice = (2 * depth.shape[1], 2 * depth.shape[0])
+    depth = cv2.resize(depth, twice, interpolation=cv2.INTER_NEAREST)[:size[1], :size[0]]
     angle, height, x = fine.refine(depth)
     full = (2 * size[0], 2 * size[1])
     rows, columns = y1 - y0, x1 - x0

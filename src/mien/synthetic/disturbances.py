@@ -103,7 +103,8 @@ class Occlusion:
         parts += [((-0.75, 0.05), (0.17, 0.45), -35), ((0.0, 1.4), (0.5, 1.2), 0)]
         for (x, y), (a, b), tilt in parts:
             at = (round((centre[0] + x * r) * 16), round((centre[1] + y * r) * 16))
-            cv2.ellipse(cover, at, (round(a * r * 16), round(b * r * 16)), tilt, 0, 360, 255, -1, cv2.LINE_AA, 4)
+            axes = (round(a * r * 16), round(b * r * 16))
+            cv2.ellipse(cover, at, axes, float(tilt), 0.0, 360.0, (255.0,), -1, cv2.LINE_AA, 4)
         alpha = cv2.GaussianBlur(cover, (0, 0), 1.0).astype(np.float32) / 255
         shade = 0.75 + 0.3 * cv2.GaussianBlur(alpha, (0, 0), 0.18 * r)
         hand = np.asarray(self.colour, np.float32) * (gain * shade)[..., None]
@@ -123,12 +124,19 @@ def curve(value: object, times: np.ndarray, fps: float, width: int = 0) -> np.nd
         else:
             at = np.arange(len(given)) / fps
             columns = given.reshape(len(given), -1)
-            table = np.stack([np.interp(times, at, column) for column in columns.T], -1).reshape(len(times), *given.shape[1:])
+            table = np.stack([np.interp(times, at, column) for column in columns.T], -1)
+            table = table.reshape(len(times), *given.shape[1:])
     expected = (len(times), width) if width else (len(times),)
     if table.shape != expected:
         raise ValueError(f"curve: expected values of shape {expected}, got {table.shape}; give a number, a function of "
                          f"time or samples at {fps} Hz")
     return table
+
+
+def brightness(light: object, flicker: Flicker | None, times: np.ndarray, fps: float) -> np.ndarray:
+    """The light on the scene at times (T,) s, around 1: slow change times flicker."""
+    slow = light.gain(times) if isinstance(light, LightChange) else curve(light, times, fps)
+    return slow * (flicker.gain(times) if flicker else 1.0)
 
 
 Curve = float | Callable[[float], float] | np.ndarray

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Prototypes of the basic expressions: action units seen in more than 70 % of the people (Du, Tao & Martinez 2014, Compound facial
-# expressions of emotion, PNAS 111:E1454, table 1, 10.1073/pnas.1322355111).
+# Prototypes of the basic expressions: action units seen in more than 70 % of the people (Du, Tao & Martinez 2014,
+# Compound facial expressions of emotion, PNAS 111:E1454, table 1, 10.1073/pnas.1322355111).
 PROTOTYPES: dict[str, tuple[str, ...]] = {
     "happy": ("AU12", "AU25"),
     "sad": ("AU04", "AU15"),

@@ -12,7 +12,7 @@ from mien.synthetic.muscles import ACTION_UNITS
 
 BALL = 12.0   # mm, radius of the eyeball
 IRIS = 5.9    # mm, radius of the iris
-SEAT = 1.9    # mm, height of the resting pupil over the corners; our choice: the upper lid then covers 1-2 mm of the iris
+SEAT = 1.9    # mm, height of the resting pupil over the corners; our choice: the upper lid covers 1-2 mm of the iris
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _ball(person: Identity, place: Layout, away: np.ndarray, y: np.ndarray, r: n
     soft = 1 / (0.9 * pixel)
     in_iris = np.clip((IRIS - r) * soft + 0.5, 0, 1)
     streak = 1 + 0.10 * np.cos(np.arctan2(dy, dx) * 23) * np.clip(r / IRIS, 0, 1)
-    bright = (0.80 + 0.35 * np.clip((r - 2) / 3, 0, 1)) * np.where(r > 4.9, 1 - 0.45 * np.clip((r - 4.9) / 1.0, 0, 1), 1)
+    bright = (0.80 + 0.35 * np.clip((r - 2) / 3, 0, 1)) * (1 - 0.45 * np.clip(r - 4.9, 0, 1))
     iris = np.asarray(person.iris) * (bright * streak * (1 - 0.12 * dy / IRIS))[..., None]
     pupil = np.clip((2.0 - r) * soft + 0.5, 0, 1)[..., None]
     iris = iris + (np.array([10, 9, 9]) - iris) * pupil

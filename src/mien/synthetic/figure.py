@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What a head adds to a picture, at `left`, `top` px: float32 `colour` (rows, columns, 3) 0..255, `alpha` and `skin`
+    """What a head adds to a picture at `left`, `top` px: float32 `colour` (rows, columns, 3) 0..255, `alpha` and `skin`
     (rows, columns) 0..1; `skin` is the share of the pixel that pulses."""
 
     left: int
@@ -83,8 +84,8 @@ class Figure:
         x1, y1 = np.ceil(spots.max(0)).astype(int)
         return max(x0, 0), max(y0, 0), min(x1, size[0]), min(y1, size[1])
 
-    def _colour(self, hits: Hits, state: _State, aus: np.ndarray, gaze: tuple[float, float], scale: float
-                ) -> tuple[np.ndarray, np.ndarray]:
+    def _colour(self, hits: Hits, state: _State, aus: np.ndarray, gaze: tuple[float, float],
+                scale: float) -> tuple[np.ndarray, np.ndarray]:
         column, row = FACE.columns(hits.angle), FACE.rows(hits.height)
         shift = _look(state.shift, column, row)
         angle, height = hits.angle + shift[..., 0], hits.height + shift[..., 1]
@@ -94,7 +95,8 @@ class Figure:
         part = _part(hits, at.eye_outer + 6, -16.0, 20.0)
         if part is not None:
             lid = eyes.lids(self.person, aus, gaze)
-            glint[part] = eyes.paint(self.person, at, lid, gaze, hits.x[part], hits.height[part], colour[part], 1 / scale)
+            x, height = hits.x[part], hits.height[part]
+            glint[part] = eyes.paint(self.person, at, lid, gaze, x, height, colour[part], 1 / scale)
         part = _part(hits, 90.0, -26.0, 22.0) if self.person.glasses else None
         if part is not None:
             eyes.glasses(at, hits.x[part], hits.height[part], colour[part], 1 / scale)
@@ -117,6 +119,12 @@ class Figure:
                      cv2.BORDER_REPLICATE)
         colour[part] = lips
         mouth.paint(self.place, jaw, x, height, np.minimum(over, under), over, colour[part], pixel)
+
+
+@lru_cache(maxsize=4)
+def figure(person: Identity) -> Figure:
+    """The `Figure` of an identity; the last four are kept, as building one takes half a second and 30 MB."""
+    return Figure(person)
 
 
 _JAW = ACTION_UNITS.index("AU26")
@@ -156,9 +164,10 @@ def _shade(normals: np.ndarray, hits: Hits, view: View, light: Light) -> tuple[n
 
 def _normals(radius: np.ndarray, grid: Grid) -> np.ndarray:
     """radius (rows, columns) mm -> unit normals float32 (rows, columns, 3) left, up, ahead."""
-    around = cv2.Sobel(radius, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
+    around: np.ndarray = cv2.Sobel(radius, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
     around *= np.float32(WRAP / grid.mm) / np.maximum(radius, 5)
-    down = cv2.Sobel(radius, cv2.CV_32F, 0, 1, ksize=3, scale=-1 / 8, borderType=cv2.BORDER_REPLICATE) / np.float32(grid.mm)
+    rise = -1 / (8 * grid.mm)
+    down = cv2.Sobel(radius, cv2.CV_32F, 0, 1, ksize=3, scale=rise, borderType=cv2.BORDER_REPLICATE)
     scale = 1 / np.sqrt(1 + around**2 + down**2)
     sin, cos = np.sin(grid.angles)[None], np.cos(grid.angles)[None]
     return np.dstack([(sin - around * cos) * scale, -down * scale, (cos + around * sin) * scale]).astype(np.float32)
@@ -202,9 +211,10 @@ class _Face:
 
     def state(self, aus: np.ndarray) -> _State:
         key = np.round(np.asarray(aus, np.float64), 4).tobytes()
-        if self.last is None or self.last[0] != key:
-            self.last = key, self._solve(np.asarray(aus, np.float32))
-        return self.last[1]
+        last = self.last
+        if last is None or last[0] != key:
+            self.last = last = key, self._solve(np.asarray(aus, np.float32))
+        return last[1]
 
     def _solve(self, aus: np.ndarray) -> _State:
         active = np.flatnonzero(aus > 1e-4)

@@ -9,7 +9,6 @@ from scipy.interpolate import PchipInterpolator
 from mien.synthetic.head import Grid, Layout, dome, sigmoid
 from mien.synthetic.identity import Identity
 
-
 EDGES = {  # style: (degrees from the front, height of the hair's lower edge; from 50 degrees on over the pupils)
     "long": [(50, 58), (58, 36), (64, 2), (69, -38), (77, -76), (90, -92), (180, -100)],
     "bun": [(50, 54), (58, 34), (66, 14), (73, 2), (80, 6), (88, 20), (98, 26), (112, 22), (124, -20), (140, -62),
@@ -28,7 +27,8 @@ def cover(person: Identity, place: Layout, grid: Grid) -> np.ndarray:
     tr = place.brow + 16 if person.hair_style == "fringe" else place.tr
     drop = 0.0 if person.hair_style == "fringe" else 4.0 * abs(person.shape["temples"]) + 2.0
     points = [(0, tr - 1), (20, tr + 1), (36, tr - drop), *EDGES[person.hair_style]]
-    edge = PchipInterpolator(*zip(*points, strict=True))(np.abs(degrees))
+    table = np.array(points)
+    edge = PchipInterpolator(table[:, 0], table[:, 1])(np.abs(degrees))
     edge = edge + 5.0 * person.shape["part"] * np.exp(-(((degrees - 14 * person.shape["temples"]) / 15) ** 2))
     rng = np.random.default_rng([person.seed, 1])
     for mm, size in ((6.0, 1.2), (1.0, 1.3)):
@@ -56,8 +56,9 @@ def strands(person: Identity, grid: Grid) -> np.ndarray:
     """(rows, columns) around 1: light and dark along the strands, which run down from the crown."""
     rng = np.random.default_rng([person.seed, 2])
     rows, columns = grid.shape
-    fine = cv2.GaussianBlur(rng.normal(0, 1, (rows, columns)).astype(np.float32), (0, 0), 0.8 / grid.mm, sigmaY=14 / grid.mm)
-    wide = cv2.GaussianBlur(rng.normal(0, 1, (rows, columns)).astype(np.float32), (0, 0), 3 / grid.mm, sigmaY=40 / grid.mm)
+    noise = rng.normal(0, 1, (2, rows, columns)).astype(np.float32)
+    fine = cv2.GaussianBlur(noise[0], (0, 0), 0.8 / grid.mm, sigmaY=14 / grid.mm)
+    wide = cv2.GaussianBlur(noise[1], (0, 0), 3 / grid.mm, sigmaY=40 / grid.mm)
     return 1 + 0.13 * fine / fine.std() + 0.14 * wide / wide.std()
 
 
@@ -73,7 +74,7 @@ def brows(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np.n
     ends = sigmoid((u - 0.02) * 40) * sigmoid((0.99 - u) * 30)
     rng = np.random.default_rng([person.seed, 3])
     line = np.zeros((9, 9), np.float32)
-    cv2.line(line, (1, 7), (7, 1), 1.0, 1, cv2.LINE_AA)
+    cv2.line(line, (1, 7), (7, 1), (1.0,), 1, cv2.LINE_AA)
     noise = cv2.filter2D(rng.normal(0, 1, x.shape).astype(np.float32), -1, line)
     noise = np.where(x > 0, noise, noise[:, ::-1])
     hairs = np.clip(0.80 + 0.20 * noise / noise.std(), 0.3, 1)

@@ -21,7 +21,8 @@ NASION = 7.0     # height of the nasion over the pupils, mm; our choice: Farkas 
 
 @dataclass(frozen=True)
 class Grid:
-    """A map over the unrolled surface with a texel every `mm`: rows from `top` down to `bottom`, angles -`reach`..`reach`."""
+    """A map over the unrolled surface with a texel every `mm`: rows from `top` down to `bottom`, angles up to
+    `reach` rad to either side."""
 
     mm: float
     top: float = TOP
@@ -145,15 +146,17 @@ def _skull(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarra
     front, sto, chin = person["head_length"] * 0.5, place.sto, place.gn
     boss = 2.0 * person.shape["chin"]
     width = _curve([
-        (place.dome, wide), (32, wide - 2), (10, (wide + face) / 2 - 2), (-14, face - 0.5), (-38, face * 0.60 + jaw * 0.42),
-        (sto, jaw * 1.13), (0.55 * sto + 0.45 * chin, jaw * 1.05), (0.25 * sto + 0.75 * chin, jaw * 0.84),
-        (chin + 4, jaw * 0.60), (chin - 2, jaw * 0.40), (chin - 9, 8)], y)
+        (place.dome, wide), (32, wide - 2), (10, (wide + face) / 2 - 2), (-14, face - 0.5),
+        (-38, face * 0.60 + jaw * 0.42), (sto, jaw * 1.13), (0.55 * sto + 0.45 * chin, jaw * 1.05),
+        (0.25 * sto + 0.75 * chin, jaw * 0.84), (chin + 4, jaw * 0.60), (chin - 2, jaw * 0.40), (chin - 9, 8)], y)
     ahead = _curve([
         (place.dome, front - 1.0), (place.brow + 16, front), (place.brow + 1, front + 1.5),
         (place.nasion, front - 3.5), (-8, front - 4.5), (-26, front - 6), (place.sn, front - 5.0), (sto, front - 6.5),
-        (place.sulcus, front - 9.5), (0.3 * place.sulcus + 0.7 * chin, front - 7.5 + boss), (chin + 3, front - 11 + boss),
-        (chin - 1, front - 19), (chin - 7, front - 42), (chin - 14, 20), (chin - 22, 8)], y)
-    behind = _curve([(place.dome, front + 1), (20, front), (-20, front - 6), (-50, front - 20), (-75, 64), (chin, 40)], y)
+        (place.sulcus, front - 9.5), (0.3 * place.sulcus + 0.7 * chin, front - 7.5 + boss),
+        (chin + 3, front - 11 + boss), (chin - 1, front - 19), (chin - 7, front - 42), (chin - 14, 20),
+        (chin - 22, 8)], y)
+    behind = _curve([(place.dome, front + 1), (20, front), (-20, front - 6), (-50, front - 20), (-75, 64),
+                     (chin, 40)], y)
     power = _curve([(50, 2.2), (0, 2.35), (place.sn, 2.25), (chin, 2.15), (chin - 20, 2.0)], y)
     depth = np.where(np.cos(angle) > 0, ahead[:, None], behind[:, None])
     n = power[:, None]
@@ -221,8 +224,8 @@ def _nose(person: Identity, place: Layout, x: np.ndarray, y: np.ndarray) -> np.n
     ridge = _curve([(-0.22, 0.0), (-0.08, 0.06), (0.02, 0.12 * bridge), (0.25, 0.34 * bridge), (0.5, 0.62 * bridge),
                     (0.72, 0.93), (0.81, 1.0), (0.89, 0.86), (0.955, 0.52), (1.01, 0.18), (1.07, 0.03), (1.13, 0.0)],
                    down[:, 0])
-    wide = _curve([(-0.2, 9.0), (0.05, 7.5), (0.4, 8.8), (0.7, 9.4), (0.85, place.alar * 0.58), (1.1, place.alar * 0.62)],
-                  down[:, 0])
+    wide = _curve([(-0.2, 9.0), (0.05, 7.5), (0.4, 8.8), (0.7, 9.4), (0.85, place.alar * 0.58),
+                   (1.1, place.alar * 0.62)], down[:, 0])
     out = tip * ridge[:, None] * np.exp(-0.693 * (np.abs(x) / wide[:, None]) ** 2.2)
     wing = both(x, y, place.alar - 5.2, sn + 7.0, 4.2, 4.4)
     out += 8.5 * wing + 1.5 * bump(x, y, 0, place.prn, 6, 5)

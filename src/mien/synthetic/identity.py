@@ -8,6 +8,7 @@ tr hairline, n nasion, sn subnasale, sto stomion, gn gnathion, ls and li edges o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,6 +54,8 @@ HAIR = {"black": (24, 20, 19), "dark brown": (46, 32, 25), "brown": (78, 54, 38)
 EYES = {"dark brown": (58, 36, 24), "brown": (92, 58, 34), "hazel": (112, 90, 52), "green": (96, 112, 76),
         "grey": (112, 124, 130), "blue": (88, 120, 152)}
 
+SHAPES = ("chin", "cheeks", "ridge", "bridge", "tilt", "lips", "part", "temples")
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -62,7 +65,7 @@ class Identity:
     sex: str
     ancestry: str
     skin_tone: int
-    size: dict[str, float]
+    size: dict[str, float] = field(hash=False)
     skin: tuple[float, float, float]
     lips: tuple[float, float, float]
     hair: tuple[float, float, float]
@@ -75,7 +78,7 @@ class Identity:
     freckles: float            # 0..1
     mottle: float              # 0..1, unevenness of the skin
     glasses: bool = False
-    shape: dict[str, float] = field(default_factory=dict)  # chin, cheeks, brow ridge, nose bridge: -1..1
+    shape: dict[str, float] = field(default_factory=dict, hash=False)  # chin, cheeks, brow ridge, nose bridge: -1..1
 
     def __getitem__(self, name: str) -> float:
         """A length of the head in mm, by the names of `NORMS`."""
@@ -100,13 +103,14 @@ def identity(seed: int) -> Identity:
     return Identity(
         seed, sex, ancestry, tone, size,
         skin=_tint(SKIN[tone - 1], shade), lips=_tint(LIPS[tone - 1], shade + rng.normal(0, 0.03)),
-        hair=colour, brows=_tint(colour, -0.05 if hair != "grey" else -0.3), iris=_tint(EYES[iris], rng.normal(0, 0.08)),
-        shirt=tuple(float(v) for v in rng.uniform(30, 190, 3)), hair_style=style,
+        hair=colour, brows=_tint(colour, -0.05 if hair != "grey" else -0.3),
+        iris=_tint(EYES[iris], rng.normal(0, 0.08)),
+        shirt=_tint(rng.uniform(30, 190, 3), 0.0), hair_style=style,
         brow_thickness=float(rng.uniform(7.0, 9.0) if sex == "male" else rng.uniform(5.0, 7.0)),
         beard=float(rng.uniform(0, 0.5)) if sex == "male" else 0.0,
         freckles=float(rng.uniform(0, 0.8)) if tone <= 2 else 0.0,
         mottle=float(rng.uniform(0.3, 1.0)), glasses=seed % 10 == 9,
-        shape={name: float(rng.uniform(-1, 1)) for name in ("chin", "cheeks", "ridge", "bridge", "tilt", "lips", "part", "temples")},
+        shape={name: float(rng.uniform(-1, 1)) for name in SHAPES},
     )
 
 
@@ -126,7 +130,7 @@ def _sizes(sex: str, ancestry: str, rng: np.random.Generator) -> dict[str, float
             for (name, norm), z in zip(NORMS.items(), draw, strict=True)}
 
 
-def _tint(colour: tuple[float, ...], amount: float) -> tuple[float, float, float]:
+def _tint(colour: Sequence[float] | np.ndarray, amount: float) -> tuple[float, float, float]:
     """Lighter (amount > 0) or darker by that share."""
     r, g, b = (float(np.clip(v * (1 + amount), 4, 250)) for v in colour)
     return r, g, b

@@ -8,7 +8,7 @@ import numpy as np
 
 from mien.synthetic.actor import Actor
 from mien.synthetic.disturbances import curve
-from mien.synthetic.muscles import ACTION_UNITS, JAW, unit
+from mien.synthetic.muscles import ACTION_UNITS, GAPS, unit
 from mien.synthetic.physiology import Rhythm, blinks, rhythm
 
 
@@ -41,7 +41,7 @@ def motion(actor: Actor, times: np.ndarray, fps: float) -> Motion:
     shut, onsets = blinks(times, actor.blinks) if actor.blinks else (np.zeros(len(times)), np.empty(0))
     closed = ACTION_UNITS.index("AU45")
     aus[:, closed] = np.maximum(aus[:, closed], shut)
-    aus = parted(np.clip(aus, 0, 5))
+    aus = np.clip(aus, 0, 5)
     pose = curve(actor.pose, times, fps, 3)
     if actor.nod:
         pose[:, 0] += actor.nod.degrees * np.sin(2 * np.pi * actor.nod.rate * times)
@@ -56,14 +56,14 @@ def motion(actor: Actor, times: np.ndarray, fps: float) -> Motion:
 
 
 def parted(aus: np.ndarray) -> np.ndarray:
-    """Intensities (T, 18) -> the same with AU25 at least as the dropping jaw parts the lips.
+    """Intensities (T, 18) that drive the muscles -> the truth: AU25 is at least what parts the lips.
 
     FACS scores 25 wherever the lips are apart, so a truth that has 26 without it would be wrong about the picture.
-    Half of the jaw's drop is taken up by the lips' own slack (see `muscles`).
     """
     out = aus.copy()
-    lips, jaw = ACTION_UNITS.index("AU25"), ACTION_UNITS.index("AU26")
-    out[:, lips] = np.maximum(out[:, lips], np.clip(0.70 * JAW * out[:, jaw] / 5 / 7.5 * 5, 0, 5))
+    gap = sum(mm * aus[:, ACTION_UNITS.index(name)] for name, mm in GAPS.items())
+    lips = ACTION_UNITS.index("AU25")
+    out[:, lips] = np.maximum(out[:, lips], np.clip(gap / GAPS["AU25"], 0, 5))
     return out
 
 

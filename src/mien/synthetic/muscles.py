@@ -21,6 +21,10 @@ ACTION_UNITS = ("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", 
 JAW = 15.0  # mm that the chin drops at AU26 = 5; our choice: a relaxed jaw, a third of the widest opening (AU27)
 
 
+# mm by which the lips part in the middle of the mouth for each step of intensity, as the moves below are written.
+GAPS = {"AU25": 1.5, "AU26": 0.14 * JAW, "AU10": 0.35, "AU09": 0.18}
+
+
 class Skin:
     """Collects the pulls of one action unit over frontal coordinates x, y (rows, columns) in mm."""
 
@@ -28,7 +32,7 @@ class Skin:
         self.x, self.y, self.at = x, y, place
         self.upper = np.zeros((3, *x.shape))
         self.lower = np.zeros((3, *x.shape))
-        self.outward = x / np.sqrt(x**2 + 4.0)
+        self.outward = x / np.sqrt(x**2 + 60.0)
         u = np.clip(np.abs(x) / place.mouth, 0, 1)
         self.between = (1 - u**2) ** 0.8        # 1 in the middle of the mouth, 0 from the corners on
         self.above = y - place.mouth_line(x)    # mm over the line where the lips meet

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Relative strength of the blood volume pulse in red, green and blue, de Haan & van Leest 2014, Improved motion
-# robustness of remote-PPG by using the blood volume pulse signature, Physiol. Meas. 35:1913 (10.1088/0967-3334/35/9/1913).
+# Relative strength of the blood volume pulse in red, green and blue: de Haan & van Leest 2014, Improved motion
+# robustness of remote-PPG by using the blood volume pulse signature, Physiol. Meas. 35:1913
+# (10.1088/0967-3334/35/9/1913).
 SIGNATURE = np.array([0.33, 0.77, 0.53])
 
 RATE = 500.0  # Hz of the inner clock
@@ -19,7 +20,7 @@ class Pulse:
     """A pulse in the skin.
 
     `bpm`: beats a minute, a number or a function of time in s. `amplitude`: AC/DC of green, half of peak to peak over
-    the mean; 0.003-0.012 spans what cameras see at rest (de Haan & van Leest 2014 and the issue's range); 0 plants none.
+    the mean; our choice of 0.006: the middle of the 0.003-0.012 that the project's bars name; 0 plants none.
     `modulation`: share by which the amplitude swells with the breath; `baseline`: slow swing of the skin's colour with
     the breath, as a share of `amplitude`. `phase`: 0..1, where in the beat the recording starts.
     """
@@ -64,6 +65,9 @@ class Rhythm:
     beats: np.ndarray
 
 
+WAVES = ((0.24, 0.095, 1.0), (0.60, 0.11, 0.36))  # centre, width (shares of a beat) and height of systole and dicrotic
+
+
 def waveform(phase: np.ndarray) -> np.ndarray:
     """Phase of the beat, 0..1 from foot to foot -> blood volume: systolic peak, notch and dicrotic wave, -1..1.
 
@@ -72,7 +76,7 @@ def waveform(phase: np.ndarray) -> np.ndarray:
     """
     p = np.asarray(phase) % 1.0
     out = np.zeros_like(p)
-    for centre, width, height in ((0.26, 0.105, 1.0), (0.56, 0.13, 0.42)):
+    for centre, width, height in WAVES:
         for lap in (-1, 0, 1):
             out += height * np.exp(-0.5 * ((p - centre - lap) / width) ** 2)
     return (out - _LOW) / (_HIGH - _LOW) * 2 - 1
@@ -80,8 +84,7 @@ def waveform(phase: np.ndarray) -> np.ndarray:
 
 def _extremes() -> tuple[float, float, float]:
     p = np.linspace(0, 1, 20001)
-    raw = sum(h * np.exp(-0.5 * ((p - c - lap) / w) ** 2)
-              for c, w, h in ((0.26, 0.105, 1.0), (0.56, 0.13, 0.42)) for lap in (-1, 0, 1))
+    raw = np.sum([h * np.exp(-0.5 * ((p - c - lap) / w) ** 2) for c, w, h in WAVES for lap in (-1, 0, 1)], 0)
     return float(raw.min()), float(raw.max()), float(p[int(np.argmax(raw))])
 
 
@@ -98,7 +101,7 @@ def rhythm(times: np.ndarray, pulse: Pulse | None, breath: Respiration | None) -
     if pulse is None or pulse.amplitude == 0:
         flat = np.zeros(len(times))
         return Rhythm(flat, np.full(len(times), np.nan), breath_now, flat.copy(), np.empty(0))
-    pace = np.array([float(pulse.bpm(t)) for t in clock]) if callable(pulse.bpm) else np.full(len(clock), float(pulse.bpm))
+    pace = np.array([float(pulse.bpm(t) if callable(pulse.bpm) else pulse.bpm) for t in clock])
     pace = pace + (breath.rsa * breath_clock if breath else 0)
     phase = pulse.phase + np.concatenate([[0], np.cumsum((pace[1:] + pace[:-1]) / 120 / RATE)])
     now = np.interp(times, clock, phase)

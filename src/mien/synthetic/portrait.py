@@ -13,7 +13,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from mien.synthetic.disturbances import Flicker, LightChange, Nod, curve
+from mien.synthetic.disturbances import Flicker, LightChange, Nod, brightness
 from mien.synthetic.motion import drift
 from mien.synthetic.muscles import ACTION_UNITS
 from mien.synthetic.physiology import SIGNATURE, Pulse, Respiration, Rhythm, rhythm
@@ -98,8 +98,7 @@ class Portrait:
 
     @cached_property
     def _gain(self) -> np.ndarray:
-        slow = self.light.gain(self.times) if isinstance(self.light, LightChange) else curve(self.light, self.times, self.fps)
-        return slow * (self.flicker.gain(self.times) if self.flicker else 1.0)
+        return brightness(self.light, self.flicker, self.times, self.fps)
 
     def frames(self) -> Iterator[Frame]:
         """Render one frame after the other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
@@ -11,15 +11,16 @@ import numpy as np
 
 from mien.synthetic.actor import Actor
 from mien.synthetic.camera import View
-from mien.synthetic.disturbances import Flicker, LightChange, Occlusion, curve
-from mien.synthetic.figure import Figure, Light
-from mien.synthetic.motion import Motion, motion
+from mien.synthetic.disturbances import Flicker, LightChange, Occlusion, brightness, curve
+from mien.synthetic.figure import Figure, Light, figure
+from mien.synthetic.motion import Motion, motion, parted
 from mien.synthetic.muscles import ACTION_UNITS, JAW
 from mien.synthetic.physiology import SIGNATURE
 from mien.synthetic.stage import Body, paste, room
 from mien.synthetic.truth import ActorTruth, Truth
 from mien.types import Frame
 
+WALK = 0.8  # s that a person takes to walk in or out; our choice
 COLOUR = (SIGNATURE / SIGNATURE[1]).astype(np.float32)
 
 
@@ -41,7 +42,7 @@ class Scene:
     seconds: float = 20.0
     flicker: Flicker | None = None
     light: LightChange | float | Callable[[float], float] = 1.0
-    lamp: Light = Light()
+    lamp: Light = field(default_factory=Light)
     occlusion: Occlusion | None = None
     noise: float = 1.5
     variable_frame_rate: bool = False
@@ -71,11 +72,12 @@ class Scene:
 
     @cached_property
     def _figures(self) -> tuple[Figure, ...]:
-        return tuple(Figure(actor.identity) for actor in self.actors)
+        return tuple(figure(actor.identity) for actor in self.actors)
 
     @cached_property
     def _bodies(self) -> tuple[Body, ...]:
-        return tuple(Body(a.identity, f.place, s) for a, f, s in zip(self.actors, self._figures, self._scales, strict=True))
+        parts = zip(self.actors, self._figures, self._scales, strict=True)
+        return tuple(Body(actor.identity, figure.place, scale) for actor, figure, scale in parts)
 
     @cached_property
     def _scales(self) -> tuple[float, ...]:
@@ -90,13 +92,24 @@ class Scene:
             spot = actor.position
             if spot is None:
                 spot = ((i + 0.5) * self.size[0] / len(self.actors), 0.44 * self.size[1])
-            out.append(curve(spot, self.times, self.fps, 2) + now.offset * [scale, -scale])
+            path = curve(spot, self.times, self.fps, 2) + now.offset * [scale, -scale]
+            out.append(path + self._walk(actor, path, scale))
         return tuple(out)
+
+    def _walk(self, actor: Actor, path: np.ndarray, scale: float) -> np.ndarray:
+        """(T, 2) px from where the actor stands while it walks in or out, by the nearer side; a cut needs no walk."""
+        away = np.zeros(len(self.times))
+        for moment, sign in zip(actor.present or (), (1, -1), strict=False):
+            if 0 < moment < self.seconds and not any(abs(moment - cut) < 1 / self.fps for cut in self.cuts):
+                way = np.clip(sign * (self.times - moment) / WALK, 0, 1)
+                away = np.maximum(away, 1 - way**2 * (3 - 2 * way))
+        width = self.size[0]
+        out = np.where(path[:, 0] < width / 2, -path[:, 0] - 230 * scale, width - path[:, 0] + 230 * scale)
+        return np.stack([away * out, np.zeros_like(away)], -1)
 
     @cached_property
     def _gain(self) -> np.ndarray:
-        slow = self.light.gain(self.times) if isinstance(self.light, LightChange) else curve(self.light, self.times, self.fps)
-        return slow * (self.flicker.gain(self.times) if self.flicker else 1.0)
+        return brightness(self.light, self.flicker, self.times, self.fps)
 
     @cached_property
     def _rooms(self) -> tuple[np.ndarray, ...]:
@@ -105,7 +118,8 @@ class Scene:
     @cached_property
     def _grain(self) -> np.ndarray:
         rng = np.random.default_rng([self.seed, 2])
-        return (self.noise * rng.standard_normal((self.size[1] + 61, self.size[0] + 67, 3), np.float32)).astype(np.float32)
+        grain = rng.standard_normal((self.size[1] + 61, self.size[0] + 67, 3), np.float32)
+        return grain * np.float32(self.noise)
 
     def view(self, actor: int, frame: int) -> View:
         """How actor's head is seen in a frame."""
@@ -182,15 +196,17 @@ class Scene:
         box[~visible] = np.nan
         amplitude = actor.pulse.amplitude if actor.pulse and not (actor.still or actor.painted) else 0.0
         return ActorTruth(
-            actor.identity.seed, actor.identity.skin_tone, amplitude, now.aus, now.rhythm.bvp, now.rhythm.heart_rate,
-            now.rhythm.beats, now.rhythm.respiration, now.pose, now.gaze, box, visible, self._covered(box), now.blinks)
+            actor.identity.seed, actor.identity.skin_tone, amplitude, parted(now.aus), now.rhythm.bvp,
+            now.rhythm.heart_rate, now.rhythm.beats, now.rhythm.respiration, now.pose, now.gaze, box, visible,
+            self._covered(box), now.blinks)
 
     def _box(self, i: int, index: int) -> np.ndarray:
         place, person = self._figures[i].place, self.actors[i].identity
         wide, deep = person["face_width"] / 2, person["head_length"] / 2
         drop = JAW * self._motions[i].aus[index, ACTION_UNITS.index("AU26")] / 5
-        points = np.array([[-wide, -12, 20], [wide, -12, 20], [0, place.tr - 6, deep - 10], [0, place.gn - drop, deep - 14],
-                           [-30, place.tr - 10, deep - 20], [30, place.tr - 10, deep - 20]])
+        points = np.array([[-wide, -12, 20], [wide, -12, 20], [0, place.tr - 6, deep - 10],
+                           [0, place.gn - drop, deep - 14], [-30, place.tr - 10, deep - 20],
+                           [30, place.tr - 10, deep - 20]])
         seen = self.view(i, index).project(points)
         return np.concatenate([seen.min(0), seen.max(0)])
 

@@ -28,12 +28,12 @@ def texture(person: Identity, place: Layout, grid: Grid, depth: np.ndarray, cove
     rng = np.random.default_rng([person.seed, 4])
     colour = np.asarray(person.skin)[None, None] * (1 + _mottle(person, rng, grid))[..., None]
     colour = _blush(person, place, colour, x, y, ahead)
-    colour *= _hollows(depth, grid)[..., None]
+    colour = colour * _hollows(depth, grid)[..., None]
     below = sigmoid((place.gn - 1 - y) / 4) * np.exp(-np.clip(place.gn - y, 0, None) / 40)
     colour *= 1 - 0.45 * (below * np.clip(np.cos(angle) + 0.6, 0, 1))[..., None]
     colour = _beard(person, place, colour, x, y, ahead)
-    colour = _freckle(person, place, colour, x, y, rng, grid)
-    corner = both(x, y, place.mouth - 0.5, place.mouth_line(np.array(place.mouth)), 2.0, 1.3) * ahead
+    colour = _freckle(person, place, colour, np.where(ahead > 0, x, 999), y, rng, grid)
+    corner = both(x, y, place.mouth - 0.5, float(place.mouth_line(np.array(place.mouth))), 2.0, 1.3) * ahead
     colour *= 1 - 0.45 * corner[..., None]
     lips = _lips(place, x, y) * ahead
     lip_colour = np.asarray(person.lips) * (1 + 0.05 * _noise(rng, grid, 0.8, 2.5))[..., None]
@@ -57,8 +57,8 @@ def _noise(rng: np.random.Generator, grid: Grid, mm: float, tall: float | None =
     """Smooth noise of unit spread whose grains are about `mm` wide."""
     rows, columns = grid.shape
     noise = rng.normal(0, 1, (rows, columns)).astype(np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), max(mm / grid.mm, 0.4), sigmaY=max((tall or mm) / grid.mm, 0.4))
-    return noise / noise.std()
+    soft = cv2.GaussianBlur(noise, (0, 0), max(mm / grid.mm, 0.4), sigmaY=max((tall or mm) / grid.mm, 0.4))
+    return soft / soft.std()
 
 
 def _mottle(person: Identity, rng: np.random.Generator, grid: Grid) -> np.ndarray:
@@ -69,7 +69,8 @@ def _mottle(person: Identity, rng: np.random.Generator, grid: Grid) -> np.ndarra
 def _blush(person: Identity, place: Layout, colour: np.ndarray, x: np.ndarray, y: np.ndarray, ahead: np.ndarray
            ) -> np.ndarray:
     """Blood shows at the cheeks, the tip of the nose, the ears; the lids are darker, the forehead is paler."""
-    red = 0.9 * both(x, y, 40, -30, 15, 13) + 0.8 * bump(x, y, 0, place.prn, 10, 9) + 0.4 * bump(x, y, 0, place.gn + 14, 14, 9)
+    red = 0.9 * both(x, y, 40, -30, 15, 13) + 0.8 * bump(x, y, 0, place.prn, 10, 9)
+    red += 0.4 * bump(x, y, 0, place.gn + 14, 14, 9)
     red = red * ahead + 0.8 * (1 - ahead) * (np.abs(y + 8) < 34)
     strength = 0.10 if person.skin_tone <= 3 else 0.05
     colour = colour * (1 - strength * red[..., None] * np.array([0.05, 0.95, 0.75]))
@@ -79,10 +80,10 @@ def _blush(person: Identity, place: Layout, colour: np.ndarray, x: np.ndarray, y
 
 def _hollows(depth: np.ndarray, grid: Grid) -> np.ndarray:
     """Hollows see less of the sky: darkening by how far the surface lies below its neighbourhood."""
-    out = np.ones_like(depth)
+    out: np.ndarray = np.ones(depth.shape)
     for width, strength in ((2.5, 0.07), (6.0, 0.034), (14.0, 0.014)):
         below = cv2.GaussianBlur(depth, (0, 0), width / grid.mm) - depth
-        out *= 1 - np.clip(strength * below, -0.02, 0.40)
+        out = out * (1 - np.clip(strength * below, -0.02, 0.40))
     return out
 
 
@@ -105,7 +106,7 @@ def _freckle(person: Identity, place: Layout, colour: np.ndarray, x: np.ndarray,
     colour = colour * (1 - 0.45 * person.freckles * (spots * where)[..., None] * np.array([0.6, 0.9, 1.0]))
     moles = np.zeros_like(x)
     for _ in range(int(rng.integers(1, 5))):
-        moles += bump(x, y, rng.uniform(-55, 55), rng.uniform(place.gn + 15, place.tr - 15), 0.9, 0.9) * (np.cos(x / 90) > 0)
+        moles += bump(x, y, rng.uniform(-55, 55), rng.uniform(place.gn + 15, place.tr - 15), 0.9, 0.9)
     return colour * (1 - 0.45 * np.clip(moles, 0, 1))[..., None]
 
 

@@ -10,7 +10,7 @@ from mien.synthetic.identity import Identity
 
 
 def room(size: tuple[int, int], seed: int) -> np.ndarray:
-    """(width, height) px, seed -> float32 (H, W, 3): a wall with a door, a shelf, a picture, out of focus, with grain."""
+    """(width, height) px, seed -> float32 (H, W, 3): a wall with things on it, out of focus, with grain."""
     width, height = size
     rng = np.random.default_rng([seed, 1001])
     base = rng.uniform(95, 185) + rng.uniform(-14, 14, 3)
@@ -54,13 +54,15 @@ class Body:
         rng = np.random.default_rng([person.seed, 9])
         weave = cv2.GaussianBlur(rng.normal(0, 1, x.shape).astype(np.float32), (0, 0), 1.0)
         folds = cv2.GaussianBlur(rng.normal(0, 1, x.shape).astype(np.float32), (0, 0), 22 * self.scale)
-        shade = 1.0 - 0.28 * (away / broad) ** 2 - 0.06 * x / broad + 0.03 * weave / weave.std() + 0.05 * folds / folds.std()
+        shade = 1.0 - 0.28 * (away / broad) ** 2 - 0.06 * x / broad
+        shade += 0.03 * weave / weave.std() + 0.05 * folds / folds.std()
         shade *= 1 - 0.35 * np.exp(-np.clip(slope - y, 0, None) / 14) * np.exp(-((x / (half + 14)) ** 4))
         cloth = np.asarray(person.shirt) * shade[..., None]
         back = np.dstack([cloth, shoulder])
         if person.hair_style == "long":
             back = self._fall(x, y, back, rng)
-        collar = neck - 24 - 16 * np.sqrt(np.clip(1 - (x / (half + 9)) ** 2, 0, 1)) + 22 * np.clip(away - half - 5, 0, 20) / 20
+        collar = neck - 24 - 16 * np.sqrt(np.clip(1 - (x / (half + 9)) ** 2, 0, 1))
+        collar += 1.1 * np.clip(away - half - 5, 0, 20)
         rim = np.exp(-(((y - collar + 3.5) / 2.2) ** 2))
         cover = np.clip((collar - y) * self.scale + 0.5, 0, 1) * shoulder
         front = np.dstack([cloth * (1 - 0.16 * rim)[..., None], cover])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,18 +71,20 @@ def load(path: str | Path) -> Truth:
         raise ValueError(f"{path}: expected schema mien.truth/1, got {content.get('schema')!r}")
     people = tuple(ActorTruth(**{name: _array(name, value) for name, value in person.items()})
                    for person in content["actors"])
-    return Truth(_array("times", content["times"]), people, tuple(content["size"]))
+    return Truth(np.asarray(content["times"], float), people, tuple(content["size"]))
 
 
 def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         if value.dtype == bool:
             return value.tolist()
-        return np.where(np.isfinite(value), np.round(value, 6), None).tolist()
+        rounded = np.round(value, 6).astype(object)
+        rounded[~np.isfinite(value)] = None
+        return rounded.tolist()
     return value
 
 
-def _array(name: str, value: object) -> object:
+def _array(name: str, value: Any) -> Any:
     if name in ("seed", "skin_tone", "amplitude"):
         return value
     return np.asarray(value, bool if name == "visible" else float)

@@ -6,10 +6,11 @@ import struct
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from mien.synthetic.truth import Truth
 from mien.types import Frame
@@ -40,10 +41,10 @@ def write(scene: Filmed, path: str | Path, crf: int | None = 23, codec: str = "l
     """
     path = Path(path)
     if rotation not in (0, 90, 180, 270) or (rotation and path.suffix.lower() not in (".mp4", ".mov")):
-        raise ValueError(f"write: expected rotation 0, 90, 180 or 270 in an .mp4 or .mov, got {rotation} in {path.name}")
+        raise ValueError(f"write: expected rotation 0, 90, 180 or 270, in .mp4 or .mov, got {rotation} in {path.name}")
     with av.open(str(path), "w") as container:
         rate = Fraction(scene.fps).limit_denominator(1001)
-        stream = container.add_stream(codec, rate=rate)
+        stream = cast(VideoStream, container.add_stream(codec, rate=rate))
         width, height = scene.size if rotation in (0, 180) else scene.size[::-1]
         stream.width, stream.height = width, height
         stream.pix_fmt = PIXELS.get(codec, "yuv420p")
