@@ -16,13 +16,16 @@ LANDMARKS = 478
 _TIGHT = ACTION_UNITS.index("AU07")
 # our choice: beyond these angles (degrees) half of the face is hidden and the mesh invents it (docs/action_units.md).
 FURTHEST_YAW, FURTHEST_PITCH = 40.0, 35.0
+# our choice: where more than this share of the landmarks lies outside the picture, the mesh invents too much of the face.
+MOST_OUTSIDE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Measures:
     """A row a frame: `aus` (T, A) 0..5 in the order of `ACTION_UNITS`, `pose` (T, 3), `gaze` (T, 2) of `types.Window`.
 
-    Rows without landmarks are NaN; where the head is turned too far, `aus` and `gaze` are.
+    Rows without landmarks are NaN. Where the head is turned too far or the picture cuts the face, `aus` and `gaze` are;
+    where the eyes are closed, `gaze` is.
     """
 
     aus: np.ndarray
@@ -62,32 +65,43 @@ class Reader:
         points, rotation = head_frame(landmarks[seen], POINTS)
         pose = angles(rotation)
         result.pose[seen] = pose
-        facing = (abs(pose[:, 1]) <= FURTHEST_YAW) & (abs(pose[:, 0]) <= FURTHEST_PITCH)
-        seen, points, pose = seen[facing], points[facing], pose[facing]
+        whole = _outside(landmarks[seen], size) <= MOST_OUTSIDE
+        facing = whole & (abs(pose[:, 1]) <= FURTHEST_YAW) & (abs(pose[:, 0]) <= FURTHEST_PITCH)
+        seen, pose = seen[facing], pose[facing]
         if not len(seen):
             return result
-        measured, result.gaze[seen] = measures(points)
+        measured, gaze = measures(points[facing])
         steps = np.floor(times[seen] / STEP).astype(int)
         for step in dict.fromkeys(steps.tolist()):
             here = steps == step
-            result.aus[seen[here]] = self._units(step, times[seen[here]], measured[here], pose[here])
+            result.aus[seen[here]], shown = self._units(step, times[seen[here]], measured[here], pose[here])
+            result.gaze[seen[here]] = np.where(shown[:, None] > 0, gaze[here], np.nan)
         return result
 
-    def _units(self, step: int, times: np.ndarray, measured: np.ndarray, pose: np.ndarray) -> np.ndarray:
-        """times (T,) s, measured (T, M) mm, pose (T, 3) of one step -> (T, A), against the neutral from before it."""
+    def _units(self, step: int, times: np.ndarray, measured: np.ndarray, pose: np.ndarray
+               ) -> tuple[np.ndarray, np.ndarray]:
+        """times (T,) s, measured (T, M) mm, pose (T, 3) of one step -> intensities (T, A) against the neutral from before
+        it, and how open the eyes are (T,)."""
         if self._step is not None and step != self._step:
             self._learn()
         self._step = step
         intensities = solve(*self.neutral.deviation(measured, pose))
         self._held.append((times, measured, pose, intensities))
-        intensities = intensities.copy()
-        intensities[:, _TIGHT] *= self.neutral.open(measured)  # a closed eye does not show whether its lids are tight
-        return np.minimum(intensities[:, : len(ACTION_UNITS)], STRONGEST)
+        shown = self.neutral.open(measured)
+        aus = np.minimum(intensities[:, : len(ACTION_UNITS)], STRONGEST)
+        aus[:, _TIGHT] *= shown  # a closed eye does not show whether its lids are tight
+        return aus, shown
 
     def _learn(self) -> None:
         times, measured, pose, intensities = (np.concatenate(rows) for rows in zip(*self._held, strict=True))
         self._held = []
         self.neutral.learn(measured, pose, intensities, share=(times[-1] - times[0]) / STEP)
+
+
+def _outside(landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """landmarks (T, L, 3) px, size (width, height) px -> (T,) share of the used ones that lie outside the picture."""
+    spots = landmarks[:, POINTS, :2]
+    return ((spots < 0) | (spots >= size)).any(axis=2).mean(axis=1)
 
 
 def _check(landmarks: np.ndarray) -> np.ndarray:
