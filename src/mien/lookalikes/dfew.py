@@ -69,7 +69,7 @@ def _plans(size: int, seed: int) -> list[Plan]:
     film = 0
     for fold in range(1, 6):
         ids = _ids(rng, fold, size // 5 + (fold <= size % 5), {plan.id for plan in out})
-        labels = 1 + (rng.permutation(len(ids)) + 2 * fold) % 7
+        labels = 1 + (len(out) + rng.permutation(len(ids))) % 7  # every class as often as can be, in a fold and in all
         for k, (id, label) in enumerate(zip(ids, labels, strict=True)):
             film += k == 0 or id - ids[k - 1] > 2
             out.append(_plan(rng, id, int(label), fold, film, LENGTHS[len(out) % len(LENGTHS)]))

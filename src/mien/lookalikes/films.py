@@ -30,7 +30,8 @@ def video(path: Path, frames: Iterable[np.ndarray], fps: float | Fraction, audio
     """Write frames uint8 (H, W, 3) of even sides as H.264; the container follows the suffix. -> number of frames.
 
     `audio` adds a silent AAC track of the same length, as the AMIGOS films have a sound track. `grey` drops the colour.
-    `reordered`: let an avi, too, hold frames that refer to later ones. One thread: same frames, same bytes.
+    `reordered`: frames refer to later ones also in an avi, which otherwise is kept free of them. One thread: same
+    frames, same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = Fraction(fps).limit_denominator(10000)
@@ -39,9 +40,9 @@ def video(path: Path, frames: Iterable[np.ndarray], fps: float | Fraction, audio
         stream = container.add_stream("libx264", rate=rate)
         assert isinstance(stream, av.VideoStream)  # tells mypy what libx264 is
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(CRF), "preset": "veryfast", "g": str(_GOP), "threads": "1"}
-        if path.suffix == ".avi" and not reordered:  # avi keeps no presentation times: a reader would have to guess
-            stream.options |= {"bf": "0"}
+        # An avi keeps no presentation times: of frames out of order a reader would have to guess when they are due.
+        order = {"bf": "3", "b_strategy": "0"} if reordered else {"bf": "0"} if path.suffix == ".avi" else {}
+        stream.options = {"crf": str(CRF), "preset": "veryfast", "g": str(_GOP), "threads": "1", **order}
         sound = container.add_stream("aac", rate=_AUDIO_RATE, layout="mono") if audio else None
         for rgb in frames:
             if count == 0:
