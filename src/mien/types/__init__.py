@@ -1,0 +1,18 @@
+"""The values that flow through mien: frame, face, window, signal, reading, emotion.
+
+Conventions, for every file of the package:
+
+- time in s since the start of the recording, rate in Hz, heart rate in beats a minute (bpm);
+- boxes are x0 y0 x1 y1 in px, x to the right, y down; left and right are the person's own;
+- colour is RGB uint8;
+- arrays are (time, ...).
+
+All are frozen dataclasses that check themselves; an error says what was expected and what came.
+"""
+
+from .asked import Needs
+from .seen import REGIONS, STATES, Face, Frame, Signal, State, Window
+from .told import REASONS, Emotion, Person, Reading, Source
+
+__all__ = ["REASONS", "REGIONS", "STATES", "Emotion", "Face", "Frame", "Needs", "Person", "Reading", "Signal", "Source",
+           "State", "Window"]
