@@ -58,7 +58,8 @@ def head_frame(landmarks: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, n
     The rotation's columns are the head's axes as the camera sees them (x to the picture's right, y up, z to the
     camera). Each frame is computed by itself, so that it does not matter how many come at once. No NaN may come in.
     """
-    rigid = landmarks[:, RIGID] * _FLIP
+    # take and not [:, indices]: its layout, and with it the order of summation, is the same for one frame as for many
+    rigid = np.take(landmarks, RIGID, axis=1) * _FLIP
     centre = (rigid * WEIGHTS[:, None]).sum(axis=1, keepdims=True)
     target = (REFERENCE * WEIGHTS[:, None]).sum(axis=0)
     moved = rigid - centre
@@ -69,7 +70,7 @@ def head_frame(landmarks: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, n
     rotation = (u * sign[:, None, :]) @ vt
     spread = (moved**2 * WEIGHTS[:, None]).sum(axis=(1, 2))
     scale = (s * sign).sum(axis=1) / spread
-    points = landmarks[:, wanted] * _FLIP - centre
+    points = np.take(landmarks, wanted, axis=1) * _FLIP - centre
     return points @ rotation * scale[:, None, None] + target, rotation
 
 

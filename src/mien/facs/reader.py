@@ -16,7 +16,7 @@ LANDMARKS = 478
 _TIGHT = ACTION_UNITS.index("AU07")
 # our choice: beyond these angles (degrees) half of the face is hidden and the mesh invents it (docs/action_units.md).
 FURTHEST_YAW, FURTHEST_PITCH = 40.0, 35.0
-# our choice: where more than this share of the landmarks lies outside the picture, the mesh invents too much of the face.
+# our choice: where more than this share of the landmarks lies outside the picture, the mesh invents too much of a face.
 MOST_OUTSIDE = 0.05
 
 
@@ -80,8 +80,8 @@ class Reader:
 
     def _units(self, step: int, times: np.ndarray, measured: np.ndarray, pose: np.ndarray
                ) -> tuple[np.ndarray, np.ndarray]:
-        """times (T,) s, measured (T, M) mm, pose (T, 3) of one step -> intensities (T, A) against the neutral from before
-        it, and how open the eyes are (T,)."""
+        """times (T,) s, measured (T, M) mm, pose (T, 3) of one step -> intensities (T, A), how open the eyes are (T,);
+        both against the neutral from before the step."""
         if self._step is not None and step != self._step:
             self._learn()
         self._step = step
