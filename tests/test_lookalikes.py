@@ -414,7 +414,7 @@ def test_ferv39k_lists_and_folders(ferv39k):
 def test_ferv39k_both_parts_know_every_emotion(tmp_path, monkeypatch):
     from mien.lookalikes import ferv39k as module
 
-    monkeypatch.setattr(module.acting, "clip_frames", lambda plan, side, fps: [BLANK] * 8)
+    monkeypatch.setattr(module.acting, "clip_frames", lambda plan, side, fps: [BLANK])
     for variant in VARIANTS["ferv39k"]:
         truth = LOOKALIKES["ferv39k"](tmp_path / variant, variant=variant)
         assert sum(item.usable for item in truth.items) == 70

@@ -54,10 +54,10 @@ def write(root: str | Path, size: int = 70, seed: int = 0, variant: str = "offic
     root = ground.fresh(root, "dfew", variant, VARIANTS, size, 14, seed)
     plans = _plans(size, seed)
     base = {"parent": root / "DFEW-part2", "old": root / "single_label", "peers": root / "DFEW"}.get(variant, root)
-    ground.each(partial(_clip, base, variant), plans, workers)
-    _splits(base, variant, [plan for plan in plans if plan.fold])
     if variant in ("official", "parent"):
         sheets.xlsx(base / "Annotation" / "annotation.xlsx", {"Sheet1": list(_votes(plans))})
+    _splits(base, variant, [plan for plan in plans if plan.fold])
+    ground.each(partial(_clip, base, variant), plans, workers)
     items = tuple(_item(root, base, variant, plan) for plan in plans)
     return Truth("dfew", root, variant, seed, items, _traps(variant, plans))
 

@@ -8,7 +8,7 @@ end.
 from __future__ import annotations
 
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -133,10 +133,9 @@ def _session(base: Path, variant: str, seed: int, marked: bool, plan: Plan) -> N
     span = plan.act.span
     shot = acting.Shot(SIZE, float(FPS), 0.0, RUNS_ON * span, plan.number, plan.event, plan.session, marked, until=span,
                        after=plan.number + AFTER, drawn=2)
-    frames = list(acting.frames([plan.act], shot))
-    films.video(folder / names["colour"], frames, FPS, reordered=variant == "reordered")
+    films.video(folder / names["colour"], acting.frames([plan.act], shot), FPS, reordered=variant == "reordered")
     if plan.trial == 1:
-        films.video(folder / names["grey"], frames, FPS, grey=True)
+        films.video(folder / names["grey"], acting.frames([plan.act], replace(shot, drawn=8)), FPS, grey=True)
     _gaze(folder / names["gaze"], span)
     sheets.lines(folder / names["guide"], ["Frame\tCut", f"0\t1\n{round(span * FPS)}\t2"])
     with wave.open(str(folder / names["sound"]), "wb") as sound:
