@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien import pulse, signals
-from mien.pulse import detect, methods, respiration, variability
+from mien.pulse import methods, noise, respiration, variability
 from mien.types import REASONS, Reading, Window
 from skin_traces import BLOOD, beats, hide, pulse_wave, window
 
@@ -197,7 +197,7 @@ def test_strength_is_minus_the_log_of_the_chance_of_noise() -> None:
     rng = np.random.default_rng(0)
     frequencies = np.arange(0.7, 4.0, 0.05)
     power = rng.exponential(size=(20_000, len(frequencies)))
-    draws = np.array([detect._strength(frequencies, one, np.ones(len(one)))[0] for one in power])
+    draws = np.array([noise.peak_strength(frequencies, one, np.ones(len(one)))[0] for one in power])
     alone = frequencies > 2.05
     for x in (3.0, 4.0, 5.0):
         assert np.mean(draws[:, alone] > x) == pytest.approx(np.exp(-x), rel=0.05)
@@ -210,7 +210,7 @@ def test_the_noise_floor_of_a_power_law_is_found_under_a_peak() -> None:
     truth = 3e-6 * frequencies**-1.5
     power = truth * rng.exponential(size=(400, len(frequencies)))
     power[:, 40:44] *= 200
-    found = np.array([detect._floor(frequencies, one) for one in power])
+    found = np.array([noise.noise_floor(frequencies, one) for one in power])
     assert np.allclose(np.median(found, axis=0) / truth, 1, atol=0.3)  # the peak lifts it a little
 
 

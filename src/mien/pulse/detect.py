@@ -5,9 +5,7 @@ its square, is regressed out. What remains is E(f), nine numbers at each frequen
 repeats the signature of blood (`methods.SIGNATURE`) in each region: the same beat everywhere, green most, red least.
 The mixture w = R^-1 a / (a' R^-1 a) has the least noise of all that pass a pulse at gain 1 (PBV of de Haan & van Leest
 2014, 10.1088/0967-3334/35/9/1913, over three regions at once). With R the covariance of the noise it is the matched
-filter for a known signature (Kelly 1986, 10.1109/TAES.1986.310745), and the share of E' R^-1 E that lies along a, 0..1,
-says how much of what swings at f is blood-like in colour and in step in all regions (the adaptive cosine estimator;
-Kraut, Scharf & McWhorter 2001, 10.1109/78.890324).
+filter for a known signature in unknown noise (Kelly 1986, 10.1109/TAES.1986.310745).
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from scipy import fft
 
 from .. import signals
 from .methods import BAND, SIGNATURE
+from .noise import noise_floor, peak_strength
 from .traces import Traces
 
 COLOURS = (SIGNATURE, np.array([0.0, 1.0, 0.0]))
@@ -29,26 +28,17 @@ LOADING = 0.1
 """Diagonal loading of R, in units of its mean variance. Our choice: the signature is not known exactly, and less
 loading would let the mixture cancel a pulse that differs from it."""
 
-CAP = 4.0
-"""Times the noise floor up to which a frequency counts in its fit. Our choice: noise goes above it in 2 % of places."""
-
-SLOPE = (-3.0, 0.0)
-"""Range of the noise's power law. Our choice: the noise of video coding falls with the first to second power of the
-frequency; a steeper fit follows the skirts of a pulse and its harmonic."""
-
 REACH = 1.0
 """Expected size of the colour's answer to light and movement: log colour per log background light, per face width
 moved, per radian turned. Our choice: a lamp's flicker answers with 1, shading with about 0.2 to 1 a radian."""
-
-WEAKER = 1.5
-"""Largest power of the harmonic over that of the fundamental. Our choice: in a pulse wave it is below 1; noise adds to
-one and takes from the other."""
 
 USUAL, SPREAD = 1.2, 0.35
 """Hz (72 bpm) and natural log: where a heart rate is expected before the picture is looked at. Our choice: Quer et al.
 2020, 10.1371/journal.pone.0227709, found a mean of 65 bpm and a range of 40 to 109 in 92,457 adults lying at rest; who
 sits before a camera is a little faster, and may have run. At 150 bpm it costs 2 nats, at 50 one half."""
 
+_REGIONS = (slice(0, 3), slice(3, 6), slice(6, 9))  # columns of the skin: forehead, left cheek, right cheek
+_PAIR = (slice(0, 3), slice(3, 9))  # forehead, both cheeks
 _LIGHT, _MOTION = slice(0, 1), slice(1, 13)  # columns of the nuisance
 
 
@@ -58,7 +48,6 @@ class Evidence:
 
     strength: nats; minus the log of the chance that noise reaches the power at `rate` and its harmonic, less what the
     rate is unusual; snr: dB, template of de Haan & Jeanne;
-    likeness: 0..1, share of what swings at `rate` that has the signature's colour and is in step in all regions;
     agreement: -1..1, how alike in size and phase the regions swing at `rate`, each by itself;
     redness: how much red swings at `rate` over how much green does: 0.43 for blood, 1 for white light;
     steadiness: 0..1, power at `rate` and its harmonic in the weaker half over that in the stronger;
@@ -71,7 +60,6 @@ class Evidence:
     rate: float
     strength: float
     snr: float
-    likeness: float
     agreement: float
     redness: float
     steadiness: float
@@ -94,27 +82,27 @@ def detect(traces: Traces) -> Evidence:
     effect = _regress(frequencies, known, cause)
     clean = known - cause @ effect
     if not np.abs(clean).max() > 1e-9:
-        return Evidence(rate=float("nan"), strength=0.0, snr=float("-inf"), likeness=0.0, agreement=0.0, redness=0.0,
+        return Evidence(rate=float("nan"), strength=0.0, snr=float("-inf"), agreement=0.0, redness=0.0,
                         steadiness=0.0, light=0.0, motion=0.0, lamp=0.0, lit=0.0, moved=0.0, wave=np.zeros(count),
                         pair=np.zeros((2, count)))
-    whitener = _whitener(clean)
+    covariance = _covariance(clean)
+    whitener = _whitener(covariance)
     best = max((_look(frequencies, clean, whitener, colour) for colour in COLOURS), key=lambda one: one.strength)
     at, mix = best.at, best.mix
     removed = [cause[:, part] @ effect[part] for part in (_LIGHT, _MOTION)]
     leaks = [float(np.abs(part[at] @ mix) ** 2 / best.power[at]) for part in removed]
     shares = [float(np.mean(np.abs(part[:, 1::3]) ** 2) / np.mean(np.abs(known[:, 1::3]) ** 2)) for part in removed]
     rest = nuisance @ effect - skin  # up is systole
-    parts = [_mix(_whitener(clean[:, part]), best.colour) for part in (slice(0, 3), slice(3, 9))]
+    pair = np.stack([rest[:, part] @ _mix(_whitener(covariance[part, part]), best.colour) for part in _PAIR])
     wave = rest @ mix
     near = slice(max(at - 2, 0), at + 3)
     lamp = np.abs(cause[:, 0]) ** 2
-    lamp = lamp / np.maximum(_floor(frequencies, lamp), 1e-30)
+    lamp = lamp / np.maximum(noise_floor(frequencies, lamp), 1e-30)
     return Evidence(rate=best.rate, strength=best.strength, snr=signals.snr(frequencies, best.power, best.rate),
-                    likeness=_likeness(clean[at], whitener, best.colour), agreement=_agreement(clean, at, best.colour),
+                    agreement=_agreement(clean[at], covariance, best.colour),
                     redness=_redness(clean[near], clean[near] @ mix), steadiness=_steadiness(wave, traces.rate, best),
                     light=leaks[0], motion=leaks[1], lamp=float(lamp[max(at - 1, 0) : at + 2].max()), lit=shares[0],
-                    moved=shares[1], wave=wave,
-                    pair=np.stack([rest[:, :3] @ parts[0], rest[:, 3:] @ parts[1]]))
+                    moved=shares[1], wave=wave, pair=pair)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +123,8 @@ def _look(frequencies: np.ndarray, clean: np.ndarray, whitener: np.ndarray, colo
     mix = _mix(whitener, colour)
     power = np.abs(clean @ mix) ** 2
     cost = 0.5 * (np.log(frequencies / USUAL) / SPREAD) ** 2
-    floor = _floor(frequencies, power)
-    strength, double = _strength(frequencies, power, floor)
+    floor = noise_floor(frequencies, power)
+    strength, double = peak_strength(frequencies, power, floor)
     strength = strength - cost
     at = int(np.argmax(strength))
     low, high = max(at - 2, 0), min(at + 3, len(power))
@@ -176,7 +164,7 @@ def _regress(frequencies: np.ndarray, known: np.ndarray, cause: np.ndarray) -> n
     """
     power = np.abs(known) ** 2
     level = power.mean(axis=0)
-    shape = _floor(frequencies, (power / np.maximum(level, 1e-30)).mean(axis=1))
+    shape = noise_floor(frequencies, (power / np.maximum(level, 1e-30)).mean(axis=1))
     weight = 1.0 / np.sqrt(shape)[:, None]
     left = np.concatenate([cause.real * weight, cause.imag * weight])
     right = np.concatenate([known.real * weight, known.imag * weight])
@@ -186,14 +174,18 @@ def _regress(frequencies: np.ndarray, known: np.ndarray, cause: np.ndarray) -> n
     return np.linalg.solve(loaded, (left.T @ right).T[..., None])[..., 0].T
 
 
-def _whitener(clean: np.ndarray) -> np.ndarray:
-    """clean (F, C) -> R^-1 (C, C), the inverse covariance of the noise, loaded.
+def _covariance(clean: np.ndarray) -> np.ndarray:
+    """clean (F, C) -> R (C, C), the covariance of the noise.
 
     Each frequency counts alike, whatever its power: so a pulse, strong at a few frequencies, is not taken for noise.
     """
     power = np.mean(np.abs(clean) ** 2, axis=1)
     scaled = clean / np.sqrt(np.maximum(power, power.max() * 1e-12 + 1e-30))[:, None]
-    covariance = (scaled.conj().T @ scaled).real
+    return (scaled.conj().T @ scaled).real
+
+
+def _whitener(covariance: np.ndarray) -> np.ndarray:
+    """R (C, C) -> R^-1, loaded."""
     size = len(covariance)
     return np.linalg.inv(covariance / max(np.trace(covariance) / size, 1e-30) + LOADING * np.eye(size))
 
@@ -204,52 +196,11 @@ def _mix(whitener: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return whitener @ steer / (steer @ whitener @ steer)
 
 
-def _likeness(swing: np.ndarray, whitener: np.ndarray, colour: np.ndarray) -> float:
-    """What swings at one frequency (9,), complex -> 0..1, the share of it, noise whitened, along the signature."""
-    steer = np.tile(colour, 3)
-    along = np.abs(steer @ whitener @ swing) ** 2 / (steer @ whitener @ steer)
-    return float(along / max(float((swing.conj() @ whitener @ swing).real), 1e-30))
-
-
-def _agreement(clean: np.ndarray, at: int, colour: np.ndarray) -> float:
-    """-1..1: the mean over the pairs of regions of how alike they swing at one frequency, in size and phase."""
-    each = np.array([clean[at, part] @ _mix(_whitener(clean[:, part]), colour)
-                     for part in (slice(0, 3), slice(3, 6), slice(6, 9))])
+def _agreement(swing: np.ndarray, covariance: np.ndarray, colour: np.ndarray) -> float:
+    """What swings at one frequency (9,) -> -1..1: how alike in size and phase, the mean over the pairs of regions."""
+    each = np.array([swing[part] @ _mix(_whitener(covariance[part, part]), colour) for part in _REGIONS])
     alone = float((np.abs(each) ** 2).sum())
     return float((np.abs(each.sum()) ** 2 - alone) / (2 * max(alone, 1e-30)))
-
-
-def _floor(frequencies: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """Power (F,) -> the noise under it (F,): a power law of the frequency.
-
-    Noise power is exponentially distributed; this is its maximum-likelihood fit, in which no frequency counts for more
-    than `CAP` times the floor, so that a pulse does not lift it.
-    """
-    slope = np.log(frequencies) - np.log(frequencies).mean()
-    design = np.stack([np.ones(len(slope)), slope])
-    scale = (design**2).sum(axis=1)
-    fit = np.array([np.log(max(float(np.median(power)), 1e-30) / np.log(2)), 0.0])
-    for _ in range(8):
-        ratio = np.minimum(power * np.exp(-fit @ design), CAP)
-        fit = fit + design @ (ratio - 1 + np.exp(-CAP)) / scale  # the capped ratio's mean is 1 - exp(-CAP)
-        fit[1] = np.clip(fit[1], *SLOPE)
-    return np.exp(fit @ design)
-
-
-def _strength(frequencies: np.ndarray, power: np.ndarray, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Power and its noise floor (F,) -> minus the log of the chance that noise does it (F,), and where the harmonic
-    had a say (F,).
-
-    The ratio q of noise to its floor is exponential: -log P(q > x) = x. With a harmonic at 2f the sum s of two ratios
-    counts: -log P = s - log(1 + s). The harmonic counts only where it is no stronger than a pulse's may look beside its
-    fundamental (`WEAKER`); otherwise what is at f is noise, and 2f the rate.
-    """
-    ratio = power / floor
-    twice = np.interp(2 * frequencies, frequencies, ratio, right=0.0)
-    weaker = np.interp(2 * frequencies, frequencies, power, right=0.0) <= WEAKER * power
-    both = ratio + twice - np.log1p(ratio + twice)
-    double = weaker & (both > ratio)
-    return np.where(double, both, ratio), double
 
 
 def _redness(swing: np.ndarray, mixed: np.ndarray) -> float:

@@ -32,6 +32,10 @@ LEAK = 1.0
 LAMP = 6.0
 """Times its noise floor: the background itself beats at this rate; noise does it at one rate in 400."""
 
+BLAME = 0.7
+"""Share of green's power that light and movement explain, from which on they are named as the reason that no pulse was
+found. People who nod or talk without a pulse show 0.8 and more, people at rest 0.4 to 0.6."""
+
 WHITE = 0.87
 """Red over green. Blood has 0.43, white light 1. Video coding pulls blood towards grey: planted pulses show 0.48-0.63
 at crf 23 or better and up to 0.91 at crf 28, a flicker that the background does not show 0.88-0.97."""
@@ -60,7 +64,7 @@ def objection(evidence: Evidence, seconds: float) -> str:
     """The first reason against believing in the rate, '' for none."""
     disturbed = "flicker" if evidence.lit >= evidence.moved else "motion"
     if not evidence.strength >= threshold(seconds):
-        return disturbed if max(evidence.lit, evidence.moved) > 0.5 else "low_snr"
+        return disturbed if evidence.lit + evidence.moved > BLAME else "low_snr"
     if evidence.lamp > LAMP or (evidence.light > LEAK and evidence.light >= evidence.motion):
         return "flicker"
     if evidence.motion > LEAK:
