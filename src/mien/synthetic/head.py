@@ -161,7 +161,7 @@ def _skull(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarra
     depth = np.where(np.cos(angle) > 0, ahead[:, None], behind[:, None])
     n = power[:, None]
     head = ((np.abs(np.sin(angle)) / width[:, None]) ** n + (np.abs(np.cos(angle)) / depth) ** n) ** (-1 / n)
-    return _join(head * dome(place, height, 0.0), _neck(person, place, angle, height), 5.0)
+    return _join(head * dome(place, height, 0.0), _neck(person, place, angle, height), 7.0)
 
 
 def dome(place: Layout, height: np.ndarray, lift: float) -> np.ndarray:
@@ -172,7 +172,7 @@ def dome(place: Layout, height: np.ndarray, lift: float) -> np.ndarray:
 
 def _neck(person: Identity, place: Layout, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
     """A column that leans back, wider where it meets the shoulders."""
-    thick = 0.78 * person["jaw_width"] / 2 + (12.0 if person.sex == "male" else 8.0)
+    thick = 0.78 * person["jaw_width"] / 2 + (9.0 if person.sex == "male" else 5.0)
     y = height[:, 0]
     width = _curve([(place.gn, thick), (place.gn - 40, thick + 1), (place.gn - 75, thick + 9), (BOTTOM, thick + 30)], y)
     front = _curve([(place.sto, 30), (place.gn, 36), (place.gn - 40, 42), (BOTTOM, 62)], y)

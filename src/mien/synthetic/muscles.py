@@ -193,8 +193,8 @@ def _au26(s: Skin) -> None:
     at = s.at
     way = np.clip((at.sto + 14 - s.y) / (at.sto + 14 - at.gn - 12), 0, 1)
     share = way**2 * (3 - 2 * way)
-    neck = sigmoid((s.y - (at.gn - 42)) / 9)
-    side = np.exp(-((np.abs(s.x) / 78) ** 4))
+    neck = sigmoid((s.y - (at.gn - 32)) / 8)
+    side = np.exp(-((np.abs(s.x) / 62) ** 4))
     jaw = share * neck * side
     s.pull(jaw, up=-JAW, fore=-0.25 * JAW)
     at_line = np.interp(s.y - s.above, [at.gn + 12, at.sto + 14], [1, 0])
