@@ -18,6 +18,12 @@ class Flicker:
     amplitude: float = 0.01
     phase: float = 0.0
 
+    @classmethod
+    def mains(cls, mains: float, fps: float, amplitude: float = 0.01) -> Flicker:
+        """The beat of lamps on mains of so many Hz, which glow twice a period, with a camera of `fps`."""
+        glow = 2 * mains
+        return cls(abs(glow - round(glow / fps) * fps), amplitude)
+
     def gain(self, times: np.ndarray) -> np.ndarray:
         """times (T,) s -> (T,) around 1."""
         return 1 + self.amplitude * np.sin(2 * np.pi * (self.hz * np.asarray(times) + self.phase))

@@ -75,7 +75,7 @@ class Figure:
 
     def _box(self, view: View, size: tuple[int, int]) -> tuple[int, int, int, int]:
         angles = np.linspace(-np.pi, np.pi, 25)
-        heights = np.array([-175.0, -100.0, 0.0, 80.0, self.place.tr + 60])
+        heights = np.array([-175.0, -100.0, 0.0, 80.0, self.place.crown + 18])
         wide = np.array([95.0, 92.0, 105.0, 100.0, 40.0])
         ring = np.stack([np.outer(wide, np.sin(angles)), np.repeat(heights[:, None], 25, 1),
                          np.outer(wide + 22, np.cos(angles))], -1).reshape(-1, 3)
