@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 import fake_timeline
 import fake_work
 from mien import analysis, files, report, summary, writing
-from mien.files import Job, Options, Outcome, pool, record
+from mien.files import Job, Options, pool, record
 
 ROOT = os.name == "posix" and os.geteuid() == 0
 
@@ -528,57 +527,6 @@ def test_one_worker_works_on_one_file_at_a_time(here):
 def test_a_single_file_runs_here(here):
     [(_, outcome)] = pool.run(jobs(here, "a"), fake_work.work, 4)
     assert outcome.note == str(os.getpid())
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
-    quiet = {"dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as cluster:
-        yield cluster
-
-
-def test_a_cluster_whose_worker_is_killed_midway_finishes_every_file(here, cluster):
-    todo = jobs(here, *(f"slow{n}" for n in range(4)))
-    outcomes: dict[str, Outcome] = {}
-    for job, outcome in pool.run(todo, fake_work.work, cluster=cluster.scheduler_address):
-        if not outcomes:
-            busy = [path.read_text() for other in todo for path in begun(other) if other.path != job.path]
-            os.kill(int(next(pid for pid in [*busy, outcome.note] if pid)), signal.SIGKILL)
-        outcomes[Path(job.path).name] = outcome
-    assert {name: outcome.status for name, outcome in outcomes.items()} == dict.fromkeys(sorted(outcomes), "ok")
-    assert len(outcomes) == 4
-    assert len({path.read_text() for job in todo for path in begun(job)}) >= 2
-    assert str(os.getpid()) not in {outcome.note for outcome in outcomes.values()}
-
-
-def test_a_file_that_kills_every_worker_of_a_cluster_is_one_failed_file(here, cluster):
-    todo = jobs(here, "a", "kill", "kill2", "slow", "slow2", "d")
-    outcomes = {Path(job.path).name: outcome.status
-                for job, outcome in pool.run(todo, fake_work.work, cluster=cluster.scheduler_address)}
-    assert outcomes == {"a": "ok", "kill": "failed", "kill2": "failed", "slow": "ok", "slow2": "ok", "d": "ok"}
-
-
-def test_a_cluster_of_one_worker_is_a_cluster(here):
-    distributed = pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
-    quiet = {"dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **quiet) as cluster:
-        ended = pool.run(jobs(here, "a", "b"), fake_work.work, cluster=cluster.scheduler_address)
-        assert str(os.getpid()) not in {outcome.note for _, outcome in ended}
-
-
-def test_no_scheduler_there_is_said_in_words(here, monkeypatch):
-    distributed = pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
-    real = distributed.Client
-    monkeypatch.setattr(distributed, "Client", lambda address, timeout: real(address, timeout=0.5))
-    with pytest.raises(ValueError, match=r"expected a Dask scheduler at tcp://127\.0\.0\.1:1, got .*; start one with"):
-        list(pool.run(jobs(here, "a"), fake_work.work, cluster="tcp://127.0.0.1:1"))
-
-
-def test_a_missing_cluster_package_is_said_with_the_command(here, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(ValueError, match=r'pip install "mien\[cluster\]"'):
-        list(pool.run(jobs(here, "a"), fake_work.work, cluster="tcp://127.0.0.1:1"))
 
 
 def test_a_task_that_is_started_twice_is_done_once(here, faked):

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mien.files.job import Job, Outcome, Tick, explain, leftovers
+from mien.files.job import Job, Outcome, Tick, leftovers
 
 Work = Callable[[Job, Tick | None], Outcome]
 
@@ -30,7 +30,6 @@ DIED = (
     "expected the process that analysed this file to end well, got a process that was killed or crashed (memory is the "
     "usual reason: see the system's log); use fewer --workers, or convert the file with ffmpeg to a smaller picture"
 )
-LOST = "expected the Dask cluster to stay, got a lost connection; check the scheduler, then run the same command again"
 
 
 def run(
@@ -159,83 +158,11 @@ def _parallel(jobs: Mapping[int, Job], work: Work, workers: int, marks: Marks) -
 
 
 def _on_cluster(address: str, jobs: Sequence[Job], work: Work) -> Iterator[tuple[int, Outcome]]:
-    from joblib import Parallel, delayed
-
-    def attempt(indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
-        how = {"batch_size": 1, "pre_dispatch": "all", "return_as": "generator_unordered"}
-        run = Parallel(backend=_backend(client), **how)
-        return run(delayed(_task)(index, jobs[index], work, None) for index in indices)
-
-    waiting = list(range(len(jobs)))
-    blamed: list[int] = []
-    with _client(address) as client:
-        try:
-            for index, outcome in attempt(list(waiting)):
-                if outcome.reason == DIED:
-                    blamed.append(index)
-                else:
-                    waiting.remove(index)
-                    yield index, outcome
-            for index in blamed:  # Dask also blames tasks that were only near: alone, each shows what it does
-                outcome = dict(attempt([index]))[index] if len(blamed) > 1 else Outcome("failed", DIED)
-                waiting.remove(index)
-                yield index, outcome
-        except ConnectionError as error:
-            for index in waiting:
-                yield index, Outcome("failed", explain(error))
-
-
-def _backend(client: Any) -> Any:
-    from distributed import KilledWorker
-    from joblib._dask import DaskDistributedBackend
-
-    class Backend(DaskDistributedBackend):
-        """joblib's, without two traps of it (version 1.6).
-
-        A task that Dask gives up, because it killed several workers, is an outcome; joblib tells nobody and waits for
-        ever. A cluster with one thread left (its other workers may just be starting again) is a cluster; joblib would
-        do all the work in this process.
-        """
-
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            return max(2, super().effective_n_jobs(n_jobs))
-
-        def submit(self, func: Any, callback: Any = None) -> Any:
-            index = func.items[0][1][0]  # the first argument of _task
-            future = super().submit(func, callback)
-
-            def settle(ended: Any) -> None:
-                error = ended.exception()
-                if error is not None:
-                    reason = DIED if isinstance(error, KilledWorker) else explain(error)
-                    callback([(index, Outcome("failed", reason))])
-
-            future.add_done_callback(settle)
-            return future
-
-        def retrieve_result_callback(self, out: Any) -> Any:
-            if not isinstance(out, list):  # what Dask says of tasks whose scheduler is gone
-                raise ConnectionError(f"{LOST} ({type(out).__name__})")
-            return super().retrieve_result_callback(out)
-
-    return Backend(client=client)
-
-
-@contextmanager
-def _client(address: str) -> Iterator[Any]:
     try:
-        from distributed import Client
+        from mien.files import cluster
     except ModuleNotFoundError as error:
         raise ValueError(
-            f'--cluster: expected the package distributed, got no package of this name ({error.name}); '
+            f'--cluster: expected the packages dask and distributed, got none of the name {error.name}; '
             'run: pip install "mien[cluster]"'
         ) from error
-    try:
-        client = Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"--cluster: expected a Dask scheduler at {address}, got {type(error).__name__}; "
-            "start one with: dask scheduler"
-        ) from error
-    with client:
-        yield client
+    return cluster.run(address, jobs, partial(_task, work=work, marks=None))
