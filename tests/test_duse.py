@@ -471,6 +471,23 @@ def test_bf16_towers_stay_near_float32():
         assert stir(build())(given).dtype == torch.float32
 
 
+def test_a_baked_model_exports_with_a_free_number_of_clips():
+    class Answer(torch.nn.Module):
+        def __init__(self, model: DuSE):
+            super().__init__()
+            self.model = model
+
+        def forward(self, frames: Tensor) -> Tensor:
+            return self.model.read(frames).logits
+
+    model = stir(build())
+    model.bake()
+    with torch.no_grad():
+        free = {"frames": {0: torch.export.Dim("clips", min=1, max=64)}}
+        program = torch.export.export(Answer(model), (batch(2).frames,), dynamic_shapes=free).module()
+        torch.testing.assert_close(program(batch(3).frames), model(batch(3)))
+
+
 def test_needs_come_from_the_tower():
     needs = build().needs
     assert (needs.frames, needs.size, needs.mean, needs.std) == (16, 32, IMAGE.mean, IMAGE.std)

@@ -117,7 +117,7 @@ def walk(blocks: Iterable[nn.Module], tokens: Tensor, prompts: Sequence[Tensor],
     held = 0
     for i, block in enumerate(blocks):
         if i < len(prompts):
-            fresh = prompts[i].to(tokens.dtype).expand(len(tokens), -1, -1)
+            fresh = prompts[i].to(tokens.dtype).expand(tokens.shape[0], -1, -1)
             tokens = torch.cat([tokens[:, :at], fresh, tokens[:, at + held:]], dim=1)       # (2), (4): "_" is left out
             held = fresh.shape[1]
         elif held and not keep:

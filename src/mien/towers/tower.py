@@ -16,6 +16,7 @@ Tong et al. 2022 (2203.12602).
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +96,7 @@ class Picture(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         _expect_shape(x, (3, self.size, self.size), "pictures (B, 3, S, S)")
         patches = self.patch(x).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.cls.expand(len(x), 1, -1), patches], dim=1)
+        tokens = torch.cat([self.cls.expand(x.shape[0], 1, -1), patches], dim=1)
         return self.pre(tokens + self.positions)
 
 
@@ -154,7 +155,7 @@ class Finish(nn.Module):
             return self.project(self.norm(tokens[:, 0]))
         if end is None:
             raise ValueError("finish: expected the place of the end token of each text (B,), got None: see towers.ends")
-        return self.project(self.norm(tokens[torch.arange(len(tokens), device=tokens.device), end]))
+        return self.project(self.norm(tokens[torch.arange(tokens.shape[0], device=tokens.device), end]))
 
 
 DOORS: dict[str, type[nn.Module]] = {"clip-image": Picture, "vit": Picture, "clip-text": Words, "videomae": Tubes}
@@ -165,6 +166,10 @@ class Tower(nn.Module):
 
     `hash` and `source` say which published weights these are; both are empty for a tower that was not loaded.
     """
+
+    embed: Any  # Picture, Words or Tubes
+    blocks: Any  # nn.ModuleList of Block, whose own type knows no `attend` and `mlp`
+    finish: Finish
 
     def __init__(self, plan: Plan):
         super().__init__()
