@@ -106,7 +106,7 @@ def test_rotation_is_scipys(face: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(("axis", "degrees"), [(0, 15), (0, -20), (1, 25), (1, -30), (2, 20), (2, -35)])
-def test_pose_is_what_was_planted(face: np.ndarray, axis: int, degrees: float) -> None:
+def test_pose_is_what_was_planted(axis: int, degrees: float) -> None:
     straight = REFERENCE * [1, -1, -1] * 2.0
     head = np.zeros((478, 3))
     head[RIGID] = straight

@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 # Mean place (mm) and weight of each rigid landmark: (person's right, person's left), (|x|, y, z), weight.
-# our choice: mean of mediapipe's mesh over eight real faces in the recordings of benchmarks/action_units.py, made
-# symmetric, because mediapipe's wheel does not carry its canonical face; zero pitch is where the top of the forehead
-# and the chin are equally far from the camera. Scale: an iris is 11.7 mm wide (Ruefer, Schroeder & Erb 2005,
-# White-to-white corneal diameter, Cornea 24:259-261, 10.1097/01.ico.0000148312.01805.53).
-# Weights are our choice: the corners of the eyes most, because they are near to what is measured; the forehead least,
-# because the mesh lets it follow the brows.
+# our choice: mean of mediapipe's mesh over the eight real faces of docs/action_units.md, made symmetric, because the
+# wheel does not carry mediapipe's canonical face; zero pitch is where the top of the forehead and the chin are equally
+# far from the camera. Scale: an iris is 11.7 mm wide (Rüfer, Schröder & Erb 2005, White-to-white corneal diameter,
+# Cornea 24:259-261, 10.1097/01.ico.0000148312.01805.53).
+# Weights are our choice: the corners of the eyes most, because they are near to what is measured; the forehead less,
+# because the mesh lets it follow the brows; the temples least, because the mesh does not turn them far enough.
 _PAIRS = {
     (133, 362): ((18.1, 25.6, 34.7), 1.0),
     (33, 263): ((45.2, 27.3, 29.2), 1.0),

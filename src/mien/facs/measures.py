@@ -25,7 +25,6 @@ PLACES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "upper_inner": ((82, 81, 13), (312, 311, 13)),
     "lower_inner": ((87, 178, 14), (317, 402, 14)),
     "lower_edge": ((84, 181, 17), (314, 405, 17)),
-    "boss": ((208, 201), (428, 421)),
     "chin": ((148, 176, 152), (377, 400, 152)),
     "iris": ((468,), (473,)),
 }
@@ -49,7 +48,6 @@ _LENGTHS: dict[str, tuple[int, dict[str, float]]] = {
     "lip_gap": (_Y, {"upper_inner": 1, "lower_inner": -1}),
     "lip_lower": (_Y, {"lower_inner": 1, "lower_edge": -1}),
     "chin_lip": (_Y, {"lower_edge": 1, "chin": -1}),
-    "boss": (_Y, {"boss": 1, "chin": -1}),
     "corner_rise": (_Y, {"corner": 1, "upper_edge": -0.5, "lower_edge": -0.5}),
     "corner_out": (_X, {"corner": 1}),
     "corner_depth": (_Z, {"upper_edge": 0.5, "lower_edge": 0.5, "corner": -1}),
@@ -88,9 +86,9 @@ _MATRIX = _matrix()
 # the horizontal and vertical centre of rotation in eyes with different refractive errors, Ophthalmic Physiol. Opt.
 # 2022, 42:376-383, 10.1111/opo.12940), less the 3.6 mm that the iris lies behind the apex (Gullstrand's eye).
 _RADII = np.array([11.7, 8.9])
-# our choice: where the iris sits between the corners of the eye when the eyes look straight ahead, mm above the line of
-# the corners; mean of the frontal faces in which the person looks at the camera (docs/action_units.md).
-_REST = 1.3
+# our choice: how far above the line of the corners the iris sits in eyes that look straight ahead, mm: the mean of the
+# faces of docs/action_units.md, most of which look at the camera.
+_REST = 1.2
 
 
 def measures(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

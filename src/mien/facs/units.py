@@ -3,11 +3,11 @@
 The face differs from the person's neutral by a sum of what its action units do. Intensities are 0 or more, few are
 active at once, and measures are noisy: the most probable intensities solve
 
-    minimise  1/2 |W (deviation - effects @ x)|^2 + RATE * sum(x),   0 <= x <= 5
+    minimise  1/2 |W (deviation - effects x)|^2 + sum of rate_j x_j,   x_j >= 0
 
-with W the inverse standard deviation of each measure. That most units rest at a time is the sparse prior of Song,
-McDuff, Vasisht & Kapoor 2015, Exploiting sparsity and co-occurrence structure for action unit recognition, IEEE FG
-(10.1109/FG.2015.7163081).
+with W the inverse standard deviation of each measure. The second term is an exponential prior on each intensity: most
+units rest at a time (Song, McDuff, Vasisht & Kapoor 2015, Exploiting sparsity and co-occurrence structure for action
+unit recognition, IEEE FG, 10.1109/FG.2015.7163081).
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ GAZE_EFFECT = {"gaze_rise": 1.0, "lid_upper": 1.0, "lid_lower": 0.4}
 STRONGEST = 5.0
 """Intensities are 0..5: FACS's grades A to E at 1 to 5."""
 
-# our choice: the rate of the exponential prior on an intensity; 1 says that the mean of a unit is a trace (grade A).
+# our choice: the rate of the exponential prior, in two units at once, of which the larger counts: 1 for each grade, so
+# that what the measures hardly tell stays at a trace (grade A); and 1 for each standard deviation that a grade moves the
+# measures by, so that a unit that moves the face far has no advantage over one that moves it little.
 RATE = 1.0
 # our choice: how far the iris wanders up and down, mm (13 degrees).
 GAZE_SPREAD = 2.5
@@ -64,7 +66,7 @@ GAZE_SPREAD = 2.5
 _NOISE = {
     "brow_inner": 0.7, "brow_outer": 0.7, "brow_apart": 0.5, "lid_upper": 0.4, "lid_lower": 0.3, "pouch": 0.4,
     "cheek": 0.7, "wing": 0.8, "nose_width": 0.6, "philtrum": 0.9, "lip_upper": 0.6, "lip_gap": 0.8, "lip_lower": 0.8,
-    "chin_lip": 1.2, "boss": 0.7, "corner_rise": 0.9, "corner_out": 1.0, "corner_depth": 0.8, "gaze_rise": 0.3,
+    "chin_lip": 1.2, "corner_rise": 0.9, "corner_out": 1.0, "corner_depth": 0.8, "gaze_rise": 0.3,
     "lip_rise": 0.8, "jaw": 1.5,
 }  # fmt: skip
 NOISE = np.array([_NOISE[name] for name in MEASURES])
