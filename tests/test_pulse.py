@@ -162,6 +162,17 @@ def test_a_long_loss_leaves_the_longer_part() -> None:
     assert pulse.heart_rate(seen).value == pytest.approx(64, abs=1.0)
 
 
+def test_two_regions_are_enough_and_one_is_not() -> None:
+    """The forehead is above the picture's edge; then a cheek, too."""
+    seen = window(bpm=81)
+    skin = seen.skin.copy()
+    skin[:, 0] = np.nan
+    assert pulse.heart_rate(altered(seen, skin=skin)).value == pytest.approx(81, abs=0.7)
+    assert pulse.vitals(altered(seen, skin=skin)).heart_rate.value == pytest.approx(81, abs=0.7)
+    skin[:, 2] = np.nan
+    assert pulse.heart_rate(altered(seen, skin=skin)).reason == "no_face"
+
+
 def test_nodding_and_flicker_beside_the_pulse_are_taken_out() -> None:
     both = window(bpm=95, nod=(1.2, 2.0), flicker=(0.9, 0.006))
     assert pulse.heart_rate(both).value == pytest.approx(95, abs=0.7)

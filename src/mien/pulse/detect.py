@@ -1,7 +1,8 @@
 """Is there a pulse in these traces, and at what rate? One detector over all regions and channels.
 
 The colour of each region is log-normalised; what follows the light of the background or the movement of the head, up to
-its square, is regressed out. What remains is E(f), nine numbers at each frequency f. A pulse adds p(f) a to it, where a
+its square, is regressed out. What remains is E(f), nine numbers (three regions of three
+channels) at each frequency f. A pulse adds p(f) a to it, where a
 repeats the signature of blood (`methods.SIGNATURE`) in each region: the same beat everywhere, green most, red least.
 The mixture w = R^-1 a / (a' R^-1 a) has the least noise of all that pass a pulse at gain 1 (PBV of de Haan & van Leest
 2014, 10.1088/0967-3334/35/9/1913, over three regions at once). With R the covariance of the noise it is the matched
@@ -37,8 +38,6 @@ USUAL, SPREAD = 1.2, 0.35
 2020, 10.1371/journal.pone.0227709, found a mean of 65 bpm and a range of 40 to 109 in 92,457 adults lying at rest; who
 sits before a camera is a little faster, and may have run. At 150 bpm it costs 2 nats, at 50 one half."""
 
-_REGIONS = (slice(0, 3), slice(3, 6), slice(6, 9))  # columns of the skin: forehead, left cheek, right cheek
-_PAIR = (slice(0, 3), slice(3, 9))  # forehead, both cheeks
 _LIGHT, _MOTION = slice(0, 1), slice(1, 13)  # columns of the nuisance
 
 
@@ -54,7 +53,7 @@ class Evidence:
     light, motion: power at `rate` that was taken out because background or head did it, over what remained;
     lit, moved: 0..1, the same as shares of the power of green in the whole band;
     lamp: power of the background at `rate` over its own noise floor;
-    wave (N,): up is systole, AC/DC; pair (2, N): the same from the forehead alone and from the cheeks alone.
+    wave (N,): up is systole, AC/DC; pair (2, N): the same from the first region alone and from the others.
     """
 
     rate: float
@@ -75,10 +74,11 @@ class Evidence:
 def detect(traces: Traces) -> Evidence:
     """Traces of one face -> the best candidate for a pulse rate and what speaks for and against it."""
     count = len(traces.skin)
-    skin = _level(np.log(np.maximum(traces.skin.reshape(count, 9), 1.0)))
+    skin = _level(np.log(np.maximum(traces.skin.reshape(count, -1), 1.0)))
     nuisance = _nuisance(traces)
     frequencies, both = _transform(np.concatenate([skin, nuisance], axis=1), traces.rate)
-    known, cause = both[:, :9], both[:, 9:]
+    wide = skin.shape[1]
+    known, cause = both[:, :wide], both[:, wide:]
     effect = _regress(frequencies, known, cause)
     clean = known - cause @ effect
     if not np.abs(clean).max() > 1e-9:
@@ -93,7 +93,8 @@ def detect(traces: Traces) -> Evidence:
     leaks = [float(np.abs(part[at] @ mix) ** 2 / best.power[at]) for part in removed]
     shares = [float(np.mean(np.abs(part[:, 1::3]) ** 2) / np.mean(np.abs(known[:, 1::3]) ** 2)) for part in removed]
     rest = nuisance @ effect - skin  # up is systole
-    pair = np.stack([rest[:, part] @ _mix(_whitener(covariance[part, part]), best.colour) for part in _PAIR])
+    pair = np.stack([rest[:, part] @ _mix(_whitener(covariance[part, part]), best.colour)
+                     for part in (slice(0, 3), slice(3, wide))])
     wave = rest @ mix
     near = slice(max(at - 2, 0), at + 3)
     lamp = np.abs(cause[:, 0]) ** 2
@@ -107,7 +108,7 @@ def detect(traces: Traces) -> Evidence:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """The strongest place `at` of a mixture `mix` (9,) for a `colour`, with its power (F,), and the noise floor there
+    """The strongest place `at` of a mixture `mix` (C,) for a `colour`, with its power (F,), and the noise floor there
     and at the harmonic; infinite where the harmonic does not count."""
 
     colour: np.ndarray
@@ -158,7 +159,7 @@ def _nuisance(traces: Traces) -> np.ndarray:
 
 
 def _regress(frequencies: np.ndarray, known: np.ndarray, cause: np.ndarray) -> np.ndarray:
-    """known (F, 9), cause (F, K), complex -> real (K, 9): ridge regression, with effects expected to be of size 1.
+    """known (F, C), cause (F, K), complex -> real (K, C): ridge regression, with effects expected to be of size 1.
 
     Each frequency is weighed by the noise floor there. Neighbours are half a resolution apart: two rows are worth one.
     """
@@ -169,7 +170,7 @@ def _regress(frequencies: np.ndarray, known: np.ndarray, cause: np.ndarray) -> n
     left = np.concatenate([cause.real * weight, cause.imag * weight])
     right = np.concatenate([known.real * weight, known.imag * weight])
     noise = np.median(power * weight**2, axis=0) / np.log(2)  # the median of noise power is ln 2 of its mean
-    gram = np.broadcast_to(left.T @ left, (9, left.shape[1], left.shape[1]))
+    gram = np.broadcast_to(left.T @ left, (known.shape[1], left.shape[1], left.shape[1]))
     loaded = gram + (noise + 1e-12)[:, None, None] * np.eye(left.shape[1])  # noise a real part: half; rows: double
     return np.linalg.solve(loaded, (left.T @ right).T[..., None])[..., 0].T
 
@@ -197,14 +198,15 @@ def _mix(whitener: np.ndarray, colour: np.ndarray) -> np.ndarray:
 
 
 def _agreement(swing: np.ndarray, covariance: np.ndarray, colour: np.ndarray) -> float:
-    """What swings at one frequency (9,) -> -1..1: how alike in size and phase, the mean over the pairs of regions."""
-    each = np.array([swing[part] @ _mix(_whitener(covariance[part, part]), colour) for part in _REGIONS])
+    """What swings at one frequency (C,) -> -1..1: how alike in size and phase, the mean over the pairs of regions."""
+    regions = [slice(at, at + 3) for at in range(0, len(swing), 3)]
+    each = np.array([swing[part] @ _mix(_whitener(covariance[part, part]), colour) for part in regions])
     alone = float((np.abs(each) ** 2).sum())
-    return float((np.abs(each.sum()) ** 2 - alone) / (2 * max(alone, 1e-30)))
+    return float((np.abs(each.sum()) ** 2 - alone) / ((len(each) - 1) * max(alone, 1e-30)))
 
 
 def _redness(swing: np.ndarray, mixed: np.ndarray) -> float:
-    """What swings near the rate (K, 9) and its mixture (K,), complex -> red over green, each in step with the mixture.
+    """What swings near the rate (K, C) and its mixture (K,), complex -> red over green, each in step with the mixture.
     """
     red, green = ((swing[:, channel::3].mean(axis=1) * mixed.conj()).real.sum() for channel in (0, 1))
     return float(red / green) if green > 0 else float("inf")

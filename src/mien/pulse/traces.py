@@ -31,9 +31,9 @@ COVERAGE = 0.5
 class Traces:
     """Evenly sampled, without gaps: the longest stretch of a window in which the face was seen.
 
-    `skin` (N, 3, 3) mean RGB of forehead, left and right cheek; `light` (N, 3) of the background, constant when there
-    is none; `motion` (N, 6): x, y and width of the face in face widths, pitch, yaw, roll in radians; `start` s, `rate`
-    Hz.
+    `skin` (N, R, 3) mean RGB of forehead, left and right cheek, of which two are enough; `light` (N, 3) of the
+    background, constant when there is none; `motion` (N, 6): x, y and width of the face in face widths, pitch, yaw,
+    roll in radians; `start` s, `rate` Hz.
     """
 
     start: float
@@ -54,33 +54,36 @@ def traces(window: Window) -> Traces | str:
     if len(times) < 2 or times.max() - times.min() < 0.95 * SHORTEST:
         return "too_short"
     skin = np.asarray(window.skin, dtype=np.float64)
-    seen = np.isfinite(skin[:, :3]).all(axis=(1, 2))
-    if seen.mean() < COVERAGE:
+    known = np.isfinite(skin[:, :3]).all(axis=2)
+    often = known.sum(axis=0) >= 0.8 * max(known.any(axis=1).sum(), 1)  # the picture's edge may cut one off
+    regions = np.flatnonzero(often)
+    seen = known[:, regions].all(axis=1)
+    if len(regions) < 2 or seen.mean() < COVERAGE:
         return "no_face"
     native = 1.0 / float(np.median(np.diff(np.sort(times))))
     mean_rate = (len(times) - 1) / (times.max() - times.min())
     if mean_rate < SLOWEST:
         return "low_rate"
-    light = float(np.median(skin[seen, :3, 1]))
+    light = float(np.median(skin[seen][:, regions, 1]))
     if not DARKEST <= light <= BRIGHTEST:
         return "too_dark" if light < DARKEST else "too_bright"
     rate = float(min(max(round(min(native, 2 * mean_rate)), 1), FASTEST))
-    return _even(window, skin, rate)
+    return _even(window, skin[:, regions], skin[:, 3], rate)
 
 
-def _even(window: Window, skin: np.ndarray, rate: float) -> Traces | str:
-    background = np.where(np.isfinite(skin[:, 3:]).all(axis=(1, 2), keepdims=True), skin[:, 3:], np.nan)
+def _even(window: Window, skin: np.ndarray, light: np.ndarray, rate: float) -> Traces | str:
     moves = np.concatenate([window.position, window.pose], axis=1).astype(np.float64)
-    known = np.concatenate([skin[:, :3].reshape(-1, 9), _filled(background[:, 0]), _filled(moves)], axis=1)
+    known = np.concatenate([_filled(light), _filled(moves), skin.reshape(len(skin), -1)], axis=1)
     even = signals.resample(window.times, known, rate)
     first, last = longest(even.seen)
     if (last - first) / rate < 0.95 * SHORTEST:
         return "no_face"
     values = even.values[first:last]
-    motion = values[:, 12:18].copy()
+    motion = values[:, 3:9].copy()
     motion[:, :3] /= max(float(np.median(motion[:, 2])), 1.0)
     motion[:, 3:] *= np.pi / 180
-    return Traces(even.start + first / rate, rate, values[:, :9].reshape(-1, 3, 3), values[:, 9:12], motion)
+    regions = values[:, 9:].reshape(len(values), -1, 3)
+    return Traces(even.start + first / rate, rate, regions, values[:, :3], motion)
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
