@@ -55,8 +55,8 @@ STRONGEST = 5.0
 """Intensities are 0..5: FACS's grades A to E at 1 to 5."""
 
 # our choice: the rate of the exponential prior, in two units at once, of which the larger counts: 1 for each grade, so
-# that what the measures hardly tell stays at a trace (grade A); and 1 for each standard deviation that a grade moves the
-# measures by, so that a unit that moves the face far has no advantage over one that moves it little.
+# that what the measures hardly tell stays at a trace (grade A); and 1 for each standard deviation that a grade moves
+# the measures by, so that a unit that moves the face far has no advantage over one that moves it little.
 RATE = 1.0
 # our choice: how far the iris wanders up and down, mm (13 degrees).
 GAZE_SPREAD = 2.5
