@@ -70,6 +70,7 @@ def keys(names: list[tuple[str, str, str]]) -> str:
 
 
 def class_keys(task: Task) -> str:
+    """The legend of a task's classes."""
     return keys([*((name, name, "") for name in task.classes), ("no reading", "none", "")])
 
 

@@ -53,6 +53,7 @@ def number(value: float | None, digits: int = 0, sign: bool = False) -> str:
 
 
 def percent(share: float | None) -> str:
+    """A share as people write it, 0.42 -> 42 %; an en dash where there is none."""
     return "\N{EN DASH}" if share is None or not math.isfinite(share) else f"{share:.0%}".replace("%", "\u202f%")
 
 
