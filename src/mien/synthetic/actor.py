@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mien.synthetic.action_units import unit
 from mien.synthetic.disturbances import Curve, Nod, Speech
 from mien.synthetic.identity import Identity
-from mien.synthetic.muscles import unit
 from mien.synthetic.physiology import Blinks, Pulse, Respiration
 
 

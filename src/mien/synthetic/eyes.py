@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mien.synthetic.action_units import ACTION_UNITS
 from mien.synthetic.head import Layout
 from mien.synthetic.identity import Identity
-from mien.synthetic.muscles import ACTION_UNITS
 
 BALL = 12.0   # mm, radius of the eyeball
 IRIS = 5.9    # mm, radius of the iris

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from mien.synthetic import eyes, hair, mouth
+from mien.synthetic.action_units import ACTION_UNITS, JAW
 from mien.synthetic.camera import Hits, View, trace
 from mien.synthetic.head import WRAP, Grid, layout, radius
 from mien.synthetic.identity import Identity
-from mien.synthetic.muscles import ACTION_UNITS, JAW, moves
+from mien.synthetic.muscles import moves
 from mien.synthetic.skin import texture
 
 SHAPE = Grid(1.25)                                        # of the geometry

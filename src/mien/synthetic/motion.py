@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mien.synthetic.action_units import ACTION_UNITS, GAPS, unit
 from mien.synthetic.actor import Actor
 from mien.synthetic.disturbances import curve
-from mien.synthetic.muscles import ACTION_UNITS, GAPS, unit
 from mien.synthetic.physiology import Rhythm, blinks, rhythm
 
 

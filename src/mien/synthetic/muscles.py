@@ -13,16 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mien.synthetic.action_units import ACTION_UNITS, JAW
 from mien.synthetic.head import Layout, both, bump, fold, sigmoid
-
-ACTION_UNITS = ("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU12", "AU14", "AU15", "AU17",
-                "AU20", "AU23", "AU24", "AU25", "AU26", "AU45")
-
-JAW = 15.0  # mm that the chin drops at AU26 = 5; our choice: a relaxed jaw, a third of the widest opening (AU27)
-
-
-# mm by which the lips part in the middle of the mouth for each step of intensity, as the moves below are written.
-GAPS = {"AU25": 1.5, "AU26": 0.14 * JAW, "AU10": 0.35, "AU09": 0.18}
 
 
 class Skin:
@@ -134,7 +126,7 @@ def _au12(s: Skin) -> None:
 def _au14(s: Skin) -> None:
     """Buccinator: the corners are drawn in and tighten; a dimple beside them, the skin beyond drawn towards them."""
     s.pair(s.at.mouth + 2, s.at.sto, 6, 7, fore=-3.0, up=0.8)
-    s.pair(s.at.mouth - 1, s.at.sto, 7, 6, out=2.2)
+    s.pair(s.at.mouth - 1, s.at.sto, 7, 6, out=0.8)
     s.pair(s.at.mouth + 17, s.at.sto, 8, 11, out=-3.0)
     s.furrow(both(s.x, s.y, s.at.mouth + 6, s.at.sto + 1, 2.0, 6), 2.2)
     thin = both(s.x, s.y, s.at.mouth * 0.75, s.at.sto, 7, 99)
@@ -252,12 +244,3 @@ def moves(x: np.ndarray, y: np.ndarray, place: Layout) -> np.ndarray:
         MOVES[name](skin)
         row[0], row[1] = skin.upper / 5, skin.lower / 5
     return out
-
-
-def unit(name: str) -> str:
-    """"AU1", "AU01", "au1" -> "AU01"; an error names the known ones."""
-    digits = name.upper().removeprefix("AU")
-    canonical = f"AU{int(digits):02d}" if digits.isdigit() else name
-    if canonical not in ACTION_UNITS:
-        raise ValueError(f"action unit: expected one of {', '.join(ACTION_UNITS)}, got {name!r}")
-    return canonical

@@ -13,9 +13,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from mien.synthetic.action_units import ACTION_UNITS
 from mien.synthetic.disturbances import Flicker, LightChange, Nod, brightness
 from mien.synthetic.motion import drift
-from mien.synthetic.muscles import ACTION_UNITS
 from mien.synthetic.physiology import SIGNATURE, Pulse, Respiration, Rhythm, rhythm
 from mien.synthetic.truth import ActorTruth, Truth
 from mien.types import Frame

@@ -9,12 +9,12 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from mien.synthetic.action_units import ACTION_UNITS, JAW
 from mien.synthetic.actor import Actor
 from mien.synthetic.camera import View
 from mien.synthetic.disturbances import Flicker, LightChange, Occlusion, brightness, curve
 from mien.synthetic.figure import Figure, Light, figure
 from mien.synthetic.motion import Motion, motion, parted
-from mien.synthetic.muscles import ACTION_UNITS, JAW
 from mien.synthetic.physiology import SIGNATURE
 from mien.synthetic.stage import Body, paste, room
 from mien.synthetic.truth import ActorTruth, Truth

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.synthetic.muscles import ACTION_UNITS
+from mien.synthetic.action_units import ACTION_UNITS
 
 
 @dataclass(frozen=True, eq=False)
