@@ -115,6 +115,8 @@ def test_a_neutral_face_from_the_first_seconds_holds_rows_back_and_sets_the_zero
     assert min(time for time, _ in late) >= 1.0
     assert [row.start for row in rows] == [row.start for row in free]
     assert rows[-1].aus[AU12] < 0.5 < free[-1].aus[AU12]
+    for one, other in zip(rows, free, strict=True):
+        assert np.array_equal(one.box, other.box)  # of its own time, however late it is told
 
 
 def test_a_recording_shorter_than_its_neutral_time_still_gives_rows(portrait):

@@ -207,7 +207,7 @@ class Stream:
         self.seconds["pulse"] += done - middle
         valence, arousal = task.affect(probs)
         return Emotion(
-            start=start, end=end, face=id_, state=state, box=person.box, task=task.name, probs=probs,
+            start=start, end=end, face=id_, state=state, box=person.box(end), task=task.name, probs=probs,
             label="" if reason else task.label(probs), confidence=0.0 if reason else float(probs.max()),
             valence=valence, arousal=arousal, aus=mean(step.aus), pose=mean(step.pose), gaze=mean(step.gaze),
             heart_rate=rate, reason=reason, latency=done - arrived)

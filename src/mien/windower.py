@@ -14,6 +14,7 @@ from .types import REGIONS, STATES, Face, State, Window
 # The columns of a row, in order, and how many each takes.
 _WIDTHS = {"skin": 3 * len(REGIONS), "position": 3, "aus": len(ACTION_UNITS), "pose": 3, "gaze": 2}
 _EDGES = np.cumsum([0, *_WIDTHS.values()])
+_BOX = slice(_EDGES[-1], _EDGES[-1] + 4)
 _COLUMNS = {name: slice(_EDGES[i], _EDGES[i + 1]) for i, name in enumerate(_WIDTHS)}
 
 _SPARE = 512  # rows: that many old ones are dropped at a time
@@ -34,7 +35,7 @@ class Windower:
     """Rows of one person in, windows out; action units are read from landmarks once a step.
 
     `neutral` s: the person's face over that long from its first sight is its neutral one, and nothing is read before;
-    0: the reader estimates it on line. `keep` s of the past, None: all of it (160 bytes a frame).
+    0: the reader estimates it on line. `keep` s of the past, None: all of it (180 bytes a frame).
     """
 
     def __init__(self, reader: facs.Reader, neutral: float = 0.0, keep: float | None = None) -> None:
@@ -42,19 +43,17 @@ class Windower:
         self._neutral = neutral
         self._keep = keep
         self._times = np.empty(_SPARE)
-        self._rows = np.empty((_SPARE, _EDGES[-1]), np.float32)
+        self._rows = np.empty((_SPARE, _BOX.stop), np.float32)
         self._states = np.empty(_SPARE, np.int8)
         self._count = 0
         self._pending: list[_Pending] = []
         self.frames_tracked = 0
         self.first = self.last = float("nan")  # of being tracked, s
-        self.box = np.full(4, np.nan)
-        self.score = 0.0
 
     def push(self, time: float, face: Face, size: tuple[int, int]) -> None:
         """One frame of this person; `size` width and height of the picture in px."""
         row = self._append(time, face.state)
-        self.box, self.score = face.box, face.score
+        self._rows[row, _BOX] = face.box
         if face.landmarks is None or face.skin is None:
             return
         self.frames_tracked += 1
@@ -99,6 +98,11 @@ class Windower:
         columns = {name: rows[:, part] for name, part in _COLUMNS.items()}
         columns["skin"] = columns["skin"].reshape(-1, len(REGIONS), 3)
         return Window(start=start, end=end, times=self._times[first:last], **columns)
+
+    def box(self, end: float) -> np.ndarray:
+        """(4,) px: where the face was in the last frame before `end`."""
+        row = max(int(np.searchsorted(self._times[: self._count], end)) - 1, 0)
+        return self._rows[row, _BOX].astype(float)
 
     def states(self, start: float, end: float) -> list[State]:
         """The state of every frame with start <= time < end."""
