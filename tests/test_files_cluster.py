@@ -34,7 +34,7 @@ def begun(job: Job) -> list[Path]:
 def cluster():
     import dask
 
-    quiet = {"dashboard_address": None, "silence_logs": 50}
+    quiet = {"dashboard_address": ":0", "silence_logs": 50}
     brisk = dask.config.set({"distributed.scheduler.allowed-failures": 1, "distributed.comm.timeouts.connect": "3s"})
     with brisk, distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as cluster:
         yield cluster
@@ -62,7 +62,7 @@ def test_a_file_that_kills_every_worker_of_a_cluster_is_one_failed_file(here, cl
 
 
 def test_a_cluster_of_one_worker_is_a_cluster(here):
-    quiet = {"dashboard_address": None, "silence_logs": 50}
+    quiet = {"dashboard_address": ":0", "silence_logs": 50}
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **quiet) as cluster:
         ended = pool.run(jobs(here, "a", "b"), fake_work.work, cluster=cluster.scheduler_address)
         assert str(os.getpid()) not in {outcome.note for _, outcome in ended}
@@ -70,7 +70,7 @@ def test_a_cluster_of_one_worker_is_a_cluster(here):
 
 def test_a_cluster_without_workers_is_waited_for_and_then_told(here, monkeypatch):
     monkeypatch.setattr(clusters, "PATIENCE", 2.0)
-    quiet = {"dashboard_address": None, "silence_logs": 50}
+    quiet = {"dashboard_address": ":0", "silence_logs": 50}
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **quiet) as cluster:
         ended = pool.run(jobs(here, "a", "slow", "b"), fake_work.work, cluster=cluster.scheduler_address)
         first = next(ended)[1]
