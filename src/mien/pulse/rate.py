@@ -32,6 +32,10 @@ LEAK = 1.0
 LAMP = 6.0
 """Times its noise floor: the background itself beats at this rate; noise does it at one rate in 400."""
 
+PALE, HINT = 0.7, 3.5
+"""Red over green, and times the background's noise floor: too pale to be sure that it is blood, and a hint that the
+wall does it, too. A coarse codec leaves no more than that of a flicker of 0.5 %."""
+
 BLAME = 0.7
 """Share of green's power that light and movement explain, from which on they are named as the reason that no pulse was
 found. People who nod or talk without a pulse show 0.8 and more, people at rest 0.4 to 0.6."""
@@ -65,7 +69,8 @@ def objection(evidence: Evidence, seconds: float) -> str:
     disturbed = "flicker" if evidence.lit >= evidence.moved else "motion"
     if not evidence.strength >= threshold(seconds):
         return disturbed if evidence.lit + evidence.moved > BLAME else "low_snr"
-    if evidence.lamp > LAMP or (evidence.light > LEAK and evidence.light >= evidence.motion):
+    pale = evidence.redness > PALE and evidence.lamp > HINT
+    if evidence.lamp > LAMP or pale or (evidence.light > LEAK and evidence.light >= evidence.motion):
         return "flicker"
     if evidence.motion > LEAK:
         return "motion"
