@@ -47,6 +47,7 @@ def write(path, codec="libx264", pix="yuv420p", pictures=None, count=60, size=(3
     with av.open(str(path), "w", options=container or {}) as out:
         stream = out.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt = size[0], size[1], pix
+        stream.codec_context.thread_count = 1  # with more, x264 writes another file each time
         if clock:
             stream.codec_context.time_base = clock
         matrix = stream_fields.pop("rotation", None)
@@ -166,6 +167,8 @@ def test_what_counts_as_variable(times, tick, variable):
 
 def test_a_gap_is_told_in_frames_and_seconds(tmp_path):
     stamps = [n if n < 30 else n + 6 for n in range(60)]
+    single = all_of(write(tmp_path / "b.mp4", stamps=[n + (n > 40) for n in range(60)]))[1]
+    assert "1 gap in the time stamps, as long as 1 frame (the longest 0.07 s)" in single.lost
     frames, source = all_of(write(tmp_path / "a.mp4", stamps=stamps))
     assert frames[30].time == pytest.approx(36 / 30)
     assert not source.variable_frame_rate
@@ -334,6 +337,18 @@ def test_in_order_increases_and_accounts_for_everything(stamps, ahead):
     assert all(stamps[n] == time for time, n in kept)
     assert tally.unstamped == sum(time is None or time != time for time in stamps)
     assert len(kept) + tally.backwards + tally.unstamped == len(stamps)
+
+
+def test_live_frames_are_not_held_back():
+    taken = []
+
+    def stamped():
+        for n in range(5):
+            taken.append(n)
+            yield float(n), n
+
+    assert next(in_order(stamped(), Tally(), ahead=False)) == (0.0, 0)
+    assert taken == [0]
 
 
 @given(st.lists(st.floats(-1e6, 1e6), unique=True), st.booleans())
@@ -597,6 +612,20 @@ def test_ahead_hands_on_errors_in_their_place():
     with pytest.raises(KeyError, match="later"):
         next(seen)
     ahead.close()
+
+
+def test_ahead_stops_soon_after_it_is_closed():
+    made = []
+
+    def items():
+        for n in range(100_000):
+            made.append(n)
+            yield n
+
+    ahead = Ahead(items(), 2, "mien-video test")
+    assert next(iter(ahead)) == 0
+    ahead.close()
+    assert len(made) < 100
 
 
 def test_ahead_live_keeps_the_newest():

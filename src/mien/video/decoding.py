@@ -30,8 +30,8 @@ SEEK_FROM = 30.0
 NO_TIMESTAMPS = 0x80
 """AVFMT_NOTIMESTAMPS of FFmpeg's avformat.h: a stream without a container."""
 
-TS_PACKETS = (188, 192, 204)
-"""Bytes of a transport packet: ISO 13818-1, with a time code (m2ts), with error correction."""
+TS_PACKETS = ((188, 0), (192, 4), (204, 0))
+"""Bytes of a transport packet, and where in it the sync byte 0x47 is: ISO 13818-1; m2ts; with error correction."""
 
 LATE = 1.0
 """s by which pictures may end before the container where its end may be that of its sound. Our choice."""
@@ -194,7 +194,7 @@ def _cut_short(container: InputContainer, stream: VideoStream, path: Path, tally
         return [f"the container announces {expected} frames, {found}: the file is cut short or damaged"]
     if container.format.name == "gif" and not _ends_like_gif(path):
         return ["the file has no end mark: it is cut short"]
-    if container.format.name == "mpegts" and all(path.stat().st_size % size for size in TS_PACKETS):
+    if container.format.name == "mpegts" and not _ends_with_a_packet(path):
         return ["the file ends in the middle of a packet: it is cut short"]
     end, sure = announced(container, stream)
     period = float(np.median(np.diff(tally.times))) if len(tally.times) > 1 else 0.0
@@ -208,6 +208,13 @@ def _ends_like_gif(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 1024))
         return file.read().rstrip(b"\0").endswith(b"\x3b")
+
+
+def _ends_with_a_packet(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    sizes = [size for size, sync in TS_PACKETS if set(head[sync::size]) == {0x47}]
+    return not sizes or path.stat().st_size % sizes[0] == 0
 
 
 def _nothing(name: str, stream: VideoStream, tally: Tally) -> str:
