@@ -317,8 +317,11 @@ def test_noise_has_no_confident_class() -> None:
     rng = np.random.default_rng(0)
     wild = facs.expression(rng.uniform(0, 5, (300, len(ACTION_UNITS))))
     assert np.median(wild.max(axis=1)) < 0.3
-    faint = facs.expression(rng.uniform(0, 0.8, (300, len(ACTION_UNITS))))
+    faint = facs.expression(rng.uniform(0, 0.5, (300, len(ACTION_UNITS))))
     assert (faint.argmax(axis=1) == EXPRESSION.classes.index("neutral")).mean() > 0.95
+    between = facs.expression(rng.uniform(0, 1, (300, len(ACTION_UNITS))))
+    between = np.delete(between, EXPRESSION.classes.index("neutral"), axis=1)
+    assert np.median(between.max(axis=1)) < 0.5
 
 
 def test_speech_alone_is_no_expression() -> None:

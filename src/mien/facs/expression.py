@@ -36,10 +36,12 @@ _UNLISTED_PRIOR = 0.1
 
 # The sensor, our choice: a unit at rest measures as an exponential with this mean (intensity), but for a share of
 # false alarms; an active unit measures as anything from 0 to 5, but for a share that geometry misses.
-_REST_MEAN = 0.35
+_REST_MEAN = 0.2
 _FALSE_ALARMS = 0.08
 _MISSES = 0.2
 _MISSES_OF = {"AU14": 0.5, "AU23": 0.5, "AU24": 0.4}  # small movements of the lips: docs/action_units.md
+# Units 1 and 4 lift and lower the same end of the brow: together they hide each other from geometry. our choice.
+_HIDDEN, _MISSES_HIDDEN = {"AU01": "AU04", "AU04": "AU01"}, 0.6
 
 # Blinks say nothing of the expression.
 _USED = np.array([unit != "AU45" for unit in ACTION_UNITS])
@@ -54,11 +56,21 @@ def _chances() -> np.ndarray:
         always, others = PROTOTYPES[name]
         for unit, chance in (dict.fromkeys(always, _NEARLY_ALL) | others).items():
             row[ACTION_UNITS.index(unit)] = chance
-    return rows[:, _USED]
+    return rows
+
+
+def _misses(chances: np.ndarray) -> np.ndarray:
+    """chances (K + 1, A) -> (K + 1, A): the share of active units that geometry does not see, under each class."""
+    rows = np.tile([_MISSES_OF.get(unit, _MISSES) for unit in ACTION_UNITS], (len(chances), 1))
+    for unit, other in _HIDDEN.items():
+        also = chances[:, ACTION_UNITS.index(other)]
+        column = rows[:, ACTION_UNITS.index(unit)]
+        column += also * (_MISSES_HIDDEN - column)
+    return rows
 
 
 _CHANCES = _chances()
-_MISS = np.array([_MISSES_OF.get(unit, _MISSES) for unit in ACTION_UNITS])[_USED]
+_MISS = _misses(_CHANCES)
 
 
 def expression(aus: np.ndarray) -> np.ndarray:
@@ -69,11 +81,11 @@ def expression(aus: np.ndarray) -> np.ndarray:
     aus = np.asarray(aus, dtype=np.float64)
     if aus.shape[-1:] != (len(ACTION_UNITS),):
         raise ValueError(f"expression: expected aus (..., {len(ACTION_UNITS)}), one an action unit, got {aus.shape}")
-    level = np.clip(aus[..., _USED], 0, 5)
+    level = np.clip(aus, 0, 5)[..., None, :]  # (..., 1, A)
     anything = 1 / 5
     rest = _FALSE_ALARMS * anything + (1 - _FALSE_ALARMS) * np.exp(-level / _REST_MEAN) / _REST_MEAN
-    active = _MISS * rest + (1 - _MISS) * anything
-    evidence = np.where(np.isnan(level), 1.0, active / rest)[..., None, :]  # (..., 1, A): unknown favours neither
+    evidence = _MISS + (1 - _MISS) * anything / rest  # (..., K + 1, A): how much likelier when active than at rest
+    evidence = np.where(np.isnan(level) | ~_USED, 1.0, evidence)  # the unknown favours neither
     logs = np.log(_CHANCES * evidence + 1 - _CHANCES).sum(axis=-1)
     logs[..., -1] += np.log(_UNLISTED_PRIOR)
     logs[..., :-1] += np.log((1 - _UNLISTED_PRIOR) / len(EXPRESSION.classes))

@@ -41,7 +41,7 @@ EFFECTS: dict[str, dict[str, float]] = {
     "AU23": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5,
              "corner_out": -1.5},
     "AU24": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": 0.5},
-    "AU25": {"lip_gap": 7, "lip_rise": 1, "philtrum": -1, "chin_lip": -4, "corner_rise": 1.5},
+    "AU25": {"lip_gap": 6, "lip_rise": 0.7, "philtrum": -0.7, "chin_lip": -3.5, "corner_rise": 1.2},
     "AU26": {"jaw": 12, "lip_rise": -1, "philtrum": 1.5, "chin_lip": 5, "corner_out": -1},
     "AU45": {"lid_upper": -5.2, "lid_lower": 1.8, "pouch": 1.2, "cheek": 1, "wing": 1, "brow_inner": 0.7,
              "brow_outer": 0.7},
@@ -65,8 +65,8 @@ GAZE_SPREAD = 2.5
 # (0.1-0.7 mm in a still face of 65 px between the eyes) and what the table leaves out. our choice.
 _NOISE = {
     "brow_inner": 0.7, "brow_outer": 0.7, "brow_apart": 0.5, "lid_upper": 0.4, "lid_lower": 0.3, "pouch": 0.4,
-    "cheek": 0.7, "wing": 0.8, "nose_width": 0.6, "philtrum": 0.9, "lip_upper": 0.6, "lip_gap": 0.8, "lip_lower": 0.8,
-    "chin_lip": 1.2, "corner_rise": 0.9, "corner_out": 1.0, "corner_depth": 0.8, "gaze_rise": 0.3,
+    "cheek": 0.7, "wing": 0.8, "nose_width": 0.6, "philtrum": 0.9, "lip_upper": 0.6, "lip_gap": 1.3, "lip_lower": 0.8,
+    "chin_lip": 0.9, "corner_rise": 0.9, "corner_out": 1.0, "corner_depth": 0.8, "gaze_rise": 0.3,
     "lip_rise": 0.8, "jaw": 1.5,
 }  # fmt: skip
 NOISE = np.array([_NOISE[name] for name in MEASURES])
