@@ -256,13 +256,15 @@ def test_colours_of_every_depth(tmp_path, codec, pix, colour):
 ])
 def test_a_file_that_is_cut_short(tmp_path, name, said):
     frames, source = all_of(cut(write(tmp_path / name, **FORMATS[name]), 0.6))
+    assert source.frames == len(frames)
+    if name == "mpeg2.mpg":
+        frames.pop()  # half a picture: FFmpeg conceals it and says nothing, and nor can we
     found = [number(frame.rgb) for frame in frames]
     assert 10 < len(frames) < 50
     assert found[:-3] == list(range(len(frames) - 3))  # the newest may stand without the ones before it (B frames)
     assert (np.diff(found) > 0).all()
     np.testing.assert_allclose([frame.time for frame in frames], np.array(found) / 30, atol=0.00101)
     assert said in source.lost
-    assert source.frames == len(frames)
 
 
 def test_an_mp4_that_is_cut_short(tmp_path):
