@@ -281,7 +281,7 @@ def test_a_long_smile_is_not_taken_for_neutral(face: np.ndarray) -> None:
 
 
 def test_a_real_smile_reads_happy_from_the_first_frame(smile: np.ndarray) -> None:
-    aus = facs.Reader().read(np.arange(150) / 15, np.repeat(smile[None], 150, 0), (512, 512)).aus
+    aus = facs.Reader().read(np.arange(450) / 15, np.repeat(smile[None], 450, 0), (512, 512)).aus
     probs = facs.expression(aus)
     for row in (0, -1):
         assert aus[row, AU["AU12"]] > 3

@@ -36,6 +36,9 @@ STEP = 1.0
 _SECOND = 1.0
 # our choice: the neutral may wander, with posture and distance, such that it forgets over a minute.
 _MEMORY = 60.0
+# our choice: the intensity (grade C) from which on a unit is surely no trait of the face at rest. Of a fainter one only
+# a part is taken out, or a mouth that is wide by nature would read as a faint smile for ever.
+_CLEAR = 3.0
 # our choice: a given neutral is as uncertain as a few frames leave it, in units of the noise of one frame.
 _GIVEN = 0.5
 # our choice: what a turn of 20 degrees does to a measure of an unmoved face, in units of the noise of one frame: by
@@ -84,13 +87,20 @@ class Neutral:
 
     def open(self, measured: np.ndarray) -> np.ndarray:
         """measured (T, M) mm -> (T,) 0 where the eyes are closed, 1 where the mesh sees what is in them."""
-        share = (measured[:, _UPPER] - measured[:, _LOWER]) / (self.mean[_UPPER, 0] - self.mean[_LOWER, 0])
+        share = (measured[:, _UPPER] - measured[:, _LOWER]) / self.aperture
         return np.clip((share - _SHUT) / (_OPEN - _SHUT), 0, 1)
+
+    @property
+    def aperture(self) -> float:
+        """mm between the lids of this person's open eyes."""
+        return float(self.mean[_UPPER, 0] - self.mean[_LOWER, 0])
 
     def learn(self, measured: np.ndarray, pose: np.ndarray, intensities: np.ndarray, share: float) -> None:
         """One step: measured (T, M) mm, pose (T, 3) degrees, intensities (T, A + 1) read from them, share 0..1 seen."""
         explained = (MATRIX @ intensities[:, :, None])[:, :, 0]
-        rest = np.median(measured - explained, axis=0)
+        clear = intensities * np.minimum((intensities / _CLEAR) ** 2, 1)
+        clear[:, -1] = intensities[:, -1]
+        rest = np.median(measured - (MATRIX @ clear[:, :, None])[:, :, 0], axis=0)
         doubt = ((_SECOND * NOISE) ** 2 + np.median(explained**2, axis=0)) / max(share, 1e-3)
         if not self.fixed:
             self.covariance[:, 0, 0] += (_SECOND * NOISE / _MEMORY) ** 2

@@ -10,10 +10,10 @@ from ..tasks import ACTION_UNITS
 from .head import angles, head_frame
 from .measures import POINTS, measures
 from .neutral import STEP, Neutral
-from .units import STRONGEST, solve
+from .units import CLOSURE, SLIT, STRONGEST, solve
 
 LANDMARKS = 478
-_TIGHT = ACTION_UNITS.index("AU07")
+_TIGHT, _SHUT = ACTION_UNITS.index("AU07"), ACTION_UNITS.index("AU45")
 # our choice: beyond these angles (degrees) half of the face is hidden and the mesh invents it (docs/action_units.md).
 FURTHEST_YAW, FURTHEST_PITCH = 40.0, 35.0
 # our choice: where more than this share of the landmarks lies outside the picture, the mesh invents too much of a face.
@@ -88,9 +88,10 @@ class Reader:
         intensities = solve(*self.neutral.deviation(measured, pose))
         self._held.append((times, measured, pose, intensities))
         shown = self.neutral.open(measured)
-        aus = np.minimum(intensities[:, : len(ACTION_UNITS)], STRONGEST)
+        aus = intensities[:, : len(ACTION_UNITS)].copy()
         aus[:, _TIGHT] *= shown  # a closed eye does not show whether its lids are tight
-        return aus, shown
+        aus[:, _SHUT] *= CLOSURE / max(self.neutral.aperture - SLIT, CLOSURE / 2)  # 5 is closed, however small the eye
+        return np.minimum(aus, STRONGEST), shown
 
     def _learn(self) -> None:
         times, measured, pose, intensities = (np.concatenate(rows) for rows in zip(*self._held, strict=True))

@@ -37,7 +37,7 @@ EFFECTS: dict[str, dict[str, float]] = {
     "AU14": {"corner_depth": 2.5, "corner_out": 0.5, "lip_upper": -0.7, "lip_lower": -0.7},
     "AU15": {"corner_rise": -5, "corner_out": -1, "corner_depth": -1.5},
     "AU17": {"lip_rise": 2, "philtrum": -1.5, "lip_upper": -0.8, "chin_lip": 1, "jaw": -3, "corner_rise": -1.8},
-    "AU20": {"corner_out": 5, "corner_depth": 1, "lip_upper": -1, "lip_lower": -1.2},
+    "AU20": {"corner_out": 5, "corner_depth": 1, "lip_upper": -1.4, "lip_lower": -1.6},
     "AU23": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5,
              "corner_out": -1.5},
     "AU24": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": 0.5},
@@ -50,6 +50,11 @@ EFFECTS: dict[str, dict[str, float]] = {
 # vertical gaze changes in man and monkey, J. Neurophysiol. 60:1227-1252 (10.1152/jn.1988.60.4.1227). mm for each mm
 # that the iris rises.
 GAZE_EFFECT = {"gaze_rise": 1.0, "lid_upper": 1.0, "lid_lower": 0.4}
+
+CLOSURE = EFFECTS["AU45"]["lid_lower"] - EFFECTS["AU45"]["lid_upper"]
+"""mm by which the lids of a face of average size approach each other when they close."""
+# our choice: mm that the mesh leaves between closed lids (1.2-1.9 in three blinks of real faces).
+SLIT = 1.3
 
 STRONGEST = 5.0
 """Intensities are 0..5: FACS's grades A to E at 1 to 5."""
