@@ -620,7 +620,7 @@ def test_ahead_stops_soon_after_it_is_closed():
     made = []
 
     def items():
-        for n in range(100_000):
+        for n in range(2_000):
             made.append(n)
             yield n
 
