@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import tiny_films
+from dask_processes import cluster
 from mien import cli, doctor, files, summary
 from mien.files import FORMATS
 
@@ -173,18 +174,17 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, rounds, count):
 
 
 def test_a_cluster_of_two_workers_one_killed_midway(tmp_path, good, rounds):
-    distributed = pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
+    pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
     for n in range(4):
         tiny_films.film(tmp_path / f"{n}.mp4", 2.0 + n, rounds)
     (tmp_path / "bad.mp4").write_text("no video")
-    quiet = {"dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as cluster:
-        command = [*MIEN, "analyze", ".", "--out", "out", "--cluster", cluster.scheduler_address]
+    with cluster(2) as running:
+        command = [*MIEN, "analyze", ".", "--out", "out", "--cluster", running.address]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob("out/*/done.json")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+        running.workers[0].kill()
         output, errors = process.communicate(timeout=90)
     assert process.returncode == 1, errors
     rows = manifest(tmp_path / "out")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 import fake_work
+from dask_processes import cluster
 from mien import files
 from mien.files import Job, Options, Outcome, pool
 
-distributed = pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
-from mien.files import cluster as clusters  # noqa: E402
+pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
+from mien.files import cluster as clusters
 
 
 @pytest.fixture
@@ -26,59 +25,48 @@ def jobs(here: Path, *names: str) -> list[Job]:
     return [Job(str(here / name), str(here / "out" / name), Options()) for name in names]
 
 
-def begun(job: Job) -> list[Path]:
-    return sorted(Path(job.folder).glob("begun-*"))
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    import dask
-
-    quiet = {"dashboard_address": ":0", "silence_logs": 50}
-    brisk = dask.config.set({"distributed.scheduler.allowed-failures": 1, "distributed.comm.timeouts.connect": "3s"})
-    with brisk, distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as cluster:
-        yield cluster
-
-
-def test_a_cluster_whose_worker_is_killed_midway_finishes_every_file(here, cluster):
+def test_a_cluster_whose_worker_is_killed_midway_finishes_every_file(here):
     todo = jobs(here, *(f"slow{n}" for n in range(4)))
     outcomes: dict[str, Outcome] = {}
-    for job, outcome in pool.run(todo, fake_work.work, cluster=cluster.scheduler_address):
-        if not outcomes:
-            busy = [path.read_text() for other in todo for path in begun(other) if other.path != job.path]
-            os.kill(int(next(pid for pid in [*busy, outcome.note] if pid)), signal.SIGKILL)
-        outcomes[Path(job.path).name] = outcome
+    with cluster(2) as running:
+        for job, outcome in pool.run(todo, fake_work.work, cluster=running.address):
+            if not outcomes:
+                running.workers[0].kill()
+            outcomes[Path(job.path).name] = outcome
     assert {name: outcome.status for name, outcome in outcomes.items()} == dict.fromkeys(sorted(outcomes), "ok")
     assert len(outcomes) == 4
-    assert len({path.read_text() for job in todo for path in begun(job)}) >= 2
-    assert str(os.getpid()) not in {outcome.note for outcome in outcomes.values()}
+    assert {outcome.note for outcome in outcomes.values()} <= {str(worker.pid) for worker in running.workers}
+    assert str(running.workers[1].pid) in {outcome.note for outcome in outcomes.values()}
 
 
-def test_a_file_that_kills_every_worker_of_a_cluster_is_one_failed_file(here, cluster):
+def test_a_file_that_kills_every_worker_of_a_cluster_is_one_failed_file(here):
     todo = jobs(here, "a", "kill", "kill2", "slow", "slow2", "d")
-    outcomes = {Path(job.path).name: outcome.status
-                for job, outcome in pool.run(todo, fake_work.work, cluster=cluster.scheduler_address)}
+    with cluster(2, nanny=True) as running:
+        ended = pool.run(todo, fake_work.work, cluster=running.address)
+        outcomes = {Path(job.path).name: outcome.status for job, outcome in ended}
     assert outcomes == {"a": "ok", "kill": "failed", "kill2": "failed", "slow": "ok", "slow2": "ok", "d": "ok"}
 
 
-def test_a_cluster_of_one_worker_is_a_cluster(here):
-    quiet = {"dashboard_address": ":0", "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **quiet) as cluster:
-        ended = pool.run(jobs(here, "a", "b"), fake_work.work, cluster=cluster.scheduler_address)
-        assert str(os.getpid()) not in {outcome.note for _, outcome in ended}
-
-
-def test_a_cluster_without_workers_is_waited_for_and_then_told(here, monkeypatch):
-    monkeypatch.setattr(clusters, "PATIENCE", 2.0)
-    quiet = {"dashboard_address": ":0", "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **quiet) as cluster:
-        ended = pool.run(jobs(here, "a", "slow", "b"), fake_work.work, cluster=cluster.scheduler_address)
+def test_a_cluster_of_one_worker_is_a_cluster_and_without_it_is_waited_for_and_then_told(here, monkeypatch):
+    with cluster(1) as running:
+        ended = pool.run(jobs(here, "slow1", "slow2", "slow3"), fake_work.work, cluster=running.address)
         first = next(ended)[1]
-        cluster.scale(0)
-        outcomes = [first, *(outcome for _, outcome in ended)]
-    assert len(outcomes) == 3
-    assert outcomes[0].status == "ok"
-    assert "expected a worker in the cluster, got none for 2 s" in outcomes[-1].reason
+        monkeypatch.setattr(clusters, "PATIENCE", 2.0)
+        running.workers[0].kill()
+        others = [outcome for _, outcome in ended]
+    assert first.note == str(running.workers[0].pid)
+    assert [outcome.status for outcome in others] == ["failed"] * 2
+    assert all("expected a worker in the cluster, got none for 2 s" in outcome.reason for outcome in others)
+
+
+def test_a_cluster_whose_scheduler_dies_is_told(here):
+    with cluster(1) as running:
+        ended = pool.run(jobs(here, "slow1", "slow2", "slow3"), fake_work.work, cluster=running.address)
+        assert next(ended)[1].status == "ok"
+        running.scheduler.kill()
+        others = [outcome for _, outcome in ended]
+    assert [outcome.status for outcome in others] == ["failed"] * 2
+    assert all("expected the Dask cluster to stay, got a lost connection" in outcome.reason for outcome in others)
 
 
 def test_no_scheduler_there_is_said_in_words(here, monkeypatch):
