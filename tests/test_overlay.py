@@ -99,6 +99,20 @@ def test_a_blurred_face_is_gone_in_every_frame(tmp_path):
     assert sharpness(frames(source)[5][1][90:150, 55:90]) > 40
 
 
+def test_a_face_is_covered_where_it_was_in_every_frame_however_far_apart_the_rows(tmp_path):
+    source = clip(tmp_path / "in.mkv")
+    talk = told()
+    times = np.array(TIMES)
+    boxes = np.stack([[left(t), 90, left(t) + 60, 150] for t in times]).astype(float)
+    wrong = tuple(replace(row, box=row.box + [150, 0, 150, 0]) for row in talk.emotions)  # rows beside the face
+    people = tuple(replace(person, times=times, boxes=boxes) for person in talk.faces)
+    for rows in (wrong, ()):
+        overlay.write(source, Timeline(rows, people, talk.source), tmp_path / "out.mp4", blur=True)
+        for time, rgb in frames(tmp_path / "out.mp4"):
+            edge = round(left(time))
+            assert sharpness(rgb[90:150, edge + 5:edge + 55]) < 10, time
+
+
 def test_sound_is_kept_in_step_and_left_out_with_blur(tmp_path):
     source = clip(tmp_path / "in.mp4", sound=True, start=1.5)
     overlay.write(source, told(), tmp_path / "out.mp4")
@@ -155,7 +169,7 @@ def test_words():
 
 def test_boxes_beyond_the_picture_and_small_pictures():
     talk = timeline(people=1, seconds=5, abstains=False)
-    people = {0: overlay._journey(next(iter(talk.tracks.values())))}
+    people = overlay.journeys(talk)
     for shape in ((8, 8), (60, 2000), (2000, 60), (1, 1)):
         overlay.draw(np.zeros((*shape, 3), np.uint8), people, 1.0, blur=True)
 

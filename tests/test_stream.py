@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mien import analysis, video
-from mien.stream import Settings, Smoother, Stream, abstention, mean, neutral_seconds
+from mien.settings import Settings, neutral_seconds
+from mien.stream import Smoother, Stream, abstention, mean
 from mien.tasks import ACTION_UNITS, EXPRESSION
 from mien.types import Frame, Window
-from mien.windower import Windower
 
 AU12 = ACTION_UNITS.index("AU12")
 
@@ -24,9 +24,9 @@ def portrait():
     return cv2.resize(np.ascontiguousarray(data.astronaut()[:300, 60:360]), (240, 240), interpolation=cv2.INTER_AREA)
 
 
-def film(portrait, seconds=3.0, fps=20.0, there=lambda t: True, times=None):
+def film(portrait, seconds=3.0, fps=20.0, there=lambda t: True, times=None, wall=0):
     """Frames of a portrait that drifts by 10 px before a patterned wall; where it is not `there`, only the wall."""
-    wall = np.kron(np.random.default_rng(0).integers(60, 200, (12, 16, 1), np.uint8), np.ones((40, 40, 3), np.uint8))
+    wall = np.kron(np.random.default_rng(wall).integers(60, 200, (12, 16, 1), np.uint8), np.ones((40, 40, 3), np.uint8))
     for time in np.arange(0, seconds, 1 / fps) if times is None else times:
         rgb = wall.copy()
         if there(time):
@@ -147,9 +147,43 @@ def test_live_memory_is_bounded(portrait):
     with Stream(settings=Settings(duration=2.0, pictures=False)) as stream:
         for i in range(800):
             stream.push(Frame(i / 80, still))
-    person: Windower = stream.people[1]
+    person = stream.people[1].seen
     assert len(person._times) == 1024
     assert 4 < person.window(0, 100).times[0] < 9
+
+
+def shots(portrait, lengths):
+    """A film of cuts: in each shot another wall; time, frame and the number of the shot."""
+    start = 0.0
+    for number, length in enumerate(lengths):
+        for frame in film(portrait, seconds=length, wall=number):
+            yield Frame(start + frame.time, frame.rgb)
+        start += length
+
+
+def test_a_cut_in_mid_step_loses_nobody(portrait):
+    rows, stream = run(shots(portrait, [0.9, 0.4, 0.4, 0.8]))
+    assert {row.face for row in rows} == {1, 2, 3, 4}
+    for face in (1, 2, 3, 4):
+        mine = [row for row in rows if row.face == face]
+        assert any(not row.abstained for row in mine)
+    assert [row.start for row in rows if row.face == 1] == [0.0, 0.5]
+    assert set(stream.people) == {4}  # live: who is gone for good is forgotten
+
+
+def test_a_recording_keeps_who_left_closely_packed(portrait):
+    with Stream(settings=Settings(), keep_all=True) as stream:
+        rows = [row for frame in shots(portrait, [0.8, 0.6, 0.6]) for row in stream.push(frame)] + stream.close()
+    assert set(stream.people) == {1, 2, 3} == {row.face for row in rows}
+    for known in stream.people.values():
+        assert not known.seen.unread
+    assert len(stream.people[1].seen._times) == stream.people[1].seen._count
+
+
+def test_a_face_that_the_edge_cuts_says_so(portrait):
+    frames = [Frame(f.time, f.rgb[:, 325:].copy()) for f in film(portrait, seconds=2)]  # a third of the face is outside
+    rows, _ = run(frames)
+    assert {row.reason for row in rows if row.state == "tracked"} == {"cut_off"}
 
 
 def test_time_must_go_forward(portrait):
@@ -215,7 +249,9 @@ def test_abstention_names_what_hides_the_face():
 
     assert abstention(step(), ["tracked"] * 10) == ""
     assert abstention(step(level=5), ["tracked"] * 10) == "too_dark"
-    assert abstention(step(yaw=60), ["tracked"] * 10) == "turned_away"
+    unread = {"aus": np.full((10, len(ACTION_UNITS)), np.nan)}
+    assert abstention(replace(step(yaw=60), **unread), ["tracked"] * 10) == "turned_away"
+    assert abstention(replace(step(yaw=5), **unread), ["tracked"] * 10) == "cut_off"
     assert abstention(step(seen=3), ["tracked"] * 3 + ["lost"] * 7) == "no_face"
     assert abstention(replace(step(), end=0.6), []) == "no_face"
 

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analysis import analyze
-    from .stream import Settings, Stream
+    from .settings import Settings
+    from .stream import Stream
+    from .summary import Summary
     from .timeline import Timeline
     from .types import Emotion, Face, Frame, Person, Reading, Signal, Source, Window
 
 _HOMES = {
-    "analyze": "analysis", "Settings": "stream", "Stream": "stream", "Timeline": "timeline",
+    "analyze": "analysis", "Settings": "settings", "Stream": "stream", "Summary": "summary", "Timeline": "timeline",
     **dict.fromkeys(("Emotion", "Face", "Frame", "Person", "Reading", "Signal", "Source", "Window"), "types"),
 }
 
-__all__ = ["Emotion", "Face", "Frame", "Person", "Reading", "Settings", "Signal", "Source", "Stream", "Timeline",
-           "Window", "analyze"]
+__all__ = ["Emotion", "Face", "Frame", "Person", "Reading", "Settings", "Signal", "Source", "Stream", "Summary",
+           "Timeline", "Window", "analyze"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,10 +12,10 @@ import numpy as np
 
 from . import facs, pulse, video
 from .face import Finder, MediapipeFinder, Region, TaskFinder
-from .stream import Model, Settings, Stream, mean, neutral_seconds
+from .settings import Settings, neutral_seconds
+from .stream import Model, Stream, mean
 from .timeline import Timeline
 from .types import Emotion, Person
-from .windower import Windower
 
 _LIBRARIES = ("mien", "mediapipe", "av", "numpy", "scipy", "opencv-contrib-python")
 
@@ -61,12 +61,13 @@ def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] 
 
 def _person(stream: Stream, id_: int, emotions: list[Emotion]) -> Person:
     """One person over the whole recording."""
-    seen: Windower = stream.people[id_]
+    seen = stream.people[id_].seen
     whole = seen.window(-np.inf, np.inf)
     rows = [row for row in emotions if row.face == id_ and not row.abstained]
     classes = len(stream.model.task.classes)
     probs = np.mean([row.probs for row in rows], axis=0) if rows else np.full(classes, np.nan)
     valence, arousal = stream.model.task.affect(probs)
+    times, boxes = seen.path()
     started = clock.perf_counter()
     vitals = pulse.vitals(whole)
     stream.seconds["pulse"] += clock.perf_counter() - started
@@ -75,7 +76,8 @@ def _person(stream: Stream, id_: int, emotions: list[Emotion]) -> Person:
         id=id_, coverage=seen.frames_tracked / stream.frames, first=seen.first, last=seen.last,
         task=stream.model.task.name, expression=probs, valence=valence, arousal=arousal, aus=mean(whole.aus),
         pose=mean(whole.pose), gaze=mean(whole.gaze), heart_rate=vitals.heart_rate, respiration=vitals.respiration,
-        blink_rate=blinks, hrv=vitals.hrv, pulse=vitals.waveform, picture=stream.pictures.get(id_, (0.0, None))[1])
+        blink_rate=blinks, hrv=vitals.hrv, pulse=vitals.waveform, picture=stream.people[id_].picture,
+        times=times, boxes=boxes)
 
 
 def _model(settings: Settings) -> Model | None:

@@ -28,19 +28,19 @@ COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 9
 
 ENCODERS = ("libx264", "h264", "mpeg4")
 LINGER = 0.5
-"""s that a blurred face stays covered before its first and after its last row. Our choice: one step of rows."""
+"""s that a blurred face stays covered before it was first and after it was last seen; it is found a moment late."""
 
 
 @dataclass(frozen=True, eq=False)
 class Journey:
-    """Where a person's face was: boxes (N, 4) px at `times` (N,) s, of the rows in which it was not lost."""
+    """Where a person's face was: boxes (N, 4) px at `times` (N,) s; `track` their rows, None where there are none."""
 
-    track: Track
+    track: Track | None
     times: np.ndarray
     boxes: np.ndarray
 
     def box(self, time: float) -> np.ndarray:
-        """(4,) px, linear between rows and still beyond them."""
+        """(4,) px, linear between times and still beyond them."""
         return np.array([np.interp(time, self.times, self.boxes[:, i]) for i in range(4)])
 
 
@@ -48,14 +48,15 @@ def write(video_path: str | Path, timeline: Timeline, out_path: str | Path, blur
           progress: Callable[[float], None] | None = None) -> None:
     """Write the annotated video, whole or not at all; the format is that of `out_path`'s suffix, such as .mp4.
 
-    Boxes move in a straight line from one row to the next. With `blur` every face that was found is covered, also
-    through the gaps between its rows; one that was never found is not. Sound is copied where the format can hold it
-    and left out with `blur`, for a voice shows who speaks. `progress` is called with 0..1 now and then.
+    Boxes are those of every frame, where the timeline has them; else they move in a straight line from row to row. With
+    `blur` every face that was found is covered, also through gaps; one that was never found is not. Sound is copied
+    where the format can hold it and left out with `blur`, for a voice shows who speaks. `progress` is called with 0..1
+    now and then.
 
     Raises video.VideoError for a recording that cannot be read, ValueError for a format that holds no video, OSError
     where it cannot be written.
     """
-    people = {face: _journey(track) for face, track in timeline.tracks.items()}
+    people = journeys(timeline)
     with (writing.replacing(out_path) as temporary, video.read(video_path) as frames,
           _open(temporary, Path(out_path)) as out, av.open(str(video_path)) as original):
         picture = _picture_stream(out, frames.width, frames.height, timeline.source.fps_mean)
@@ -77,18 +78,25 @@ def draw(rgb: np.ndarray, people: dict[int, Journey], time: float, blur: bool = 
     """Draw, in place on rgb uint8 (H, W, 3), what is known of everyone at `time` s."""
     if blur:  # everyone first, so that no cover hides another's words
         for journey in people.values():
-            if journey.track.begin[0] - LINGER <= time <= journey.track.end[-1] + LINGER:
+            if journey.times[0] - LINGER <= time <= journey.times[-1] + LINGER:
                 privacy.hide(rgb, journey.box(time))
     for journey in people.values():
-        row = journey.track.at(time)
+        row = None if journey.track is None else journey.track.at(time)
         if row is not None and row.state != "lost":
             _annotate(rgb, journey.box(time), row)
 
 
-def _journey(track: Track) -> Journey:
-    seen = [row for row in track.rows if row.state != "lost"] or list(track.rows)
-    # A row's box is where the face was at the row's end.
-    return Journey(track, np.array([row.end for row in seen]), np.array([row.box for row in seen]))
+def journeys(timeline: Timeline) -> dict[int, Journey]:
+    """Everybody's way through the picture: frame by frame for people who carry it, else from the ends of their rows."""
+    found = {}
+    for face, track in timeline.tracks.items():
+        seen = [row for row in track.rows if row.state != "lost"] or list(track.rows)
+        # A row's box is where the face was at the row's end.
+        found[face] = Journey(track, np.array([row.end for row in seen]), np.array([row.box for row in seen]))
+    for person in timeline.faces:
+        if person.times is not None and person.boxes is not None and len(person.times):
+            found[person.id] = Journey(timeline.tracks.get(person.id), person.times, person.boxes)
+    return found
 
 
 def words(row: Emotion) -> tuple[str, str]:
@@ -100,7 +108,7 @@ def words(row: Emotion) -> tuple[str, str]:
 
 
 def _plain(reason: str) -> str:
-    return {"low_snr": "too weak", "low_rate": "too few frames", "disagree": "methods disagree"}.get(
+    return {"low_snr": "too weak", "low_rate": "too few frames", "disagree": "regions disagree"}.get(
         reason, reason.replace("_", " "))
 
 

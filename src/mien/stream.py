@@ -7,59 +7,20 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from . import facs, pulse
 from .face import Finder, Tracker
+from .settings import Settings, neutral_seconds
 from .tasks import EXPRESSION, Task
 from .types import Emotion, Face, Frame, Reading, Window
 from .windower import Windower
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user may choose. `step`, `duration`, `latency`, `smoothing` in s.
-
-    step: how often a row comes; duration: how far back the pulse looks; latency: how long a row waits for what comes
-    after it; smoothing: time constant of the expression's smoothing; neutral: '' to estimate a person's neutral face on
-    line, 'first:5s', or the path of a picture; faces: the most people followed; pictures: keep the best view of each;
-    face_model: a .task file for mediapipe's newer API instead of the built-in models.
-    """
-
-    step: float = 0.5
-    duration: float = 20.0
-    latency: float = 0.0
-    smoothing: float = 0.5  # our choice: expressions last 0.5 to 4 s (Ekman 2003); shorter flicker is noise
-    neutral: str = ""
-    faces: int = 8
-    pictures: bool = True
-    model: str = "facs"
-    face_model: str = ""
-
-    def __post_init__(self) -> None:
-        for name, low in (("step", 0.02), ("duration", 1.0), ("faces", 1)):
-            if not getattr(self, name) >= low:
-                raise ValueError(f"{name}: expected {low} or more, got {getattr(self, name)}")
-        for name in ("latency", "smoothing"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}: expected 0 or more seconds, got {getattr(self, name)}")
-        neutral_seconds(self.neutral)
-
-
-def neutral_seconds(neutral: str) -> float:
-    """'first:5s' -> 5.0; 0.0 for anything that is not of this form (a picture's path, or nothing)."""
-    if not neutral.startswith("first:"):
-        return 0.0
-    try:
-        seconds = float(neutral.removeprefix("first:").removesuffix("s"))
-    except ValueError:
-        seconds = float("nan")
-    if not 0 < seconds < 3600:
-        raise ValueError(f"neutral: expected first:<seconds>s, such as first:5s, or a picture's path, got {neutral!r}")
-    return seconds
+PICTURES = 50
+"""People who have left a recording and whose picture is kept, the longest seen; a film may have thousands of shots."""
 
 
 class Model(Protocol):
@@ -101,9 +62,24 @@ class Smoother:
         return self._value
 
 
+@dataclass(eq=False)
+class Known:
+    """One person in a stream: what was seen, from `first` to `last` s, and the steps `held` back for a neutral face."""
+
+    seen: Windower
+    smoother: Smoother
+    first: float
+    last: float = 0.0
+    held: list[tuple[float, float]] = field(default_factory=list)
+    worth: float = 0.0
+    picture: np.ndarray | None = None
+    gone: bool = False
+
+
 class Stream:
     """Push frames, get rows. `with Stream() as stream: for frame in video.webcam(): stream.push(frame)`.
 
+    Leaving the `with` frees the tracker; close() first gives the rows of the last, shorter step.
     Rows of the step [k step, (k+1) step) come with the first frame at or after its end plus `latency`, for everybody
     known then. `keep_all`: remember each person's whole recording (for a file); otherwise the last `duration` s.
     """
@@ -113,15 +89,12 @@ class Stream:
         self.settings = settings or Settings()
         self.model = model or Prototypes()
         self.tracker = Tracker(finder, faces=self.settings.faces)
-        self.people: dict[int, Windower] = {}
-        self.pictures: dict[int, tuple[float, np.ndarray]] = {}
+        self.people: dict[int, Known] = {}
         self.seconds = {"track": 0.0, "pulse": 0.0, "model": 0.0}
         self.frames = 0
         self._neutral = neutral
-        self._keep = None if keep_all else self.settings.duration + self.settings.latency + 2 * self.settings.step
-        self._smoothers: dict[int, Smoother] = {}
+        self._keep_all = keep_all
         self._steps = 0  # finished
-        self._held: dict[int, list[tuple[float, float]]] = {}  # steps that wait for a person's neutral face
         self._last: tuple[Frame, list[Face]] | None = None
 
     def __enter__(self) -> Stream:
@@ -145,8 +118,10 @@ class Stream:
         size = frame.rgb.shape[1], frame.rgb.shape[0]
         for face in faces:
             if face.id not in self.people:
-                self.people[face.id] = self._meet()
-            self.people[face.id].push(frame.time, face, size)
+                self.people[face.id] = self._meet(frame.time)
+            person = self.people[face.id]
+            person.seen.push(frame.time, face, size)
+            person.last = frame.time
         self._last = frame, faces
         self.frames += 1
         return rows
@@ -155,40 +130,60 @@ class Stream:
         """No more frames: the rows of the last, shorter step and all that was held back."""
         rows: list[Emotion] = []
         if self._last is not None:
-            end = np.nextafter(self._last[0].time, np.inf)
+            end = float(np.nextafter(self._last[0].time, np.inf))
             while end > self._steps * self.settings.step:
                 rows += self._finish(min((self._steps + 1) * self.settings.step, end), clock.perf_counter())
-            for person in list(self._held):
-                rows += self._release(person, end, clock.perf_counter())
+            for id_ in [id_ for id_, person in self.people.items() if person.held]:
+                rows += self._release(id_, end, clock.perf_counter())
         return rows
 
-    def _meet(self) -> Windower:
-        return Windower(facs.Reader(neutral=self._neutral), neutral_seconds(self.settings.neutral), self._keep)
+    def _meet(self, time: float) -> Known:
+        keep = None if self._keep_all else self.settings.duration + self.settings.latency + 2 * self.settings.step
+        seen = Windower(facs.Reader(neutral=self._neutral), neutral_seconds(self.settings.neutral), keep)
+        return Known(seen, Smoother(self.settings.smoothing), first=time)
 
     def _finish(self, end: float, arrived: float) -> list[Emotion]:
-        """End the step that is under way and read everybody."""
+        """End the step that is under way and read everybody who was known in it."""
         start = self._steps * self.settings.step
         self._steps += 1
-        known = {face.id for face in self._last[1]} if self._last else set()
         self._keep_pictures()
+        here = {face.id for face in self._last[1]} if self._last else set()
         rows: list[Emotion] = []
-        for id_ in sorted(known):
-            self._held.setdefault(id_, []).append((start, end))
-            if self.people[id_].ready(end):
+        for id_, person in sorted(self.people.items()):
+            if person.gone or person.first >= end:
+                continue
+            person.held.append((start, end))
+            gone = id_ not in here and person.last < end  # a scene cut, or too long away: this id never comes back
+            if gone or person.seen.ready(end):
                 rows += self._release(id_, end + self.settings.latency, arrived)
+            if gone:
+                self._part(id_)
         return rows
 
     def _release(self, id_: int, until: float, arrived: float) -> list[Emotion]:
         person = self.people[id_]
         started = clock.perf_counter()
-        person.read()
+        person.seen.read()
         self.seconds["model"] += clock.perf_counter() - started
-        rows = [self._row(id_, start, end, arrived) for start, end in self._held.pop(id_)]
-        person.forget(until)
+        rows = [self._row(id_, start, end, arrived) for start, end in person.held]
+        person.held.clear()
+        person.seen.forget(until)
         return rows
 
+    def _part(self, id_: int) -> None:
+        """Somebody will not come back: live, they are forgotten; of a recording, what was seen is kept and packed."""
+        if not self._keep_all:
+            del self.people[id_]
+            return
+        self.people[id_].gone = True
+        self.people[id_].seen.trim()
+        pictured = [person for person in self.people.values() if person.gone and person.picture is not None]
+        if len(pictured) > PICTURES:
+            min(pictured, key=lambda person: person.seen.frames_tracked).picture = None
+
     def _row(self, id_: int, start: float, end: float, arrived: float) -> Emotion:
-        person, settings = self.people[id_], self.settings
+        known = self.people[id_]
+        person = known.seen
         states = person.states(start, end)
         state = max(set(states), key=states.count) if states else "lost"
         started = clock.perf_counter()
@@ -198,8 +193,7 @@ class Stream:
         probs = np.full(len(task.classes), np.nan)
         if not reason:
             wanted = step if not self.model.seconds else person.window(end - self.model.seconds, end)
-            smoother = self._smoothers.setdefault(id_, Smoother(settings.smoothing))
-            probs = smoother.push(end, self.model.read(wanted))
+            probs = known.smoother.push(end, self.model.read(wanted))
         middle = clock.perf_counter()
         rate = self._heart_rate(person, state, end)
         done = clock.perf_counter()
@@ -225,8 +219,9 @@ class Stream:
         for face in faces:
             if face.state == "tracked" and face.landmarks is not None:
                 worth = face.score * _frontal(face.landmarks) * float(np.sqrt(face.box[2] - face.box[0]))
-                if worth > 1.05 * self.pictures.get(face.id, (0.0, None))[0]:
-                    self.pictures[face.id] = worth, portrait(frame.rgb, face.box)
+                person = self.people[face.id]
+                if worth > 1.05 * person.worth:
+                    person.worth, person.picture = worth, portrait(frame.rgb, face.box)
 
 
 def abstention(step: Window, states: Iterable[str]) -> str:
@@ -238,10 +233,10 @@ def abstention(step: Window, states: Iterable[str]) -> str:
     levels = step.skin[:, :3][np.isfinite(step.skin[:, :3])]
     if len(levels) and levels.mean() < 16:
         return "too_dark"
-    # our choice: past 45 degrees half of the face is hidden, and geometry guesses it; facs reads none there at all
-    read = np.isfinite(step.aus).all(axis=1).any()
+    if np.isfinite(step.aus).all(axis=1).any():
+        return ""
     pitch, yaw, _ = np.abs(mean(step.pose))
-    return "" if read and pitch <= 45 and yaw <= 45 else "turned_away"
+    return "cut_off" if yaw <= facs.FURTHEST_YAW and pitch <= facs.FURTHEST_PITCH else "turned_away"
 
 
 def mean(rows: np.ndarray) -> np.ndarray:

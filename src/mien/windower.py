@@ -17,6 +17,7 @@ _EDGES = np.cumsum([0, *_WIDTHS.values()])
 _BOX = slice(_EDGES[-1], _EDGES[-1] + 4)
 _COLUMNS = {name: slice(_EDGES[i], _EDGES[i + 1]) for i, name in enumerate(_WIDTHS)}
 
+_ROOM = 64  # rows to begin with
 _SPARE = 512  # rows: that many old ones are dropped at a time
 _LEFT_EAR, _RIGHT_EAR = 454, 234  # of the mesh: their distance is the width of the face
 _RIGID = list(RIGID)
@@ -42,9 +43,9 @@ class Windower:
         self._reader = reader
         self._neutral = neutral
         self._keep = keep
-        self._times = np.empty(_SPARE)
-        self._rows = np.empty((_SPARE, _BOX.stop), np.float32)
-        self._states = np.empty(_SPARE, np.int8)
+        self._times = np.empty(_ROOM)
+        self._rows = np.empty((_ROOM, _BOX.stop), np.float32)
+        self._states = np.empty(_ROOM, np.int8)
         self._count = 0
         self._pending: list[_Pending] = []
         self.frames_tracked = 0
@@ -67,6 +68,11 @@ class Windower:
             self._pending.append(_Pending([], [], size))
         self._pending[-1].rows.append(row)
         self._pending[-1].landmarks.append(marks)
+
+    @property
+    def unread(self) -> bool:
+        """Whether landmarks wait to be read as action units."""
+        return bool(self._pending)
 
     def ready(self, time: float) -> bool:
         """Whether action units up to `time` can be read: always, but for those that wait for their neutral face."""
@@ -104,6 +110,16 @@ class Windower:
         row = max(int(np.searchsorted(self._times[: self._count], end)) - 1, 0)
         return self._rows[row, _BOX].astype(float)
 
+    def path(self) -> tuple[np.ndarray, np.ndarray]:
+        """Times (N,) s and boxes (N, 4) px of every frame kept in which the face was not lost."""
+        there = self._states[: self._count] != STATES.index("lost")
+        return self._times[: self._count][there], self._rows[: self._count, _BOX][there]
+
+    def trim(self) -> None:
+        """Give back the room that was kept for more rows: nobody expects any."""
+        for name in ("_times", "_rows", "_states"):
+            setattr(self, name, getattr(self, name)[: self._count].copy())
+
     def states(self, start: float, end: float) -> list[State]:
         """The state of every frame with start <= time < end."""
         first, last = np.searchsorted(self._times[: self._count], [start, end])
@@ -125,7 +141,8 @@ class Windower:
         if row == len(self._times):
             for name in ("_times", "_rows", "_states"):
                 array = getattr(self, name)
-                setattr(self, name, np.concatenate([array, np.empty_like(array)]))
+                more = np.empty((max(len(array), _ROOM), *array.shape[1:]), array.dtype)
+                setattr(self, name, np.concatenate([array, more]))
         self._times[row], self._rows[row], self._states[row] = time, np.nan, STATES.index(state)
         self._count += 1
         return row

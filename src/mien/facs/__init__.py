@@ -3,6 +3,6 @@
 from ..tasks import ACTION_UNITS
 from .blinks import blinks
 from .expression import PROTOTYPES, expression
-from .reader import Measures, Reader
+from .reader import FURTHEST_PITCH, FURTHEST_YAW, Measures, Reader
 
-__all__ = ["ACTION_UNITS", "PROTOTYPES", "Measures", "Reader", "blinks", "expression"]
+__all__ = ["ACTION_UNITS", "FURTHEST_PITCH", "FURTHEST_YAW", "PROTOTYPES", "Measures", "Reader", "blinks", "expression"]

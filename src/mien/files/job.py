@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from mien.files import record
 
 if TYPE_CHECKING:
-    from mien.stream import Settings
+    from mien.settings import Settings
     from mien.timeline import Timeline
 
 FORMATS = {"csv": "timeline.csv", "jsonl": "events.jsonl", "srt": "timeline.srt", "elan": "timeline.txt"}
@@ -57,7 +57,7 @@ class Options:
 
     def stream(self) -> Settings:
         """The settings of the analysis. `ValueError` says which of them cannot be."""
-        from mien.stream import Settings
+        from mien.settings import Settings
 
         return Settings(
             step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model

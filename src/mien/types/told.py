@@ -38,14 +38,15 @@ REASONS = {
     "": "measured",
     "too_short": "not enough seconds of this person yet",
     "no_face": "no face was seen for enough of the time",
-    "too_dark": "the skin is too dark in the picture to carry a pulse",
+    "too_dark": "the skin is too dark in the picture to be read",
     "too_bright": "the skin is over-exposed: the sensor is clipped",
     "motion": "the head moves too much, or at the rate that the pulse is claimed at",
     "flicker": "the background changes at the same rate: the light does it, not the blood",
     "low_snr": "no peak stands out of the noise",
-    "disagree": "skin regions or methods disagree about the rate",
+    "disagree": "regions of the skin, or parts of the time, disagree about the rate",
     "low_rate": "too few frames a second for this quantity",
     "turned_away": "the face is turned too far from the camera",
+    "cut_off": "the edge of the picture cuts the face",
 }
 """Every reason code and what it means."""
 
@@ -119,7 +120,8 @@ class Person:
     `expression` (K,) mean probabilities over `task`'s classes; `aus` (A,) mean intensities 0..5;
     `hrv` by name (`rmssd` in ms, `lf_hf` a ratio); `blink_rate` a minute; `pose`, `gaze` mean degrees, as in `Window`;
     `pulse`: the waveform of the best method over the whole recording, None when it abstained throughout;
-    `picture` uint8 (S, S, 3): the best view of the face, None when pictures are not wanted.
+    `picture` uint8 (S, S, 3): the best view of the face, None when pictures are not wanted; `times` (N,) s and `boxes`
+    (N, 4) px: where the face was in every frame in which it was not lost, None where nobody kept them.
     """
 
     id: int
@@ -139,6 +141,8 @@ class Person:
     hrv: dict[str, Reading]
     pulse: Signal | None = None
     picture: np.ndarray | None = None
+    times: np.ndarray | None = None
+    boxes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         expect(0 <= self.coverage <= 1, self, "coverage", "0..1", self.coverage)

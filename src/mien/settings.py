@@ -1,0 +1,48 @@
+"""What a user may choose of an analysis or a stream, and the values nobody may choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose. `step`, `duration`, `latency`, `smoothing` in s.
+
+    step: how often a row comes; duration: how far back the pulse looks; latency: how long a row waits for what comes
+    after it; smoothing: time constant of the expression's smoothing; neutral: '' to estimate a person's neutral face on
+    line, 'first:5s', or the path of a picture; faces: the most people followed; pictures: keep the best view of each;
+    face_model: a .task file for mediapipe's newer API instead of the built-in models.
+    """
+
+    step: float = 0.5
+    duration: float = 20.0
+    latency: float = 0.0
+    smoothing: float = 0.5  # our choice: expressions last 0.5 to 4 s (Ekman 2003); shorter flicker is noise
+    neutral: str = ""
+    faces: int = 8
+    pictures: bool = True
+    model: str = "facs"
+    face_model: str = ""
+
+    def __post_init__(self) -> None:
+        for name, low in (("step", 0.02), ("duration", 1.0), ("faces", 1)):
+            if not getattr(self, name) >= low:
+                raise ValueError(f"{name}: expected {low} or more, got {getattr(self, name)}")
+        for name in ("latency", "smoothing"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name}: expected 0 or more seconds, got {getattr(self, name)}")
+        neutral_seconds(self.neutral)
+
+
+def neutral_seconds(neutral: str) -> float:
+    """'first:5s' -> 5.0; 0.0 for anything that is not of this form (a picture's path, or nothing)."""
+    if not neutral.startswith("first:"):
+        return 0.0
+    try:
+        seconds = float(neutral.removeprefix("first:").removesuffix("s"))
+    except ValueError:
+        seconds = float("nan")
+    if not 0 < seconds < 3600:
+        raise ValueError(f"neutral: expected first:<seconds>s, such as first:5s, or a picture's path, got {neutral!r}")
+    return seconds
