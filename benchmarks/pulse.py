@@ -31,6 +31,7 @@ from mien.pulse.traces import Traces, traces
 from mien.types import Reading, Window
 
 CONDITIONS = ("still", "nod", "speech", "flicker", "all three")
+LIFELESS = ("photograph", "painted face", "black film")
 REPORTED, TUNING = range(1, 21), range(101, 121)
 
 
@@ -58,8 +59,10 @@ class Clip:
             pulse=synthetic.Pulse(bpm=self.bpm, amplitude=self.amplitude, phase=self.seed % 10 / 10),
             respiration=synthetic.Respiration(rate=10 + self.seed % 9),
             nod=synthetic.Nod(self.nod_hz, self.nod_degrees) if nods else None,
-            speech=synthetic.Speech(seed=self.seed) if talks else None)
+            speech=synthetic.Speech(seed=self.seed) if talks else None, still=self.condition == "photograph",
+            painted=self.condition == "painted face")
         return synthetic.Scene(actors=(actor,), fps=30, seconds=self.seconds, seed=self.seed,
+                               black=self.condition == "black film",
                                flicker=synthetic.Flicker(self.flicker_hz, self.flicker) if flickers else None)
 
 
@@ -86,6 +89,11 @@ def blank(identities: Iterable[int], seed: int) -> list[Clip]:
     """Two conditions an identity, in turn: 8 clips of each condition for 20 identities."""
     return [clip for i, identity in enumerate(identities)
             for clip in plan([identity], (CONDITIONS[2 * i % 5], CONDITIONS[(2 * i + 1) % 5]), False, seed + i)]
+
+
+def lifeless(identities: Iterable[int], seed: int) -> list[Clip]:
+    """Photographs, painted faces and black films."""
+    return plan(list(identities)[:3], LIFELESS, False, seed)
 
 
 def fingerprint() -> str:
@@ -208,7 +216,9 @@ def tables(found: list[Outcome]) -> str:
               for a, b in ((0.003, 0.006), (0.006, 0.0121))]
     lines += ["", "No pulse:", "", "| disturbance | clips | abstained | reasons |", "|---|---|---|---|"]
     lines += [blank_row(name, [one for one in blanks if one.clip.condition == name]) for name in CONDITIONS]
-    return "\n".join([*lines, blank_row("**all**", blanks), "", *methods_table(living)])
+    lines.append(blank_row("**all five**", [one for one in blanks if one.clip.condition in CONDITIONS]))
+    lines += [blank_row(name, [one for one in blanks if one.clip.condition == name]) for name in LIFELESS]
+    return "\n".join([*lines, "", *methods_table(living)])
 
 
 def noise(seconds: float, rng: np.random.Generator) -> Traces:
@@ -251,7 +261,7 @@ def main() -> None:
         return
     people = list(TUNING if options.tuning else REPORTED)[: 4 if options.quick else None]
     seeds = (1000, 2000) if options.tuning else (1, 500)
-    clips = planted(people, seeds[0]) + blank(people, seeds[1])
+    clips = planted(people, seeds[0]) + blank(people, seeds[1]) + lifeless(people, seeds[1] + 100)
     options.cache.mkdir(parents=True, exist_ok=True)
     key = fingerprint()
     found = Parallel(n_jobs=options.jobs)(delayed(outcome)(clip, options.cache, key) for clip in clips)

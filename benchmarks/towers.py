@@ -1,6 +1,6 @@
 """The open towers and DuSE against `transformers`: equality at full size, and speed.
 
-    python benchmarks/towers.py [--quick] [--full] [--repeat 5] [--parity | --forward | --step]
+    python benchmarks/towers.py [--quick] [--full] [--sizes B/16 ...] [--repeat 5] [--parity | --forward | --step]
 
 Random weights and noise: figures of speed and of rounding, not of recognition. `--full` adds CLIP L/14. Measure with
 nothing else running. The reference is `duse_reference.py`: transformers, float32, eager, text tower run every time.
@@ -217,13 +217,14 @@ def main() -> None:
     for part in ("parity", "forward", "step"):
         parser.add_argument(f"--{part}", action="store_true", help=f"only {part}")
     parser.add_argument("--one", choices=("reference", "ours"), help=argparse.SUPPRESS)
+    parser.add_argument("--sizes", nargs="+", choices=sorted(CLIP), help="these instead of B/32 and B/16")
     parser.add_argument("--size", default="B/16", help=argparse.SUPPRESS)
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     if options.one:
         return one_step(options.one, options.size, options.repeat)
-    sizes = ["B/32"] if options.quick else ["B/32", "B/16"] + ["L/14"] * options.full
+    sizes = options.sizes or (["B/32"] if options.quick else ["B/32", "B/16"] + ["L/14"] * options.full)
     repeat = 2 if options.quick else options.repeat
     every = not (options.parity or options.forward or options.step)
     if every or options.parity:
@@ -231,7 +232,7 @@ def main() -> None:
     if every or options.forward:
         forward(sizes, repeat)
     if every or options.step:
-        steps("B/32" if options.quick else "B/16", repeat)
+        steps("B/32" if options.quick else options.size, repeat)
     return None
 
 

@@ -132,7 +132,7 @@ def test_a_neutral_face_from_a_picture_sets_the_zero(portrait, tmp_path):
     free = analysis.analyze(tmp_path / "film.mp4")
     assert own.faces[0].aus[AU12] < 0.6 < free.faces[0].aus[AU12]
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((240, 320, 3), 128, np.uint8))
-    with pytest.raises(ValueError, match=r"expected one face in wall\.png, got 0"):
+    with pytest.raises(ValueError, match=r"wall\.png: expected one face, got 0"):
         analysis.analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "wall.png"))
 
 

@@ -31,12 +31,12 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
     started = clock.perf_counter()
     with video.read(path) as frames:
         finder = _finder(settings)
-        neutral = _picture(settings.neutral, finder)
+        neutral = neutral_face(settings, finder)
         with Stream(_model(settings), settings, finder=finder, neutral=neutral, keep_all=True) as stream:
             emotions, waited = _run(stream, frames, progress)
             if stream.frames < 2:
-                raise video.VideoError(f"{Path(path).name}: expected a video, got a single picture; a timeline and a "
-                                       "pulse need seconds of frames")
+                raise video.VideoError(f"{Path(path).name}: expected a video, got a single picture; give a recording "
+                                       "of some seconds")
             people = tuple(_person(stream, id_, emotions) for id_ in sorted(stream.people))
             seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
             return Timeline(emotions=tuple(emotions), faces=people, source=frames.source,
@@ -91,19 +91,28 @@ def _finder(settings: Settings) -> Finder:
     return TaskFinder(settings.face_model, settings.faces) if settings.face_model else MediapipeFinder()
 
 
-def _picture(neutral: str, finder: Finder) -> np.ndarray | None:
-    """The landmarks (1, 478, 3) of the one face in a picture that shows it neutral; None when no picture is named."""
-    if not neutral or neutral_seconds(neutral):
+def neutral_face(settings: Settings, finder: Finder | None = None) -> np.ndarray | None:
+    """The landmarks (1, 478, 3) of the one face in the picture that `settings.neutral` names; None when it names none.
+
+    Raises ValueError when there is not exactly one face in it.
+    """
+    if not settings.neutral or neutral_seconds(settings.neutral):
         return None
-    with video.read(neutral) as frames:
+    name = Path(settings.neutral).name
+    with video.read(settings.neutral) as frames:
         rgb = next(iter(frames)).rgb
-    found = finder.detect(rgb)
-    if len(found) != 1:
-        raise ValueError(f"neutral: expected one face in {Path(neutral).name}, got {len(found)}; crop it to the person")
-    first = finder.mesh(rgb, Region.of_detection(found[0]))
-    second = None if first is None else finder.mesh(rgb, Region.of_landmarks(first))
+    own = finder or _finder(settings)
+    try:
+        found = own.detect(rgb)
+        if len(found) != 1:
+            raise ValueError(f"{name}: expected one face, got {len(found)}; crop the picture to the person")
+        first = own.mesh(rgb, Region.of_detection(found[0]))
+        second = None if first is None else own.mesh(rgb, Region.of_landmarks(first))
+    finally:
+        if finder is None:
+            own.close()
     if second is None:
-        raise ValueError(f"neutral: expected a face that shows its features in {Path(neutral).name}, got none")
+        raise ValueError(f"{name}: expected a face that shows its features, got none; take another picture")
     return second[None]
 
 

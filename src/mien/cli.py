@@ -54,7 +54,7 @@ def analyze(
     formats: Annotated[
         str, typer.Option("--format", metavar="LIST", help="More forms of the timeline: csv,jsonl,srt,elan.")
     ] = "",
-    fex: Annotated[bool, typer.Option("--fex", help="Also write fex.csv, columns as in py-feat and OpenFace.")] = False,
+    fex: Annotated[bool, typer.Option("--fex", help="Also write fex.csv and openface.csv, columns as theirs.")] = False,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4, the annotated video.")] = False,
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Show faces in the report, or keep no picture at all.")
@@ -70,6 +70,10 @@ def analyze(
     step: Annotated[float, typer.Option(metavar="SECONDS", help="How often the timeline has a row.")] = 0.5,
     faces: Annotated[int, typer.Option(metavar="N", help="The most people followed at a time.")] = 8,
     model: Annotated[str, typer.Option(metavar="NAME", help="What reads the expression.")] = "facs",
+    face_model: Annotated[
+        str,
+        typer.Option("--face-model", metavar="FILE.TASK", help="A face_landmarker.task instead of the built-in one."),
+    ] = "",
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Files analysed at a time.")] = 1,
     cluster: Annotated[
         str,
@@ -92,6 +96,7 @@ def analyze(
             neutral=neutral,
             faces=faces,
             model=model,
+            face_model=face_model,
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
             fex=fex,
             overlay=overlay,

@@ -38,6 +38,7 @@ class Options:
     neutral: str = ""
     faces: int = 8
     model: str = "facs"
+    face_model: str = ""
     formats: tuple[str, ...] = ()
     fex: bool = False
     overlay: bool = False
@@ -60,7 +61,8 @@ class Options:
         from mien.settings import Settings
 
         return Settings(
-            step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model
+            step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model,
+            face_model=self.face_model,
         )
 
     def check(self) -> None:
@@ -68,16 +70,25 @@ class Options:
         from mien import segments
 
         self.stream()
-        for option, path in (("--neutral", self.picture), ("--segments", self.segments)):
+        named = (("--neutral", self.picture), ("--segments", self.segments), ("--face-model", self.face_model))
+        for option, path in named:
             if path and not os.path.isfile(path):
                 raise ValueError(f"{option}: expected a file, got nothing at {path}; check the spelling")
         if self.segments is not None:
             segments.read(self.segments)
+        if self.picture:
+            from mien.analysis import neutral_face
+
+            try:
+                neutral_face(self.stream())
+            except ValueError as error:
+                raise ValueError(f"--neutral: {error}") from error
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the files that these options write for each video."""
-        extra = {"fex.csv": self.fex, "overlay.mp4": self.overlay, "segments.csv": self.segments is not None}
+        extra = {"fex.csv": self.fex, "openface.csv": self.fex, "overlay.mp4": self.overlay,
+                 "segments.csv": self.segments is not None}  # fmt: skip
         return (
             "summary.json",
             "timeline.parquet",
@@ -102,6 +113,7 @@ class Options:
             "step": self.step,
             "faces": self.faces,
             "neutral": record.sha256(self.picture) if self.picture else self.neutral,
+            "face_model": record.sha256(self.face_model) if self.face_model else "",
             "images": self.images,
             "blur": self.blur,
             "segments": record.sha256(self.segments) if self.segments else None,
@@ -194,11 +206,28 @@ def _perform(job: Job, tick: Tick | None, truth: Truths | None, start: float) ->
         files=options.outputs,
         people=len(timeline.faces),
         seconds=round(time.perf_counter() - start, 3),
-        note=timeline.source.lost or ("" if timeline.faces else "no face was seen"),
+        note=_note(timeline, options),
         run=job.run,
     )
     record.save(done, folder)
     return done
+
+
+def _note(timeline: Timeline, options: Options) -> str:
+    """What is odd though it went well, in words."""
+    from mien.settings import neutral_seconds
+
+    notes = [timeline.source.lost] if timeline.source.lost else []
+    if not timeline.faces:
+        notes.append("no face was seen")
+    wanted = neutral_seconds(options.neutral)
+    short = [str(person.id) for person in timeline.faces if person.last - person.first < wanted]
+    if short:
+        notes.append(f"seen for less than the {wanted:g} s of --neutral, all of it taken as neutral: person "
+                     f"{', '.join(short)}")  # fmt: skip
+    if options.picture and len(timeline.faces) > 1:
+        notes.append(f"the one face of --neutral served for all {len(timeline.faces)} people")
+    return "; ".join(notes)
 
 
 def _write(timeline: Timeline, job: Job, truth: Truths | None, folder: Path) -> None:
@@ -209,6 +238,7 @@ def _write(timeline: Timeline, job: Job, truth: Truths | None, folder: Path) -> 
         timeline.save(folder / name)
     if options.fex:
         writing.table(folder / "fex.csv", timeline.to_fex())
+        writing.table(folder / "openface.csv", timeline.to_openface())
     if options.segments is not None:
         # by the whole path: in the events, s01/talk.mp4 must not be s02/talk.mp4
         table = segments.of_table(timeline.to_pandas(), job.path, segments.read(options.segments))

@@ -82,7 +82,8 @@ def _tables(out: Path, folders: Sequence[str]) -> None:
         tables = [pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""]) for path in parts.values()]
         for folder, table in zip(parts, tables, strict=True):
             table.insert(1, "folder", folder)
-        writing.table(out / SEGMENTS, pd.concat(tables, ignore_index=True))
+        full = [table for table in tables if len(table)]  # a video without events has no rows and no kinds of columns
+        writing.table(out / SEGMENTS, pd.concat(full, ignore_index=True) if full else tables[0])
 
 
 def _people(out: Path, folder: str) -> Iterator[dict[str, Any]]:

@@ -57,7 +57,7 @@ class Plan:
 
 
 def write(root: str | Path, size: int = 4, seed: int = 0, variant: str = "official", workers: int = 1, *,
-          participants: tuple[int, ...] = PARTICIPANTS, seconds: float = 16.0, marked: bool = True) -> Truth:
+          participants: tuple[int, ...] = PARTICIPANTS, seconds: float = 12.0, marked: bool = True) -> Truth:
     """Write a lookalike of AMIGOS: 20 cells for each of `participants` (1..40), films of `size` (4..16) short videos.
 
     Every video lasts `seconds` after its 5 s of baseline (the real ones 57..1420 s), so the number of annotated
@@ -231,7 +231,7 @@ def _scenes(plans: list[Plan], seed: int, seconds: float) -> list[Scene]:
 
 def _film(base: Path, variant: str, start: float, seconds: float, marked: bool, scene: Scene) -> None:
     size = GROUP_SIZE if len(scene.acts) > 1 else SIZE
-    shot = acting.Shot(size, FPS, start, seconds, scene.number, scene.event, scene.seed, marked)
+    shot = acting.Shot(size, FPS, start, seconds, scene.number, scene.event, scene.seed, marked, drawn=2)
     path = base / (Path(scene.path).name if variant == "flat" else scene.path)
     films.video(path, acting.frames(scene.acts, shot), FPS, audio=True)
     if scene.cut:  # the index of a mov comes last: nothing of it can be decoded

@@ -138,7 +138,8 @@ def _ratings(folder: Path, plans: list[Plan]) -> None:
 
 
 def _film(base: Path, variant: str, seconds: float, marked: bool, plan: Plan) -> None:
-    shot = acting.Shot(SIZE, FPS, 0.0, seconds, plan.id, plan.event, 1000 * plan.participant + plan.id, marked)
+    shot = acting.Shot(SIZE, FPS, 0.0, seconds, plan.id, plan.event, 1000 * plan.participant + plan.id, marked,
+                       drawn=2)
     folder = base if variant == "flat" else base / "face_video"
     films.video(folder / plan.video, acting.frames([plan.act], shot), FPS, reordered=variant == "reordered")
 

@@ -25,8 +25,8 @@ def paint(place: Layout, jaw: float, x: np.ndarray, y: np.ndarray, gap: np.ndarr
         return
     u = np.abs(x) / place.mouth
     bite = place.sto + 0.4
-    upper = np.clip((y - (bite - 2.6 + 1.6 * u**2)) * soft + 0.5, 0, 1) * (u < 0.98)
-    lower_edge = bite - 3.2 - 0.85 * jaw - 0.8 * u**2
+    upper = np.clip((y - (bite - 1.3 + 1.2 * u**2)) * soft + 0.5, 0, 1) * (u < 0.98)
+    lower_edge = bite - 4.4 - 0.85 * jaw - 0.6 * u**2
     lower = np.clip((lower_edge - y) * soft + 0.5, 0, 1) * np.clip((y - lower_edge + 7.5) / 1.5, 0, 1) * (u < 0.8)
     gaps = 1 - 0.22 * np.exp(-(((np.abs(x) % TOOTH) - TOOTH * 0.995) / 0.35) ** 2) - 0.22 * np.exp(-((x / 0.35) ** 2))
     side = np.clip(1.05 - 0.75 * u**2, 0.1, 1)
