@@ -78,7 +78,8 @@ def test_every_output_and_a_second_run_that_does_nothing(tmp_path, good):
     first = mien("analyze", "good.mp4", "--out", "out", *options, cwd=tmp_path)
     assert (first.returncode, first.stderr) == (0, "")
     folder = tmp_path / "out/good.mp4"
-    wanted = {"fex.csv", "overlay.mp4", "segments.csv", "report.html", "timeline.parquet", "summary.json", "done.json"}
+    wanted = {"fex.csv", "openface.csv", "overlay.mp4", "segments.csv", "report.html", "timeline.parquet",
+              "summary.json", "done.json"}  # fmt: skip
     assert {path.name for path in folder.iterdir()} == wanted | set(FORMATS.values())
     assert all(path.stat().st_size > 0 for path in folder.iterdir() if path.suffix != ".srt")
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
