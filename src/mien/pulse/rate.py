@@ -9,7 +9,7 @@ from ..types import Reading, Window
 from .detect import Evidence, detect
 from .traces import SHORTEST, traces
 
-METHOD = "PBV, 3 regions"
+METHOD = "matched filter over skin regions (PBV or green)"
 """How the readings name the detector: see detect.py."""
 
 # The gates. None is stated in a paper; all are our choice, made on noise alone and on synthetic identities 101-120,
