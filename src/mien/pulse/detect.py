@@ -1,12 +1,11 @@
 """Is there a pulse in these traces, and at what rate? One detector over all regions and channels.
 
-The colour of each region is log-normalised; what follows the light of the background or the movement of the head, up to
-its square, is regressed out. What remains is E(f), nine numbers (three regions of three
-channels) at each frequency f. A pulse adds p(f) a to it, where a
-repeats the signature of blood (`methods.SIGNATURE`) in each region: the same beat everywhere, green most, red least.
-The mixture w = R^-1 a / (a' R^-1 a) has the least noise of all that pass a pulse at gain 1 (PBV of de Haan & van Leest
-2014, 10.1088/0967-3334/35/9/1913, over three regions at once). With R the covariance of the noise it is the matched
-filter for a known signature in unknown noise (Kelly 1986, 10.1109/TAES.1986.310745).
+The colour of each region is log-normalised; what follows the light of the background or the movement of the head, up
+to its square, is regressed out. What remains is E(f): nine numbers, three regions of three channels, at each frequency
+f. A pulse adds p(f) a to it, where a repeats the signature of blood (`methods.SIGNATURE`) in each region: the same beat
+everywhere, green most, red least. The mixture w = R^-1 a / (a' R^-1 a) has the least noise of all that pass a pulse at
+gain 1: PBV (de Haan & van Leest 2014, 10.1088/0967-3334/35/9/1913) over three regions at once. With R the covariance of
+the noise it is the matched filter for a known signature in unknown noise (Kelly 1986, 10.1109/TAES.1986.310745).
 """
 
 from __future__ import annotations

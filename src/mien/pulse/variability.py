@@ -1,8 +1,7 @@
 """From a pulse waveform to its beats, and from beats to heart rate variability.
 
-Task Force of the ESC and NASPE 1996, 10.1161/01.CIR.93.5.1043: definitions, bands, lengths; Shaffer & Ginsberg 2017,
-10.3389/fpubh.2017.00258: which lengths are too short for what. A camera sees a beat some ten milliseconds wide of
-where it is, so both values demand a cleaner signal than the rate does.
+Task Force of the ESC and NASPE 1996, 10.1161/01.CIR.93.5.1043: definitions, bands, lengths. A camera sees a beat some
+ten milliseconds wide of where it is, so both values demand a cleaner signal than the rate does.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from ..types import Reading
 from .methods import BAND
 
 RMSSD_SECONDS, LF_HF_SECONDS = 60.0, 120.0
-"""s: the shortest stretch for each. 60 s is the shortest for RMSSD that Shaffer & Ginsberg 2017 list as in use beside
-norms; the Task Force asks for 1 minute for HF and 2 minutes for LF."""
+"""s: the shortest stretch for each. The Task Force asks for a minute for what HF holds, which is also what RMSSD measures,
+and two minutes for LF. Shaffer & Ginsberg 2017, 10.3389/fpubh.2017.00258: norms from 5 minutes do not hold for less."""
 
 LF, HF = (0.04, 0.15), (0.15, 0.40)
 """Hz, Task Force 1996, table 2."""
