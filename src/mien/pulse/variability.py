@@ -15,8 +15,8 @@ from ..types import Reading
 from .methods import BAND
 
 RMSSD_SECONDS, LF_HF_SECONDS = 60.0, 120.0
-"""s: the shortest stretch for each. The Task Force asks for a minute for what HF holds, which is also what RMSSD measures,
-and two minutes for LF. Shaffer & Ginsberg 2017, 10.3389/fpubh.2017.00258: norms from 5 minutes do not hold for less."""
+"""s: the shortest stretch for each. The Task Force asks for a minute for HF, whose swings RMSSD measures, too, and for
+two for LF. Shaffer & Ginsberg 2017, 10.3389/fpubh.2017.00258: norms from 5 minutes do not hold for less."""
 
 LF, HF = (0.04, 0.15), (0.15, 0.40)
 """Hz, Task Force 1996, table 2."""
