@@ -28,7 +28,7 @@ demo: .venv/.demo
 	@$(python) -m mien.demo $${VIDEO:+"$$VIDEO"} --out demo
 
 test: .venv/.test
-	HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 $(python) -m pytest -n 2 tests
+	HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 $(python) -m pytest -n 2 -rs tests
 
 lint: .venv/.lint
 	$(python) -m ruff check src
