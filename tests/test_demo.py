@@ -100,7 +100,7 @@ def test_ones_own_video(tmp_path, monkeypatch, capsys):
     assert demo.main(["mine.mp4"]) == 0
     printed = capsys.readouterr().out
     assert "heart rate" in printed
-    assert "too_short" in printed
+    assert "not enough seconds" in printed
     assert str(Path("demo/mine.mp4/report.html")) in printed
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from mien import files, summary
 from mien.files import Found, Job, Options, Outcome, Tick
+from mien.types import REASONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,7 @@ def own(video: str, out: Path) -> list[files.Entry]:
             rows.append((said.source.name, "", "no face was seen", ""))
         for face in said.faces:
             for name, measure in (("heart rate", face.heart_rate), ("breath", face.respiration)):
-                value = measure.reason if measure.value is None else f"{measure.value:.1f} {measure.unit}"
+                value = f"{measure.value:.1f} {measure.unit}" if measure.value is not None else REASONS[measure.reason]
                 rows.append((said.source.name, f"person {face.id}", name, value))
             rows.append((said.source.name, f"person {face.id}", "expression, most of the time", _likely(face)))
     _print(("video", "person", "what", "estimate"), rows)
