@@ -98,7 +98,8 @@ def main() -> None:
         bare, _ = timed([sys.executable, "-c", BARE, str(video)])
         ours, _ = timed(analyze(video, folder / "out"))
         pairs.append((bare, ours))
-    summary = json.loads(next((folder / "out").rglob("summary.json")).read_text())
+    summary = json.loads(next(path for path in (folder / "out").rglob("summary.json")
+                              if path.parent.name == video.name).read_text())
     long = summary["source"]["duration_s"]
     bare, ours = median(a for a, _ in pairs), median(b for _, b in pairs)
     print(f"`python benchmarks/speed.py --minutes {minutes:g}` on {os.cpu_count()} cores, median of {runs}\n")
