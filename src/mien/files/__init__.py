@@ -11,8 +11,9 @@ from contextlib import closing
 from pathlib import Path
 
 from mien.files.find import SUFFIXES, Found, find
-from mien.files.job import FORMATS, Job, Options, Outcome, Tick, perform
+from mien.files.job import Job, Outcome, Tick, perform
 from mien.files.ledger import Entry, write
+from mien.files.options import FORMATS, Options
 from mien.files.pool import Work, run
 
 __all__ = ["FORMATS", "SUFFIXES", "Entry", "Found", "Job", "Options", "Outcome", "analyze", "find", "perform", "run"]

@@ -1,0 +1,105 @@
+"""What may be asked of `mien analyze`, for every file alike; and what of it makes another result."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mien.files import record
+
+if TYPE_CHECKING:
+    from mien.settings import Settings
+
+FORMATS = {"csv": "timeline.csv", "jsonl": "events.jsonl", "srt": "timeline.srt", "elan": "timeline.txt"}
+"""What `--format` may name, and the file that it makes."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for, of every file alike. Defaults and meaning as in `mien analyze --help`."""
+
+    step: float = 0.5
+    neutral: str = ""
+    faces: int = 8
+    model: str = "facs"
+    face_model: str = ""
+    formats: tuple[str, ...] = ()
+    fex: bool = False
+    overlay: bool = False
+    images: bool = True
+    blur: bool = False
+    segments: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown:
+            raise ValueError(f"--format: expected {', '.join(FORMATS)}, got {unknown[0]!r}")
+        if self.model != "facs":
+            raise ValueError(
+                f"--model: expected facs, the model that needs no training, got {self.model!r}; trained models are the "
+                'extra mien[models] (pip install "mien[models]"), which this version does not use yet'
+            )
+
+    def stream(self) -> Settings:
+        """The settings of the analysis. `ValueError` says which of them cannot be."""
+        from mien.settings import Settings
+
+        return Settings(
+            step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model,
+            face_model=self.face_model,
+        )
+
+    def check(self) -> None:
+        """Find what is wrong with the options before any file is read. `ValueError` or `OSError` says it."""
+        from mien import segments
+
+        self.stream()
+        named = (("--neutral", self.picture), ("--segments", self.segments), ("--face-model", self.face_model))
+        for option, path in named:
+            if path and not os.path.isfile(path):
+                raise ValueError(f"{option}: expected a file, got nothing at {path}; check the spelling")
+        if self.segments is not None:
+            segments.read(self.segments)
+        if self.picture:
+            from mien.analysis import neutral_face
+
+            try:
+                neutral_face(self.stream())
+            except ValueError as error:
+                raise ValueError(f"--neutral: {error}") from error
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the files that these options write for each video."""
+        extra = {"fex.csv": self.fex, "openface.csv": self.fex, "overlay.mp4": self.overlay,
+                 "segments.csv": self.segments is not None}  # fmt: skip
+        return (
+            "summary.json",
+            "timeline.parquet",
+            *(FORMATS[name] for name in dict.fromkeys(self.formats)),
+            *(name for name, wanted in extra.items() if wanted),
+            "report.html",
+        )
+
+    @property
+    def picture(self) -> str:
+        """The picture of a neutral face, where `neutral` names one."""
+        return "" if self.neutral.startswith("first:") else self.neutral
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What changes the content of an output: what was done with other settings is done again.
+
+        Files are named by their content. `OSError` where one cannot be read.
+        """
+        return {
+            "model": self.model,
+            "step": self.step,
+            "faces": self.faces,
+            "neutral": record.sha256(self.picture) if self.picture else self.neutral,
+            "face_model": record.sha256(self.face_model) if self.face_model else "",
+            "images": self.images,
+            "blur": self.blur,
+            "segments": record.sha256(self.segments) if self.segments else None,
+        }
