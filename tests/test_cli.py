@@ -160,9 +160,10 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, rounds, count):
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                start_new_session=True)  # fmt: skip
     deadline = time.monotonic() + 60
-    while count > 1 and not (tmp_path / "out/0.mp4/done.json").exists() and time.monotonic() < deadline:
+    under_way = tmp_path / ("out/0.mp4/done.json" if count > 1 else "out")
+    while not under_way.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(3 if count == 1 else 0.5)
+    time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
