@@ -132,7 +132,7 @@ def _session(base: Path, variant: str, seed: int, marked: bool, plan: Plan) -> N
         return
     span = plan.act.span
     shot = acting.Shot(SIZE, float(FPS), 0.0, RUNS_ON * span, plan.number, plan.event, plan.session, marked, until=span,
-                       after=plan.number + AFTER, drawn=2)
+                       after=plan.number + AFTER, drawn=4)
     films.video(folder / names["colour"], acting.frames([plan.act], shot), FPS, reordered=variant == "reordered")
     if plan.trial == 1:
         films.video(folder / names["grey"], acting.frames([plan.act], replace(shot, drawn=8)), FPS, grey=True)
