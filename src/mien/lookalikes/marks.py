@@ -27,7 +27,7 @@ import numpy as np
 from mien.types import Frame
 
 LAMP = 0.2        # s; our choice: five frames at 25 fps, the slowest of the five datasets
-LIGHT = 0.06      # our choice: ten times a pulse, and far from what a scene cut looks like
+LIGHT = 0.02      # our choice: plain in the mean of a patch, yet a pulse can still be read over a few seconds around it
 WIDTH = 1 / 32    # s; our choice: four samples at 128 Hz, the slowest rate of the five
 LEAST = 8         # our choice: the narrowest rectangle, of number 0, lasts a quarter of a second
 
