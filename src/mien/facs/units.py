@@ -37,14 +37,14 @@ EFFECTS: dict[str, dict[str, float]] = {
     "AU14": {"corner_depth": 2.5, "corner_out": 0.5, "lip_upper": -0.7, "lip_lower": -0.7},
     "AU15": {"corner_rise": -5, "corner_out": -1, "corner_depth": -1.5},
     "AU17": {"lip_rise": 2, "philtrum": -1.5, "lip_upper": -0.8, "chin_lip": 1, "jaw": -3, "corner_rise": -1.8},
-    "AU20": {"corner_out": 5, "corner_depth": 1, "lip_upper": -1.4, "lip_lower": -1.6},
+    "AU20": {"corner_out": 5, "corner_depth": 1, "lip_upper": -1.7, "lip_lower": -1.9, "lip_rise": -1, "philtrum": 1},
     "AU23": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5,
              "corner_out": -1.5},
     "AU24": {"lip_upper": -2.5, "lip_lower": -3, "lip_rise": -2.5, "philtrum": 2.5, "chin_lip": 1.5, "corner_out": 0.5},
     "AU25": {"lip_gap": 6, "lip_rise": 0.7, "philtrum": -0.7, "chin_lip": -3.5, "corner_rise": 1.2},
     "AU26": {"jaw": 12, "lip_rise": -1, "philtrum": 1.5, "chin_lip": 5, "corner_out": -1},
-    "AU45": {"lid_upper": -5.2, "lid_lower": 1.8, "pouch": 1.2, "cheek": 1, "wing": 1, "brow_inner": 0.7,
-             "brow_outer": 0.7},
+    "AU45": {"lid_upper": -5.2, "lid_lower": 1.8, "pouch": 1.2, "cheek": 1.2, "wing": 1.2, "lip_rise": 0.8,
+             "brow_inner": 0.7, "brow_outer": 0.7},
 }  # fmt: skip
 # The lids follow the eye up and down, the upper one nearly as far: Becker & Fuchs 1988, Lid-eye coordination during
 # vertical gaze changes in man and monkey, J. Neurophysiol. 60:1227-1252 (10.1152/jn.1988.60.4.1227). mm for each mm
