@@ -21,6 +21,7 @@ def test_this_machine_is_looked_at_as_a_whole(findings):
     expected = {"python", "packages", "imports", "decoder", "libGL", "face detector", "weights of the default", "cores",
                 "CPU features", "memory", "GPU", "current folder", "temporary folder", "extra models",
                 "licence of mien", "licences of packages", "licence of FFmpeg", "licences of models"}
+    assert not [finding for finding in findings.values() if "the check itself broke" in finding.found]
     assert expected <= set(findings)
     assert all("\n" not in finding.found + finding.remedy for finding in findings.values())
 
@@ -46,6 +47,21 @@ def test_what_is_found_is_true(findings):
     assert {"av", "joblib"} <= set(register["BSD-3-Clause"])
     assert {"numpy", "scipy", "pandas"} <= set(register["BSD"])
     assert "GPL" in findings["licence of FFmpeg"].found
+
+
+def test_licences_are_read_through_the_backport_of_importlib_metadata_too(monkeypatch):
+    """Once anything imports importlib_metadata, a missing field raises KeyError instead of being None."""
+
+    class Strict(dict):
+        def get_all(self, name):
+            return self.get(name)
+
+    monkeypatch.setattr(packages, "metadata", lambda name: Strict({"License-Expression": "MIT"}))
+    assert packages.licence("x") == "MIT"
+    monkeypatch.setattr(packages, "metadata", lambda name: Strict({"License": "Apache 2.0"}))
+    assert packages.licence("x") == "Apache-2.0"
+    monkeypatch.setattr(packages, "metadata", lambda name: Strict())
+    assert packages.licence("x") == "unknown"
 
 
 def test_a_finding_without_a_remedy_is_refused():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from importlib.metadata import PackageNotFoundError, distribution, metadata, requires, version
+from importlib.metadata import PackageMetadata, PackageNotFoundError, distribution, metadata, requires, version
 
 from .finding import Finding
 
@@ -45,7 +45,7 @@ def python() -> list[Finding]:
     from packaging.specifiers import SpecifierSet
 
     mine = ".".join(map(str, sys.version_info[:3]))
-    wanted = metadata("mien")["Requires-Python"] or ""
+    wanted = _stated(metadata("mien"), "Requires-Python")
     if SpecifierSet(wanted).contains(mine, prereleases=True):
         return [Finding("python", "ok", f"{mine} ({sys.executable})")]
     return [Finding("python", "failure", f"{mine}, expected {wanted}: mediapipe has no wheels for others",
@@ -116,13 +116,18 @@ def licences() -> list[Finding]:
 def licence(name: str) -> str:
     """A package's licence by its metadata, short; "unknown" where it states none."""
     about = metadata(name)
-    stated = about["License-Expression"]
+    stated = _stated(about, "License-Expression")
     lines = [line.split("::")[-1].strip() for line in about.get_all("Classifier") or [] if line.startswith("License")]
     classified = [SHORT.get(line, line) for line in lines if line != "OSI Approved"]
-    text = (about["License"] or "").strip()
+    text = _stated(about, "License").strip()
     if stated or classified:
         return stated or " or ".join(classified)
     return SHORT.get(text, text) if text and len(text) < 60 and "\n" not in text else "unknown"
+
+
+def _stated(about: PackageMetadata, field: str) -> str:
+    """A missing field is None by the standard library and a KeyError once the backport importlib_metadata is loaded."""
+    return (about[field] or "") if field in about else ""
 
 
 def _ffmpeg() -> Finding:

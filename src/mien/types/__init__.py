@@ -1,4 +1,4 @@
-"""The values that flow through mien: frame, face, window, signal, reading, emotion.
+"""The values that flow through mien: frame, face, window, signal, reading, emotion; and trial, fold.
 
 Conventions, for every file of the package:
 
@@ -13,6 +13,7 @@ All are frozen dataclasses that check themselves; an error says what was expecte
 from .asked import Needs
 from .seen import REGIONS, STATES, Face, Frame, Signal, State, Window
 from .told import REASONS, Emotion, Person, Reading, Source
+from .tried import Fold, Label, Trial
 
-__all__ = ["REASONS", "REGIONS", "STATES", "Emotion", "Face", "Frame", "Needs", "Person", "Reading", "Signal", "Source",
-           "State", "Window"]
+__all__ = ["REASONS", "REGIONS", "STATES", "Emotion", "Face", "Fold", "Frame", "Label", "Needs", "Person", "Reading",
+           "Signal", "Source", "State", "Trial", "Window"]
