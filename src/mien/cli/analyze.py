@@ -1,47 +1,19 @@
-"""The command `mien`. What is slow to import is imported where it is needed: `mien analyze --help` answers at once."""
+"""`mien analyze`: read expression and pulse in the videos."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from io import TextIOWrapper
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.telling import bar, one_line
+
 if TYPE_CHECKING:
-    from mien.files import Entry, Found, Outcome, Tick
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    from mien.files import Entry, Found, Outcome
 
 
-def main() -> None:
-    """The entry point of the command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
-    app()
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(version("mien"))
-        raise typer.Exit
-
-
-@app.callback()
-def _mien(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", callback=_version)] = False,
-) -> None:
-    """Reads expression from the face and the pulse from its colour, in any video."""
-
-
-@app.command()
 def analyze(
     videos: Annotated[
         list[str],
@@ -88,7 +60,7 @@ def analyze(
     A video that is done already, with the same settings, is skipped. Ends with 0 when every file was analysed, else
     with 1; people.csv and manifest.json in DIR list every person and every file.
     """
-    with _one_line(debug):
+    with one_line(debug):
         from mien import files
 
         options = files.Options(
@@ -106,7 +78,7 @@ def analyze(
         )
         options.check()
         found = files.find(videos, out)
-        with _bar(len(found), quiet) as (tick, say):
+        with bar(_files(len(found)), len(found), quiet) as (tick, say):
             entries = files.analyze(
                 found,
                 out,
@@ -123,71 +95,8 @@ def analyze(
         raise typer.Exit(1)
 
 
-@app.command()
-def doctor() -> None:
-    """Check the installation, and say what to do about each thing that fails; ends with 1 when anything does."""
-    with _one_line(False):
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        from mien.doctor import diagnose
-
-        findings = diagnose()
-        table = Table("status", "what", "found", box=None, pad_edge=False)
-        for finding in findings:
-            style = {"ok": "green", "warning": "yellow", "failure": "red"}[finding.status]
-            found = finding.found + (f"\n-> {finding.remedy}" if finding.remedy else "")
-            table.add_row(Text(finding.status, style=style), Text(finding.name), Text(found))
-        Console().print(table)
-    if any(finding.status == "failure" for finding in findings):
-        raise typer.Exit(1)
-
-
-def _say(text: str) -> None:
-    print(f"mien: {text}", file=sys.stderr)
-
-
-@contextmanager
-def _one_line(debug: bool) -> Iterator[None]:
-    """Every error that ends the command, as one line and exit 1; with `debug` as it is. Ctrl-C ends with 130."""
-    os.environ.setdefault("GLOG_minloglevel", "2")  # mediapipe's own messages, which are for its makers
-    try:
-        yield
-    except KeyboardInterrupt:
-        _say("stopped by Ctrl-C; what is finished is kept, and the same command goes on from there")
-        raise typer.Exit(130) from None
-    except Exception as error:
-        if debug:
-            raise
-        from mien.files.job import explain
-
-        _say(explain(error))
-        raise typer.Exit(1) from error
-
-
-@contextmanager
-def _bar(files: int, quiet: bool) -> Iterator[tuple[Tick, Callable[[str], None]]]:
-    """A progress bar on stderr where that is a terminal: (what moves it, what prints a line above it)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
-        bar = progress.add_task(f"{files} file{'s' if files != 1 else ''}", total=max(files, 1))
-
-        def say(text: str) -> None:
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-        yield lambda done: progress.update(bar, completed=done), say
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count != 1 else ''}"
 
 
 def _teller(say: Callable[[str], None], debug: bool) -> Callable[[Found, Outcome], None]:
@@ -210,7 +119,3 @@ def _sum(entries: list[Entry], out: Path) -> str:
     reports = [out / entry.folder / "report.html" for entry in entries if entry.status != "failed"]
     where = [reports[0] if len(reports) == 1 else out / "people.csv"] + [out / "manifest.json"] * (count["failed"] > 0)
     return "\n".join([*lines, f"{', '.join(parts)}; see {' and '.join(map(str, where))}"])
-
-
-if __name__ == "__main__":
-    main()

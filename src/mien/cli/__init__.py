@@ -1,0 +1,38 @@
+"""The command `mien`. What is slow to import is imported where it is needed: `mien analyze --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from mien.cli import analyze, doctor
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command()(analyze.analyze)
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """The entry point of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("mien"))
+        raise typer.Exit
+
+
+@app.callback()
+def _mien(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", callback=_version)] = False,
+) -> None:
+    """Reads expression from the face and the pulse from its colour, in any video."""

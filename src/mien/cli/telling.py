@@ -1,0 +1,57 @@
+"""How a command speaks: errors in one line, progress in a bar; both on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(f"mien: {text}", file=sys.stderr)
+
+
+@contextmanager
+def one_line(debug: bool) -> Iterator[None]:
+    """Every error that ends the command, as one line and exit 1; with `debug` as it is. Ctrl-C ends with 130."""
+    os.environ.setdefault("GLOG_minloglevel", "2")  # mediapipe's own messages, which are for its makers
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped by Ctrl-C; what is finished is kept, and the same command goes on from there")
+        raise typer.Exit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        from mien.files.job import explain
+
+        say(explain(error))
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def bar(title: str, total: float, quiet: bool) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
+    """A progress bar on stderr where that is a terminal: (what sets how much is done, what prints above it)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(title, total=max(total, 1))
+
+        def above(text: str) -> None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        yield lambda done: progress.update(task, completed=done), above
