@@ -67,7 +67,8 @@ class Window:
     `times` (T,) s; `skin` (T, R, 3) mean RGB of `REGIONS`; `position` (T, 3) x and y of the head and width of the face,
     all in px; `aus` (T, A) intensities 0..5 in the order of `facs.ACTION_UNITS`; `pose` (T, 3) pitch (up), yaw (to the
     person's left), roll (to the person's left shoulder) in degrees; `gaze` (T, 2) yaw, pitch of the eyes in the head in
-    degrees, same signs; `faces` uint8 (T, S, S, 3) only for models that need pictures.
+    degrees, same signs; `faces` uint8 (P, S, S, 3) only for models that need pictures, of the moments `pictured` (P,) s:
+    frames without a face have none, and of many frames only some may be kept. Without `pictured`, P is T: one a row.
     """
 
     start: float
@@ -79,14 +80,18 @@ class Window:
     pose: np.ndarray
     gaze: np.ndarray
     faces: np.ndarray | None = None
+    pictured: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         expect(self.end >= self.start, self, "end", f"a time from {self.start} on", self.end)
         n = len(self.times)
-        for name in ("skin", "position", "aus", "pose", "gaze", "faces"):
-            value = getattr(self, name)
-            if value is not None:
-                expect(len(value) == n, self, name, f"{n} rows, one a time", len(value))
+        for name in ("skin", "position", "aus", "pose", "gaze"):
+            expect(len(getattr(self, name)) == n, self, name, f"{n} rows, one a time", len(getattr(self, name)))
+        if self.faces is not None:
+            wanted = n if self.pictured is None else len(self.pictured)
+            good = self.faces.ndim == 4 and self.faces.shape[3] == 3 and self.faces.dtype == np.uint8
+            expect(good, self, "faces", "uint8 (P, S, S, 3)", f"{self.faces.dtype} {self.faces.shape}")
+            expect(len(self.faces) == wanted, self, "faces", f"{wanted} pictures, one a time", len(self.faces))
 
 
 @dataclass(frozen=True, eq=False)
