@@ -102,7 +102,8 @@ class Summary(Model):
     faces: tuple[Face, ...]
     settings: dict[str, JsonValue]
     versions: dict[str, str]
-    seconds: dict[str, float | None] = Field(description="wall time of decode, track, pulse, model and total, s")
+    seconds: dict[str, float | None] = Field(description="wall time of track, pulse, model and total, s; "
+                                            "decode: waited for frames, which are decoded beside the rest")
 
     def to_json(self) -> str:
         """Strict JSON, indented, with a line end."""

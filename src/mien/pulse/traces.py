@@ -23,6 +23,10 @@ DARKEST, BRIGHTEST = 16.0, 245.0
 """Mean green of skin, 0..255. Our choice: at 16 a pulse of 0.6 % is a tenth of a grey level, and 8-bit video has
 nothing of it left; from 245 on most pixels of textured skin are clipped."""
 
+MISSED = 0.05
+"""Share of `SHORTEST` that the longest stretch with a face may lack. Our choice: a face is found some frames after it
+came into the picture, and half a second changes little."""
+
 COVERAGE = 0.5
 """Share of the frames in which the face must be seen. Our choice: less says little about the whole."""
 
@@ -51,7 +55,10 @@ def traces(window: Window) -> Traces | str:
     """A window -> its traces, or a reason of `types.REASONS` why no pulse can be looked for in it."""
     times = np.asarray(window.times, dtype=np.float64)
     times = times[np.isfinite(times)]
-    if len(times) < 2 or times.max() - times.min() < 0.95 * SHORTEST:
+    if len(times) < 2:
+        return "too_short"
+    shown = float(np.median(np.diff(np.sort(times))))  # s that a frame is shown, the last one, too
+    if times.max() - times.min() + shown < SHORTEST * (1 - 1e-6):
         return "too_short"
     skin = np.asarray(window.skin, dtype=np.float64)
     known = np.isfinite(skin[:, :3]).all(axis=2)
@@ -60,14 +67,13 @@ def traces(window: Window) -> Traces | str:
     seen = known[:, regions].all(axis=1)
     if len(regions) < 2 or seen.mean() < COVERAGE:
         return "no_face"
-    native = 1.0 / float(np.median(np.diff(np.sort(times))))
     mean_rate = (len(times) - 1) / (times.max() - times.min())
     if mean_rate < SLOWEST:
         return "low_rate"
     light = float(np.median(skin[seen][:, regions, 1]))
     if not DARKEST <= light <= BRIGHTEST:
         return "too_dark" if light < DARKEST else "too_bright"
-    rate = float(min(max(round(min(native, 2 * mean_rate)), 1), FASTEST))
+    rate = float(min(max(round(min(1.0 / max(shown, 1e-3), 2 * mean_rate)), 1), FASTEST))
     return _even(window, skin[:, regions], skin[:, 3], rate)
 
 
@@ -76,7 +82,7 @@ def _even(window: Window, skin: np.ndarray, light: np.ndarray, rate: float) -> T
     known = np.concatenate([_filled(light), _filled(moves), skin.reshape(len(skin), -1)], axis=1)
     even = signals.resample(window.times, known, rate)
     first, last = longest(even.seen)
-    if (last - first) / rate < 0.95 * SHORTEST:
+    if (last - first) / rate < (1 - MISSED) * SHORTEST:
         return "no_face"
     values = even.values[first:last]
     motion = values[:, 3:9].copy()
