@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.face import LANDMARKS, Detection, MediapipeFinder, Region, TaskFinder, Tracker, skin
+from mien.face import LANDMARKS, Detection, MediapipeFinder, Region, TaskFinder, Tracker, crop, skin
 from mien.types import Frame
 
 
@@ -229,3 +229,19 @@ def test_the_tasks_api_takes_a_task_file_that_the_user_names(tmp_path):
     finder.close()
     with pytest.raises(ValueError, match=r"expected a \.task file"):
         TaskFinder(tmp_path / "absent.task")
+
+
+def test_a_crop_is_a_square_around_the_box_that_repeats_edges_and_averages_where_it_shrinks():
+    rgb = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    same = crop(rgb, np.array([20.0, 10.0, 52.0, 42.0]), 32, margin=0.0)
+    assert np.array_equal(same, rgb[10:42, 20:52])
+    half = crop(rgb, np.array([20.0, 10.0, 52.0, 42.0]), 16, margin=0.0)
+    mean = rgb[10:42, 20:52].reshape(16, 2, 16, 2, 3).mean((1, 3))
+    assert np.abs(half - mean).max() <= 0.5
+    corner = crop(rgb, np.array([-8.0, -8.0, 8.0, 8.0]), 16, margin=0.0)
+    assert np.array_equal(corner[8:, 8:], rgb[:8, :8])
+    assert (corner[:9, :9] == rgb[0, 0]).all()
+    tall = crop(rgb, np.array([30.0, 10.0, 40.0, 30.0]), 26, margin=0.3)
+    assert np.array_equal(tall, rgb[7:33, 22:48])
+    with pytest.raises(ValueError, match="expected a box"):
+        crop(rgb, np.array([5.0, 5.0, 5.0, 5.0]), 16)
