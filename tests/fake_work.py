@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from mien.files import Job, Outcome
-from mien.files.job import Tick
+from mien.work import Tick
 
 
 def work(job: Job, tick: Tick | None) -> Outcome:

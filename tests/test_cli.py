@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import tiny_films
 from dask_processes import cluster
-from mien import cli, doctor, files, summary
+from mien import cli, doctor, summary, work
 from mien.files import FORMATS
 
 MIEN = [sys.executable, "-m", "mien.cli"]
@@ -199,8 +199,8 @@ def test_a_cluster_of_two_workers_one_killed_midway(tmp_path, good, rounds):
 
 def test_a_missing_cluster_package_is_told_with_the_command(tmp_path, monkeypatch, good):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "mien.files.cluster", raising=False)
-    monkeypatch.delattr(files, "cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "mien.work.cluster", raising=False)
+    monkeypatch.delattr(work, "cluster", raising=False)
     done = CliRunner().invoke(cli.app, ["analyze", str(good), "--out", str(tmp_path), "--cluster", "tcp://127.0.0.1:1"])
     assert done.exit_code == 1
     assert 'pip install "mien[cluster]"' in done.stderr

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 import fake_timeline
 import fake_work
 from mien import analysis, files, report, summary, writing
-from mien.files import Job, Options, pool, record
+from mien.files import Job, Options, record
+from mien.work import pool
 
 ROOT = os.name == "posix" and os.geteuid() == 0
 

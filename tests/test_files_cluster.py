@@ -9,11 +9,12 @@ import pytest
 
 import fake_work
 from dask_processes import cluster
-from mien import files
-from mien.files import Job, Options, Outcome, pool
+from mien import work
+from mien.files import Job, Options, Outcome
+from mien.work import pool
 
 pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
-from mien.files import cluster as clusters
+from mien.work import cluster as clusters
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_no_scheduler_there_is_said_in_words(here, monkeypatch):
 
 def test_a_missing_package_is_told_with_the_command(here, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "mien.files.cluster")
-    monkeypatch.delattr(files, "cluster")
+    monkeypatch.delitem(sys.modules, "mien.work.cluster")
+    monkeypatch.delattr(work, "cluster")
     with pytest.raises(ValueError, match=r'pip install "mien\[cluster\]"'):
         list(pool.run(jobs(here, "a"), fake_work.work, cluster="tcp://127.0.0.1:1"))

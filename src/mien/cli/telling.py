@@ -27,7 +27,7 @@ def one_line(debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        from mien.files.job import explain
+        from mien.work import explain
 
         say(explain(error))
         raise typer.Exit(1) from error

@@ -11,10 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 from mien.files.find import SUFFIXES, Found, find
-from mien.files.job import Job, Outcome, Tick, perform
+from mien.files.job import Job, perform
 from mien.files.ledger import Entry, write
 from mien.files.options import FORMATS, Options
-from mien.files.pool import Work, run
+from mien.work import Outcome, Tick, Work, run
 
 __all__ = ["FORMATS", "SUFFIXES", "Entry", "Found", "Job", "Options", "Outcome", "analyze", "find", "perform", "run"]
 
@@ -29,12 +29,12 @@ def analyze(
     cluster: str | None = None,
     tick: Tick | None = None,
     told: Callable[[Found, Outcome], None] | None = None,
-    work: Work = perform,
+    work: Work[Job] = perform,
 ) -> list[Entry]:
     """Analyse files, each into its folder under `out`; write `manifest.json` and `people.csv` -> an entry for each.
 
     What is done already, in the same way, is skipped unless `overwrite`. `tick` hears how many files are done (with
-    the share of those under way), `told` each outcome as it comes. `workers`, `cluster` and `work` as in `pool.run`.
+    the share of those under way), `told` each outcome as it comes. `workers`, `cluster` and `work` as in `work.run`.
     On Ctrl-C the lists are written of what is done so far, then KeyboardInterrupt goes on.
 
     Raises:
@@ -66,7 +66,7 @@ def _outcomes(
     workers: int,
     cluster: str | None,
     tick: Tick | None,
-    work: Work,
+    work: Work[Job],
 ) -> Generator[tuple[Found, Outcome], None, None]:
     this = uuid.uuid4().hex
     todo: dict[str, Found] = {}
@@ -93,7 +93,7 @@ def _entry(item: Found, outcome: Outcome) -> Entry:
         folder=item.folder,
         status=outcome.status,
         reason=outcome.reason,
-        people=outcome.people,
+        people=outcome.count,
         seconds=round(outcome.seconds, 3),
         note=outcome.note,
     )

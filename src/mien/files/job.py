@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 import traceback
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mien.files import record
 from mien.files.options import FORMATS, Options
+from mien.work import Outcome, Tick, explain, staging, version
 
 if TYPE_CHECKING:
     from mien.timeline import Timeline
 
-DAY = 86400.0
-
-Status = Literal["ok", "failed", "skipped"]
-Tick = Callable[[float], None]
 Truths = Callable[["Timeline"], Mapping[int, Mapping[str, tuple[object, object]]]]
 """The planted curves of a video's people, once it is known which face is whose (`report.write`)."""
 
@@ -46,21 +40,6 @@ class Job:
         return done if done.same_content(self.path) else None
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one file.
-
-    `seconds` of wall time; `note` says what is odd though it went well; `trace` is the traceback, for --debug.
-    """
-
-    status: Status
-    reason: str = ""
-    people: int = 0
-    seconds: float = 0.0
-    note: str = ""
-    trace: str = ""
-
-
 def perform(job: Job, tick: Tick | None = None, truth: Truths | None = None) -> Outcome:
     """Analyse one file and write its results. Never raises for what the file or the disk does: that is an outcome.
 
@@ -74,21 +53,7 @@ def perform(job: Job, tick: Tick | None = None, truth: Truths | None = None) -> 
     except Exception as error:  # whatever one file does, the others go on; the manifest and --debug tell it
         reason = explain(error).removeprefix(f"{Path(job.path).name}: ")
         return Outcome("failed", reason, seconds=time.perf_counter() - start, trace=traceback.format_exc())
-    return Outcome("ok", people=done.people, seconds=done.seconds, note=done.note)
-
-
-def explain(error: BaseException) -> str:
-    """An exception in one line; what is no message for the user says that it is a fault of ours."""
-    text = " ".join(str(error).split())
-    if isinstance(error, OSError) and error.errno is not None and error.strerror and "expected" not in text:
-        where = f" ({error.filename})" if error.filename else ""
-        got = f"{error.strerror}{where}"
-        return f"expected files that can be read and written, got: {got}; check the disk and permissions"
-    if isinstance(error, MemoryError):
-        return "expected enough memory, got none; close other programs, or use fewer --workers"
-    if isinstance(error, ValueError | OSError) and text:
-        return text
-    return f"expected no such error, got {type(error).__name__}: {text}; please report it with the output of --debug"
+    return Outcome("ok", count=done.people, seconds=done.seconds, note=done.note)
 
 
 def _perform(job: Job, tick: Tick | None, truth: Truths | None, start: float) -> record.Done:
@@ -100,15 +65,15 @@ def _perform(job: Job, tick: Tick | None, truth: Truths | None, start: float) ->
     timeline = replace(timeline, source=replace(timeline.source, name=record.shown(timeline.source.name)))
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _staging(folder) as staging:
-        _write(timeline, job, truth, staging)
-        _replace(staging, folder, options.outputs)
+    with staging(folder) as making:
+        _write(timeline, job, truth, making)
+        _replace(making, folder, options.outputs)
     done = record.Done(
         source=os.path.abspath(job.path),
         size=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
         sha256=timeline.source.sha256,
-        version=record.version(),
+        version=version(),
         settings=options.settings,
         files=options.outputs,
         people=len(timeline.faces),
@@ -155,25 +120,6 @@ def _write(timeline: Timeline, job: Job, truth: Truths | None, folder: Path) -> 
     known = truth(timeline) if truth else None
     report.write(timeline, folder / "report.html", images=options.images, blur=options.blur, truth=known)
     summary.summarize(timeline).save(folder / "summary.json")
-
-
-@contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """A folder for files in the making, on the same disk; removed whatever happens, as are those of dead processes."""
-    for old in leftovers(folder):
-        if time.time() - old.stat().st_mtime > DAY:  # a younger one may belong to a run beside this one
-            shutil.rmtree(old)
-    staging = folder / f".partial-{uuid.uuid4().hex[:12]}"
-    staging.mkdir()
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging)
-
-
-def leftovers(folder: Path) -> list[Path]:
-    """The folders of files in the making."""
-    return sorted(folder.glob(".partial-*"))
 
 
 def _replace(staging: Path, folder: Path, names: tuple[str, ...]) -> None:

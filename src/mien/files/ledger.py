@@ -17,8 +17,7 @@ from typing import Any
 
 from mien import summary, writing
 from mien.files.find import MANIFEST, PEOPLE, SEGMENTS
-from mien.files.job import Status
-from mien.files.record import version
+from mien.work import Status, version
 
 SCHEMA = "mien.manifest/1"
 

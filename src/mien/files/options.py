@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from mien.files import record
-
-if TYPE_CHECKING:
-    from mien.settings import Settings
+from mien.settings import Settings
+from mien.work import sha256
 
 FORMATS = {"csv": "timeline.csv", "jsonl": "events.jsonl", "srt": "timeline.srt", "elan": "timeline.txt"}
 """What `--format` may name, and the file that it makes."""
@@ -19,11 +16,11 @@ FORMATS = {"csv": "timeline.csv", "jsonl": "events.jsonl", "srt": "timeline.srt"
 class Options:
     """What is asked for, of every file alike. Defaults and meaning as in `mien analyze --help`."""
 
-    step: float = 0.5
-    neutral: str = ""
-    faces: int = 8
-    model: str = "facs"
-    face_model: str = ""
+    step: float = Settings.step
+    neutral: str = Settings.neutral
+    faces: int = Settings.faces
+    model: str = Settings.model
+    face_model: str = Settings.face_model
     formats: tuple[str, ...] = ()
     fex: bool = False
     overlay: bool = False
@@ -43,8 +40,6 @@ class Options:
 
     def stream(self) -> Settings:
         """The settings of the analysis. `ValueError` says which of them cannot be."""
-        from mien.settings import Settings
-
         return Settings(
             step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model,
             face_model=self.face_model,
@@ -97,9 +92,9 @@ class Options:
             "model": self.model,
             "step": self.step,
             "faces": self.faces,
-            "neutral": record.sha256(self.picture) if self.picture else self.neutral,
-            "face_model": record.sha256(self.face_model) if self.face_model else "",
+            "neutral": sha256(self.picture) if self.picture else self.neutral,
+            "face_model": sha256(self.face_model) if self.face_model else "",
             "images": self.images,
             "blur": self.blur,
-            "segments": record.sha256(self.segments) if self.segments else None,
+            "segments": sha256(self.segments) if self.segments else None,
         }

@@ -7,8 +7,6 @@ of mien and the same settings, and when everything that is asked for now was wri
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -16,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mien import writing
+from mien.work import sha256, version
 
 SCHEMA = "mien.done/1"
 NAME = "done.json"
@@ -78,14 +77,3 @@ def save(done: Done, folder: Path) -> None:
 def shown(name: str) -> str:
     """A file name as text that any program reads, though its bytes be no UTF-8."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def version() -> str:
-    """The version of mien that is installed."""
-    return importlib.metadata.version("mien")
-
-
-def sha256(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file's content, read in pieces."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

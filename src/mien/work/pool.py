@@ -1,7 +1,7 @@
-"""Many files, in processes of this machine or on a Dask cluster; a process that dies is an outcome of its file.
+"""Many jobs, in processes of this machine or on a Dask cluster; a process that dies is an outcome of its job.
 
 joblib does the work (https://joblib.readthedocs.io). What is added here is what it leaves open: when the system kills
-one of its processes, joblib gives up all tasks, and so the files that had begun are tried again, each in a process of
+one of its processes, joblib gives up all tasks, and so the jobs that had begun are tried again, each in a process of
 its own: the one that kills its process again is the one to blame. On a cluster, Dask itself tries again elsewhere.
 """
 
@@ -16,12 +16,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from mien.files.job import Job, Outcome, Tick, leftovers
+from mien.work.outcome import Outcome, Tick
+from mien.work.staging import leftovers
 
-Work = Callable[[Job, Tick | None], Outcome]
+
+class Job(Protocol):
+    """One thing to do, which other processes can be sent; its files in the making lie in `folder`."""
+
+    @property
+    def folder(self) -> str: ...
+
+
+J = TypeVar("J", bound=Job)
+Work = Callable[[J, Tick | None], Outcome]
 
 POLL = 0.25
 """s between two looks at how far the processes are. Our choice: the bar moves smoothly, and it costs nothing."""
@@ -33,8 +44,8 @@ DIED = (
 
 
 def run(
-    jobs: Sequence[Job], work: Work, workers: int = 1, cluster: str | None = None, tick: Tick | None = None
-) -> Iterator[tuple[Job, Outcome]]:
+    jobs: Sequence[J], work: Work[J], workers: int = 1, cluster: str | None = None, tick: Tick | None = None
+) -> Iterator[tuple[J, Outcome]]:
     """Do `work` for every job and give (job, outcome) as they end, each job exactly once.
 
     `workers` processes on this machine, or those of the Dask scheduler at `cluster` (such as tcp://host:8786), which
@@ -56,7 +67,7 @@ def run(
             yield jobs[index], outcome
 
 
-def _here(jobs: Sequence[Job], work: Work, tick: Tick | None) -> Iterator[tuple[Job, Outcome]]:
+def _here(jobs: Sequence[J], work: Work[J], tick: Tick | None) -> Iterator[tuple[J, Outcome]]:
     for job in jobs:
         yield job, work(job, tick)
 
@@ -99,7 +110,7 @@ def _marks(jobs: int, tick: Tick | None) -> Iterator[Marks]:
         shutil.rmtree(folder)
 
 
-def _task(index: int, job: Job, work: Work, marks: Marks | None) -> tuple[int, Outcome]:
+def _task(index: int, job: J, work: Work[J], marks: Marks | None) -> tuple[int, Outcome]:
     """What runs in the other process."""
     if marks is None:
         return index, work(job, None)
@@ -119,7 +130,7 @@ def _task(index: int, job: Job, work: Work, marks: Marks | None) -> tuple[int, O
 
 
 def _in_processes(
-    jobs: Sequence[Job], work: Work, workers: int, marks: Marks
+    jobs: Sequence[J], work: Work[J], workers: int, marks: Marks
 ) -> Iterator[tuple[int, Outcome]]:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -135,7 +146,7 @@ def _in_processes(
                 yield index, _alone(index, waiting.pop(index), work, marks)
 
 
-def _alone(index: int, job: Job, work: Work, marks: Marks) -> Outcome:
+def _alone(index: int, job: J, work: Work[J], marks: Marks) -> Outcome:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     try:
@@ -145,7 +156,7 @@ def _alone(index: int, job: Job, work: Work, marks: Marks) -> Outcome:
         return Outcome("failed", DIED)
 
 
-def _parallel(jobs: Mapping[int, Job], work: Work, workers: int, marks: Marks) -> Iterator[tuple[int, Outcome]]:
+def _parallel(jobs: Mapping[int, J], work: Work[J], workers: int, marks: Marks) -> Iterator[tuple[int, Outcome]]:
     from joblib import Parallel, delayed
 
     # joblib runs one job in this very process, which a broken file could take down: two processes, one task at a time
@@ -157,9 +168,9 @@ def _parallel(jobs: Mapping[int, Job], work: Work, workers: int, marks: Marks) -
 # ---------------------------------------------------------------- a cluster
 
 
-def _on_cluster(address: str, jobs: Sequence[Job], work: Work) -> Iterator[tuple[int, Outcome]]:
+def _on_cluster(address: str, jobs: Sequence[J], work: Work[J]) -> Iterator[tuple[int, Outcome]]:
     try:
-        from mien.files import cluster
+        from mien.work import cluster
     except ModuleNotFoundError as error:
         raise ValueError(
             f'--cluster: expected the packages dask and distributed, got none of the name {error.name}; '

@@ -1,4 +1,4 @@
-"""Files on a Dask cluster that is there already, through joblib's Dask backend. Needs the extra mien[cluster]."""
+"""Jobs on a Dask cluster that is there already, through joblib's Dask backend. Needs the extra mien[cluster]."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from distributed import Client, KilledWorker
 from joblib import Parallel, delayed
 from joblib._dask import DaskDistributedBackend
 
-from mien.files.job import Job, Outcome, explain
-from mien.files.pool import DIED
+from mien.work.outcome import Outcome, explain
+from mien.work.pool import DIED
 
 CONNECT = 10.0
 """s to wait for the scheduler's answer. Our choice: it answers in milliseconds or not at all."""
@@ -23,10 +23,10 @@ PATIENCE = 300.0
 
 LOST = "expected the Dask cluster to stay, got a lost connection; check the scheduler, then run the same command again"
 
-Task = Callable[[int, Job], tuple[int, Outcome]]
+Task = Callable[[int, Any], tuple[int, Outcome]]
 
 
-def run(address: str, jobs: Sequence[Job], task: Task) -> Iterator[tuple[int, Outcome]]:
+def run(address: str, jobs: Sequence[Any], task: Task) -> Iterator[tuple[int, Outcome]]:
     """Do `task(index, job)` for every job on the cluster at `address`, its scheduler -> (index, outcome), as they end.
 
     Dask itself does a task again whose worker died, and gives up one that killed several. Where it blames several at a
