@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.telling import bar, one_line
+from mien.settings import Settings
 
 if TYPE_CHECKING:
     from mien.files import Entry, Found, Outcome
@@ -39,9 +40,9 @@ def analyze(
         str,
         typer.Option(metavar="first:5s|IMAGE", help="A person's neutral face; otherwise it is estimated on the way."),
     ] = "",
-    step: Annotated[float, typer.Option(metavar="SECONDS", help="How often the timeline has a row.")] = 0.5,
-    faces: Annotated[int, typer.Option(metavar="N", help="The most people followed at a time.")] = 8,
-    model: Annotated[str, typer.Option(metavar="NAME", help="What reads the expression.")] = "facs",
+    step: Annotated[float, typer.Option(metavar="SECONDS", help="How often the timeline has a row.")] = Settings.step,
+    faces: Annotated[int, typer.Option(metavar="N", help="The most people followed at a time.")] = Settings.faces,
+    model: Annotated[str, typer.Option(metavar="NAME", help="What reads the expression.")] = Settings.model,
     face_model: Annotated[
         str,
         typer.Option("--face-model", metavar="FILE.TASK", help="A face_landmarker.task instead of the built-in one."),
