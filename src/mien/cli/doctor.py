@@ -17,7 +17,8 @@ def doctor() -> None:
         from mien.doctor import diagnose
 
         findings = diagnose()
-        table = Table("status", "what", "found", box=None, pad_edge=False)
+        table = Table("status", "what", box=None, pad_edge=False)
+        table.add_column("found", overflow="fold")  # names of files whole
         for finding in findings:
             style = {"ok": "green", "warning": "yellow", "failure": "red"}[finding.status]
             found = finding.found + (f"\n-> {finding.remedy}" if finding.remedy else "")
