@@ -301,6 +301,14 @@ def test_everything_that_was_asked_for_is_written(here, faked):
     assert set(segments["video"]) == set(segments["folder"]) == {"x.mp4"}
 
 
+def test_a_video_that_no_event_names_is_noted(here, faked):
+    touch(here, "x.mp4")
+    (here / "events.csv").write_text("video,start,end,condition\ny.mp4,0,1,task\n")
+    assert "no event of --segments names this video" in analyze_one(here, Options(segments="events.csv")).note
+    (here / "events.csv").write_text("video,start,end,condition\nx.mp4,0,1,task\n")
+    assert "--segments" not in analyze_one(here, Options(segments="events.csv")).note
+
+
 def test_done_is_skipped_and_still_in_the_lists(here, faked):
     touch(here, "x.mp4")
     assert analyze_one(here, Options()).status == "ok"

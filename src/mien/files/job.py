@@ -78,17 +78,19 @@ def _perform(job: Job, tick: Tick | None, truth: Truths | None, start: float) ->
         files=options.outputs,
         people=len(timeline.faces),
         seconds=round(time.perf_counter() - start, 3),
-        note=_note(timeline, options),
+        note=_note(timeline, job),
         run=job.run,
     )
     record.save(done, folder)
     return done
 
 
-def _note(timeline: Timeline, options: Options) -> str:
+def _note(timeline: Timeline, job: Job) -> str:
     """What is odd though it went well, in words."""
+    from mien import segments
     from mien.settings import neutral_seconds
 
+    options = job.options
     notes = [timeline.source.lost] if timeline.source.lost else []
     if not timeline.faces:
         notes.append("no face was seen")
@@ -97,6 +99,8 @@ def _note(timeline: Timeline, options: Options) -> str:
     if short:
         notes.append(f"seen for less than the {wanted:g} s of --neutral, all of it taken as neutral: person "
                      f"{', '.join(short)}")  # fmt: skip
+    if options.segments is not None and not any(each.concerns(job.path) for each in segments.read(options.segments)):
+        notes.append("no event of --segments names this video")
     if options.picture and len(timeline.faces) > 1:
         notes.append(f"the one face of --neutral served for all {len(timeline.faces)} people")
     return "; ".join(notes)
