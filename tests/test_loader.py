@@ -1,0 +1,167 @@
+"""From windows to batches: planted numbers in the pictures say which clip and which frame came out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mien.data.augment import Augment, Augmenter
+from mien.data.loader import Clips, Steps, scoring, training
+from mien.data.prepare import collate, prepare
+from mien.tasks import ACTION_UNITS
+from mien.types import Needs, Trial, Window
+
+NEEDS = Needs(frames=16, size=8)
+
+
+def window(count: int, clip: int = 0, side: int = 8) -> Window:
+    """A window whose pictures hold the number of the clip in red and of the frame in green."""
+    faces = np.zeros((count, side, side, 3), np.uint8)
+    faces[..., 0], faces[..., 1] = clip, np.arange(count)[:, None, None]
+    nothing = np.zeros((0, len(ACTION_UNITS)))
+    return Window(0.0, 1.0, np.zeros(0), np.zeros((0, 4, 3)), nothing[:, :3], nothing, nothing[:, :3], nothing[:, :2],
+                  faces=faces, pictured=np.arange(count) / 25)
+
+
+def source(trial: Trial, pick) -> Window:
+    whole = window(int(trial.entry), int(trial.id))
+    if pick is None:
+        return whole
+    rows = pick(len(whole.faces))
+    return replace(whole, faces=whole.faces[rows], pictured=whole.pictured[rows])
+
+
+def clips(count: int = 12, length: int = 40, seed: int | None = None) -> Clips:
+    trials = [Trial(str(number), "planted", subject=f"s{number // 3}", entry=str(length)) for number in range(count)]
+    return Clips(trials, source, NEEDS, {str(number): number % 7 for number in range(count)}, seed)
+
+
+def numbers(batch, channel: int) -> list:
+    """(B, T) of the planted numbers."""
+    return batch.frames[:, :, channel, 0, 0].tolist()
+
+
+def test_scoring_takes_the_middle_of_sixteen_segments():
+    found = prepare([window(48, 3)], NEEDS)
+    assert found.frames.shape == (1, 16, 3, 8, 8)
+    assert found.frames.dtype == torch.uint8
+    assert numbers(found, 1) == [list(range(1, 48, 3))]
+    assert numbers(found, 0) == [[3] * 16]
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(1, [0] * 16), (3, [0, 1, *[2] * 14]), (16, list(range(16)))])
+def test_a_short_clip_repeats_its_last_frame(count, wanted):
+    assert numbers(prepare([window(count)], NEEDS), 1) == [wanted]
+    assert numbers(prepare([window(count)], NEEDS, np.random.default_rng(0)), 1) == [wanted]
+
+
+def test_training_takes_any_frame_of_each_segment():
+    drawn = np.array([numbers(prepare([window(48)], NEEDS, np.random.default_rng(seed)), 1)[0] for seed in range(60)])
+    assert (drawn // 3 == np.arange(16)).all()
+    assert {tuple(np.unique(column % 3)) for column in drawn.T} == {(0, 1, 2)}
+
+
+def test_other_sizes_are_brought_to_the_models_own():
+    found = prepare([window(20, 9, side=32), window(20, 7, side=5)], NEEDS)
+    assert found.frames.shape == (2, 16, 3, 8, 8)
+    assert numbers(found, 0) == [[9] * 16, [7] * 16]
+
+
+def test_windows_without_pictures_and_needs_that_cannot_be_met_are_refused():
+    with pytest.raises(ValueError, match="expected one or more windows, got none"):
+        prepare([], NEEDS)
+    for bad in (window(0), replace(window(2), faces=None, pictured=None)):
+        with pytest.raises(ValueError, match=r"expected pictures of a face between 0 and 1 s, got none"):
+            prepare([bad], NEEDS)
+    with pytest.raises(ValueError, match="got signals too"):
+        prepare([window(3)], Needs(signals=("ppg",), rate=64.0))
+
+
+def test_three_at_once_equal_three_one_by_one():
+    windows = [window(30, number) for number in range(3)]
+    at_once, single = prepare(windows, NEEDS), collate([prepare([one], NEEDS) for one in windows])
+    assert torch.equal(at_once.frames, single.frames)
+
+
+def test_batches_hold_each_trial_with_its_own_target_and_subject():
+    found = list(scoring(clips(5), 2))
+    assert [batch.trial for batch in found] == [("0", "1"), ("2", "3"), ("4",)]
+    assert torch.cat([batch.target for batch in found]).tolist() == [0, 1, 2, 3, 4]
+    assert torch.cat([batch.subject for batch in found]).tolist() == [0, 0, 0, 1, 1]
+    assert [row[0] for batch in found for row in numbers(batch, 0)] == [0, 1, 2, 3, 4]
+    assert numbers(found[2], 1) == numbers(prepare([window(40, 4)], NEEDS), 1)
+
+
+def test_an_epoch_takes_every_trial_at_most_once_and_every_epoch_in_another_order():
+    steps = Steps(12, 5, epochs=40, seed=1)
+    drawn = [place for batch in steps for place in batch]
+    epochs = [[row for epoch, row in drawn if epoch == wanted] for wanted in range(40)]
+    assert all(len(set(epoch)) == 10 for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 40
+    assert {row for epoch in epochs for row in epoch} == set(range(12))
+    assert len(steps) == len(list(steps)) == 80
+
+
+def test_devices_share_a_batch_without_a_rest():
+    whole = list(Steps(13, 6, epochs=2, seed=1))
+    parts = [list(Steps(13, 6, epochs=2, seed=1, rank=rank, ranks=2)) for rank in range(2)]
+    assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == [sorted(batch) for batch in whole]
+    for size, count in ((5, 13), (6, 4)):
+        with pytest.raises(ValueError, match="2 devices share evenly"):
+            Steps(count, size, epochs=1, seed=1, ranks=2)
+
+
+@pytest.mark.parametrize("start", [0, 3, 4, 7])
+def test_from_any_step_on_the_same_batches_follow_whatever_the_workers(start):
+    whole = list(training(clips(seed=5), Steps(12, 3, epochs=2, seed=5)))
+    assert len(whole) == 8
+    rest = list(training(clips(seed=5), Steps(12, 3, epochs=2, seed=5, start=start), workers=2 if start == 3 else 0))
+    assert [batch.trial for batch in rest] == [batch.trial for batch in whole[start:]]
+    assert all(torch.equal(a.frames, b.frames) for a, b in zip(rest, whole[start:], strict=True))
+
+
+def test_another_epoch_draws_other_frames():
+    found = clips(seed=5)
+    assert not torch.equal(found[0, 3].frames, found[1, 3].frames)
+    assert torch.equal(clips()[0, 3].frames, clips()[1, 3].frames)
+
+
+def test_a_trial_without_a_target_or_a_picture_is_named():
+    with pytest.raises(ValueError, match=r"none for 1: \['x9'\]"):
+        Clips([Trial("x9", "planted")], source, NEEDS, {})
+    with pytest.raises(ValueError, match="trial 0: prepare: expected pictures"):
+        list(scoring(Clips([Trial("0", "p", entry="0")], lambda *_: window(0), NEEDS, {"0": 1}), 1))
+
+
+def test_augmentation_is_one_for_a_clip_another_for_each_and_decided_by_the_seed():
+    clip = torch.randint(0, 256, (1, 1, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    frames = clip.expand(4, 6, 3, 24, 24)
+    change = Augmenter(24, Augment())
+    before = torch.get_rng_state()
+    found = change(frames, seed=7)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert found.shape == frames.shape
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert torch.equal(found, found[:, :1].expand_as(found))
+    assert all((found[i] - found[j]).abs().max() > 0.05 for i in range(4) for j in range(i))
+    assert torch.equal(change(frames, seed=7), found)
+    assert not torch.equal(change(frames, seed=8), found)
+
+
+def test_each_kind_of_augmentation_does_what_it_says():
+    none = Augment(area=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0, rotation=0.0, brightness=0.0)
+    frames = torch.randint(0, 256, (8, 2, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    plain = frames.float() / 255
+    torch.testing.assert_close(Augmenter(24, none)(frames, 1), plain, atol=1e-5, rtol=0)
+    torch.testing.assert_close(Augmenter(24, replace(none, flip=1.0))(frames, 1), plain.flip(-1), atol=1e-5, rtol=0)
+    dim = Augmenter(24, replace(none, brightness=0.5))(frames, 1)
+    factors = dim.mean((1, 2, 3, 4)) / plain.mean((1, 2, 3, 4))
+    assert len(factors.unique()) == 8
+    assert ((factors > 0.45) & (factors < 1.5)).all()
+    assert Augmenter(24, replace(none, on=False))(frames, 1) is frames
+    with pytest.raises(ValueError, match=r"Augment\.area"):
+        Augment(area=(0.5, 1.5))
