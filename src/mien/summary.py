@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from mien import types, writing
-from mien.tasks import ACTION_UNITS, TASKS
+from mien.tasks import ACTION_UNITS, named
 
 if TYPE_CHECKING:
     from mien.timeline import Timeline
@@ -149,7 +149,7 @@ def _face(person: types.Person) -> Face:
         id=person.id, coverage=person.coverage, first_s=_number(person.first), last_s=_number(person.last),
         heart_rate=_measure(person.heart_rate), respiration=_measure(person.respiration),
         hrv={name: _measure(value, LF_HF_NOTE if name == "lf_hf" else "") for name, value in person.hrv.items()},
-        expression=dict(zip(TASKS[person.task].classes, map(_number, person.expression), strict=True)),
+        expression=dict(zip(named(person.task).classes, map(_number, person.expression), strict=True)),
         calibrated=False, valence=_number(person.valence), arousal=_number(person.arousal),
         action_units=dict(zip(ACTION_UNITS, map(_number, person.aus), strict=True)),
         blink_rate=_measure(person.blink_rate), gaze=Gaze(yaw=gaze_yaw, pitch=gaze_pitch),

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+_OWN, _BETWEEN = "labels:", "|"
 
 
 @dataclass(frozen=True)
 class Task:
-    """`classes` (K,) in the order of every probability vector; valence and arousal of each, -1..1, where known."""
+    """`classes` (K,) in the order of every probability vector; valence and arousal of each, -1..1, where known.
+
+    `texts` (K,): what is seen in a face of each class, in words; for models that read. Raises ValueError for fewer than
+    two classes, equal ones, empty ones, and where anything has not one entry a class.
+    """
 
     name: str
     classes: tuple[str, ...]
     valence: tuple[float, ...] | None = None
     arousal: tuple[float, ...] | None = None
+    texts: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        names = self.classes
+        if len(names) < 2 or len(set(names)) < len(names) or not all(name.strip() for name in names):
+            raise ValueError(f"Task.classes: expected two or more different names, got {list(names)}")
+        for field in ("valence", "arousal", "texts"):
+            value = getattr(self, field)
+            if value is not None and len(value) != len(names):
+                raise ValueError(f"Task.{field}: expected one for each of {len(names)} classes, got {len(value)}")
 
     def label(self, probs: np.ndarray) -> str:
         """probs (K,) -> the class of the largest."""
@@ -35,9 +52,78 @@ EXPRESSION = Task(
     classes=("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"),
     valence=(0.81, -0.63, 0.0, -0.51, 0.40, -0.60, -0.64),
     arousal=(0.51, -0.27, 0.0, 0.59, 0.67, 0.35, 0.60),
+    # our words; the cues are those of DFER-CLIP (arXiv 2308.13382) and EmoCLIP (arXiv 2310.16640)
+    texts=(
+        "happy: a smile that pulls the lip corners up, lifted cheeks, fine folds beside the eyes",
+        "sad: lip corners that sink, inner brows drawn up, drooping eyelids, a trembling chin, perhaps tears",
+        "neutral: a calm face at rest, brows level, eyes open, lips closed and straight",
+        "angry: brows pulled down and together, a hard stare from narrowed eyes, lips pressed thin",
+        "surprise: brows high and arched, eyes wide open, the jaw dropped and the mouth round",
+        "disgust: a wrinkled nose, the upper lip curled, brows lowered, eyes almost shut",
+        "fear: brows raised and drawn together, upper lids high, lips stretched sideways, the face tense",
+    ),
 )
 
-TASKS = {task.name: task for task in (EXPRESSION,)}
+# Felt valence and arousal in two and in three classes; where ratings are cut, `labels.RULES` says.
+VALENCE = Task("valence2", ("low", "high"))
+AROUSAL = Task("arousal2", ("low", "high"))
+VALENCE3 = Task("valence3", ("unpleasant", "neutral", "pleasant"))
+AROUSAL3 = Task("arousal3", ("calm", "medium", "activated"))
+
+TASKS = {task.name: task for task in (EXPRESSION, VALENCE, AROUSAL, VALENCE3, AROUSAL3)}
+
+
+def own(labels: dict[str, str]) -> Task:
+    """Anybody's labels, class -> text, as a task; `named` finds its classes again by its name alone."""
+    bad = [name for name in labels if _BETWEEN in name]
+    if bad:
+        raise ValueError(f"labels: expected names without {_BETWEEN!r}, got {bad[0]!r}")
+    return Task(_OWN + _BETWEEN.join(labels), tuple(labels), texts=tuple(labels.values()))
+
+
+def named(name: str) -> Task:
+    """The task of this name: one of `TASKS`, or one that `own` made. ValueError for any other."""
+    if name.startswith(_OWN):
+        return Task(name, tuple(name.removeprefix(_OWN).split(_BETWEEN)))
+    if name not in TASKS:
+        raise ValueError(f"task: expected {', '.join(TASKS)} or {_OWN}..., got {name!r}")
+    return TASKS[name]
+
+
+def read_labels(path: str | Path) -> Task:
+    """A YAML file, a line `class: text` for each class -> the task of these labels.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is empty, no such list, names a class twice or only one, or has a class without text.
+    """
+    import yaml  # comes with mien[models], as its only users do
+
+    example = 'write a line for each class, such as   bored: "a dull look, heavy eyelids"'
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"labels: expected a YAML file, got nothing at {path}: check the spelling")
+    try:
+        tree = yaml.compose(path.read_text(encoding="utf-8-sig"), yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        told = " ".join(str(error).split())
+        raise ValueError(f"{path.name}: expected YAML, got: {told}; {example}") from error
+    if tree is None:
+        raise ValueError(f"{path.name}: expected labels, got an empty file; {example}")
+    if not isinstance(tree, yaml.MappingNode):
+        raise ValueError(f"{path.name}: expected a list of class: text, got something else; {example}")
+    labels: dict[str, str] = {}
+    for key, value in tree.value:
+        text = value.value if isinstance(value, yaml.ScalarNode) and value.tag != "tag:yaml.org,2002:null" else ""
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        if not name.strip() or name in labels or not text.strip():
+            wrong = "the same label twice" if name in labels else "a label without text" if name else "an empty label"
+            line = key.start_mark.line + 1
+            raise ValueError(f"{path.name}, line {line}: expected class: text, got {wrong} ({name!r}); {example}")
+        labels[name] = " ".join(text.split())
+    if len(labels) < 2:
+        raise ValueError(f"{path.name}: expected two or more labels, got {len(labels)}; {example}")
+    return own(labels)
 
 # Names in the Facial Action Coding System: Ekman, Friesen & Hager 2002, FACS Manual.
 ACTION_UNIT_NAMES = {

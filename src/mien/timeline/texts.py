@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.tasks import ACTION_UNITS, TASKS
+from mien.tasks import ACTION_UNITS, named
 from mien.timeline.spans import runs
 from mien.types import REASONS, Emotion, Reading
 
@@ -32,7 +32,7 @@ def reading(value: Reading) -> dict[str, Any]:
 
 def event(row: Emotion) -> dict[str, Any]:
     """A row as the JSON data of one event, the same in a file and in a stream. `t` is the end of the row's window."""
-    classes = TASKS[row.task].classes
+    classes = named(row.task).classes
     unknown = row.abstained
     return {
         "schema": SCHEMA,
