@@ -5,28 +5,74 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .finder import LEFT_EYE, RIGHT_EYE
+from .track import RIGID
+
 MARGIN = 0.3
 """Room around the mesh's box, as a share of its longer side: hair line and chin are in. Our choice: the mesh ends at
 brows and chin, the aligned frames of DFEW and FERV39k show the whole head's front."""
 
+LONG, BELOW = 1.25, 0.17
+"""The longer side of the mesh's box, and how far its middle lies below the mean of the rigid points, in widths of the
+face (ear to ear in three dimensions). Our choice: what neutral faces have. Taken from points that no expression moves,
+the cut neither grows when the mouth opens nor shrinks when the head turns."""
 
-def crop(rgb: np.ndarray, box: np.ndarray, side: int, margin: float = MARGIN) -> np.ndarray:
-    """rgb uint8 (H, W, 3), box (4,) px -> uint8 (side, side, 3): a square around the box, edges of rgb repeated.
+_EARS = (454, 234)
+_RIGID = list(RIGID)
 
-    Averages where it shrinks, so that nothing aliases. Raises ValueError for a box without area.
+
+def crop(rgb: np.ndarray, where: np.ndarray, side: int, margin: float = MARGIN) -> np.ndarray:
+    """rgb uint8 (H, W, 3) -> uint8 (side, side, 3): a square around one face, edges of rgb repeated beyond it.
+
+    where: landmarks (L, 3) px, then the eyes are level in the cut; or, where there are none, a box (4,) px. Averages
+    where it shrinks, so that nothing aliases. Raises ValueError for a face without area.
     """
-    half = (1 + margin) / 2 * float(np.max(box[2:] - box[:2]))
-    if not half > 0 or not np.isfinite(box).all():
-        raise ValueError(f"crop: expected a box x0 y0 x1 y1 with an area, in px, got {np.asarray(box).tolist()}")
-    x, y = (box[:2] + box[2:]) / 2
-    x0, y0 = round(float(x) - half), round(float(y) - half)
-    length = max(round(2 * half), 1)
+    where = np.asarray(where, dtype=np.float64)
+    if where.shape == (4,):
+        centre, longer, angle = (where[:2] + where[2:]) / 2, float(np.max(where[2:] - where[:2])), 0.0
+    else:
+        centre, longer, angle = _upright(where)
+    if not longer > 0 or not np.isfinite([*centre, angle]).all():
+        got = where.tolist() if where.shape == (4,) else f"landmarks {where.shape} of width {longer / LONG:g}"
+        raise ValueError(f"crop: expected a box x0 y0 x1 y1 or landmarks with an area, in px, got {got}")
+    length = max(round((1 + margin) * longer), 1)
+    if abs(angle) * length < 1.0:  # less than a px over the whole cut: nothing to turn
+        return fit(_square(rgb, centre - length / 2, length), side)
+    return _turned(rgb, centre, length, angle, side)
+
+
+def _upright(landmarks: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """landmarks (L, 3) px -> middle of the face (2,) px, its longer side in px, its tilt in radians."""
+    across = landmarks[LEFT_EYE, :2] - landmarks[RIGHT_EYE, :2]
+    angle = float(np.arctan2(across[1], across[0]))
+    width = float(np.linalg.norm(landmarks[_EARS[0]] - landmarks[_EARS[1]]))
+    down = np.array([-np.sin(angle), np.cos(angle)])
+    return landmarks[_RIGID, :2].mean(axis=0) + BELOW * width * down, LONG * width, angle
+
+
+def _square(rgb: np.ndarray, corner: np.ndarray, length: int) -> np.ndarray:
+    """The square of that upper left corner (x, y) px, repeated edges where it leaves the picture."""
+    x0, y0 = round(float(corner[0])), round(float(corner[1]))
     height, width = rgb.shape[:2]
+    if x0 >= 0 and y0 >= 0 and x0 + length <= width and y0 + length <= height:
+        return rgb[y0 : y0 + length, x0 : x0 + length]
     rows = np.clip(np.arange(y0, y0 + length), 0, height - 1)
     columns = np.clip(np.arange(x0, x0 + length), 0, width - 1)
-    inside = rows[0] == y0 and columns[0] == x0 and rows[-1] == y0 + length - 1 and columns[-1] == x0 + length - 1
-    piece = rgb[y0 : y0 + length, x0 : x0 + length] if inside else rgb[np.ix_(rows, columns)]
-    return fit(piece, side)
+    return rgb[np.ix_(rows, columns)]
+
+
+def _turned(rgb: np.ndarray, centre: np.ndarray, length: int, angle: float, side: int) -> np.ndarray:
+    scale = side / length
+    if scale < 1:  # average first what is to shrink: the square that holds the turned one, at its final scale
+        wide = int(np.ceil(length * (abs(np.cos(angle)) + abs(np.sin(angle))))) + 2
+        corner = np.round(centre - wide / 2)
+        pixels = max(round(wide * scale), 1)
+        rgb = cv2.resize(_square(rgb, corner, wide), (pixels, pixels), interpolation=cv2.INTER_AREA)
+        centre, scale = (centre - corner) * (pixels / wide), side / length * wide / pixels
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    matrix = np.column_stack([turn, (side - 1) / 2 - turn @ (centre - 0.5)])  # OpenCV counts from the middles of pixels
+    return cv2.warpAffine(rgb, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def fit(rgb: np.ndarray, side: int) -> np.ndarray:
