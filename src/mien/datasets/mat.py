@@ -1,0 +1,82 @@
+"""MATLAB files of either kind (up to version 7, and 7.3, which is HDF5) -> arrays of numbers, words and cells."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+from scipy.io.matlab import MatReadError
+
+BROKEN = (MatReadError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, MemoryError, OSError,
+          NotImplementedError, RuntimeError, struct.error, zlib.error)
+"""What SciPy and h5py raise over a file that is cut short or is none."""
+
+
+class MatError(ValueError):
+    """One line: what was expected, what the file holds, and what to do about it."""
+
+
+def load(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The variables `names` that there are; numbers as arrays in MATLAB's order of axes, cells as arrays of objects
+    (each an array, or a str for words).
+
+    Raises:
+        MatError: it is broken, cut short or no MATLAB file, or needs h5py, which is not there.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(128)
+        if head[:4] == b"\x89HDF" or b"MATLAB 7.3" in head[:20]:
+            return _hdf5(path, names)
+        return {name: value for name, value in scipy.io.loadmat(path, variable_names=names).items() if name in names}
+    except MatError:
+        raise
+    except BROKEN as error:
+        said = str(error).splitlines()[0] if str(error) else ""
+        raise MatError(f"expected a MATLAB file, got {path} ({type(error).__name__}: {said}): it is cut short or "
+                       "damaged; copy or unzip it again") from error
+
+
+def cell(cells: np.ndarray, index: int) -> Any:
+    """Cell `index` of (1, n) or (n, 1) cells -> its array, or str where it holds words."""
+    value = cells.reshape(-1)[index]
+    if isinstance(value, np.ndarray) and value.dtype.kind in "US":
+        return "".join(map(str, value.reshape(-1)))
+    return value
+
+
+def _hdf5(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MatError(f"expected h5py for {path}, which is MATLAB 7.3's HDF5: pip install 'mien[data]'") from error
+    with h5py.File(path, "r") as file:
+        return {name: _variable(file, file[name]) for name in names if _own(h5py, file, name)}
+
+
+def _own(h5py: Any, file: Any, name: str) -> bool:
+    """Whether the variable is there; refused where it leads out of the file."""
+    link = file.get(name, getlink=True) if name in file else None
+    if link is not None and not isinstance(link, h5py.HardLink):
+        raise MatError(f"expected {name} in the file itself, got a link to elsewhere: refused")
+    return link is not None
+
+
+def _variable(file: Any, data: Any) -> Any:
+    if not hasattr(data, "dtype") or data.external or data.is_virtual:
+        raise MatError(f"expected numbers, words or cells, got a structure or data outside of the file at {data.name}")
+    if data.attrs.get("MATLAB_empty", 0):
+        return np.zeros(tuple(int(length) for length in data[()].reshape(-1)))
+    if data.dtype.kind == "O":
+        cells = np.empty(data.shape[::-1], object)
+        for index, reference in np.ndenumerate(data[()].T):
+            cells[index] = _variable(file, file[reference])
+        return cells
+    values = data[()].T
+    if data.attrs.get("MATLAB_class") == b"char":
+        return np.array(["".join(map(chr, values.reshape(-1)))])
+    return values
