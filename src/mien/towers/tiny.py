@@ -1,0 +1,45 @@
+"""A small CLIP with random weights, the same on every machine: for trials and tests, where nothing is to be known."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mien.towers.plan import CLIP_MEAN, CLIP_STD, Kind, Plan
+from mien.towers.tower import Tower, digest
+
+SOURCE = "tiny"
+_END = 999
+TINY: dict[Kind, Plan] = {
+    "clip-image": Plan("clip-image", 32, 2, 2, 64, "quick_gelu", out=16, size=32, patch=16, mean=CLIP_MEAN,
+                       std=CLIP_STD),
+    "clip-text": Plan("clip-text", 32, 2, 2, 64, "quick_gelu", out=16, vocab=_END + 1, context=77, end=_END,
+                      pool="end"),
+}
+
+
+def tiny(kind: Kind) -> Tower:
+    """The frozen tower of this kind, "clip-image" or "clip-text"; torch's generators stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        tower = Tower(TINY[kind])
+    rng = np.random.default_rng(0)  # torch's own draws depend on the processor's instructions
+    with torch.no_grad():
+        for name, value in tower.named_parameters():
+            if "norm" not in name and "pre" not in name:
+                drawn = rng.standard_normal(value.shape) / value[0].numel() ** 0.5 if value.ndim > 1 else 0 * value
+                value.copy_(torch.as_tensor(drawn))
+    tower.source, tower.hash = SOURCE, digest(tower)
+    return tower.requires_grad_(False).eval()
+
+
+def tiny_tokens(texts: Sequence[str]) -> Tensor:
+    """Texts (K,) -> ids (K, L) for the text tower: a number for each word. ValueError for none or an empty one."""
+    if not texts or any(not text.strip() for text in texts):
+        raise ValueError(f"texts: expected one or more texts with words in them, got {list(texts)}")
+    rows = [[0, *(1 + zlib.crc32(word.encode()) % (_END - 1) for word in text.lower().split()), _END] for text in texts]
+    longest = max(map(len, rows))
+    return torch.tensor([row + [_END] * (longest - len(row)) for row in rows])

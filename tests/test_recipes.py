@@ -1,0 +1,98 @@
+"""Recipes: what the paper states stands in them, and --set changes what it names and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from mien.models.duse import LITERAL, Options
+from mien.recipes import RECIPES, change, find, from_json, tiny, to_json
+from mien.tasks import EXPRESSION
+
+DFEW = RECIPES["duse/dfew"]
+
+
+def test_the_paper_is_followed_where_it_speaks():
+    for recipe in RECIPES.values():
+        assert (recipe.schedule.batch, recipe.schedule.rate, recipe.schedule.weight_decay) == (16, 1e-3, 0.0)
+        assert (recipe.options.prompts, recipe.options.heads, recipe.options.beta) == (4, 4, 0.7)
+        assert recipe.options.depth == "normal"
+        assert "large-patch14" in recipe.tower
+        assert recipe.task == EXPRESSION.name
+    assert RECIPES["duse/dfew-literal"].options == LITERAL
+    assert DFEW.options == Options()
+    assert (DFEW.published.uar, DFEW.published.war) == (64.88, 75.36)
+    assert (RECIPES["duse/ferv39k"].published.uar, RECIPES["duse/ferv39k"].published.war) == (43.39, 53.05)
+    assert all(name == recipe.name for name, recipe in RECIPES.items())
+
+
+def differences(a, b) -> set[str]:
+    return {name for name in asdict(a) if getattr(a, name) != getattr(b, name)}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [("options.beta", "0.5", 0.5), ("options.depth", "4", 4), ("options.depth", "deep", "deep"),
+     ("options.htpc", "False", False), ("options.prompts", "0", 0), ("schedule.milestones", "0.5, 0.9", (0.5, 0.9)),
+     ("schedule.milestones", "[]", ()), ("augment.area", "(0.8,1)", (0.8, 1.0)), ("schedule.choose", "war", "war")],
+)  # fmt: skip
+def test_set_changes_one_value_by_its_type(path, text, value):
+    found = change(DFEW, {path: text})
+    part, name = path.split(".")
+    assert getattr(getattr(found, part), name) == value
+    assert type(getattr(getattr(found, part), name)) is type(value)
+    assert differences(found, DFEW) == {part, "changed"}
+    assert differences(getattr(found, part), getattr(DFEW, part)) == {name}
+    assert found.changed == {path: text}
+
+
+def test_set_may_name_the_tower_and_several_at_once():
+    found = change(DFEW, {"tower": "/weights/clip", "schedule.epochs": "3", "options.beta": "0.1"})
+    assert (found.tower, found.schedule.epochs, found.options.beta) == ("/weights/clip", 3, 0.1)
+    assert len(found.changed) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [("options.bta", "1", "did you mean beta"), ("option.beta", "1", "did you mean options"),
+     ("options", "1", r"options\.prompts, options\.depth"), ("schedule.epochs.x", "1", r"schedule\.epochs, got"),
+     ("options.beta", "much", "expected a number, got 'much'"), ("options.beta", "nan", "expected a number"),
+     ("options.beta", "7", r"Options\.beta: expected 0\.\.1, got 7\.0"), ("schedule.epochs", "2.5", "a whole number"),
+     ("schedule.epochs", "0", "expected 1 or more, got 0"), ("options.htpc", "1", "true or false"),
+     ("options.depth", "high", "a whole number or shallow or normal or deep"), ("augment.area", "0.8", "2 numbers"),
+     ("augment.area", "0.8,x", "2 numbers"), ("name", "mine", "got 'name'"), ("task", "x", "got 'task'"),
+     ("seconds", "-1", "expected more than 0")],
+)  # fmt: skip
+def test_set_refuses_what_it_does_not_know(path, text, told):
+    with pytest.raises(ValueError, match=told) as error:
+        change(DFEW, {path: text})
+    assert f"--set {path}" in str(error.value)
+
+
+def test_an_unknown_recipe_is_told_the_nearest():
+    assert find("duse/dfew") is DFEW
+    with pytest.raises(ValueError, match="did you mean duse/ferv39k"):
+        find("duse/ferv39")
+
+
+def test_every_recipe_has_a_tiny_one_that_says_so():
+    for recipe in RECIPES.values():
+        small = tiny(recipe)
+        assert small.tiny
+        assert differences(small, recipe) == {"tiny", "tower", "schedule"}
+
+
+def test_a_recipe_goes_through_json_unchanged():
+    for recipe in (*RECIPES.values(), tiny(change(DFEW, {"options.depth": "3", "augment.area": "0.5,1"}))):
+        assert from_json(json.loads(json.dumps(to_json(recipe)))) == recipe
+    with pytest.raises(ValueError, match="got colour: take a newer mien"):
+        from_json({**to_json(DFEW), "colour": 1})
+    with pytest.raises(ValueError, match="Options: expected fields that this version knows"):
+        from_json({**to_json(DFEW), "options": {"gamma": 1}})
+
+
+def test_a_recipe_checks_itself():
+    with pytest.raises(ValueError, match=r"Recipe\.seconds"):
+        replace(DFEW, seconds=0.0)
