@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-DEPTH = 5
-"""Folders below the root that are looked into. Our choice: the deepest known tree has four."""
+DEPTH = 7
+"""Folders below the root that are looked into. Our choice: clips of FERV39k lie four deep, and unpacking may put two or
+three folders around them."""
 
 MOST = 500_000
 """Entries that are looked at, at most. Our choice: DFEW with all its forms has 66,000, FERV39k 40,000; a wrong root
