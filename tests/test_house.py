@@ -21,9 +21,9 @@ FILES = sorted(SRC.rglob("*.py"))
 # A module imports only from lower floors. __init__ has none: it names, and loads when asked.
 FLOORS = {
     "types": 0, "tasks": 0, "settings": 0, "writing": 0, "privacy": 0, "batch": 1, "labels": 1, "work": 1,
-    "video": 1, "face": 1, "signals": 1, "towers": 1, "metrics": 1, "timeline": 1, "summary": 1,
-    "pulse": 2, "facs": 2, "models": 2, "datasets": 2, "synthetic": 2, "protocols": 2,
-    "lookalikes": 3, "windower": 3, "data": 3, "recipes": 3,
+    "video": 1, "face": 1, "signals": 1, "towers": 1, "metrics": 1, "timeline": 1, "summary": 1, "facs": 1,
+    "pulse": 2, "models": 2, "datasets": 2, "synthetic": 2, "protocols": 2, "windower": 2,
+    "lookalikes": 3, "data": 3, "recipes": 3,
     "stream": 4, "checkpoint": 4,
     "analysis": 5, "train": 5, "report": 5, "overlay": 5, "segments": 5,
     "files": 6, "doctor": 6, "bench": 6, "export": 6, "prompt": 6, "serve": 6, "mcp": 6, "web": 6,

@@ -15,7 +15,7 @@ class Outcome:
     """What became of one job.
 
     `count`: how many came of it, such as people of a film; `seconds` of wall time; `note` says what is odd though it
-    went well; `trace` is the traceback, for --debug.
+    went well; `trace` is the traceback, for --debug; `made`: the name of what came of it.
     """
 
     status: Status
@@ -24,6 +24,7 @@ class Outcome:
     seconds: float = 0.0
     note: str = ""
     trace: str = ""
+    made: str = ""
 
 
 def explain(error: BaseException) -> str:
