@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from mien.video import VideoError
 from mien.video.opening import open_file
 
-__all__ = ["Footage", "VideoError", "look"]
+from . import films
+from .survey import Problem
 
 
 @dataclass(frozen=True)
 class Footage:
-    """`rate` Hz and `seconds` as the container states them, None where it does not; `cut`: in words what is missing at
-    the file's end, empty when it is whole."""
+    """`rate` Hz and `seconds` as the container states them, None where it does not."""
 
     rate: float | None
     seconds: float | None
-    cut: str
 
 
 def look(path: Path) -> Footage:
@@ -36,38 +32,14 @@ def look(path: Path) -> Footage:
             seconds = container.duration / 1e6
     finally:
         container.close()
-    return Footage(float(rate) if rate else None, seconds, _cut(path))
+    return Footage(float(rate) if rate else None, seconds)
 
 
-def _cut(path: Path) -> str:
-    """What the outermost boxes of an avi, mov or mp4 claim beyond the end of the file."""
-    size = os.path.getsize(path)
-    with path.open("rb") as file:
-        head = file.read(12)
-        end = _riff(file, size) if head[:4] == b"RIFF" else _atoms(file, size) if head[4:8] == b"ftyp" else size
-    return f"{size} of at least {end} bytes are there: copy or unzip it again" if end > size else ""
-
-
-def _riff(file: BinaryIO, size: int) -> int:
-    """Where the last of the RIFF chunks ends by its own account; the file's size where one leaves its length open."""
-    at = 0
-    while at + 8 <= size:
-        file.seek(at)
-        name, length = struct.unpack("<4sI", file.read(8))
-        if name != b"RIFF" or not length:
-            return size
-        at += 8 + length + length % 2
-    return at - 1 if at == size + 1 else at
-
-
-def _atoms(file: BinaryIO, size: int) -> int:
-    """Where the last of the atoms ends by its own account; a length of 0 means to the end of the file."""
-    at = 0
-    while at + 16 <= size:
-        file.seek(at)
-        length, _, large = struct.unpack(">I4sQ", file.read(16))
-        length = large if length == 1 else length
-        if length < 8:
-            return size
-        at += length
-    return at
+def judge(path: Path, item: str) -> tuple[Footage | None, list[Problem]]:
+    """A film's header, None where it cannot be used; and what is wrong with it. One that is cut short is used."""
+    try:
+        seen = look(path)
+    except VideoError as error:
+        return None, [Problem("unreadable", item, str(error), path)]
+    cut = films.cut(path)
+    return seen, [Problem("doubtful", item, f"{cut}; what is there is used", path)] if cut else []

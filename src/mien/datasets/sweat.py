@@ -7,7 +7,7 @@ import numpy as np
 TO_MICROSIEMENS = {"us": 1.0, "µs": 1.0, "usiemens": 1.0, "ns": 1e-3, "s": 1e6}
 FROM_OHM = {"ohm": 1e6, "ohms": 1e6, "kohm": 1e3, "mohm": 1.0}
 PLAUSIBLE = (0.05, 100.0)
-"""uS. Our choice: wide around the 2..20 uS of Boucsein 2012, Electrodermal Activity, 2nd ed. (10.1007/978-1-4614-1126-0),
+"""uS. Our choice: wide around the 2..20 uS of Boucsein 2012, Electrodermal Activity (10.1007/978-1-4614-1126-0),
 to tell a wrong unit, never a strange person."""
 
 
