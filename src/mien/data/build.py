@@ -182,9 +182,7 @@ def _forget(out: Path, kept: set[str], failed: set[str]) -> None:
     """
     _sweep(out)
     for folder in (out / TRIALS).glob("*"):
-        if folder.name in failed:
-            continue
-        for made in folder.iterdir():
+        for made in folder.iterdir() if folder.name not in failed else ():
             if made.relative_to(out).as_posix() not in kept:
                 shutil.rmtree(made)
         if not any(folder.iterdir()):

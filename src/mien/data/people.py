@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 
 from mien import face, facs
 from mien.data.cache import ROW
+from mien.face import skin
 from mien.types import STATES, Face, Frame
 from mien.windower import Windower
 
@@ -69,7 +70,7 @@ class People:
         """The next frame."""
         number = len(self._times)
         self._times.append(frame.time)
-        for found in self._tracker.update(frame):
+        for found in _within(self._tracker, frame) if self._crops else self._tracker.update(frame):
             if found.id not in self._people:
                 self._people[found.id] = Person(Windower(facs.Reader()))
             self._see(self._people[found.id], found, frame, number)
@@ -119,6 +120,20 @@ class People:
     def count(self) -> int:
         """How many people were seen."""
         return len(self._people)
+
+
+def _within(tracker: face.Tracker, frame: Frame) -> list[Face]:
+    """Who is in a picture that is one face, seen with a black border: without, the detector misses what fills it."""
+    border = max(frame.rgb.shape[:2]) // 2
+    wide = cv2.copyMakeBorder(frame.rgb, *(border,) * 4, cv2.BORDER_CONSTANT)
+    faces = []
+    for found in tracker.update(Frame(frame.time, wide)):
+        box, landmarks, colours = found.box - border, found.landmarks, None
+        if landmarks is not None:
+            landmarks = landmarks - np.array([border, border, 0], np.float32)
+            colours = skin.colours(frame.rgb, landmarks, skin.background(frame.rgb, [box]))
+        faces.append(replace(found, box=box, landmarks=landmarks, skin=colours))
+    return faces
 
 
 def _copy(pictures: Sequence[Picture], spool: BinaryIO, faces: BinaryIO, table: np.ndarray) -> None:

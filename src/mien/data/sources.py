@@ -18,6 +18,10 @@ from mien.types import Frame, Trial
 
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp"))
 
+UNSTATED = 25.0
+"""Hz of a folder of pictures whose rate nobody states, as that of FERV39k. Our choice: films and television in Europe
+and China; films elsewhere have 24."""
+
 
 class Frames:
     """The frames of a trial, once, with times of the trial. `crops`: they are pictures of a face already.
@@ -46,9 +50,7 @@ class Frames:
             self.lost = film.source.lost
 
     def _pictures(self, folder: Path) -> Iterator[Frame]:
-        rate = self.trial.frame_rate
-        if rate is None:
-            raise ValueError(f"{folder.name}: expected the frame rate of a folder of pictures, got none; state it")
+        rate = self.trial.frame_rate or UNSTATED
         start, end = self.trial.span
         names = picture_files(folder)
         if not names:
