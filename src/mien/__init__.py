@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analysis import analyze
+    from .checkpoint import Trained, load
     from .settings import Settings
     from .stream import Stream
     from .summary import Summary
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analyze": "analysis", "Settings": "settings", "Stream": "stream", "Summary": "summary", "Timeline": "timeline",
+    "Trained": "checkpoint", "load": "checkpoint",
     **dict.fromkeys(("Emotion", "Face", "Frame", "Person", "Reading", "Signal", "Source", "Window"), "types"),
 }
 
 __all__ = ["Emotion", "Face", "Frame", "Person", "Reading", "Settings", "Signal", "Source", "Stream", "Summary",
-           "Timeline", "Window", "analyze"]
+           "Timeline", "Trained", "Window", "analyze", "load"]
 
 
 def __getattr__(name: str) -> Any:

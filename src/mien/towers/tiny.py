@@ -30,8 +30,8 @@ def tiny(kind: Kind) -> Tower:
     with torch.no_grad():
         for name, value in tower.named_parameters():
             if "norm" not in name and "pre" not in name:
-                drawn = rng.standard_normal(value.shape) / value[0].numel() ** 0.5 if value.ndim > 1 else 0 * value
-                value.copy_(torch.as_tensor(drawn))
+                size = value[0].numel() if value.ndim > 1 else np.inf  # biases are 0
+                value.copy_(torch.from_numpy(rng.standard_normal(value.shape) / size**0.5 + 0.0))
     tower.source, tower.hash = SOURCE, digest(tower)
     return tower.requires_grad_(False).eval()
 

@@ -1,0 +1,99 @@
+"""The card beside the weights: what they are, what they need, what they were trained on and how well they do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mien import recipes, writing
+from mien.recipes import Recipe
+from mien.tasks import TASKS, Task, own
+
+SCHEMA = "mien.checkpoint/1"
+CARD, WEIGHTS, README = "card.json", "model.safetensors", "README.md"
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """What a checkpoint says of itself.
+
+    `classes`, `texts` (K,) the label map and what the texts were, `tokens` their ids; `image`, `text`: sha256 of the
+    towers (`towers.digest`), which came from `recipe.tower`, and `words`: the measures of the text tower;
+    `preprocessing`: pixels and sampling; `data`: dataset, fold, number of trials; `scores`: by the name of what was
+    scored; `parameters`: trained numbers.
+    """
+
+    recipe: Recipe
+    classes: tuple[str, ...]
+    texts: tuple[str, ...]
+    tokens: tuple[tuple[int, ...], ...]
+    image: str
+    text: str
+    words: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    parameters: int
+    seed: int = 0
+    step: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+
+    @property
+    def task(self) -> Task:
+        """The label map, with the texts that the model was trained with."""
+        known = TASKS.get(self.recipe.task)
+        if known is not None and known.classes == self.classes:
+            return Task(known.name, self.classes, known.valence, known.arousal, self.texts)
+        return own(dict(zip(self.classes, self.texts, strict=True)))
+
+    @property
+    def bond(self) -> dict[str, str]:
+        """What the weights say of themselves too, so that no card can stand beside other weights."""
+        return {"format": "pt", "method": self.recipe.method, "classes": json.dumps(self.classes), "image": self.image,
+                "text": self.text, "step": str(self.step)}
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON; whole or not at all."""
+        data = {"schema": SCHEMA, "licence": self.recipe.licence, "tiny": self.recipe.tiny, **asdict(self),
+                "recipe": recipes.to_json(self.recipe)}
+        with writing.replacing(path) as temporary:
+            temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def readme(self) -> str:
+        """The page that the hub shows."""
+        recipe = self.recipe
+        lines = ["---", "library_name: mien", "license: other", "tags: [mien, facial-expression]", "---", "",
+                 f"# {recipe.name}", ""]
+        if recipe.tiny:
+            lines += ["A trial: small random towers and few steps. It knows nothing.", ""]
+        lines += [f"Trained tensors only ({self.parameters:,} numbers); the towers are those of `{recipe.tower}`.", "",
+                  "```python", "import mien", 'model = mien.load("this/repository")', "```", "",
+                  f"Classes: {', '.join(self.classes)}. Licence: {recipe.licence}.", "",
+                  f"Scores: `{json.dumps(self.scores)}`. Everything else is in `{CARD}`."]
+        return "\n".join(lines) + "\n"
+
+
+def read(path: Path) -> Card:
+    """What `Card.save` wrote. FileNotFoundError or ValueError say what is wrong with it."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent}: expected a checkpoint with {CARD} and {WEIGHTS}, got no {CARD}: name "
+                                "the folder that mien train wrote, or a hub id owner/name")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: expected JSON, got {error}: take the card again from where it came") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        got = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise ValueError(f"{path}: expected the schema {SCHEMA}, got {got!r}: take another mien, or another checkpoint")
+    for told in ("schema", "licence", "tiny"):
+        data.pop(told, None)
+    names = {one.name for one in fields(Card)}
+    if missing := sorted(names - set(data)) or sorted(set(data) - names):
+        raise ValueError(f"{path}: expected the fields of a card, these are missing or unknown: {', '.join(missing)}")
+    data["recipe"] = recipes.from_json(data["recipe"])
+    for name in ("classes", "texts"):
+        data[name] = tuple(data[name])
+    return Card(**{**data, "tokens": tuple(map(tuple, data["tokens"]))})

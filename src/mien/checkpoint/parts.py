@@ -1,0 +1,96 @@
+"""From names to parts: towers by their source, texts as tokens, and the model that a recipe makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from mien.models.duse import DuSE
+from mien.recipes import TINY, Recipe
+from mien.tasks import Task
+from mien.towers import Tower, fast_dtype, load, tiny, tiny_tokens, tokenize
+
+Precision = Literal["auto", "32", "bf16", "16"]
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Both towers of the CLIP at `source`: a folder, a hub id, or `recipes.TINY`."""
+
+    source: str
+    image: Tower
+    text: Tower
+
+    def tokens(self, task: Task) -> Tensor:
+        """Ids (K, L) of a task's texts. ValueError where it has none."""
+        return tokens(self.source, task, self.text.plan.context)
+
+
+def tower(source: str, kind: Literal["clip-image", "clip-text"], expect: str = "") -> Tower:
+    """One tower of the CLIP at `source`; ValueError where its sha256 is not the one expected."""
+    if source != TINY:
+        return load(source, kind, expect=expect)
+    found = tiny(kind)
+    if expect and found.hash != expect:
+        raise ValueError(f"tower: expected the tiny {kind} tower with sha256 {expect[:16]}..., got "
+                         f"{found.hash[:16]}...: it was made by another version of mien")
+    return found
+
+
+def clip(source: str) -> Clip:
+    """Both towers."""
+    return Clip(source, tower(source, "clip-image"), tower(source, "clip-text"))
+
+
+def tokens(source: str, task: Task, context: int) -> Tensor:
+    """Ids (K, L) of a task's texts, by the tokenizer at `source`. ValueError where the task has no texts."""
+    if task.texts is None:
+        raise ValueError(f"{task.name}: expected a text for each class, got none: give a file with --labels")
+    return tiny_tokens(task.texts) if source == TINY else tokenize(task.texts, source, context)
+
+
+def build(recipe: Recipe, task: Task, parts: Clip, seed: int = 0) -> DuSE:
+    """The model of a recipe, its trainable values drawn anew by `seed`; torch's generators stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DuSE(parts.image, parts.text, parts.tokens(task), recipe.options)
+
+
+def trainable(model: nn.Module) -> dict[str, Tensor]:
+    """Name -> tensor of everything that learns."""
+    return {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
+
+
+def place(model: nn.Module, device: str = "auto", precision: Precision = "auto") -> torch.device:
+    """Move a model, its towers in the precision asked for ("auto": bfloat16 where the device computes in it)."""
+    where = torch.device(pick(device))
+    model.to(where)
+    dtype = {"auto": fast_dtype(where), "bf16": torch.bfloat16}.get(precision, torch.float32)
+    for part in model.children():
+        if isinstance(part, Tower):
+            part.to(dtype)
+    return where
+
+
+def pick(device: str) -> str:
+    """"auto" -> the accelerator where there is one, else the processor. ValueError for a device that is not there."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ValueError(f"--device: expected auto, cpu, cuda, cuda:1 or mps, got {device!r}") from error
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(kind, False):
+        found = [name for name, yes in there.items() if yes]
+        raise ValueError(f"--device: expected one of this machine ({', '.join(found)}), got {device!r}")
+    return device
+
+
+def ids(card_tokens: Sequence[Sequence[int]]) -> Tensor:
+    """Token ids of a card -> (K, L)."""
+    return torch.tensor([list(row) for row in card_tokens])

@@ -1,0 +1,97 @@
+"""A model that is ready: read by the stream like the default, saved and loaded as the hub's conventions have it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from mien import writing
+from mien.checkpoint.card import CARD, README, WEIGHTS, Card
+from mien.checkpoint.parts import trainable
+from mien.data.prepare import prepare
+from mien.models.duse import DuSE
+from mien.recipes import Recipe
+from mien.tasks import Task
+from mien.types import Needs, Window
+
+FEATURES = "text_features"
+"""Beside the trained tensors: what the text tower makes of the class texts, so that inference needs no text tower."""
+
+
+class Trained:
+    """A model with its label map; `Stream(model)` takes it. `card`: None for zero-shot CLIP, where nothing was trained.
+
+    `needs` say what a window must hold, `seconds` how long it is.
+    """
+
+    def __init__(self, model: DuSE, task: Task, seconds: float, card: Card | None = None) -> None:
+        self.model, self.task, self.seconds, self.card = model.eval(), task, seconds, card
+
+    @property
+    def needs(self) -> Needs:
+        """What `data.prepare` is to make of a window."""
+        return self.model.needs
+
+    def read(self, window: Window) -> np.ndarray:
+        """A window of one person -> probabilities (K,). ValueError for one without a picture."""
+        return self.read_all([window])[0]
+
+    @torch.inference_mode()
+    def read_all(self, windows: Sequence[Window]) -> np.ndarray:
+        """Windows (N,) -> probabilities (N, K)."""
+        batch = prepare(windows, self.needs).to(self.model.tokens.device)
+        return self.model(batch).double().softmax(dim=-1).cpu().numpy()
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write `model.safetensors`, `card.json` and `README.md` into `folder`; each whole or not at all."""
+        if self.card is None:
+            raise ValueError("save_pretrained: expected a trained model, got zero-shot CLIP: its name is all there is")
+        if (self.task.classes, self.task.texts) != (self.card.classes, self.card.texts):
+            raise ValueError("save_pretrained: expected the labels that it was trained with, got others: load it again")
+        folder = Path(folder)
+        tensors = {name: value.cpu().contiguous() for name, value in trainable(self.model).items()}
+        with torch.no_grad():
+            tensors[FEATURES] = self.model.text_features().cpu().contiguous()
+        with writing.replacing(folder / WEIGHTS) as temporary:
+            save_file(tensors, temporary, self.card.bond)
+        self.card.save(folder / CARD)
+        with writing.replacing(folder / README) as temporary:
+            temporary.write_text(self.card.readme(), encoding="utf-8")
+        return folder
+
+    def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None,
+                    commit_message: str = "Trained tensors and card") -> str:
+        """Upload to the repository `owner/name` of the hub, made where it is missing -> its address."""
+        api = huggingface_hub.HfApi(token=token)
+        address = api.create_repo(repo_id, private=private, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            api.upload_folder(repo_id=address.repo_id, folder_path=self.save_pretrained(folder),
+                              commit_message=commit_message)
+        return str(address)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, **options) -> Trained:
+        """The same as `mien.load`."""
+        from mien.checkpoint.opening import load
+
+        return load(source, **options)
+
+
+def make_card(recipe: Recipe, task: Task, model: DuSE, hashes: tuple[str, str], **told) -> Card:
+    """The card of a model that is being trained; `hashes` of the image and the text tower as they were loaded."""
+    needs = asdict(model.needs)
+    asked = {name: needs[name] for name in ("frames", "size", "mean", "std")}
+    text = asdict(model.text.plan) if model.text is not None else {}
+    return Card(
+        recipe=recipe, classes=task.classes, texts=task.texts or (), tokens=tuple(map(tuple, model.tokens.tolist())),
+        image=hashes[0], text=hashes[1], words=text,
+        preprocessing={**asked, "seconds": recipe.seconds, "sampling": "the middle of equal segments"},
+        parameters=sum(value.numel() for value in trainable(model).values()), version=version("mien"), **told)
