@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,14 +16,20 @@ def say(text: str) -> None:
     print(f"mien: {text}", file=sys.stderr)
 
 
+RESUMES = "what is finished is kept, and the same command goes on from there"
+
+
 @contextmanager
-def one_line(debug: bool) -> Iterator[None]:
-    """Every error that ends the command, as one line and exit 1; with `debug` as it is. Ctrl-C ends with 130."""
+def one_line(debug: bool, stopped: str = RESUMES) -> Iterator[None]:
+    """Every error that ends the command, as one line and exit 1; with `debug` as it is. Ctrl-C ends with 130.
+
+    `stopped`: what Ctrl-C leaves behind, in words.
+    """
     os.environ.setdefault("GLOG_minloglevel", "2")  # mediapipe's own messages, which are for its makers
     try:
         yield
     except KeyboardInterrupt:
-        say("stopped by Ctrl-C; what is finished is kept, and the same command goes on from there")
+        say(f"stopped by Ctrl-C; {stopped}")
         raise typer.Exit(130) from None
     except Exception as error:
         if debug:
@@ -55,3 +62,28 @@ def bar(title: str, total: float, quiet: bool) -> Iterator[tuple[Callable[[float
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
         yield lambda done: progress.update(task, completed=done), above
+
+
+@contextmanager
+def busy(title: Callable[[], str], quiet: bool) -> Iterator[None]:
+    """A moving sign on stderr where that is a terminal, for work of unknown length; every second `title` is asked."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    done = threading.Event()
+    with console.status(title()) as status:
+
+        def follow() -> None:
+            while not done.wait(1.0):
+                status.update(title())
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()

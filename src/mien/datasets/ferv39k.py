@@ -42,6 +42,10 @@ STYLES = {
 }
 """Names of the lists, best first, as they are shown and as they are recognised, in lower case, below the root."""
 
+RATE = 25.0
+"""Hz of clips that are pictures. Our choice: no source states one, films on television have 25. It sets what a second is,
+not which pictures are seen."""
+
 CLIPS = "2_clipsforfacecrop"
 PARTS = (CLIPS, "4_setups", "all_scenes", "annotation", *(scene.lower() for scene in SCENES))
 
@@ -94,7 +98,8 @@ def survey(root: str | Path) -> Survey:
             frames.append(len(found))
             labels: dict[str, float | str] = {"expression": row.word.lower()}
             about = {"scene": row.scene}
-            trials.append(Trial(row.id, "ferv39k", video=folder, labels=labels, side=row.side, about=about))
+            trials.append(Trial(row.id, "ferv39k", video=folder, frame_rate=RATE, labels=labels, side=row.side,
+                                about=about))
     counts = _counts(trials, frames, len(rows))
     return Survey("ferv39k", tree.root, style if trials else "", tuple(trials), tuple(problems), counts)
 

@@ -34,8 +34,8 @@ class Tree:
         return path.relative_to(self.root).as_posix()
 
 
-def tree(root: str | Path) -> Tree:
-    """root -> its folders and files; hidden ones and what archivers leave behind are left out.
+def tree(root: str | Path, depth: int = DEPTH) -> Tree:
+    """root -> its folders and files, `depth` folders down; hidden ones and what archivers leave behind are left out.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -50,7 +50,7 @@ def tree(root: str | Path) -> Tree:
     folders: list[Path] = []
     files: list[Path] = []
     level = [root]
-    for _ in range(DEPTH):
+    for _ in range(depth):
         inner = []
         for folder in level:
             for entry in entries(folder):

@@ -41,6 +41,10 @@ published methods use them; all frames before 16 interpolated ones."""
 
 OFFICIAL = {"happy": 2445, "sad": 1894, "neutral": 2669, "angry": 2173, "surprise": 1469, "disgust": 145, "fear": 902}
 TRAIN, TEST = (9356, 9356, 9357, 9358, 9361), (2341, 2341, 2340, 2339, 2336)
+RATE = 25.0
+"""Hz of clips that are pictures. Our choice: no source states one, films on television have 25. It sets what a second is,
+not which pictures are seen."""
+
 FEW = 16
 """Frames of a clip; 14 of the real clips have fewer."""
 
@@ -85,7 +89,9 @@ def survey(root: str | Path) -> Survey:
         if voted.labels.get(clip, listed.labels[clip]) != listed.labels[clip]:
             reason = f"labelled {label} in the lists, otherwise in the workbook: the lists' word is used"
             problems.append(Problem("doubtful", f"{clip:05d}", reason, workbook))
-        trials.append(Trial(f"{clip:05d}", "dfew", video=path, labels={"expression": label}, side=side, about=about))
+        rate = RATE if path.is_dir() else None
+        trials.append(Trial(f"{clip:05d}", "dfew", video=path, frame_rate=rate, labels={"expression": label}, side=side,
+                            about=about))
     if workbook and len(listed.sides) == 10:
         for clip in votes.unlisted(voted, listed.labels):
             reason = "has one label in the workbook and is in no list: the authors dropped it (no face found)"
