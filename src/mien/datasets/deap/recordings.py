@@ -65,6 +65,8 @@ def _load(path: Path, participant: int, changed: int, size: int) -> Recording:
         held: Any = unpickle.load(path) if path.suffix.lower() == ".dat" else mat.load(path, BOTH)
     except (unpickle.UnpickleError, mat.MatError, OSError) as error:
         raise RecordingError(str(error)) from error
+    data: Any
+    labels: Any
     data, labels = ((held.get(name) for name in BOTH) if isinstance(held, dict) else (None, None))
     for name, array, axes in (("data", data, 3), ("labels", labels, 2)):
         if not (isinstance(array, np.ndarray) and array.ndim == axes and array.dtype.kind in "fiu"):
