@@ -20,7 +20,7 @@ def test_the_paper_is_followed_where_it_speaks():
         assert (recipe.options.prompts, recipe.options.heads, recipe.options.beta) == (4, 4, 0.7)
         assert recipe.options.depth == "normal"
         assert "large-patch14" in recipe.tower
-        assert recipe.task == EXPRESSION.name
+        assert recipe.task == EXPRESSION
     assert RECIPES["duse/dfew-literal"].options == LITERAL
     assert DFEW.options == Options()
     assert (DFEW.published.uar, DFEW.published.war) == (64.88, 75.36)
@@ -62,7 +62,8 @@ def test_set_may_name_the_tower_and_several_at_once():
      ("options.beta", "7", r"Options\.beta: expected 0\.\.1, got 7\.0"), ("schedule.epochs", "2.5", "a whole number"),
      ("schedule.epochs", "0", "expected 1 or more, got 0"), ("options.htpc", "1", "true or false"),
      ("options.depth", "high", "a whole number or shallow or normal or deep"), ("augment.area", "0.8", "2 numbers"),
-     ("augment.area", "0.8,x", "2 numbers"), ("name", "mine", "got 'name'"), ("task", "x", "got 'task'"),
+     ("augment.area", "0.8,x", "2 numbers"), ("name", "mine", "got 'name'"),
+     ("rule", "x", "expected one of expression"),
      ("seconds", "-1", "expected more than 0")],
 )  # fmt: skip
 def test_set_refuses_what_it_does_not_know(path, text, told):

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from mien.data.augment import Augment
+from mien.labels import RULES
 from mien.models.duse import LITERAL, Options
-from mien.tasks import EXPRESSION
+from mien.tasks import Task
 
 TINY = "tiny"
 """The tower of trials and tests: small, its weights drawn at random, always the same (`towers.tiny`)."""
@@ -57,9 +58,9 @@ class Published:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`method` in `models`, `dataset`, `protocol`, `label`: the name of the trials' label, classes of `task`; `tower`:
-    folder or hub id of a CLIP; `seconds`: length of a window when the model reads a recording or a camera; `licence`
-    of what is trained; `tiny`, `changed`: what was asked for beyond the recipe's name."""
+    """`method` in `models`, `dataset`, `protocol`, and `rule` of `labels.RULES`; `tower`: folder or hub id of a CLIP;
+    `seconds`: length of a window when the model reads a recording or a camera; `licence` of what is trained; `tiny`,
+    `changed`: what was asked for beyond the recipe's name."""
 
     name: str
     method: Literal["duse"]
@@ -71,8 +72,7 @@ class Recipe:
     options: Options = field(default_factory=Options)
     augment: Augment = field(default_factory=Augment)
     schedule: Schedule = field(default_factory=Schedule)
-    task: str = EXPRESSION.name
-    label: str = "expression"
+    rule: str = "expression"
     published: Published | None = None
     tiny: bool = False
     changed: dict[str, str] = field(default_factory=dict)
@@ -80,6 +80,13 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.seconds > 0:
             raise ValueError(f"Recipe.seconds: expected more than 0, got {self.seconds}")
+        if self.rule not in RULES:
+            raise ValueError(f"Recipe.rule: expected one of {', '.join(RULES)}, got {self.rule!r}")
+
+    @property
+    def task(self) -> Task:
+        """The label space."""
+        return RULES[self.rule].task
 
 
 _CLIP = "openai/clip-vit-large-patch14"  # tables I and IV: ViT-L/14, depth normal
@@ -100,7 +107,7 @@ RECIPES: dict[str, Recipe] = {
 }
 """Every recipe by its name; `tiny(recipe)` is the small one of each."""
 
-_FIXED = {"name", "method", "dataset", "published", "tiny", "changed", "licence", "task"}  # what --set would make a lie
+_FIXED = {"name", "method", "dataset", "published", "tiny", "changed", "licence"}  # what --set would make a lie
 
 
 def find(name: str) -> Recipe:

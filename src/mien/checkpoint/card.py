@@ -10,7 +10,7 @@ from typing import Any
 
 from mien import recipes, writing
 from mien.recipes import Recipe
-from mien.tasks import TASKS, Task, own
+from mien.tasks import Task, own
 
 SCHEMA = "mien.checkpoint/1"
 CARD, WEIGHTS, README = "card.json", "model.safetensors", "README.md"
@@ -44,8 +44,8 @@ class Card:
     @property
     def task(self) -> Task:
         """The label map, with the texts that the model was trained with."""
-        known = TASKS.get(self.recipe.task)
-        if known is not None and known.classes == self.classes:
+        known = self.recipe.task
+        if known.classes == self.classes:
             return Task(known.name, self.classes, known.valence, known.arousal, self.texts)
         return own(dict(zip(self.classes, self.texts, strict=True)))
 
