@@ -1,4 +1,4 @@
-"""`mien data`: is a dataset all there, and lookalikes of those that cannot be given away."""
+"""`mien data`: is a dataset all there, lookalikes of those that cannot be given away, and caches for training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.prepare import prepare
 from mien.cli.telling import busy, one_line, say
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 GROUPS, ITEMS = 20, 3
 """Kinds of problems shown, and items of each, at most. Our choice: a screenful; --out has the whole list."""
 
-app = typer.Typer(no_args_is_help=True, help="Check a dataset, or make a lookalike of one.")
+app = typer.Typer(no_args_is_help=True, help="Check a dataset, make a lookalike of one, or prepare it for training.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="dfew, ferv39k, deap, amigos, mahnob, or folder: your own.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
@@ -49,7 +50,7 @@ def check(
             _write(found, Path(out))
         _show(found, dataset.TREE)
         if out:
-            print(f"{len(found.problems)} problems in {out}")
+            print(f"{_several(len(found.problems))} in {out}")
     if not found.usable:
         say(f"{root}: expected a usable {name}, got none: see what is missing above")
         raise typer.Exit(1)
@@ -88,6 +89,8 @@ def fake(
         print(f"see: mien data check {name} {root}")
 
 
+app.command()(prepare)
+
 def _known(name: str, names: Iterable[str]) -> str:
     if name not in names:
         raise ValueError(f"NAME: expected one of {', '.join(names)}, got {name!r}")
@@ -122,11 +125,15 @@ def _show(found: Survey, tree: str) -> None:
             line(f"and {count} more problems of {len(rest)} kinds: --out problems.csv writes every one")
         kinds = ("missing", "unreadable", "excluded", "doubtful")
         totals = {kind: sum(each.kind == kind for each in found.problems) for kind in kinds}
-        line(f"{len(found.problems)} problems: " + ", ".join(f"{n} {kind}" for kind, n in totals.items() if n))
+        line(_several(len(found.problems)) + ": " + ", ".join(f"{n} {kind}" for kind, n in totals.items() if n))
     else:
         line("no problems")
     if not found.usable:
         line(f"\nexpected, below the folder that you name:\n\n{tree}")
+
+
+def _several(problems: int) -> str:
+    return f"{problems} problem{'s' if problems != 1 else ''}"
 
 
 def _counted(found: Survey) -> Table:

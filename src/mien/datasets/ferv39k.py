@@ -43,7 +43,7 @@ STYLES = {
 """Names of the lists, best first, as they are shown and as they are recognised, in lower case, below the root."""
 
 RATE = 25.0
-"""Hz of clips that are pictures. Our choice: no source states one, films on television have 25. It sets what a second is,
+"""Hz of clips that are pictures. Our choice: no source states one; 25 is television's. It sets what a second is,
 not which pictures are seen."""
 
 CLIPS = "2_clipsforfacecrop"

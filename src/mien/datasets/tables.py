@@ -65,8 +65,8 @@ def lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in numbered if line]
 
 
-def read(path: Path, needed: Iterable[str]) -> Table:
-    """A table with a header; `needed` columns must be there (compared without case), others may.
+def read(path: Path, needed: Iterable[str], known: Iterable[str] = ()) -> Table:
+    """A table with a header; `needed` columns must be there, others may. The case of these and `known` ones is mended.
 
     Cells are parted by whichever of comma, semicolon and tab the header has most of. A row with too few or too many
     cells is a problem and left out; blank rows are skipped.
@@ -85,7 +85,7 @@ def read(path: Path, needed: Iterable[str]) -> Table:
     if not filled:
         raise TableError("expected a table, got blank lines: copy it again")
     first, header = filled[0]
-    columns = _columns(header, tuple(needed), first)
+    columns = _columns(header, tuple(needed), tuple(known), first)
     rows, problems = [], []
     for line, cells in filled[1:]:
         if len(cells) < len(columns) or any(cells[len(columns) :]):
@@ -96,11 +96,11 @@ def read(path: Path, needed: Iterable[str]) -> Table:
     return Table(path, tuple(name for name in columns if name), tuple(rows), tuple(problems), delimiter)
 
 
-def _columns(header: list[str], needed: tuple[str, ...], line: int) -> list[str]:
-    """The header's names, those that are needed written as they are needed; no trailing nameless ones."""
+def _columns(header: list[str], needed: tuple[str, ...], known: tuple[str, ...], line: int) -> list[str]:
+    """The header's names, those that are needed or known written so; no trailing nameless ones."""
     while header and not header[-1]:
         header = header[:-1]
-    exact = {name.lower(): name for name in needed}
+    exact = {name.lower(): name for name in (*needed, *known)}
     columns = [exact.get(name.lower(), name) for name in header]
     missing = [name for name in needed if name not in columns]
     if missing:

@@ -42,7 +42,7 @@ published methods use them; all frames before 16 interpolated ones."""
 OFFICIAL = {"happy": 2445, "sad": 1894, "neutral": 2669, "angry": 2173, "surprise": 1469, "disgust": 145, "fear": 902}
 TRAIN, TEST = (9356, 9356, 9357, 9358, 9361), (2341, 2341, 2340, 2339, 2336)
 RATE = 25.0
-"""Hz of clips that are pictures. Our choice: no source states one, films on television have 25. It sets what a second is,
+"""Hz of clips that are pictures. Our choice: no source states one; 25 is television's. It sets what a second is,
 not which pictures are seen."""
 
 FEW = 16
