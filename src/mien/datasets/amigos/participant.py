@@ -103,9 +103,9 @@ class Participant:
             over = seen.seconds - seconds
             start = before if abs(over - before) < abs(over) else 0.0
             if abs(over - start) > FITS:
-                self.say("doubtful", video, f"the film lasts {seen.seconds:.1f} s, the video {seconds:.1f} s and with its "
-                         f"baseline {seconds + before:.1f} s: where in the film the video begins is not sure, {start:g} s "
-                         "is taken", path)
+                lasts = f"the film lasts {seen.seconds:.1f} s, the video {seconds:.1f} s and with its baseline "
+                self.say("doubtful", video, f"{lasts}{seconds + before:.1f} s: where in the film the video begins is "
+                         f"not sure, {start:g} s is taken", path)
         return path, start
 
     def say(self, kind: Kind, item: str, reason: str, path: Path | None = None) -> None:
