@@ -91,6 +91,7 @@ def fake(
 
 app.command()(prepare)
 
+
 def _known(name: str, names: Iterable[str]) -> str:
     if name not in names:
         raise ValueError(f"NAME: expected one of {', '.join(names)}, got {name!r}")

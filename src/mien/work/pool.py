@@ -7,14 +7,16 @@ its own: the one that kills its process again is the one to blame. On a cluster,
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -77,9 +79,13 @@ def _here(jobs: Sequence[J], work: Work[J], tick: Tick | None) -> Iterator[tuple
 
 @dataclass(frozen=True)
 class Marks:
-    """How far each job is, 0..1, in a file that every process maps: NaN where it has not begun."""
+    """How far each job is, 0..1, in a file that every process maps: NaN where it has not begun.
+
+    `owner`: the process that gave out the jobs.
+    """
 
     path: str
+    owner: int
 
     def note(self, index: int, share: float) -> None:
         np.memmap(self.path, dtype=np.float64, mode="r+")[index] = share
@@ -93,7 +99,7 @@ class Marks:
 def _marks(jobs: int, tick: Tick | None) -> Iterator[Marks]:
     folder = Path(tempfile.mkdtemp(prefix="mien-"))
     np.full(jobs, np.nan).tofile(folder / "marks")  # the disk's room is taken now: a full disk later does no harm
-    marks, over = Marks(str(folder / "marks")), threading.Event()
+    marks, over = Marks(str(folder / "marks"), os.getpid()), threading.Event()
 
     def watch() -> None:
         while not over.wait(POLL):
@@ -114,6 +120,8 @@ def _task(index: int, job: J, work: Work[J], marks: Marks | None) -> tuple[int, 
     """What runs in the other process."""
     if marks is None:
         return index, work(job, None)
+    if sys.platform != "win32":  # where a virtual environment's launcher stands between the two
+        _leave_with(marks.owner)
     last = 0.0
 
     def tick(share: float) -> None:
@@ -124,6 +132,18 @@ def _task(index: int, job: J, work: Work[J], marks: Marks | None) -> tuple[int, 
 
     marks.note(index, 0.0)
     return index, work(job, tick)
+
+
+@lru_cache(maxsize=1)
+def _leave_with(parent: int) -> None:
+    """End this process, once, when its parent is gone: joblib's would wait five minutes for work, with all memory."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 # ---------------------------------------------------------------- this machine
