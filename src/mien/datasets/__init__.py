@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import dfew, ferv39k
+from . import amigos, deap, dfew, ferv39k, folder, mahnob
 from .survey import Count, Problem, Survey
 
 __all__ = ["DATASETS", "Count", "Problem", "Survey"]
 
 DATASETS: dict[str, ModuleType] = {
-    "dfew": dfew, "ferv39k": ferv39k,
+    "dfew": dfew, "ferv39k": ferv39k, "deap": deap, "amigos": amigos, "mahnob": mahnob, "folder": folder,
 }
 """Name -> its module."""
