@@ -1,0 +1,268 @@
+"""The loop: batches in, steps of Adam, validation after each epoch, a state on disk now and then.
+
+What is random depends on the seed and the number of the step alone, never on what was drawn before: so a training that
+was stopped anywhere, by a kill too, ends with the same weights (on a CPU bit for bit; a GPU's own kernels may add in
+another order). Test data have no way in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from mien import checkpoint, recipes
+from mien.batch import Batch
+from mien.checkpoint.parts import Precision, pick, trainable
+from mien.data.augment import Augmenter
+from mien.data.loader import Clips, Source, Steps, scoring, training
+from mien.labels import Targets
+from mien.recipes import Recipe
+from mien.towers import Tower, fast_dtype
+from mien.train.state import LOG, Log, restore, save
+
+LAST, CHOSEN = "last", "chosen"
+COLUMNS = ("step", "epoch", "rate", "loss", "gradient", "parts", "val_uar", "val_war")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a training left: checkpoints of the `last` epoch and of the one `chosen` on validation, and the `log`.
+
+    `scores`: {"last": {"uar", "war", "epoch"}, "chosen": ...} on validation, 0..1; None where nothing validates.
+    """
+
+    last: Path
+    chosen: Path
+    log: Path
+    steps: int
+    scores: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What does not change in a training."""
+
+    fabric: Fabric
+    model: Any  # what Fabric makes of the module
+    optimiser: Any
+    recipe: Recipe
+    steps: Steps
+    seed: int
+    card: checkpoint.Card
+    out: Path
+
+
+def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str | Path, *, seed: int = 0,
+        device: str = "auto", devices: int = 1, nodes: int = 1, strategy: str = "auto", precision: Precision = "auto",
+        workers: int = 0, save_every: float = 60.0, compile: bool = False, parts: checkpoint.Clip | None = None,
+        data: Mapping[str, Any] | None = None, tick: Callable[[int, int, float], None] | None = None) -> Fitted:
+    """Train a recipe on `train`, choose the epoch on `val` (which may be empty), write everything to `out`.
+
+    What stands in `out` half-way goes on. `source`: trial -> its window; `parts`: the towers, where they are loaded
+    already; `data`: what the card says of the trials; a state is written every `save_every` s; `tick` hears step, steps
+    and loss.
+    `device`, `devices`, `nodes`, `strategy`: as in Lightning Fabric. `precision`: "32"; "bf16": frozen towers in
+    bfloat16, all that learns in float32; "16": torch's autocast in float16 with scaled gradients; "auto": bf16 where
+    the device computes in it, else 32. Raises ValueError for data that cannot be learnt from and for a loss that is not
+    finite: the message names step and trials.
+    """
+    out = Path(out)
+    _check(train, val)
+    kind = pick(device)
+    fabric = _fabric(kind, devices, nodes, strategy, precision)
+    with torch.random.fork_rng(devices=[]):
+        parts = parts or checkpoint.clip(recipe.tower)
+        hashes = parts.image.hash, parts.text.hash
+        model = checkpoint.build(recipe, recipe.task, parts, seed)
+        card = checkpoint.make_card(recipe, recipe.task, model, hashes, seed=seed, data=dict(data or {}))
+        clips = _clips(train, source, model.needs, seed)
+        _cast(model, kind, precision)
+        if compile:
+            for block in (block for part in model.children() if isinstance(part, Tower) for block in part.blocks):
+                block.compile()
+        steps = Steps(len(clips), recipe.schedule.batch, recipe.schedule.epochs, seed, rank=fabric.global_rank,
+                      ranks=fabric.world_size)
+        learning = [value for value in model.parameters() if value.requires_grad]
+        adam = torch.optim.Adam(learning, recipe.schedule.rate, weight_decay=recipe.schedule.weight_decay)
+        module, optimiser = fabric.setup(model, adam)
+        module.mark_forward_method("loss")
+        run = _Run(fabric, module, optimiser, recipe, steps, seed, card, out)
+        judge = scoring(_clips(val, source, model.needs), recipe.schedule.batch, workers) if len(val.trials) else None
+        return _loop(run, clips, judge, workers, save_every, tick)
+
+
+def _loop(run: _Run, clips: Clips, judge: Any, workers: int, save_every: float,
+          tick: Callable[[int, int, float], None] | None) -> Fitted:
+    fabric, total = run.fabric, len(run.steps)
+    state = restore(run.out, _same(run, clips))
+    step, best, scores = 0, {}, {}
+    if state is not None:
+        step, best, scores = state["step"], state["best"], state["scores"]
+        run.model.module.load_state_dict(state["trained"], strict=False)
+        run.optimiser.load_state_dict(state["optimiser"])
+        fabric.strategy.precision.load_state_dict(state["scaler"])
+    log = Log(run.out / LOG, COLUMNS, None if state is None else state["log"]) if fabric.is_global_zero else None
+    change = Augmenter(clips.needs.size or 0, run.recipe.augment)
+    steps, saved = replace(run.steps, start=step), time.monotonic()
+    for batch in training(clips, steps, workers, pin=fabric.device.type == "cuda"):
+        row = _step(run, change, batch.to(fabric.device, non_blocking=True), step)
+        step += 1
+        if step % steps.per_epoch == 0:
+            epoch = step // steps.per_epoch
+            scores = {**_judged(run, judge), "epoch": epoch}
+            row |= {f"val_{name}": f"{scores[name]:.6f}" for name in ("uar", "war") if name in scores}
+            if _better(scores, best, run.recipe.schedule.choose):
+                best = scores
+                _write(run, CHOSEN, step, {"val": best})
+        if log is not None:
+            log.write(row)
+            if step % steps.per_epoch == 0 or time.monotonic() - saved >= save_every:
+                save(run.out, _state(run, clips, step, best, scores, log.flush()))
+                saved = time.monotonic()
+        if tick is not None:
+            tick(step, total, float(row["loss"]))
+    _write(run, LAST, step, {"val": scores})
+    if log is not None:
+        log.close()
+    fabric.barrier()
+    known = {"last": scores, "chosen": best} if judge is not None else {}
+    return Fitted(run.out / LAST, run.out / CHOSEN, run.out / LOG, step, known)
+
+
+def _step(run: _Run, change: Augmenter, batch: Batch, step: int) -> dict[str, Any]:
+    """One step of Adam -> its row in the log."""
+    drawn = np.random.SeedSequence([run.seed, step, run.fabric.global_rank]).generate_state(2)
+    if batch.frames is not None:
+        batch = replace(batch, frames=change(batch.frames, int(drawn[0])))
+    torch.manual_seed(int(drawn[1]))
+    epoch = step // run.steps.per_epoch
+    rate = _rate(run.recipe, epoch)
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate
+    run.optimiser.zero_grad()
+    losses = run.model.loss(batch)
+    total = torch.stack(list(losses.values())).sum()
+    losses, loss = {name: value.detach() for name, value in losses.items()}, total.detach()
+    _expect_finite(loss, losses, "loss", batch, step)
+    run.fabric.backward(total)
+    norm = _gradient(run.optimiser)
+    if not isinstance(getattr(run.fabric.strategy.precision, "scaler", None), torch.amp.GradScaler):
+        _expect_finite(norm, losses, "gradient", batch, step)  # with scaled gradients an overflow is skipped and mended
+    run.optimiser.step()
+    told = " ".join(f"{name}={float(value):.6g}" for name, value in losses.items())
+    return {"step": step + 1, "epoch": epoch + 1, "rate": f"{rate:g}", "loss": f"{float(loss):.6g}",
+            "gradient": f"{float(norm):.6g}", "parts": told}
+
+
+def _expect_finite(value: Tensor, losses: Mapping[str, Tensor], what: str, batch: Batch, step: int) -> None:
+    if not math.isfinite(float(value)):
+        told = ", ".join(f"{name} {float(part):g}" for name, part in losses.items())
+        raise ValueError(f"step {step + 1}: expected a finite {what}, got {float(value)} ({told}) for the trials "
+                         f"{', '.join(batch.trial)}: look at these, or lower schedule.rate; the weights before this "
+                         "step are kept")
+
+
+def _gradient(optimiser: Any) -> Tensor:
+    """Norm of the whole gradient."""
+    found = [value.grad for group in optimiser.param_groups for value in group["params"] if value.grad is not None]
+    return torch.nn.utils.get_total_norm(found)
+
+
+def _rate(recipe: Recipe, epoch: int) -> float:
+    """The learning rate in an epoch, counted from 0."""
+    schedule = recipe.schedule
+    passed = sum(epoch >= round(share * schedule.epochs) for share in schedule.milestones)
+    return schedule.rate * schedule.gamma**passed
+
+
+@torch.no_grad()
+def _judged(run: _Run, judge: Any) -> dict[str, float]:
+    """UAR and WAR on validation, over all devices; the text tower is run once."""
+    if judge is None:
+        return {}
+    fabric, module = run.fabric, run.model.module
+    module.eval()
+    module.baked = module.text_features()
+    classes = len(run.card.classes)
+    confusion = torch.zeros(classes, classes, dtype=torch.float64 if fabric.device.type != "mps" else torch.float32,
+                            device=fabric.device)
+    for number, batch in enumerate(judge):
+        if number % fabric.world_size == fabric.global_rank:
+            found = run.model(batch.to(fabric.device)).argmax(dim=-1)
+            confusion.index_put_((batch.target.to(fabric.device), found), torch.ones_like(found, dtype=confusion.dtype),
+                                 accumulate=True)
+    module.baked = None
+    module.train()
+    confusion = cast(Tensor, fabric.all_reduce(confusion, reduce_op="sum"))
+    right, there = confusion.diagonal(), confusion.sum(dim=1)
+    seen = there > 0  # a class that validation lacks has no recall
+    return {"uar": float((right[seen] / there[seen]).mean()), "war": float(right.sum() / there.sum())}
+
+
+def _better(scores: Mapping[str, float], best: Mapping[str, float], choose: str) -> bool:
+    """Whether an epoch is the one to keep: by its score, the other score deciding between equals; else the last."""
+    if "uar" not in scores or not best:
+        return True
+    other = "war" if choose == "uar" else "uar"
+    return (scores[choose], scores[other]) > (best[choose], best[other])
+
+
+def _write(run: _Run, name: str, step: int, scores: Mapping[str, Any]) -> None:
+    if run.fabric.is_global_zero:
+        card = replace(run.card, step=step, scores=dict(scores))
+        checkpoint.Trained(run.model.module, run.recipe.task, run.recipe.seconds, card).save_pretrained(run.out / name)
+        run.model.module.train()
+
+
+def _same(run: _Run, clips: Clips) -> dict[str, Any]:
+    """What must be equal for a training to go on."""
+    trials = hashlib.sha256(repr([(trial.id, clips.target[trial.id]) for trial in clips.trials]).encode()).hexdigest()
+    return {"recipe": recipes.to_json(run.recipe), "seed": run.seed, "trials": trials, "image": run.card.image,
+            "text": run.card.text, "version": run.card.version}
+
+
+def _state(run: _Run, clips: Clips, step: int, best: Mapping, scores: Mapping, log: int) -> dict[str, Any]:
+    return {"step": step, "best": dict(best), "scores": dict(scores), "log": log, "same": _same(run, clips),
+            "trained": {name: value.cpu() for name, value in trainable(run.model.module).items()},
+            "optimiser": run.optimiser.state_dict(), "scaler": run.fabric.strategy.precision.state_dict()}
+
+
+def _fabric(kind: str, devices: int, nodes: int, strategy: str, precision: Precision) -> Fabric:
+    device = torch.device(kind)
+    which: Any = [device.index] if device.index is not None else devices
+    fabric = Fabric(accelerator=device.type, devices=which, num_nodes=nodes, strategy=strategy,
+                    precision="16-mixed" if precision == "16" else "32-true")
+    fabric.launch()
+    return fabric
+
+
+def _cast(model: nn.Module, kind: str, precision: Precision) -> None:
+    """Frozen towers in the precision asked for; what learns stays float32."""
+    dtype = {"auto": fast_dtype(kind), "bf16": torch.bfloat16}.get(precision, torch.float32)
+    for part in model.children():
+        if isinstance(part, Tower):
+            part.to(dtype)
+
+
+def _clips(targets: Targets, source: Source, needs: Any, seed: int | None = None) -> Clips:
+    known = {trial.id: int(target) for trial, target in zip(targets.trials, targets.target, strict=True)}
+    return Clips(targets.trials, source, needs, known, seed)
+
+
+def _check(train: Targets, val: Targets) -> None:
+    there = [name for name, count in train.counts.items() if count]
+    if len(there) < 2:
+        raise ValueError(f"fit: expected two or more classes to learn from, got {', '.join(there) or 'no trial'}")
+    both = {(trial.dataset, trial.id) for trial in train.trials} & {(trial.dataset, trial.id) for trial in val.trials}
+    if both:
+        raise ValueError(f"fit: expected validation apart from training, got {len(both)} trials on both sides")

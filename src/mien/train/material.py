@@ -1,0 +1,94 @@
+"""What a recipe is trained on: a fold of a dataset, prepared first where it is not, with its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mien.data.build import build
+from mien.data.cache import Cache, read_index
+from mien.datasets import DATASETS, Survey
+from mien.labels import RULES, Targets
+from mien.protocols import PROTOCOLS
+from mien.recipes import Recipe
+from mien.types import Fold, Trial
+from mien.work import Tick
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """`train` and `val` of the fold, ready to be read from `cache`; `fold` knows test, which `fit` is not given.
+
+    `notes`: what is to be told, a line each: counts, the rule of the labels, trials that are left out and why.
+    """
+
+    cache: Cache
+    fold: Fold
+    train: Targets
+    val: Targets
+    notes: tuple[str, ...]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """For the card."""
+        return {"dataset": self.cache.dataset, "fold": self.fold.name, "protocol": self.fold.protocol,
+                "train": len(self.train.trials), "val": len(self.val.trials), "labels": str(self.train.rule)}
+
+
+def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, workers: int = 1,
+           tick: Tick | None = None, told: Callable[[str], None] | None = None) -> Material:
+    """The fold of that name or number of the dataset at `root`; what is not in `cache` is prepared, while `tick` hears.
+
+    Raises ValueError or FileNotFoundError for a root that is not the recipe's dataset, and for an unknown fold.
+    """
+    survey = DATASETS[recipe.dataset].survey(root)
+    if not survey.usable:
+        raise ValueError(f"{root}: expected the dataset {recipe.dataset}, got nothing to work with; run: mien data "
+                         f"check {recipe.dataset} {root}")
+    chosen = choose(PROTOCOLS[recipe.protocol](survey.trials), fold)
+    ready = prepared(survey, cache, workers, tick, told)
+    rule = RULES[recipe.rule]
+    train, val = (_there(trials, ready) for trials in (chosen.train, chosen.val))
+    learnt = rule(train.kept, train.kept)
+    judged = rule(val.kept, train.kept)
+    notes = [f"{chosen.name}, {chosen.protocol}", f"train: {learnt}", f"val: {judged}"]
+    for side, found in (("train", train), ("val", val)):
+        notes += [f"{side}: {len(found.lost)} trials without a picture of a face are left out: "
+                  f"{', '.join(found.lost[:5])}{' ...' if len(found.lost) > 5 else ''}"] * bool(found.lost)
+    return Material(ready, chosen, learnt, judged, tuple(notes))
+
+
+def prepared(survey: Survey, cache: str | Path, workers: int = 1, tick: Tick | None = None,
+             told: Callable[[str], None] | None = None) -> Cache:
+    """The cache of a survey; what it lacks is prepared. `told` hears of each trial that cannot be."""
+    index = read_index(Path(cache))
+    held = {row["trial"]["id"] for row in index["trials"]} if index and index["dataset"] == survey.dataset else set()
+    if not held >= {trial.id for trial in survey.trials}:
+        built = build(survey, cache, workers=workers, tick=tick)
+        for id, reason in built.failed if told else ():
+            told(f"{id}: {reason}")  # type: ignore[misc]
+    return Cache(cache)
+
+
+def choose(folds: Sequence[Fold], wanted: str) -> Fold:
+    """The fold of this name, or of this number from 1. ValueError lists what there is."""
+    for number, fold in enumerate(folds, 1):
+        if wanted in (fold.name, str(number)):
+            return fold
+    names = ", ".join(fold.name for fold in folds)
+    raise ValueError(f"--fold: expected 1 to {len(folds)} or one of {names}, got {wanted!r}")
+
+
+@dataclass(frozen=True)
+class _Side:
+    kept: tuple[Trial, ...]
+    lost: tuple[str, ...]
+
+
+def _there(trials: Sequence[Trial], cache: Cache) -> _Side:
+    """The trials that have a picture of a face, and the names of the others."""
+    has = {id for id, entry in cache.entries.items() if entry.pictures}
+    kept = tuple(trial for trial in trials if trial.id in has)
+    return _Side(kept, tuple(trial.id for trial in trials if trial.id not in has))

@@ -1,0 +1,295 @@
+"""Training: what learns learns, what is frozen stays, and a training stopped anywhere ends where it would have."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import mien
+from mien import checkpoint
+from mien.checkpoint import CARD, WEIGHTS
+from mien.labels import RULES
+from mien.models.duse import DuSE
+from mien.recipes import RECIPES, change, tiny
+from mien.tasks import ACTION_UNITS, EXPRESSION
+from mien.towers import digest
+from mien.train import fit, material
+from mien.types import Fold, Trial, Window
+
+RULE = RULES["expression"]
+RECIPE = change(tiny(RECIPES["duse/dfew"]), {"schedule.epochs": "3"})
+
+
+def trial(number: int) -> Trial:
+    return Trial(f"{number:03d}", "planted", labels={"expression": EXPRESSION.classes[number % 3]})
+
+
+def colour(one: Trial, pick=None) -> Window:
+    """Pictures whose colour says the class, with noise of the trial's own."""
+    rng = np.random.default_rng(int(one.id))
+    base = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])[int(one.id) % 3]
+    faces = np.clip(base + rng.normal(0, 20, (20, 32, 32, 3)), 0, 255).astype(np.uint8)
+    rows = np.arange(20) if pick is None else pick(20)
+    nothing = np.zeros((0, len(ACTION_UNITS)))
+    return Window(0.0, 1.0, np.zeros(0), np.zeros((0, 4, 3)), nothing[:, :3], nothing, nothing[:, :3], nothing[:, :2],
+                  faces=faces[rows], pictured=rows / 25)
+
+
+TRAIN, VAL = RULE([trial(number) for number in range(12)]), RULE([trial(number) for number in range(12, 18)])
+
+
+def run(out: Path, recipe=RECIPE, **options):
+    given = {"train": TRAIN, "val": VAL, "source": colour, "device": "cpu", "precision": "32", **options}
+    return fit(recipe, out=out, **given)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("fitted"))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def same(a: Path, b: Path) -> bool:
+    """Whether two checkpoints hold the same, bit for bit."""
+    first, second = load_file(a / WEIGHTS), load_file(b / WEIGHTS)
+    equal = first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    return equal and (a / CARD).read_text() == (b / CARD).read_text()
+
+
+def test_everything_that_learns_changes_and_the_towers_do_not(tmp_path):
+    parts = checkpoint.clip(RECIPE.tower)
+    frozen = {name: value.clone() for tower in (parts.image, parts.text) for name, value in tower.state_dict().items()}
+    begin = checkpoint.parts.trainable(checkpoint.build(RECIPE, EXPRESSION, parts, seed=0))
+    found = run(tmp_path, parts=parts)
+    after = load_file(found.last / WEIGHTS)
+    assert set(after) == {*begin, "text_features"}
+    assert [name for name in begin if torch.equal(begin[name], after[name])] == []
+    now = {name: value for tower in (parts.image, parts.text) for name, value in tower.state_dict().items()}
+    assert all(torch.equal(frozen[name], now[name]) for name in frozen)
+    assert (digest(parts.image), digest(parts.text)) == (parts.image.hash, parts.text.hash)
+
+
+def test_in_bfloat16_the_frozen_weights_stay_too_and_what_learns_is_float32(tmp_path):
+    parts = checkpoint.clip(RECIPE.tower)
+    rounded = [value.bfloat16() for value in parts.image.state_dict().values()]
+    found = run(tmp_path, parts=parts, precision="bf16")
+    assert all(torch.equal(a, b) for a, b in zip(rounded, parts.image.state_dict().values(), strict=True))
+    assert {value.dtype for value in load_file(found.last / WEIGHTS).values()} == {torch.float32}
+
+
+def test_a_planted_colour_is_learnt(tmp_path):
+    recipe = change(RECIPE, {"schedule.epochs": "25", "schedule.rate": "0.01", "augment.on": "false"})
+    found = run(tmp_path, recipe)
+    assert found.scores["chosen"]["uar"] == found.scores["chosen"]["war"] == 1.0
+    model = mien.load(found.chosen, precision="32")
+    read = [model.task.label(model.read(colour(one))) for one in VAL.trials]
+    assert read == [one.labels["expression"] for one in VAL.trials]
+
+
+def test_the_log_has_a_row_a_step_and_validation_after_each_epoch(fitted):
+    found = rows(fitted.log)
+    assert [int(row["step"]) for row in found] == list(range(1, 10))
+    assert [row["epoch"] for row in found] == [*"111222333"]
+    assert [bool(row["val_uar"]) for row in found] == [False, False, True] * 3
+    assert [float(row["rate"]) for row in found] == pytest.approx([1e-3] * 6 + [1e-5] * 3)
+    assert all(float(row["loss"]) > 0 and float(row["gradient"]) > 0 for row in found)
+    best = max(float(row["val_uar"]) for row in found if row["val_uar"])
+    assert fitted.scores["chosen"]["uar"] == pytest.approx(best, abs=1e-6)
+
+
+def test_the_card_tells_where_it_comes_from(tmp_path):
+    found = run(tmp_path, data={"dataset": "planted", "fold": "fd1"}, seed=4)
+    card = json.loads((found.last / CARD).read_text())
+    assert card["tiny"] is True
+    assert (card["seed"], card["step"], card["data"]["fold"]) == (4, 9, "fd1")
+    assert card["scores"]["val"]["epoch"] == 3
+    assert card["recipe"]["changed"] == {"schedule.epochs": "3"}
+
+
+def test_every_step_counts_the_schedule():
+    from mien.train.loop import _rate
+
+    recipe = RECIPES["duse/dfew"]
+    assert [_rate(recipe, epoch) for epoch in (0, 29, 30, 39, 40, 49)] == pytest.approx(
+        [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+
+
+# ---------------------------------------------------------------------------------------------- stop and go on
+
+class Steep(torch.autograd.Function):
+    """The number itself, with a gradient that is none."""
+
+    @staticmethod
+    def forward(_, value):
+        return value.clone()
+
+    @staticmethod
+    def backward(_, gradient):
+        return gradient * float("nan")
+
+
+class Stop(Exception):
+    """Pulls the plug."""
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_stopped_after_any_step_it_ends_with_the_same_weights_and_the_same_log(fitted, tmp_path, step):
+    def pull(done, total, loss):
+        if done == step:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(tmp_path, save_every=0.0 if step % 2 else 60.0, tick=pull)
+    again = run(tmp_path)
+    assert same(again.last, fitted.last)
+    assert same(again.chosen, fitted.chosen)
+    assert again.log.read_text() == fitted.log.read_text()
+    assert again.scores == fitted.scores
+
+
+def test_killed_it_ends_with_the_same_weights(fitted, tmp_path):
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_train
+from pathlib import Path
+test_train.run(Path({str(tmp_path)!r}), save_every=0.0, tick=lambda *_: time.sleep(0.2))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 100
+    while not (tmp_path / "state.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    assert (tmp_path / "state.pt").exists()
+    assert not (tmp_path / "last").exists()
+    again = run(tmp_path)
+    assert same(again.last, fitted.last)
+    assert again.log.read_text() == fitted.log.read_text()
+
+
+def test_whatever_the_workers_the_weights_are_the_same(fitted, tmp_path):
+    assert same(run(tmp_path, workers=2).last, fitted.last)
+
+
+def test_another_seed_gives_other_weights(fitted, tmp_path):
+    assert not same(run(tmp_path, seed=1).last, fitted.last)
+
+
+def test_torch_draws_on_as_if_nothing_had_been(tmp_path):
+    before = torch.get_rng_state()
+    run(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_finished_training_is_not_done_again(fitted):
+    before = (fitted.last / WEIGHTS).stat().st_mtime_ns, fitted.log.read_text()
+    again = run(fitted.last.parent, tick=lambda *_: pytest.fail("a step was made"))
+    assert again.scores == fitted.scores
+    assert fitted.log.read_text() == before[1]
+
+
+def test_another_training_is_not_gone_on_with(fitted):
+    for options, told in (({"seed": 3}, "another seed"), ({"train": RULE(TRAIN.trials[:9])}, "another trials"),
+                          ({"recipe": change(RECIPE, {"options.beta": "0.5"})}, "another recipe")):
+        with pytest.raises(ValueError, match=told):
+            run(fitted.last.parent, **options)
+
+
+# ---------------------------------------------------------------------------------------------- refusals
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_what_is_not_finite_stops_and_names_step_and_trials(tmp_path, monkeypatch, what):
+    true, calls = DuSE.loss, []
+
+    def spoilt(self, batch):
+        calls.append(batch.trial)
+        found = true(self, batch)["cross_entropy"]
+        if len(calls) < 5:
+            return {"cross_entropy": found}
+        return {"cross_entropy": found * float("nan") if what == "loss" else Steep.apply(found)}
+
+    monkeypatch.setattr(DuSE, "loss", spoilt)
+    with pytest.raises(ValueError, match=f"step 5: expected a finite {what}, got nan") as error:
+        run(tmp_path, save_every=0.0)
+    assert ", ".join(calls[4]) in str(error.value)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["step"] == 4
+    assert all(bool(torch.isfinite(value).all()) for value in state["trained"].values())
+
+
+def test_one_class_and_trials_on_both_sides_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="two or more classes to learn from, got happy"):
+        run(tmp_path, train=RULE([trial(0), trial(3)]))
+    with pytest.raises(ValueError, match="1 trials on both sides"):
+        run(tmp_path, val=RULE([trial(3), trial(40)]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_validation_the_last_epoch_is_kept(tmp_path):
+    found = run(tmp_path, val=RULE([]))
+    assert found.scores == {}
+    assert (found.last / WEIGHTS).exists()
+
+
+def test_a_broken_state_is_told(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"no state")
+    with pytest.raises(ValueError, match="expected the state of a training"):
+        run(tmp_path)
+
+
+def test_a_batch_of_three_learns_as_three_of_one():
+    parts = checkpoint.clip(RECIPE.tower)
+    model = checkpoint.build(RECIPE, EXPRESSION, parts, seed=0)
+    from mien.data.loader import Clips, scoring
+
+    clips = Clips(TRAIN.trials[:3], colour, model.needs, {one.id: int(one.id) % 3 for one in TRAIN.trials})
+    whole = next(iter(scoring(clips, 3)))
+    model.loss(whole)["cross_entropy"].backward()
+    together = {name: value.grad.clone() for name, value in model.named_parameters() if value.requires_grad}
+    model.zero_grad()
+    for batch in scoring(clips, 1):
+        (model.loss(batch)["cross_entropy"] / 3).backward()
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            torch.testing.assert_close(value.grad, together[name], rtol=1e-3, atol=1e-4)
+
+
+# ---------------------------------------------------------------------------------------------- folds
+
+def test_a_fold_is_chosen_by_name_or_number():
+    def fold(name):
+        return Fold(name, "p", (trial(0),), (), (trial(1),), apart=False)
+
+    folds = (fold("fd1"), fold("fd2"))
+    assert material.choose(folds, "2") is folds[1]
+    assert material.choose(folds, "fd1") is folds[0]
+    with pytest.raises(ValueError, match="expected 1 to 2 or one of fd1, fd2, got '3'"):
+        material.choose(folds, "3")
+
+
+def test_recipes_name_datasets_and_protocols_that_exist():
+    from mien.datasets import DATASETS
+    from mien.protocols import PROTOCOLS
+
+    for recipe in RECIPES.values():
+        assert recipe.dataset in DATASETS
+        assert recipe.protocol in PROTOCOLS
+        assert replace(recipe).task.texts is not None
