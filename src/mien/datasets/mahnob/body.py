@@ -11,9 +11,9 @@ from .. import bdf, sweat
 
 GSR_UNIT = "Ohm"
 """Of GSR1 where the header names none that conductance or resistance is measured in."""
-IDLE = 1.0
-"""Range of the belt's middle 90 %, in its unit, below which nobody breathes into it: it idles at a constant. Our
-choice: a hundredth of what a worn belt shows."""
+NEEDED = ("EXG1", "EXG2", "GSR1", "Temp")
+IDLE = 16.0
+"""What the respiration channel shows, give or take one, where the belt is off."""
 
 
 class BodyError(ValueError):
@@ -35,7 +35,11 @@ class Stimulus:
 
 
 def stimulus(path: Path) -> Stimulus:
-    """When the stimulus was shown. Raises BodyError where the file cannot be read or has not exactly two pulses."""
+    """When the stimulus was shown.
+
+    Raises:
+        BodyError: the file cannot be read, lacks a channel, or has not exactly two pulses.
+    """
     try:
         with bdf.opened(path) as recording:
             return _stimulus(recording)
@@ -78,8 +82,15 @@ def _stimulus(recording: bdf.Recording) -> Stimulus:
         when = ", ".join(f"{edge / rate:.1f} s" for edge in edges[:5])
         raise BodyError(f"expected two pulses of the status channel, at the stimulus' start and end, got {len(edges)}"
                         f"{f' ({when})' if when else ''} in {recording.path}: what was shown when is not known")
-    low, high = np.percentile(recording.read(recording.find("Resp"), *map(int, edges)), [5, 95])
-    return Stimulus(int(edges[0]), int(edges[1]), rate, bool(high - low > IDLE))
+    for label in NEEDED:
+        recording.find(label)
+    begin, end = map(int, edges)
+    return Stimulus(begin, end, rate, "Resp" in recording.labels and _moves(recording.read("Resp", begin, end)))
+
+
+def _moves(belt: np.ndarray) -> bool:
+    low, high = np.percentile(belt, [5, 95])
+    return bool(high > low and max(abs(low - IDLE), abs(high - IDLE)) > 1)
 
 
 def _conductance(values: np.ndarray, unit: str) -> tuple[np.ndarray, str]:
