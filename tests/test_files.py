@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -531,6 +533,31 @@ def test_one_worker_works_on_one_file_at_a_time(here):
     start = time.perf_counter()
     assert [outcome.status for _, outcome in pool.run(todo, fake_work.work, 1)] == ["ok", "ok"]
     assert time.perf_counter() - start > 2
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks processes up in /proc")
+def test_workers_leave_when_the_command_was_killed(here):
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); import fake_work; from mien.files import Job, Options; "
+            "from mien.work import run; "
+            "list(run([Job(f'slow{n}', f'{sys.argv[2]}/{n}', Options()) for n in range(50)], fake_work.work, 2))")
+    command = [sys.executable, "-c", code, os.path.dirname(fake_work.__file__), str(here)]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    begun: set[str] = set()
+    while len(begun) < 2 and running.poll() is None:
+        time.sleep(0.05)
+        begun = {path.read_text() for path in here.glob("*/begun-*")} - {""}
+    running.kill()
+    running.wait()
+
+    def alive() -> list[str]:
+        stats = [Path(f"/proc/{pid}/stat") for pid in begun]
+        return [path.read_text() for path in stats if path.exists() and path.read_text().split()[2] != "Z"]
+
+    deadline = time.monotonic() + 10
+    while alive() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(begun) == 2
+    assert alive() == []
 
 
 def test_a_single_file_runs_here(here):

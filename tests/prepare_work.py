@@ -1,0 +1,64 @@
+"""Preparing without a face library, importable by other processes; as a script, the whole of it, to be killed midway.
+
+    python prepare_work.py CLIPS CACHE WORKERS
+
+CLIPS is a folder of folders of pictures. Nobody is found in them: such pictures are kept whole all the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from mien.data import build, making
+from mien.datasets.survey import Survey
+from mien.types import Trial
+from mien.work import Outcome, Tick
+
+
+class Blind:
+    """A finder that sees nobody."""
+
+    name = "blind"
+
+    def detect(self, rgb: np.ndarray) -> list:
+        return []
+
+    def mesh(self, rgb: np.ndarray, region: object) -> None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def work(job: making.Job, tick: Tick | None) -> Outcome:
+    """`making.perform`, blind."""
+    making._finder = Blind
+    return making.perform(job, tick)
+
+
+def here(clips: str, cache: str) -> None:
+    """Prepare in this very process, one trial after the other."""
+    build.run = lambda jobs, work, *_: ((job, work(job, None)) for job in jobs)
+    prepare(clips, cache, 1)
+
+
+def prepare(clips: str, cache: str, workers: int) -> build.Built:
+    """Prepare `clips` into `cache`."""
+    import prepare_work  # by its name: other processes import it
+
+    how = making.Preparation(size=32)
+    return build.build(survey(Path(clips)), cache, how, workers=workers, work=prepare_work.work)
+
+
+def survey(clips: Path) -> Survey:
+    """A trial for each folder in `clips`."""
+    folders = sorted(path for path in clips.iterdir() if path.is_dir())
+    trials = tuple(Trial(path.name, "clips", video=path, frame_rate=25.0) for path in folders)
+    return Survey("clips", clips, "folders", trials, (), ())
+
+
+if __name__ == "__main__":
+    prepare(sys.argv[1], sys.argv[2], int(sys.argv[3]))
