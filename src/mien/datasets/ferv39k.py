@@ -117,7 +117,7 @@ def _lists(tree: layout.Tree, problems: list[Problem]) -> tuple[str, dict[str, P
     for side in ("train", "test"):
         if found[style] and side not in found[style]:
             problems.append(Problem("missing", side, "no list of this side, that of the other is there", tree.root))
-    return style, found[style]
+    return style, dict(sorted(found[style].items(), reverse=True))  # train before test
 
 
 def _read(side: str, path: Path, problems: list[Problem]) -> list[_Row]:
