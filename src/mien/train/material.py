@@ -39,7 +39,8 @@ class Material:
 
 def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, workers: int = 1,
            tick: Tick | None = None, told: Callable[[str], None] | None = None) -> Material:
-    """The fold of that name or number of the dataset at `root`; what is not in `cache` is prepared, while `tick` hears.
+    """The fold of that name or number of the dataset at `root`; what is not in `cache` is prepared; `tick` hears the
+    share that is done, 0..1, and `told` of each trial that cannot be prepared.
 
     Raises ValueError or FileNotFoundError for a root that is not the recipe's dataset, and for an unknown fold.
     """
@@ -62,11 +63,12 @@ def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, wo
 
 def prepared(survey: Survey, cache: str | Path, workers: int = 1, tick: Tick | None = None,
              told: Callable[[str], None] | None = None) -> Cache:
-    """The cache of a survey; what it lacks is prepared. `told` hears of each trial that cannot be."""
+    """The cache of a survey; what it lacks is prepared. `tick` and `told` as in `gather`."""
     index = read_index(Path(cache))
     held = {row["trial"]["id"] for row in index["trials"]} if index and index["dataset"] == survey.dataset else set()
     if not held >= {trial.id for trial in survey.trials}:
-        built = build(survey, cache, workers=workers, tick=tick)
+        count = len(survey.trials)
+        built = build(survey, cache, workers=workers, tick=None if tick is None else lambda done: tick(done / count))
         for id, reason in built.failed if told else ():
             told(f"{id}: {reason}")  # type: ignore[misc]
     return Cache(cache)

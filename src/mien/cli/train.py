@@ -1,0 +1,103 @@
+"""`mien train`: from a dataset as it comes to a checkpoint, by one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.telling import bar, one_line, say
+
+if TYPE_CHECKING:
+    from mien.recipes import Recipe
+    from mien.train import Fitted, Material
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="duse/dfew, duse/dfew-literal or duse/ferv39k.")],
+    root: Annotated[Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the dataset.")],
+    fold: Annotated[str, typer.Option(metavar="K", help="Which fold, by number from 1 or by name.")] = "1",
+    cache: Annotated[
+        str, typer.Option(metavar="CACHE", help="The prepared dataset; what it lacks is prepared. Otherwise in --out.")
+    ] = "",
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/RECIPE-foldK-seedN when not given.")
+    ] = "",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    devices: Annotated[int, typer.Option(metavar="N", min=1, help="Devices on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(metavar="N", min=1, help="Machines, each started with this command.")] = 1,
+    strategy: Annotated[str, typer.Option(metavar="NAME", help="As in Lightning Fabric, such as ddp.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="auto (bf16 where the device computes in it), 32, bf16 or 16.")
+    ] = "auto",
+    compile: Annotated[bool, typer.Option("--compile", help="Let torch compile the towers; slow to begin.")] = False,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Decides everything that is random.")] = 0,
+    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that prepare and load.")] = 0,
+    tiny: Annotated[bool, typer.Option("--tiny", help="A small random tower and few steps: does it run?")] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe: options.beta=0.5.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+) -> None:
+    """Train RECIPE on one fold of the dataset in ROOT; write checkpoints `chosen` and `last` and log.csv into DIR.
+
+    Half of a training goes on where it was stopped, a kill included. The test part of the fold is not looked at.
+    """
+    with one_line(debug):
+        chosen = _recipe(recipe, tiny, changes or [])
+        _check(precision, device, chosen.tower)
+        from mien import train
+
+        place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
+        with bar("preparing", 1, quiet) as (tick, above):
+            material = train.gather(chosen, root, cache or place / "cache", fold, workers=max(workers, 1), tick=tick,
+                                    told=above)
+        if not quiet:
+            for line in material.notes:
+                say(line)
+        with bar(f"training {chosen.name}", 1, quiet) as (tick, _):
+            found = train.fit(
+                chosen, material.train, material.val, material.cache.clip, place, seed=seed, device=device,
+                devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
+                compile=compile, data=material.data, tick=lambda step, steps, _: tick(step / steps))
+    if not quiet:
+        print(_sum(chosen, found, material))
+
+
+def _recipe(name: str, tiny: bool, changes: list[str]) -> Recipe:
+    from mien import recipes
+
+    wrong = [text for text in changes if "=" not in text]
+    if wrong:
+        raise ValueError(f"--set: expected path.to.field=value, got {wrong[0]!r}")
+    found = recipes.find(name)
+    found = recipes.tiny(found) if tiny else found
+    return recipes.change(found, {path: value for path, _, value in (text.partition("=") for text in changes)})
+
+
+def _check(precision: str, device: str, tower: str) -> None:
+    """What would stop the training after a long preparation stops it now; a tower on the hub is downloaded."""
+    if precision not in ("auto", "32", "bf16", "16"):
+        raise ValueError(f"--precision: expected auto, 32, bf16 or 16, got {precision!r}")
+    from mien import towers
+    from mien.checkpoint import parts
+    from mien.recipes import TINY
+
+    parts.pick(device)
+    if tower != TINY:
+        towers.locate(tower)
+
+
+def _sum(recipe: Recipe, found: Fitted, material: Material) -> str:
+    lines = [f"{recipe.name}, {found.steps} steps on {len(material.train.trials)} trials"
+             + (", tiny: it knows nothing" if recipe.tiny else "")]
+    for name, scores in found.scores.items():
+        lines.append(f"  {name} (epoch {scores['epoch']}): validation UAR {100 * scores['uar']:.2f} %, WAR "
+                     f"{100 * scores['war']:.2f} %")
+    if recipe.published and not recipe.tiny:
+        told = recipe.published
+        lines.append(f"  published, on test: UAR {told.uar} %, WAR {told.war} % ({told.source})")
+    lines.append(f"see {found.chosen} (chosen on validation), {found.last} and {found.log}")
+    return "\n".join(lines)
