@@ -1,14 +1,17 @@
-"""Signals: against SciPy, dense algebra and planted tones."""
+"""Signals: against SciPy, NeuroKit2, dense algebra, planted tones, beats, responses and breaths."""
 
 from __future__ import annotations
 
 import warnings
 
+import neurokit2 as nk
 import numpy as np
 import pytest
 from scipy import signal as reference
 
 from mien import signals
+from mien.lookalikes import bodies
+from mien.types import Signal
 
 
 def tone(hertz: float, seconds: float = 20.0, rate: float = 30.0) -> np.ndarray:
@@ -185,3 +188,317 @@ def test_time_frequency_of_almost_nothing() -> None:
         times, frequencies, image = signals.time_frequency(np.ones(n), 30.0)
         assert image.shape == (len(frequencies), len(times))
         assert np.isfinite(image).all()
+
+
+# The signals of wires: many trials at once, against planted beats, responses and breaths, and against NeuroKit2.
+
+RATE, SECONDS = 128.0, 60.0
+TIMES = np.arange(0, SECONDS, 1 / RATE)
+
+
+def planted_beats(bpm: float, seed: int = 0, sway: float = 0.03) -> np.ndarray:
+    """R peaks from before the start to after the end: a steady heart that breath and chance quicken."""
+    rng = np.random.default_rng(seed)
+    gaps = 60 / bpm * (1 + sway * np.sin(2 * np.pi * 0.25 * 60 / bpm * np.arange(400)) + rng.normal(0, 0.01, 400))
+    beats = np.cumsum(gaps) - 3.0
+    return beats[beats < SECONDS + 3]
+
+
+@pytest.fixture(scope="module")
+def hearts() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Beats, ECG (B, N), PPG (B, N) of hearts from 48 to 150 bpm, with drift, hum and noise."""
+    rng = np.random.default_rng(1)
+    beats = [planted_beats(bpm, seed) for seed, bpm in enumerate((48, 60, 72, 90, 120, 150))]
+    dirt = 0.5 * np.sin(2 * np.pi * 0.2 * TIMES) + 0.05 * np.sin(2 * np.pi * 50 * TIMES)
+    ecg = np.stack([bodies.ecg(TIMES, b) + dirt + rng.normal(0, 0.05, len(TIMES)) for b in beats])
+    ppg = np.stack([bodies.ppg(TIMES, b) + 0.3 * dirt + rng.normal(0, 0.02, len(TIMES)) for b in beats])
+    return beats, ecg, ppg
+
+
+def inside(beats: np.ndarray) -> np.ndarray:
+    return beats[(beats >= 0.1) & (beats < SECONDS - 0.6)]
+
+
+def test_every_r_peak_is_found_to_a_fraction_of_a_sample(hearts) -> None:
+    beats, ecg, _ = hearts
+    found = signals.ecg.beats_of(ecg, RATE)
+    for planted, times in zip(beats, found.times, strict=True):
+        times = times[np.isfinite(times)]
+        nearest = np.abs(inside(planted)[:, None] - times).min(axis=1)
+        assert np.median(nearest) < 0.2 / RATE
+        assert nearest.max() < 1 / RATE
+        assert abs(len(times) - len(planted[(planted > 0) & (planted < SECONDS)])) <= 2  # those at the very ends
+
+
+@pytest.mark.parametrize("kind", ["ecg", "ppg"])
+def test_rate_and_variability_are_those_of_the_planted_beats(hearts, kind) -> None:
+    beats, ecg, ppg = hearts
+    table = getattr(signals, kind).features({"ecg": ecg, "ppg": ppg}[kind], RATE)
+    slack = {"ecg": 1.5, "ppg": 5.0}[kind]  # ms; the crest of a pulse is rounder than an R peak
+    for row, planted in zip(table.values, beats, strict=True):
+        crests = inside(planted)
+        if kind == "ppg":  # each crest a fifth of its own beat after the foot
+            crests = crests[:-1] + 0.2 * np.diff(crests)
+        gaps = np.diff(crests)
+        named = dict(zip(table.names, row, strict=True))
+        assert named["mean_hr"] == pytest.approx(60 / gaps.mean(), abs=0.5)
+        assert named["median_hr"] == pytest.approx(60 / np.median(gaps), rel=0.02)
+        assert named["sdnn"] == pytest.approx(1000 * gaps.std(ddof=1), abs=slack)
+        assert named["rmssd"] == pytest.approx(1000 * np.sqrt(np.mean(np.diff(gaps) ** 2)), abs=slack)
+        assert named["believed"] > 0.9
+
+
+@pytest.mark.parametrize("kind", ["ecg", "ppg"])
+def test_beats_agree_with_neurokit(hearts, kind) -> None:
+    _, ecg, ppg = hearts
+    for row in {"ecg": ecg, "ppg": ppg}[kind][1:5]:
+        found = getattr(signals, kind).beats_of(row, RATE).times[0]
+        if kind == "ecg":
+            theirs = nk.ecg_peaks(nk.ecg_clean(row, sampling_rate=128), sampling_rate=128)[1]["ECG_R_Peaks"]
+        else:
+            theirs = nk.ppg_findpeaks(nk.ppg_clean(row, sampling_rate=128), sampling_rate=128)["PPG_Peaks"]
+        theirs = np.asarray(theirs)[2:-2] / RATE
+        assert np.abs(theirs[:, None] - found).min(axis=1).max() < 2.5 / RATE
+
+
+@pytest.mark.parametrize("kind", ["ecg", "ppg", "eda", "respiration"])
+def test_a_batch_is_its_rows_one_by_one(hearts, kind) -> None:
+    _, ecg, ppg = hearts
+    slow = 5 + 0.3 * np.cumsum(ppg - ppg.mean(), axis=1) / RATE
+    rows = {"ecg": ecg, "ppg": ppg, "respiration": ppg, "eda": slow}[kind]
+    read = getattr(signals, kind).features
+    together = read(rows, RATE).values
+    alone = np.concatenate([read(row, RATE).values for row in rows])
+    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["ecg", "ppg"])
+def test_upside_down_offset_and_gain_change_nothing(hearts, kind) -> None:
+    _, ecg, ppg = hearts
+    rows = {"ecg": ecg, "ppg": ppg}[kind]
+    read = getattr(signals, kind).beats_of
+    one, other = read(rows, RATE), read(-250 * rows + 7000, RATE)
+    assert np.nanmax(np.abs(one.times - other.times)) < 1e-6
+    assert np.array_equal(one.believed, other.believed)
+
+
+@pytest.mark.parametrize("power", [0, 1, 2])
+def test_noise_of_any_colour_has_no_heart_rate(power) -> None:
+    rng = np.random.default_rng(power)
+    f = np.fft.rfftfreq(len(TIMES), 1 / RATE)
+    f[0] = 1
+    noise = np.fft.irfft(np.fft.rfft(rng.normal(size=(40, len(TIMES)))) / f ** (power / 2), len(TIMES))
+    for kind in ("ecg", "ppg"):
+        assert np.isnan(getattr(signals, kind).features(noise, RATE)["mean_hr"]).all()
+
+
+def test_a_flat_line_and_no_data_have_no_heart_rate_and_raise_no_warning() -> None:
+    rows = np.stack([np.zeros(len(TIMES)), np.full(len(TIMES), np.nan), np.full(len(TIMES), 1e6)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kind in ("ecg", "ppg"):
+            table = getattr(signals, kind).features(rows, RATE)
+            assert np.isnan(table["mean_hr"]).all()
+            assert (table["believed"] == 0).all()
+        assert (signals.eda.features(rows, RATE)["scr_count"][[0, 2]] == 0).all()
+        assert np.isnan(signals.eda.features(rows, RATE).values[1]).all()
+        assert np.isnan(signals.respiration.features(rows, RATE)["rate"]).all()
+
+
+def test_a_gap_in_the_data_costs_its_intervals_and_no_more(hearts) -> None:
+    _, ecg, _ = hearts
+    holed = ecg.copy()
+    holed[:, 2000:2900] = np.nan  # 15.6 to 22.7 s
+    whole, table = signals.ecg.features(ecg, RATE), signals.ecg.features(holed, RATE)
+    assert np.all(np.abs(table["mean_hr"] - whole["mean_hr"]) < 1.5)
+    assert np.all(np.abs(table["believed"] - 0.86) < 0.05)
+    found = signals.ecg.beats_of(holed, RATE)
+    across = (found.times[:, :-1] < 15.6) & (found.times[:, 1:] > 22.7)
+    assert not (found.believed & across).any()
+
+
+def test_a_missed_beat_is_no_long_interval(hearts) -> None:
+    beats, _, _ = hearts
+    missing = np.delete(beats[1], [20, 40])
+    with_gap = bodies.ecg(TIMES, beats[1])
+    for beat in (beats[1][20], beats[1][40]):
+        with_gap[np.abs(TIMES - beat - 0.125) < 0.425] = 0.0
+    found = signals.ecg.beats_of(with_gap, RATE)
+    assert np.nanmax(found.intervals) > 1.8
+    assert np.nanmax(np.where(found.believed, found.intervals, np.nan)) < 1.2
+    gaps = np.diff(inside(missing))
+    assert signals.ecg.features(with_gap, RATE)["mean_hr"][0] == pytest.approx(60 / gaps[gaps < 1.5].mean(), abs=0.3)
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("ecg", 50.0), ("ppg", 10.0), ("respiration", 1.0)])
+def test_a_rate_too_low_for_the_signal_is_refused(kind, rate) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        getattr(signals, kind).features(np.zeros((2, 600)), rate)
+    with pytest.raises(ValueError, match="expected"):
+        getattr(signals, kind).features(np.zeros((2, 3)), 128.0)
+    with pytest.raises(ValueError, match="expected"):
+        getattr(signals, kind).features(np.zeros((2, 3, 128)), 128.0)
+
+
+@pytest.fixture(scope="module")
+def sweat() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Onsets, sizes, tonic level and signal of people who sweat now and then."""
+    rng = np.random.default_rng(3)
+    out = []
+    for _ in range(8):
+        onsets = np.cumsum(rng.uniform(3, 12, 12))
+        onsets = onsets[onsets < 52]
+        sizes = rng.uniform(0.15, 0.8, len(onsets))
+        level, drift = rng.uniform(2, 10), rng.normal(0, 0.3)
+        wave = bodies.conductance(TIMES, onsets, sizes, level, drift) + rng.normal(0, 0.005, len(TIMES))
+        out.append((onsets, sizes, level + drift * TIMES / 60, wave))
+    return out
+
+
+def test_responses_are_found_where_and_as_large_as_planted(sweat) -> None:
+    found = signals.eda.responses(np.stack([wave for *_, wave in sweat]), RATE)
+    for k, (onsets, sizes, _, _) in enumerate(sweat):
+        seen = np.isfinite(found.onset[k])
+        assert seen.sum() == len(onsets)
+        assert np.abs(found.onset[k, seen] - onsets).max() < 0.15
+        error = found.amplitude[k, seen] - sizes
+        alone = np.diff(onsets, prepend=-10) > 6  # one that rises on another's tail is cut short by it
+        assert np.abs(error[alone]).max() < 0.06
+        assert error.max() < 0.06
+        assert np.all(found.peak[k, seen] - found.onset[k, seen] < 2.0)
+
+
+def test_responses_do_not_lift_the_tonic_level(sweat) -> None:
+    """More responses, the same level: a low-passed signal rises with them, this one must not."""
+    found = signals.eda.responses(np.stack([wave for *_, wave in sweat]), RATE)
+    for k, (_, _, level, wave) in enumerate(sweat):
+        error = abs(float((found.tonic[k] - level).mean()))
+        assert error < 0.08
+        assert error < 0.5 * abs(float((wave - level).mean()))
+        np.testing.assert_allclose(found.tonic[k] + found.phasic[k], signals.eda.clean(wave, RATE)[0])
+
+
+def test_eda_is_cleaned_and_split_as_neurokit_does_it(sweat) -> None:
+    for *_, wave in sweat[:3]:
+        clean = nk.eda_clean(wave, sampling_rate=128)
+        mine = signals.eda.clean(wave, RATE)[0]
+        assert np.abs(mine - clean)[64:-64].max() < 0.02
+        found = signals.eda.responses(wave, RATE)
+        phasic = nk.eda_phasic(clean, sampling_rate=128, method="highpass")["EDA_Phasic"].to_numpy()
+        assert np.corrcoef(np.diff(found.phasic[0]), np.diff(phasic))[0, 1] > 0.9
+        theirs = np.asarray(nk.eda_peaks(phasic, sampling_rate=128)[1]["SCR_Peaks"]) / RATE
+        both = np.abs(theirs[:, None] - found.peak[0][np.isfinite(found.peak[0])]).min(axis=1)
+        assert np.median(both) < 0.15
+
+
+def test_no_responses_in_noise_or_on_a_slope() -> None:
+    rng = np.random.default_rng(4)
+    rows = np.stack([5 + rng.normal(0, 0.05, len(TIMES)), 5 + TIMES / 20, 5 - TIMES / 20, np.full(len(TIMES), 3.0)])
+    for smallest in (signals.eda.SMALLEST, None):
+        table = signals.eda.features(rows, RATE, smallest)
+        assert table["scr_count"].tolist() == [0, 0, 0, 0]
+        assert np.isnan(table["scr_amplitude"]).all()
+        assert table["tonic_slope"] == pytest.approx([0, 3, -3, 0], abs=0.05)
+
+
+def test_responses_of_an_unknown_unit_are_the_same(sweat) -> None:
+    wave = sweat[0][-1]
+    one = signals.eda.responses(wave, RATE, None)
+    other = signals.eda.responses(1000 * wave, RATE, None)
+    np.testing.assert_allclose(one.onset, other.onset)
+    np.testing.assert_allclose(1000 * one.amplitude, other.amplitude)
+
+
+def test_eda_of_four_samples_a_second_is_read_too(sweat) -> None:
+    onsets, _, _, wave = sweat[1]
+    found = signals.eda.responses(wave[::32], 4.0)
+    assert np.isfinite(found.onset).sum() == len(onsets)
+    assert np.abs(found.onset[0] - onsets).max() < 0.5
+
+
+@pytest.mark.parametrize("rate", [7.0, 12.0, 15.5, 24.0])
+def test_breath_is_counted(rate) -> None:
+    rng = np.random.default_rng(5)
+    beat = 0.1 * bodies.ppg(TIMES, planted_beats(70))
+    wave = 40 * bodies.breath(TIMES, rate) + 16 + beat + 0.1 * TIMES + rng.normal(0, 2, len(TIMES))
+    table = signals.respiration.features(np.stack([wave, -wave]), RATE)
+    assert table["rate"] == pytest.approx([rate, rate], abs=0.3)
+    assert table["depth"] == pytest.approx([80, 80], rel=0.15)
+    assert (table["regularity"] > 0.9).all()
+    clean = nk.rsp_clean(wave, sampling_rate=128)
+    theirs = np.asarray(nk.rsp_findpeaks(clean, sampling_rate=128)["RSP_Peaks"]) / RATE
+    found = signals.respiration.breaths_of(wave, RATE).times[0]
+    assert np.abs(theirs[1:-1, None] - found).min(axis=1).max() < 0.5
+
+
+def test_white_noise_seldom_breathes() -> None:
+    noise = np.random.default_rng(6).normal(size=(100, len(TIMES)))
+    assert np.isfinite(signals.respiration.features(noise, RATE)["rate"]).mean() < 0.2
+
+
+def test_features_go_by_the_channels_names(hearts) -> None:
+    _, ecg, ppg = hearts
+    table = signals.features(np.stack([ecg, ppg], axis=1), RATE, ("ecg_left", "ppg"))
+    assert table.values.shape == (6, 14)
+    assert np.array_equal(table["ecg_left_mean_hr"], signals.ecg.features(ecg, RATE)["mean_hr"])
+    assert np.array_equal(table["ppg_rmssd"], signals.ppg.features(ppg, RATE)["rmssd"], equal_nan=True)
+    with pytest.raises(KeyError, match="expected one of"):
+        table["ecg_mean_hr"]
+    with pytest.raises(ValueError, match="got eeg"):
+        signals.features(np.zeros((1, 1, 1280)), RATE, ("eeg",))
+    with pytest.raises(ValueError, match="a channel a name"):
+        signals.features(np.zeros((1, 2, 1280)), RATE, ("ecg",))
+    with pytest.raises(ValueError, match="a column for each"):
+        signals.Features(("a",), ("s",), np.zeros((3, 2)))
+
+
+# What is wrong with a signal
+
+def test_nothing_is_wrong_with_what_is_good(hearts, sweat) -> None:
+    _, ecg, ppg = hearts
+    for kind, rows in (("ecg", ecg), ("ppg", ppg), ("eda", np.stack([wave for *_, wave in sweat]))):
+        verdict = signals.faults.judge(rows, RATE, kind, times=TIMES)
+        assert set(verdict.words) == {()}
+        assert verdict.quality.min() == 1
+    coarse = np.round(8 * np.sin(2 * np.pi * 0.25 * TIMES))  # few levels, tops of many equal samples: no clipping
+    assert signals.faults.judge(coarse, RATE, "respiration").words == ((),)
+
+
+def test_no_data_flat_lines_and_clipping_are_found_where_they_are(hearts) -> None:
+    _, ecg, ppg = hearts
+    lost, flat = ecg[0].copy(), ecg[0].copy()
+    lost[1280:1536] = np.nan
+    flat[2560:3840] = flat[2560]
+    top, bottom = np.minimum(ppg[0], np.quantile(ppg[0], 0.9)), np.maximum(ppg[0], np.quantile(ppg[0], 0.1))
+    expected = (np.isnan(lost), (np.arange(len(TIMES)) >= 2560) & (np.arange(len(TIMES)) < 3840),
+                top == top.max(), bottom == bottom.min())
+    for kind, row, where, word in zip(("ecg", "ecg", "ppg", "ppg"), (lost, flat, top, bottom), expected,
+                                      ("no data 3.3%, longest 2 s from 10 s", "flat line 16.7%, longest 10 s from 20 s",
+                                       "clipped", "clipped"), strict=True):
+        verdict = signals.faults.judge(np.stack([row, row]), RATE, kind)
+        assert len(verdict.words[1]) == 1
+        assert word in verdict.words[1][0]
+        assert not ((verdict.quality[0] == 0) & ~where).any()
+        assert (verdict.quality[0] == 0).sum() > 0.7 * where.sum()  # clipped crests of one or two samples are let go
+
+
+def test_a_wrong_rate_is_told_by_the_stamps_or_the_length() -> None:
+    stamps = np.arange(2750) / 275
+    (words,) = signals.faults.judge(np.sin(stamps), 250.0, "ppg", times=stamps).words
+    assert words == ("wrong rate: 250 Hz stated, 275 Hz by the time stamps",)
+    assert "120 Hz by 7200 samples in 60 s" in signals.faults.wrong_rate(7200, 128.0, seconds=60.0)
+    assert signals.faults.wrong_rate(7680, 128.0, seconds=60.0) == ""
+    assert signals.faults.wrong_rate(7680, 128.0) == ""
+
+
+def test_a_signal_is_judged_by_its_worst_channel(hearts) -> None:
+    _, ecg, ppg = hearts
+    values = np.stack([ecg[0], ppg[0]])
+    values[1, :640] = np.nan
+    judged, words = signals.faults.judged(Signal(values, RATE, ("ecg", "ppg"), ("mV", "")))
+    assert judged.quality.mean() == pytest.approx(1 - 640 / len(TIMES))
+    assert words == ("ppg: no data 8.3%, longest 5 s from 0 s",)
+    mended = Signal(np.nan_to_num(values), RATE, ("ecg", "ppg"), ("mV", ""), quality=judged.quality)
+    again, _ = signals.faults.judged(mended)
+    assert again.quality.max() == 1
+    assert (again.quality <= judged.quality).all()
