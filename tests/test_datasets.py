@@ -655,12 +655,16 @@ def test_what_cannot_be_is_told_in_one_line(tmp_path, monkeypatch, arguments):
     assert list(os.scandir(tmp_path)) == []
 
 
-def test_fake_writes_what_check_finds_usable(tmp_path, planted):
+def test_fake_writes_what_check_finds_usable(tmp_path, monkeypatch, planted):
     planted("folder")  # pictures are blank from here on
     made = mien("fake", "ferv39k", tmp_path / "f", "--variant", "ids", "--seed", "3")
     assert made.exit_code == 0, made.output
     assert "70 usable" in made.stdout, "as many as asked when nothing is said"
     assert "missing:" in made.stdout, "the traps are told"
     assert mien("check", "ferv39k", tmp_path / "f").exit_code == 0
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = mien("fake", "ferv39k", tmp_path / "g", "--size", "14")
+    assert "files so far" in shown.stderr, "a terminal is told that something happens"
+    monkeypatch.delenv("FORCE_COLOR")
     again = mien("fake", "ferv39k", tmp_path / "f")
     assert (again.exit_code, len(again.stderr.splitlines())) == (1, 1), "what is there is never overwritten"
