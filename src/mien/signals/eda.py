@@ -56,9 +56,10 @@ def clean(values: np.ndarray, rate: float) -> np.ndarray:
 def responses(values: np.ndarray, rate: float, smallest: float | None = SMALLEST) -> Responses:
     """(B, N) uS, Hz -> skin conductance responses, and the level beneath them.
 
-    A response rises by `smallest` or more and by `NOISE` times the noise; None, for signals of unknown unit: by a tenth
-    of the row's largest (NeuroKit2's rule) and a hundredth of its standard deviation, which finds some in most rows. Its onset is where, before
-    the steepest rise, the slope was last below a tenth of it, both over the row's drift; it takes `RISE` at most.
+    A response rises by `smallest` or more and by `NOISE` times the noise, over the row's drift; None, for signals of
+    unknown unit: by a tenth of the row's largest (NeuroKit2's rule) and a hundredth of its standard deviation, which
+    finds some in most rows. Its onset is where, before the steepest rise, the slope was last below a tenth of it; it
+    takes `RISE` at most.
 
     The tonic level is the signal where no response is, and a straight line beneath one, so that more responses do not
     lift it as they lift a low-passed signal: the points between responses of Benedek & Kaernbach 2010,
@@ -70,9 +71,11 @@ def responses(values: np.ndarray, rate: float, smallest: float | None = SMALLEST
     floor = 0.01 * coarse.std(axis=1) if smallest is None else smallest
     least = np.maximum(_noise(rows(values, "eda"), rate) * NOISE, floor) + 1e-12
     row, top = crests(coarse, least)
-    onset = _onsets(coarse, row, top, pace)
+    slope = np.diff(coarse, axis=1, prepend=coarse[:, :1])
+    drift = np.median(slope, axis=1)
+    onset = _onsets(coarse, slope - drift[:, None], row, top)
     size = coarse[row, top] - coarse[row, onset]
-    kept = (top - onset <= RISE * pace) & (size >= least[row])
+    kept = (top - onset <= RISE * pace) & (size - np.maximum(drift[row], 0) * (top - onset) >= least[row])
     if smallest is None:
         largest = np.zeros(len(coarse))
         np.maximum.at(largest, row[kept], size[kept])
@@ -96,11 +99,9 @@ def _noise(values: np.ndarray, rate: float) -> np.ndarray:
     return np.median(np.abs(bend), axis=1) / 0.6745 / np.sqrt(6) * np.sqrt(min(1.0, 2 * HIGH / rate))
 
 
-def _onsets(coarse: np.ndarray, row: np.ndarray, top: np.ndarray, pace: float) -> np.ndarray:
-    """(K,) the place of the onset before each crest, after the crest before."""
+def _onsets(coarse: np.ndarray, slope: np.ndarray, row: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """(K,) the place of the onset before each crest, after the crest before; slope (B, N) over the row's drift."""
     before = np.where(np.diff(row, prepend=-1) == 0, np.concatenate([[0], top[:-1]]), 0)
-    slope = np.diff(coarse, axis=1, prepend=coarse[:, :1])
-    slope = slope - np.median(slope, axis=1, keepdims=True)
     onset = np.empty(len(top), dtype=np.int64)
     for k in range(len(top)):  # a few in each trial
         rise = slope[row[k], before[k] + 1 : top[k] + 1]
