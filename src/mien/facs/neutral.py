@@ -17,9 +17,9 @@ from .measures import MEASURES
 from .units import MATRIX, NOISE
 
 # Mean and standard deviation (mm) of each measure among neutral faces.
-# our choice: mediapipe's mesh on the seven neutral real faces of docs/action_units.md; the spread is theirs, a little
-# widened because seven are few. The gap between closed lips does not differ between people. The
-# width of the mouth lies between theirs (23.0) and the norms of Farkas 1994, Anthropometry of the Head and Face.
+# our choice: mediapipe's mesh on the seven neutral real faces of docs/action_units.md; the spread is theirs. The gap
+# between closed lips does not differ between people. The width of the mouth lies between theirs (23.0) and the norms of
+# Farkas 1994, Anthropometry of the Head and Face.
 POPULATION = {
     "brow_inner": (20.1, 2.4), "brow_outer": (17.0, 1.5), "brow_apart": (13.5, 1.1), "lid_upper": (4.5, 1.0),
     "lid_lower": (-3.4, 0.6), "pouch": (-11.6, 0.9), "cheek": (-30.4, 2.2), "wing": (-40.6, 2.7),
@@ -28,6 +28,11 @@ POPULATION = {
     "corner_rise": (1.1, 1.4), "corner_out": (24.0, 2.2), "corner_depth": (14.1, 0.9), "jaw": (112.0, 6.0),
     "gaze_rise": (1.2, 0.7),
 }  # fmt: skip
+
+# our choice: times that spread is what is expected of a face not yet known. The range of an eighth, guessed from
+# seven, is 1.33 times theirs (Student's t with 6 degrees of freedom, 95 %); more, because theirs are young and of one
+# descent.
+_FEW = 1.5
 
 STEP = 1.0
 """s between two observations. our choice: longer than a blink, shorter than an expression."""
@@ -64,7 +69,7 @@ class Neutral:
     def __init__(self) -> None:
         self.mean = np.zeros((len(MEASURES), 1 + len(_TURNED)))
         self.mean[:, 0] = [POPULATION[name][0] for name in MEASURES]
-        spread = np.hstack([[[POPULATION[name][1]] for name in MEASURES], NOISE[:, None] * _TURNED])
+        spread = np.hstack([[[_FEW * POPULATION[name][1]] for name in MEASURES], NOISE[:, None] * _TURNED])
         self.covariance = spread[:, :, None] ** 2 * np.eye(spread.shape[1])
         self.fixed = False
 
