@@ -5,6 +5,7 @@ Faces are flat pictures here: their marks (number, event) say which trial a film
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import pickle
 import shutil
@@ -64,7 +65,9 @@ def trial(found: Survey, id: str) -> Trial:
 
 
 def told(found: Survey, kind: str, item: str = "", text: str = "") -> list:
-    return [each for each in found.problems if each.kind == kind and item in each.item and text in each.reason]
+    """Problems of that kind about that item (a session's number in full, else a part of the name)."""
+    return [each for each in found.problems if each.kind == kind and text in each.reason
+            and (each.item == item if item.isdigit() else item in each.item)]
 
 
 def cut(path: Path, share: float = 0.5) -> None:
@@ -317,10 +320,11 @@ def original(path: Path, base: int, stimuli: list[tuple[float, int]], seconds: i
     labels = ["Fp1", "GSR1", "Resp", "Plet", "Temp", "Status"]
     with pyedflib.EdfWriter(str(path), len(labels), pyedflib.FILETYPE_BDF) as writer:
         for k, label in enumerate(labels):
-            exact = label == "Status"
-            writer.setSignalHeader(k, {"label": label, "dimension": "nS" if label == "GSR1" else "", "sample_frequency": rate,
-                                       "physical_max": 8388607 if exact else 10000, "physical_min": -8388608 if exact else -10000,
-                                       "digital_max": 8388607, "digital_min": -8388608})  # fmt: skip
+            high, low = (8388607, -8388608) if label == "Status" else (10000, -10000)
+            unit = "nS" if label == "GSR1" else ""
+            digital = {"digital_max": 8388607, "digital_min": -8388608}
+            writer.setSignalHeader(k, {"label": label, "dimension": unit, "sample_frequency": rate, **digital,
+                                       "physical_max": high, "physical_min": low})
         rest = np.arange(size) % rate * 1.0
         writer.writeSamples([rest, gsr, rest + 1, rest + 2, rest + 3, status.astype(float)])
 
@@ -406,3 +410,504 @@ def test_a_wrong_root_is_told(module, tmp_path):
     with pytest.raises(ValueError, match="expected a trial of"):
         module.signals(Trial("1", "other"))
     assert "/" in module.TREE
+
+
+# AMIGOS
+
+
+def raw(path: Path) -> dict[str, np.ndarray]:
+    """SciPy's reading of a .mat, by VideoID."""
+    held = scipy.io.loadmat(path)
+    names = ("joined_data", "labels_selfassessment", "labels_ext_annotation")
+    ids = [str(each.item()) for each in held["VideoIDs"].ravel()]
+    return {id: tuple(held[name].ravel()[k] for name in names) for k, id in enumerate(ids)}
+
+
+def saved(path: Path, change) -> None:
+    """The same .mat after its cells were changed."""
+    held = {name: value for name, value in scipy.io.loadmat(path).items() if not name.startswith("_")}
+    place = {str(id.item()): k for k, id in enumerate(held["VideoIDs"].ravel())}
+    change(held, place)
+    path.unlink()
+    scipy.io.savemat(path, held)
+
+
+MAT = "Data_Preprocessed_P01/Data_Preprocessed_P01.mat"
+
+
+def test_amigos_pairs_what_belongs_together(shorts):
+    found = amigos.survey(shorts.root)
+    assert found.layout == "official"
+    films = [item for item in shorts.items if item.usable and item.video and "group film" not in item.traps]
+    assert matched(found, shorts, amigos, 1 / 25) == len(films) >= 6
+    assert {each.id for each in found.trials} == {item.id for item in shorts.items if item.usable}
+    for each in found.trials:
+        assert each.video == (shorts.root / shorts[each.id].video if shorts[each.id] in films else None)
+        assert each.span == (0.0, shorts[each.id].span)
+        assert marked(amigos.signals(each), "eda")[1] == shorts[each.id].number
+
+
+def test_amigos_values_are_scipys(shorts):
+    found = amigos.survey(shorts.root)
+    for each in found.trials:
+        data, rated, outside = raw(each.signals)[each.about["film"]]
+        signal = amigos.signals(each)
+        assert (signal.rate, signal.start, signal.names) == (128.0, -5.0, ("ecg", "ecg_left", "eda"))
+        np.testing.assert_allclose(signal.values[:2], data[:, 14:16].T, rtol=1e-6)
+        np.testing.assert_allclose(channel(signal, "eda"), 1e6 / data[:, 16], rtol=1e-5)
+        assert (each.labels["arousal"], each.labels["valence"]) == (rated[0, 0], rated[0, 1])
+        assert [each.labels[name] for name in ("dominance", "familiarity", "neutral", "sadness")] == [
+            rated[0, k] for k in (2, 4, 5, 11)]
+        assert each.labels["external_valence"] == pytest.approx(outside[:, 1].mean())
+        planted = shorts[each.id].labels
+        assert all(each.labels[name] == planted[name] for name in planted)
+
+
+def test_amigos_drops_are_listed(shorts):
+    found = amigos.survey(shorts.root)
+    for item in shorts.items:
+        if not item.usable:
+            (problem,) = told(found, "excluded", item.id, "(0, 0)" if "(0, 0) cell" in item.traps else "NaN")
+            assert problem.path.suffix == ".mat"
+    (group,) = told(found, "excluded", "P01/N1")
+    assert "group" in group.reason
+    assert "P(" in group.path.name
+    counts = {count.name: count for count in found.counts}
+    assert counts["trials of short videos"].official == 640
+    assert counts["trials of long videos"].found == sum(each.about["videos"] == "long" for each in found.trials) == 8
+
+
+def test_amigos_missing_parts(shorts, tmp_path):
+    root = copy(shorts, tmp_path)
+    ids = [each.about["film"] for each in amigos.survey(root).trials if each.subject == "P01"]
+    little, unrated, rated_less, twice, other = ids[:5]
+
+    def change(held, place):
+        gap = held["joined_data"].flat[place[little]].copy()
+        gap[700:720, 14] = np.nan
+        held["joined_data"].flat[place[little]] = gap
+        held["labels_selfassessment"].flat[place[unrated]] = np.zeros((1, 0))
+        some = held["labels_selfassessment"].flat[place[rated_less]].copy()
+        some[0, 1] = np.nan
+        held["labels_selfassessment"].flat[place[rated_less]] = some
+        held["VideoIDs"].flat[place[twice]] = np.array([other])
+
+    before = raw(root / MAT)[little][0]
+    saved(root / MAT, change)
+    found = amigos.survey(root)
+    assert told(found, "doubtful", f"P01/{little}", "bridged")
+    bridged = channel(amigos.signals(trial(found, f"P01/{little}")), "ecg")
+    assert np.isfinite(bridged).all()
+    np.testing.assert_allclose(bridged[700:720], np.linspace(before[699, 14], before[720, 14], 22)[1:-1], rtol=1e-4)
+    assert told(found, "missing", f"P01/{unrated}", "no self-assessment")
+    assert "valence" not in trial(found, f"P01/{unrated}").labels
+    assert "valence" not in trial(found, f"P01/{rated_less}").labels
+    assert "arousal" in trial(found, f"P01/{rated_less}").labels
+    assert told(found, "excluded", f"P01/{other}", "2 times")
+    assert told(found, "excluded", f"P01/{twice}", "not among")
+    assert {each.id for each in found.trials}.isdisjoint({f"P01/{other}", f"P01/{twice}"})
+
+
+def test_amigos_what_is_broken_is_told_and_the_rest_goes_on(shorts, tmp_path):
+    root = copy(shorts, tmp_path)
+    whole = amigos.survey(root)
+    mine = [each for each in whole.trials if each.video]
+    cut(root / "Data_Preprocessed_P40" / "Data_Preprocessed_P40.mat")
+    cut(mine[0].video)
+    (root / "Exp1_P07_face.zip").write_bytes(b"PK")
+    found = amigos.survey(root)
+    (problem,) = told(found, "unreadable", "P40")
+    assert problem.path.name == "Data_Preprocessed_P40.mat"
+    assert told(found, "unreadable", mine[0].id) or told(found, "doubtful", mine[0].id)
+    assert told(found, "missing", "Exp1_P07_face", "unzip")
+    assert {each.subject for each in found.trials} == {"P01"}
+    scipy.io.savemat(root / MAT, {"ECG_DATA": np.ones(3)})
+    assert told(amigos.survey(root), "unreadable", "P01", "joined_data")
+
+
+def test_amigos_matlab_73_and_filmed_baseline(tmp_path_factory, shorts):
+    new = written(tmp_path_factory, "amigos", seconds=8, participants=(1,), variant="v73")
+    mine = [each for each in amigos.survey(shorts.root).trials if each.subject == "P01"]
+    for each, other in zip(amigos.survey(new.root).trials, mine, strict=True):
+        assert (each.id, each.labels, each.span) == (other.id, other.labels, other.span)
+        assert amigos.signals(each).values.tobytes() == amigos.signals(other).values.tobytes()
+    longer = written(tmp_path_factory, "amigos", seconds=8, participants=(1,), variant="baseline_filmed")
+    found = amigos.survey(longer.root)
+    assert all(each.span == (5.0, 13.0) for each in found.trials if each.video)
+    assert matched(found, longer, amigos, 1 / 25) >= 3
+
+
+def test_amigos_a_film_of_an_unlikely_length_is_told(shorts, tmp_path):
+    root = copy(shorts, tmp_path)
+
+    def shorter(held, place):
+        for k in range(20):
+            held["joined_data"].flat[k] = held["joined_data"].flat[k][:1200]
+
+    saved(root / MAT, shorter)
+    assert told(amigos.survey(root), "doubtful", "P01/", "where in the film the video begins is not sure")
+
+
+# lengths in s of the same clips, and the numbers of their segments, as the descriptions state them
+@pytest.mark.parametrize(("clip", "seconds", "count"), [("30", 70, 5), ("58", 58, 4), ("80", 96, 6), ("138", 116, 7)])
+def test_amigos_segments_lie_where_their_number_says(tmp_path, clip, seconds, count):
+    cells = np.empty((4, 1, 1), object)
+    rows = np.column_stack([np.arange(count, 0, -1), np.linspace(-1, 1, count), np.linspace(2, 0, count)])
+    data = np.full(((seconds + 5) * 128, 17), 2e5)
+    data[0, 16] = 2.1e5
+    for k, value in enumerate((data, np.ones((1, 12)), rows, clip)):
+        cells[k, 0, 0] = value
+    names = ("joined_data", "labels_selfassessment", "labels_ext_annotation", "VideoIDs")
+    path = tmp_path / "Data_Preprocessed_P02.mat"
+    scipy.io.savemat(path, dict(zip(names, cells, strict=True)))
+    (only,) = amigos.survey(tmp_path).trials
+    found = amigos.segments(only)
+    assert found[0, :2].tolist() == [-5, 15]
+    assert found[1, :2].tolist() == [0, 20]
+    assert found[-1, :2].tolist() == [seconds - 20, seconds]
+    assert np.all(found[:, 1] - found[:, 0] == 20)
+    assert np.all(found[1:, 0] <= found[:-1, 1])  # no second of the video is left out
+    assert found[:, 2].tolist() == pytest.approx(rows[::-1, 1])
+    assert found[:, 3].max() == 1  # clipped
+    cells[2, 0, 0] = rows[:-2]
+    scipy.io.savemat(path, dict(zip(names, cells, strict=True)))
+    (only,) = amigos.survey(tmp_path).trials
+    with pytest.raises(ValueError, match=f"expected {count} segments"):
+        amigos.segments(only)
+
+
+# MAHNOB-HCI
+
+
+def folder(truth: Truth, root: Path, id: str) -> Path:
+    return (root / truth[id].video).parent
+
+
+def test_mahnob_pairs_what_belongs_together(clips):
+    found = mahnob.survey(clips.root)
+    assert found.layout == "official"
+    # the margins hold steeper edges than the event: only what lies in the span counts
+    assert matched(found, clips, mahnob, 1 / 60.97, after=0.0) == sum(item.usable for item in clips.items) == 8
+    for each in found.trials:
+        assert each.video == clips.root / clips[each.id].video
+        assert "C1 trigger" in each.video.name
+        assert each.span[1] == pytest.approx(clips[each.id].span, abs=1 / 256)
+        signal = mahnob.signals(each)
+        assert signal.start == pytest.approx(-30, abs=1 / 256)
+        assert signal.times[-1] == pytest.approx(each.span[1], abs=1.5 / 256)
+
+
+def test_mahnob_span_ends_where_the_stimulus_ends(clips):
+    """The film runs on and then shows another number: the last frame of the span does not, the next one does."""
+    for each in mahnob.survey(clips.root).trials[:3]:
+        number = clips[each.id].number
+        with video.read(each.video, start=each.span[1] - 0.5, end=each.span[1] + 0.5) as frames:
+            seen = [(frame.time, read_trial_number(frame.rgb)) for frame in frames]
+        assert {value for time, value in seen if time < each.span[1] - 1 / 60.97} == {number}
+        assert {value for time, value in seen if time > each.span[1] + 1 / 60.97} == {number + 1000}
+
+
+def test_mahnob_channels_are_pyedflibs(clips):
+    found = mahnob.survey(clips.root)
+    for each in found.trials:
+        signal = mahnob.signals(each)
+        with pyedflib.EdfReader(str(each.signals)) as reader:
+            labels = [label.strip() for label in reader.getSignalLabels()]
+            status = reader.readSignal(labels.index("Status"), digital=True) & 0xFFFF
+            held = {label: reader.readSignal(labels.index(label)) for label in ("EXG1", "EXG2", "GSR1", "Resp", "Temp")}
+        edges = np.flatnonzero(np.diff((status == 268).astype(int)) == 1) + 1
+        assert len(edges) == 2
+        assert signal.values.shape[1] == edges[1]
+        assert signal.rate == pytest.approx(256)
+        expected = {"ecg": held["EXG2"] - held["EXG1"], "eda": 1e6 / held["GSR1"], "respiration": held["Resp"],
+                    "temperature": held["Temp"]}
+        belt = "respiration belt is off" not in clips[each.id].traps
+        assert signal.names == tuple(name for name in expected if belt or name != "respiration")
+        for name in signal.names:
+            np.testing.assert_allclose(channel(signal, name), expected[name][: edges[1]], rtol=1e-5, atol=1e-3)
+        assert signal.units == (("uV", "uS", "uV", "degC") if belt else ("uV", "uS", "degC"))
+        assert bool(told(found, "doubtful", each.id, "belt")) == (not belt)
+    assert len(told(found, "doubtful", text="belt")) == 1
+
+
+def test_mahnob_labels_and_what_is_no_trial(clips):
+    found = mahnob.survey(clips.root)
+    words = {0: "neutral", 1: "anger", 2: "disgust", 3: "fear", 4: "joy", 5: "sadness", 6: "surprise", 11: "amusement",
+             12: "anxiety"}
+    for each in found.trials:
+        planted = clips[each.id].labels
+        assert (each.labels["valence"], each.labels["arousal"]) == (planted["valence"], planted["arousal"])
+        assert each.labels["emotion"] == words[planted["emotion"]]
+        assert each.about["gender"] in ("female", "male")
+        assert each.about["film"]
+    reasons = {"no ratings": "neutral", "tagging": "tagging", "incomplete": "12, 15, 26"}
+    for item in clips.items:
+        if not item.usable:
+            (problem,) = [each for each in told(found, "excluded") if each.item == item.id]
+            assert reasons[item.traps[0]] in problem.reason
+            assert problem.path.name == "session.xml"
+    assert {each.id for each in found.trials} == {item.id for item in clips.items if item.usable}
+
+
+def test_mahnob_time_is_the_films_where_its_rate_is_rounded(clips, tmp_path):
+    """A container that says 61.27 of a camera of 60.97: after 6 s that is two frames, and the pair still fits."""
+    root = copy(clips, tmp_path)
+    stretch = 60.9708 / 61.27
+    for path in root.rglob("*C1 trigger*.avi"):
+        content = bytearray(path.read_bytes())
+        at = content.index(b"strh") + 8
+        assert content[at : at + 4] == b"vids"
+        content[at + 20 : at + 28] = struct.pack("<II", 100, 6127)
+        path.write_bytes(content)
+    found = mahnob.survey(root)
+    assert len(found.trials) == 8
+    for each in found.trials:
+        item, signal, seen = clips[each.id], mahnob.signals(each), read_event(film(each))
+        assert each.span[1] == pytest.approx(item.span * stretch, abs=1 / 256)
+        assert 0 <= seen - item.event * stretch <= 1 / 61.27
+        event, number = marked(signal, "eda", 0.0)
+        assert number == item.number
+        assert abs(event - seen) <= 1 / 61.27
+    for xml in root.rglob("session.xml"):
+        xml.write_text(xml.read_text().replace('vidRate="60.9708"', 'vidRate="30"'))
+    found = mahnob.survey(root)
+    assert len(told(found, "doubtful", text="encoded again")) == len(found.trials)
+    assert trial(found, "2").span[1] == pytest.approx(clips["2"].span, abs=1 / 256)
+
+
+def test_mahnob_film_without_times_of_its_own(tmp_path_factory):
+    truth = written(tmp_path_factory, "mahnob", seconds=8, participants=(1,), variant="reordered")
+    assert matched(mahnob.survey(truth.root), truth, mahnob, 1 / 60.97, after=0.0) == 4
+
+
+def test_mahnob_other_arrangements(clips, tmp_path):
+    root = copy(clips, tmp_path)
+    assert mahnob.survey(root / "Sessions").layout == "flat"
+    (tmp_path / "down").mkdir()
+    root.rename(tmp_path / "down" / "MAHNOB-HCI")
+    found = mahnob.survey(tmp_path / "down")
+    assert found.layout == "parent"
+    assert len(found.trials) == 8
+
+
+BOMB = """<!DOCTYPE session [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;">]>
+<session sessionId="2" note="&c;"/>"""
+OUTSIDE = """<?xml version="1.0"?>
+<!DOCTYPE session [<!ENTITY x SYSTEM "file://{secret}">]>
+<session sessionId="2">&x;</session>"""
+DTD = """<!DOCTYPE session SYSTEM "file://{secret}">
+<session sessionId="2"/>"""
+
+
+@pytest.mark.parametrize(("text", "line"), [(BOMB, 1), (OUTSIDE, 2), (DTD, 1)])
+def test_mahnob_entities_and_document_types_are_refused(clips, tmp_path, text, line):
+    root = copy(clips, tmp_path)
+    secret = tmp_path / "secret"
+    secret.write_text("hidden")
+    (folder(clips, root, "2") / "session.xml").write_text(text.format(secret=secret))
+    found = mahnob.survey(root)
+    (problem,) = [each for each in told(found, "unreadable") if each.item == "2"]
+    assert "refused" in problem.reason
+    assert f"line {line}" in problem.reason
+    assert "hidden" not in str(found.problems)
+    assert len(found.trials) == 7
+
+
+@pytest.mark.parametrize("name", ["../4/Part_1_S_Trial2_emotion.bdf", "/etc/hostname", "..\\x.bdf", "C:x.bdf", ".."])
+def test_mahnob_names_that_lead_elsewhere_are_refused(clips, tmp_path, name):
+    root = copy(clips, tmp_path)
+    here = folder(clips, root, "2")
+    (here / "Part_1_S_Trial1_emotion.bdf").unlink()
+    xml = here / "session.xml"
+    xml.write_text(xml.read_text().replace("Part_1_S_Trial1_emotion.bdf", name))
+    found = mahnob.survey(root)
+    (problem,) = [each for each in told(found, "excluded", text="refused") if each.item == "2"]
+    text = xml.read_text()
+    assert problem.line == 1 + text[: text.index(f'filename="{name}"')].count("\n")
+    assert trial(found, "2").signals is None
+    assert told(found, "missing", "2", "emotion.bdf")
+
+
+def test_mahnob_what_is_broken_is_told_and_the_rest_goes_on(clips, tmp_path):
+    root = copy(clips, tmp_path)
+    cut(folder(clips, root, "2") / "session.xml")
+    cut(root / clips["4"].signals)
+    cut(root / clips["6"].video)
+    (root / clips["8"].video).unlink()
+    (folder(clips, root, "262") / "session.xml").unlink()
+    for path in folder(clips, root, "264").iterdir():
+        path.unlink()
+    shutil.move(root / clips["266"].signals, folder(clips, root, "268"))
+    xml = folder(clips, root, "268") / "session.xml"
+    xml.write_text(xml.read_text().replace('feltVlnc="', 'feltVlnc="1').replace('feltEmo="', 'feltEmo="9'))
+    found = mahnob.survey(root)
+    (problem,) = [each for each in told(found, "unreadable", text="line") if each.item == "2"]
+    assert problem.path.name == "session.xml"
+    assert told(found, "unreadable", "4", "BDF")[0].path.name.endswith(".bdf")
+    assert trial(found, "4").signals is None
+    assert told(found, "doubtful", "4", "cutLenSec")
+    assert trial(found, "4").span[1] == pytest.approx(clips["4"].span)
+    assert told(found, "doubtful", "6", "cut short")
+    assert told(found, "missing", "8", "C1 trigger")
+    assert trial(found, "8").video is None
+    assert told(found, "missing", "262", "session.xml")
+    assert told(found, "missing", "264", "empty folder")
+    assert told(found, "excluded", "268", "session 266")
+    assert trial(found, "266").signals is None
+    assert trial(found, "268").signals == root / clips["268"].signals
+    assert told(found, "doubtful", "268", "feltVlnc 1..9")
+    assert told(found, "doubtful", "268", "feltEmo")
+    assert trial(found, "268").labels.keys() == {"arousal", "dominance", "predictability"}
+    assert {each.id for each in found.trials} == {"4", "6", "8", "266", "268"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_mahnob_other_pulses_than_two_are_refused(clips, tmp_path, count):
+    root = copy(clips, tmp_path)
+    path = root / clips["2"].signals
+    content = bytearray(path.read_bytes())
+    channels, head = int(content[252:256]), int(content[184:192])
+    block = 256 * channels * 3
+    data = np.frombuffer(bytes(content[head:]), np.uint8).reshape(-1, block).copy()
+    status = data[:, -256 * 3 :].reshape(len(data) * 256, 3)
+    status[:, :2] = 0
+    for k in range(count):
+        status[(5 + 3 * k) * 256 : (5 + 3 * k) * 256 + 20, :2] = (12, 1)
+    data[:, -256 * 3 :] = status.reshape(len(data), -1)
+    path.write_bytes(bytes(content[:head]) + data.tobytes())
+    found = mahnob.survey(root)
+    (problem,) = [each for each in told(found, "unreadable", text="two pulses") if each.item == "2"]
+    assert f"got {count}" in problem.reason
+    assert trial(found, "2").signals is None
+
+
+# the readers
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_pickles_of_arrays_are_read_as_pickle_reads_them(tmp_path, protocol):
+    from mien.datasets import unpickle
+
+    rng = np.random.default_rng(3)
+    held = {"data": rng.normal(size=(3, 40, 500)), "labels": np.asfortranarray(rng.normal(size=(3, 4))),
+            "small": np.float32([1, 2]), "big endian": np.arange(3, dtype=">i2"), "none": np.zeros((0, 4)),
+            "plain": [1, 2.5, "ä\n", None, True, (1, 2), -3, 70000, 2**40, {"deeper": ()}]}
+    held["again"] = held["small"]
+    path = tmp_path / "x.dat"
+    path.write_bytes(pickle.dumps(held, protocol))
+    read, expected = unpickle.load(path), pickle.loads(path.read_bytes())
+    assert read.keys() == expected.keys()
+    assert read["plain"] == expected["plain"]
+    for name in held.keys() - {"plain"}:
+        assert (read[name].shape, read[name].dtype.str[1:]) == (expected[name].shape, expected[name].dtype.str[1:])
+        np.testing.assert_array_equal(read[name], expected[name])
+
+
+class Subclass(dict):
+    pass
+
+
+def attacks() -> dict[str, object]:
+    import os
+
+    return {
+        "system": Call(os.system, "touch planted"), "eval": Call(eval, "open('planted', 'w')"),
+        "exec": Call(exec, "open('planted', 'w')"), "open": Call(open, "planted", "w"),
+        "getattr": Call(getattr, "", "join"),
+        "load": Call(np.load, "planted"), "ndarray": Call(np.ndarray, (3,)), "scalar": np.float64(3),
+        "objects": np.array([{}, Call(os.system, "touch planted")], object),
+        "object type": np.dtype("O"), "records": np.zeros(2, [("a", "f8"), ("b", "O")]),
+        "subclass": Subclass(a=1), "set": {1}, "function": len, "class": Subclass,
+    }
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@pytest.mark.parametrize("name", list(attacks()))
+def test_pickles_that_ask_for_more_are_refused_and_run_nothing(tmp_path, monkeypatch, name, protocol):
+    from mien.datasets import unpickle
+
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.dat"
+    path.write_bytes(pickle.dumps({"data": np.ones(3), "labels": attacks()[name]}, protocol))
+    with pytest.raises(unpickle.UnpickleError, match=r"x.dat, byte \d+: expected"):
+        unpickle.load(path)
+    assert not (tmp_path / "planted").exists()
+
+
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR"
+
+
+@pytest.mark.parametrize(("content", "text"), [
+    (b"(S'touch planted'\nios\nsystem\n.", "operation"),
+    (b"cos\nsystem\n(S'touch planted'\ntR.", "os.system"),
+    (b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"x.", "4611686018427387904 more bytes"),
+    (b"\x80\x02T" + struct.pack("<i", -5) + b"x.", "more bytes"),
+    (b"\x80\x02T" + struct.pack("<i", 2**31 - 1) + b"x.", "more bytes"),
+    (b"\x80\x04N" + b"r" + struct.pack("<I", 2**32 - 1) + b".", None),
+    (ARRAY + b"(I1\n(I1099511627776\ntcnumpy\ndtype\n(U\x02f8I0\nI1\ntRI00\nU\x08aaaaaaaatb.", "8796093022208 bytes"),
+    (ARRAY + b"(I1\n(I-1\nI-1\ntcnumpy\ndtype\n(U\x02f8I0\nI1\ntRI00\nU\x08aaaaaaaatb.", "lengths"),
+    (ARRAY + b"(I1\n(I1\ntcnumpy\ndtype\n(U\x02O8I0\nI1\ntRI00\nU\x08aaaaaaaatb.", "numbers"),
+    (ARRAY + b".", "without"),
+    (b"]" * 200_000 + b".", "at most"),
+    (b"}(" + b")" + b"\x85" * 50_000 + b"Nu.", "tuple"),
+    (b"(dS'data'\ng99\ns.", "KeyError"),
+    (b"0.", "operation"),
+    (b"t.", "IndexError"),
+    (b"\x80\x02Pname\n.", "operation"),
+    (b"", "empty"),
+    (b"PK\x03\x04 not at all", "operation"),
+])  # fmt: skip
+def test_pickles_made_by_hand_are_refused_without_cost(tmp_path, monkeypatch, content, text):
+    import tracemalloc
+
+    from mien.datasets import unpickle
+
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.dat"
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        if text is None:
+            assert unpickle.load(path) is None
+        else:
+            with pytest.raises(unpickle.UnpickleError, match=text):
+                unpickle.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    assert not (tmp_path / "planted").exists()
+
+
+def test_pickles_cut_anywhere_or_damaged_end_in_one_kind_of_error(tmp_path):
+    from mien.datasets import unpickle
+
+    path, rng = tmp_path / "x.dat", np.random.default_rng(0)
+    whole = [pickle.dumps({"data": np.arange(6.0).reshape(2, 3), "labels": np.ones((2, 4))}, k) for k in range(6)]
+    for content in whole:
+        for length in range(0, len(content), 7):
+            path.write_bytes(content[:length])
+            with pytest.raises(unpickle.UnpickleError):
+                unpickle.load(path)
+        for _ in range(60):
+            spoilt = bytearray(content)
+            spoilt[rng.integers(len(spoilt))] = rng.integers(256)
+            path.write_bytes(spoilt)
+            with contextlib.suppress(unpickle.UnpickleError):  # a number that differs is no damage that shows
+                unpickle.load(path)
+
+
+def test_mat_73_that_leads_elsewhere_is_refused(tmp_path):
+    import h5py
+
+    from mien.datasets import mat
+
+    with h5py.File(tmp_path / "other.mat", "w") as other:
+        other["data"] = np.ones(3)
+    with h5py.File(tmp_path / "x.mat", "w") as file:
+        file["data"] = h5py.ExternalLink("other.mat", "data")
+    with pytest.raises(mat.MatError, match="link to elsewhere"):
+        mat.load(tmp_path / "x.mat", ("data",))
+    with h5py.File(tmp_path / "y.mat", "w") as file:
+        file.create_dataset("data", (3,), "f8", external=[(str(tmp_path / "other.mat"), 0, 24)])
+    with pytest.raises(mat.MatError, match="outside of the file"):
+        mat.load(tmp_path / "y.mat", ("data",))

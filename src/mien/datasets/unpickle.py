@@ -29,10 +29,12 @@ thousand, and a file that goes on and on is none of ours."""
 SHORT = 4096
 """Bytes up to which a string is text; longer ones are the contents of arrays and stay where they are. Our choice."""
 
-RECONSTRUCT, FROM_BUFFER, NDARRAY, DTYPE, ENCODE = "_reconstruct", "_frombuffer", "ndarray", "dtype", "encode"
+RECONSTRUCT, FROM_BUFFER, NDARRAY, DTYPE = "_reconstruct", "_frombuffer", "ndarray", "dtype"
+ENCODE, BYTES = "encode", "bytes"
 KNOWN = {
     ("numpy.core.multiarray", RECONSTRUCT), ("numpy._core.multiarray", RECONSTRUCT), ("numpy", NDARRAY),
     ("numpy.core.numeric", FROM_BUFFER), ("numpy._core.numeric", FROM_BUFFER), ("numpy", DTYPE), ("_codecs", ENCODE),
+    ("__builtin__", BYTES), ("builtins", BYTES),
 }  # fmt: skip
 """What a pickled array names. None of it is called; each name stands for a few lines below."""
 
@@ -229,6 +231,8 @@ def _applied(name: _Name, given: tuple) -> Any:
     """What a call of `name` would have made."""
     if name.name == ENCODE:
         return _expect(given[0], str).encode("latin-1")
+    if name.name == BYTES and not given:
+        return b""
     if name.name == DTYPE:
         return _Kind(_text(given[0]))
     if name.name == RECONSTRUCT:
@@ -236,7 +240,7 @@ def _applied(name: _Name, given: tuple) -> Any:
     if name.name == FROM_BUFFER:
         content, kind, shape, order = given
         return _Array(_array(content, kind, shape, _text(order)))
-    raise UnpickleError(f"expected an array, got a call of numpy.{name.name}: refused")
+    raise UnpickleError(f"expected an array, got a call of {name.name}: refused")
 
 
 def _fill(target: Any, state: tuple) -> None:
