@@ -4,7 +4,7 @@
 
 Each clip goes the whole way: rendered, encoded by x264, decoded, tracked, read. 20 identities x 5 conditions with a
 pulse of 50-150 bpm, green AC/DC 0.3-1.2 %, crf 18-28, 20 s; and 40 clips of the same conditions without a pulse. The
-thresholds of `mien.pulse` were chosen on identities 101-140 (`--tuning`: 101-120); what is reported is measured on 1-20.
+thresholds of `mien.pulse` were chosen on identities 101-140 (`--tuning` runs 101-120); what is reported is of 1-20.
 Windows are cached by the content of the clip's recipe and of the code that makes them.
 """
 
