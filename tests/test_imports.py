@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import fake_timeline
 from mien import imports, signals
 from mien.lookalikes import bodies
 from mien.tasks import ACTION_UNITS
@@ -28,7 +29,7 @@ def write(path: Path, *lines: str, end: str = "\n", mark: bool = False) -> Path:
 # OpenFace
 
 def openface(path: Path, frames: int = 6, faces: tuple[int, ...] = (0,), **options) -> Path:
-    """As FaceLandmarkVidMulti writes it, blanks after the commas; AU k of face f in frame i is (k + f + i / 10) / 20."""
+    """As FaceLandmarkVidMulti writes it, with blanks; AU k of face f in frame i is (k + f + i / 10) / 20."""
     names = ["frame", "face_id", "timestamp", "confidence", "success", "gaze_0_x",
              *(f"AU{k:02d}_r" for k in OPENFACE_UNITS), "AU01_c", "AU28_c"]
     lines = [", ".join(names)]
@@ -353,12 +354,13 @@ def test_physiology_gone_wrong_is_told(tmp_path, lines, options, why) -> None:
         imports.physiology(path, **options)
 
 
-def test_our_own_openface_table_comes_back(tmp_path) -> None:
-    """What `timeline` writes in OpenFace's columns, read as if OpenFace had written it."""
-    rows = {"frame": [1, 2], "face_id": [3, 3], "timestamp": [0.5, 1.5], "confidence": [1.0, 0.0], "success": [1, 0],
-            **{f"{unit}_r": [0.25 * i, 1.0] for i, unit in enumerate(ACTION_UNITS)}}
-    pd.DataFrame(rows).to_csv(tmp_path / "openface.csv", index=False)
-    read = imports.openface(tmp_path / "openface.csv")
-    assert read.values[0].tolist() == [0.25 * i for i in range(len(ACTION_UNITS))]
-    assert np.isnan(read.values[1]).all()
-    assert read.face == "3"
+@pytest.mark.parametrize("face", [0, 1])
+def test_what_we_write_in_openfaces_columns_comes_back(tmp_path, face) -> None:
+    timeline = fake_timeline.timeline(people=2, seconds=10.0)
+    timeline.to_openface().to_csv(tmp_path / "openface.csv", index=False)
+    read = imports.openface(tmp_path / "openface.csv", face=face)
+    rows = [row for row in timeline.emotions if row.face == face]
+    assert len(read.times) == len(rows)
+    for row, values in zip(rows, read.values, strict=True):
+        expected = row.aus if row.state == "tracked" else np.full(len(ACTION_UNITS), np.nan)
+        np.testing.assert_allclose(values, expected, rtol=1e-5)
