@@ -108,7 +108,9 @@ def test_a_dataset_is_found_from_the_folders_around_it_too(planted, tmp_path, na
     for junk in ("__MACOSX/._train_All.csv", "__MACOSX/train(single-labeled)/set_1.csv"):
         (tmp_path / junk).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / junk).write_bytes(b"\0\5\26\7")
-    assert len(DATASETS[name].survey(tmp_path).trials) == sum(item.usable for item in truth.items)
+    found, plain = (DATASETS[name].survey(root) for root in (tmp_path, truth.root))
+    assert {trial.id for trial in found.trials} == {item.id for item in truth.items if item.usable}
+    assert [(p.kind, p.item) for p in found.problems] == [(p.kind, p.item) for p in plain.problems]
 
 
 def test_dfew_folds_are_the_csvs(planted):
@@ -251,6 +253,16 @@ def test_a_list_that_cannot_be_read_costs_its_fold_alone(copy, content, reason, 
     assert "3" not in {trial.side for trial in found.trials}
     problem = next(p for p in found.problems if p.kind == "unreadable")
     assert (problem.path, problem.line, reason in problem.reason) == (path, line, True)
+
+
+def test_a_fold_that_neither_trains_nor_tests_a_clip_is_doubted(copy):
+    _, root = copy("dfew")
+    path = root / "EmoLabel_DataSplit/train(single-labeled)/set_2.csv"
+    lost = path.read_text().splitlines()[-1][:5]
+    rewrite(path, lambda rows: rows[:-1])
+    found = DATASETS["dfew"].survey(root)
+    assert told(found, "doubtful") == [("train of fold 2", "set_2.csv", None)]
+    assert f"neither trains nor tests 1 clips of the other folds, such as {lost}" in found.problems[0].reason
 
 
 def test_a_missing_fold_and_a_broken_workbook(copy):

@@ -193,7 +193,7 @@ def _complements(lists: Lists) -> None:
         absent = everything - train.keys() - test.keys() - lists.spoilt
         if absent and len(lists.sides) == 10:
             path = next(iter(train.values())).path
-            reason = f"{len(absent)} clips of other folds are neither trained nor tested, such as {min(absent):05d}"
+            reason = f"neither trains nor tests {len(absent)} clips of the other folds, such as {min(absent):05d}"
             lists.problems.append(Problem("doubtful", f"train of fold {fold}", reason, path))
 
 
