@@ -3,8 +3,8 @@
     python benchmarks/physiology.py [FOLDER] [--quick]
 
 FOLDER (default ../shared/real/physiology) holds v102s (ECG, PPG and impedance of one body, five minutes, WFDB format
-212) and P11 and P12 (EDA, breath and PPG at two places of one body, a few minutes, CSV with time stamps). Nobody counted
-these hearts' beats; two signals of one heart must agree. Without the folder that part is left out, and said so.
+212) and P11 and P12 (EDA, breath and PPG at two places of one body, a few minutes, CSV with time stamps). Nobody
+counted these hearts' beats; two signals of one heart must agree. Without the folder that part is left out, and said so.
 """
 
 from __future__ import annotations

@@ -132,10 +132,10 @@ class Targets:
         of = f" of {len(people)} subjects" if people else ""
         classes = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         why = "".join(f", {reason} {count}" for reason, count in sorted(Counter(w for _, w in self.dropped).items()))
-        out = f"{self.rule}; {len(self.trials)} trials{of}: {classes}; majority {self.majority:.1%}; " \
-              f"dropped {len(self.dropped)}{why}"
-        return out + (f"; {self.note}" if self.note else "") + ("; TRANSDUCTIVE: test ratings set the boundary"
-                                                                if self.transductive else "")
+        share = f"{self.majority:.1%}" if self.trials else "-"
+        parts = [str(self.rule), f"{len(self.trials)} trials{of}: {classes}", f"majority {share}",
+                 f"dropped {len(self.dropped)}{why}", *filter(None, [self.note])]
+        return "; ".join(parts + ["TRANSDUCTIVE: test ratings set the boundary"] * self.transductive)
 
 
 def _person(trial: Trial) -> Person:
