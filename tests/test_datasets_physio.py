@@ -10,6 +10,7 @@ import csv
 import pickle
 import shutil
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -312,6 +313,7 @@ def original(path: Path, base: int, stimuli: list[tuple[float, int]], seconds: i
     """A BDF as in data_original: GSR in nS steps up 1 s after every stimulus, by its number."""
     rate, size = 512, 512 * seconds
     status = np.full(size, base, np.int64)
+    status[:10] = 0  # before the stimulus computer speaks
     gsr = np.full(size, 2000.0)
     for start, number in stimuli:
         for code, when in ((3, start - 3), (4, start), (5, start + 6)):
@@ -379,6 +381,35 @@ def test_deap_other_arrangements(music, tmp_path):
 def test_deap_film_without_times_of_its_own(tmp_path_factory):
     truth = written(tmp_path_factory, "deap", seconds=8, subjects=(1,), variant="reordered")
     assert matched(deap.survey(truth.root), truth, deap, 1 / 50) == 4
+
+
+def test_deap_half_of_it_is_told_whole(music, tmp_path):
+    root = copy(music, tmp_path)
+    shutil.rmtree(root / "face_video" / "s01")
+    (root / "data_preprocessed_python" / "s03.dat").unlink()
+    (root / "data_preprocessed_python" / "s23.dat").unlink()
+    films = len(list((root / "face_video" / "s03").iterdir()))
+    found = deap.survey(root)
+    assert told(found, "missing", "s01", "no films")
+    assert told(found, "missing", "s03", "no signals")
+    assert told(found, "missing", "s23", "no signals")
+    assert [each.subject for each in found.trials] == ["s01"] * 4 + ["s03"] * films
+    found = edited(root, lambda lines: [line for line in lines if not line.startswith("3,")])
+    assert told(found, "excluded", "s03", "no usable line")
+    assert {each.subject for each in found.trials} == {"s01"}
+
+
+def test_deap_signals_for_threads(music, tmp_path):
+    """EDFlib opens a file once: threads that ask for trials of one recording get them all the same."""
+    (tmp_path / "data_original").mkdir()
+    table = "participant_ratings.csv"
+    shutil.copy(music.root / "metadata_csv" / table, tmp_path / table)
+    original(tmp_path / "data_original" / "s01.bdf", 0, [(6.0 + 10.25 * k, k + 1) for k in range(4)], 50)
+    trials = deap.survey(tmp_path).trials
+    with ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(deap.signals, trials * 4))
+    for each, signal in zip(trials * 4, read, strict=True):
+        assert channel(signal, "eda").max() == pytest.approx(2 + 0.1 * int(each.about["presented"]), abs=0.01)
 
 
 def test_deap_a_loop_over_trials_reads_a_file_once(music, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 import numpy as np
 
 STATUS = "Status"
+
+
+_ONE = threading.Lock()
+"""EDFlib refuses a file that is open already, so that threads wait for each other."""
 
 
 class BdfError(ValueError):
@@ -65,14 +70,15 @@ def opened(path: Path) -> Iterator[Recording]:
         import pyedflib
     except ImportError as error:
         raise BdfError(f"expected pyEDFlib to read {path}: pip install 'mien[data]'") from error
-    try:
-        reader = pyedflib.EdfReader(str(path), pyedflib.DO_NOT_READ_ANNOTATIONS, pyedflib.CHECK_FILE_SIZE)
-    except (OSError, ValueError, MemoryError) as error:
-        raise BdfError(f"expected a whole BDF, got {path} ({error}): copy or unzip it again") from error
-    try:
-        yield Recording(path, reader)
-    finally:
-        reader.close()
+    with _ONE:
+        try:
+            reader = pyedflib.EdfReader(str(path), pyedflib.DO_NOT_READ_ANNOTATIONS, pyedflib.CHECK_FILE_SIZE)
+        except (OSError, ValueError, MemoryError) as error:
+            raise BdfError(f"expected a whole BDF, got {path} ({error}): copy or unzip it again") from error
+        try:
+            yield Recording(path, reader)
+        finally:
+            reader.close()
 
 
 def edges(on: np.ndarray) -> np.ndarray:

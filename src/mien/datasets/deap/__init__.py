@@ -60,11 +60,15 @@ def survey(root: str | Path) -> Survey:
     named = about.read(found, problems)
     trials: list[Trial] = []
     for number in sorted({*files, *(row.participant for row in joined.rows.values())}):
-        if number <= ratings.PARTICIPANTS:
+        if 1 <= number <= ratings.PARTICIPANTS:
             mine = {int(trial): path for (who, trial), path in films.items() if int(who) == number}
             trials += Participant(number, files.get(number), joined.of(number), mine, problems).trials()
         else:
             problems.append(Problem("excluded", f"s{number}", "DEAP has participants 1..32", files[number]))
+    unrated = {int(who) for who, _ in films} - {row.participant for row in joined.rows.values()}
+    if joined.rows:
+        reason = "participant_ratings.csv has no usable line: the films are not paired"
+        problems += [Problem("excluded", f"s{number:02d}", reason) for number in sorted(unrated)]
     trials = [about.added(trial, named) for trial in trials]
     folder = next(iter(files.values())).parent if files else next(iter(films.values())).parent.parent
     return Survey("deap", found.root, _layout(found.root, folder), tuple(trials), tuple(problems),

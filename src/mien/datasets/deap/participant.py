@@ -38,13 +38,12 @@ class Participant:
         self.problems = problems
 
     def trials(self) -> Iterator[Trial]:
-        if self.rows and self.films:
-            presented = {row.trial for row in self.rows.values()}
-            for trial in sorted(self.films.keys() - presented):
-                self.say("excluded", f"trial{trial:02d}", "participant_ratings.csv has no usable line for this film",
-                         self.films[trial])
-        elif self.rows and self.number <= FILMED:
-            self.say("missing", "", f"no film s{self.number:02d}_trialNN.avi")
+        if not self.films and self.number <= FILMED:
+            self.say("missing", "", f"no films {self.name}_trial01.avi and so on")
+        presented = {row.trial for row in self.rows.values()}
+        for trial in sorted(self.films.keys() - presented if presented else ()):
+            self.say("excluded", f"trial{trial:02d}", "participant_ratings.csv has no usable line for this film",
+                     self.films[trial])
         if self.file is None:
             self.say("missing", "", f"no {self.name}.dat, .mat or .bdf: these trials have no signals")
             return self.rated()
@@ -89,8 +88,9 @@ class Participant:
                 for place, ((start, end), row) in enumerate(zip(stimuli, ordered, strict=True), 1))
 
     def rated(self) -> Iterator[Trial]:
-        """Trials without signals."""
-        return (self.trial(number, SECONDS, None, row, entry="") for number, row in sorted(self.rows.items()))
+        """Trials without signals: those that have a film."""
+        trials = (self.trial(number, SECONDS, None, row, entry="") for number, row in sorted(self.rows.items()))
+        return (trial for trial in trials if trial.video)
 
     def trial(self, number: int, seconds: float, labels: np.ndarray | None, row: Row | None,
               entry: str | None = None) -> Trial:
