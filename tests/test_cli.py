@@ -115,7 +115,8 @@ def test_a_disk_that_is_full_leaves_earlier_results_as_they_were(tmp_path, good)
     ("arguments", "said"),
     [
         (["--format", "xml"], "mien: --format: expected csv, jsonl, srt, elan, got 'xml'"),
-        (["--model", "duse"], "mien: --model: expected facs"),
+        (["--model", "no/such/one"], "mien: no/such/one: expected the folder of a checkpoint or a hub id"),
+        (["--labels", "x.yaml"], "mien: labels: expected a model that reads words, got facs"),
         (["--step", "0"], "mien: step: expected "),
         (["--neutral", "first:soon"], "mien: neutral: expected first:<seconds>s"),
         (["--neutral", "gone.jpg"], "mien: --neutral: expected a file, got nothing at gone.jpg"),

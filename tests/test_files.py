@@ -579,7 +579,6 @@ def test_a_task_that_is_started_twice_is_done_once(here, faked):
     ("change", "said"),
     [
         ({"formats": ("xml",)}, "--format: expected csv, jsonl, srt, elan, got 'xml'"),
-        ({"model": "duse"}, r"--model: expected facs.*mien\[models\]"),
     ],
 )
 def test_options_that_cannot_be(change, said):

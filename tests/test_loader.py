@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from mien.data.augment import Augment, Augmenter
+from mien.data.augment import Augmenter
 from mien.data.loader import Clips, Steps, scoring, training
 from mien.data.prepare import collate, prepare
+from mien.recipes import Augment
 from mien.tasks import ACTION_UNITS
 from mien.types import Needs, Trial, Window
 

@@ -220,9 +220,9 @@ def test_settings_that_make_no_sense_are_refused(bad):
         Settings(**bad)
 
 
-def test_another_model_than_the_built_in_is_refused_by_name(tmp_path, portrait):
+def test_a_model_that_is_not_there_is_refused_by_name(tmp_path, portrait):
     write(tmp_path / "film.mp4", film(portrait, seconds=0.5))
-    with pytest.raises(ValueError, match="got 'clip'"):
+    with pytest.raises(FileNotFoundError, match="clip: expected the folder of a checkpoint or a hub id"):
         analysis.analyze(tmp_path / "film.mp4", model="clip")
 
 

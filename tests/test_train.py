@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 import mien
-from mien import checkpoint
+import tiny_films
+from mien import checkpoint, cli, lookalikes, video
 from mien.checkpoint import CARD, WEIGHTS
 from mien.labels import RULES
 from mien.models.duse import DuSE
@@ -293,3 +295,128 @@ def test_recipes_name_datasets_and_protocols_that_exist():
         assert recipe.dataset in DATASETS
         assert recipe.protocol in PROTOCOLS
         assert replace(recipe).task.texts is not None
+
+
+# ---------------------------------------------------------------------------------------------- the whole way
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A dataset as it comes, prepared and trained on by the one command."""
+    place = tmp_path_factory.mktemp("whole")
+    lookalikes.LOOKALIKES["dfew"](place / "dfew", size=15)
+    done = CliRunner().invoke(cli.app, ["train", "duse/dfew", "--data", str(place / "dfew"), "--fold", "2", "--tiny",
+                                        "--set", "schedule.epochs=1", "--out", str(place / "run"), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    assert "tiny: it knows nothing" in done.stdout
+    assert "fd2, DFEW official 5-fold" in done.stderr
+    return place
+
+
+def test_one_command_leads_from_a_dataset_to_a_checkpoint(trained):
+    card = json.loads((trained / "run/chosen" / CARD).read_text())
+    assert (card["tiny"], card["data"]["dataset"], card["data"]["fold"]) == (True, "dfew", "fd2")
+    assert card["data"]["train"] + card["data"]["val"] == 12
+    assert len(rows(trained / "run/log.csv")) == card["data"]["train"] // 4
+    test = {row["video_name"] for row in rows(
+        trained / "dfew/EmoLabel_DataSplit/test(single-labeled)/set_2.csv")}
+    assert len(test) == 3
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["duse/dfw"], "mien: recipe: expected one of"), (["duse/dfew", "--set", "beta"], "mien: --set: expected path"),
+    (["duse/dfew", "--tiny", "--device", "toaster"], "mien: --device: expected auto"),
+    (["duse/dfew", "--tiny", "--precision", "8"], "mien: --precision: expected auto"),
+    (["duse/dfew", "--set", "tower=/no/clip"], "mien: /no/clip: expected a folder"),
+    (["duse/dfew", "--tiny"], "expected the dataset dfew, got nothing"),
+])  # fmt: skip
+def test_what_cannot_be_trained_is_told_in_one_line(tmp_path, arguments, told):
+    done = CliRunner().invoke(cli.app, ["train", *arguments, "--data", str(tmp_path), "--out", str(tmp_path / "x")])
+    assert done.exit_code == 1
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    return tiny_films.film(tmp_path_factory.mktemp("film") / "talk.mp4", 3.0)
+
+
+def analysed(film: Path, out: Path, *arguments: object):
+    return CliRunner().invoke(cli.app, ["analyze", str(film), "--out", str(out), "-q", *map(str, arguments)])
+
+
+def test_a_checkpoint_analyses_a_video(trained, film, tmp_path):
+    done = analysed(film, tmp_path / "out", "--model", trained / "run/chosen")
+    assert done.exit_code == 0, done.stderr
+    (folder,) = (path.parent for path in (tmp_path / "out").rglob("summary.json"))
+    told = json.loads((folder / "summary.json").read_text())
+    expression = told["faces"][0]["expression"]
+    assert list(expression) == list(EXPRESSION.classes)
+    assert sum(expression.values()) == pytest.approx(1, abs=1e-4)
+    assert "read by the model" in (folder / "report.html").read_text()
+    facs = mien.analyze(film)
+    read = mien.analyze(film, model=str(trained / "run/chosen"))
+    for first, second in zip(facs.emotions, read.emotions, strict=True):
+        assert first.abstained == second.abstained
+        assert first.heart_rate == second.heart_rate
+        assert first.abstained or not np.allclose(first.probs, second.probs)
+
+
+def test_other_labels_are_read_at_run_time_with_and_without_training(trained, film, tmp_path):
+    labels = tmp_path / "labels.yaml"
+    labels.write_text("bored: a dull look\namused: a faint smile\ntired: heavy eyelids\n")
+    for number, model in enumerate((trained / "run/chosen", "clip:tiny")):
+        done = analysed(film, tmp_path / str(number), "--model", model, "--labels", labels, "--format", "csv,jsonl,srt")
+        assert done.exit_code == 0, done.stderr
+        (table,) = (tmp_path / str(number)).rglob("timeline.csv")
+        assert {"p_bored", "p_amused", "p_tired"} <= set(rows(table)[0])
+        (events,) = (tmp_path / str(number)).rglob("events.jsonl")
+        assert list(json.loads(events.read_text().splitlines()[0])["expression"]) == ["bored", "amused", "tired"]
+    labels.write_text("")
+    done = analysed(film, tmp_path / "empty", "--model", "clip:tiny", "--labels", labels)
+    assert done.exit_code == 1
+    assert "labels.yaml: expected labels, got an empty file" in done.stderr
+    assert not (tmp_path / "empty").exists()
+
+
+def test_fed_one_by_one_equals_fed_at_once(film):
+    """A stream that forgets and one that keeps all give the same rows, at every rate of frames."""
+    model = checkpoint.zero_shot("tiny", precision="32")
+    with video.read(film) as opened:
+        frames = list(opened)
+    settings = mien.Settings(step=0.4, duration=2.0)
+    at_once = mien.analyze(film, settings, model="clip:tiny")
+    with mien.Stream(model, settings) as stream:
+        found = [row for frame in frames for row in stream.push(frame)] + stream.close()
+    assert len(found) == len(at_once.emotions) > 3
+    for first, second in zip(found, at_once.emotions, strict=True):
+        np.testing.assert_allclose(first.probs, second.probs, atol=2e-2, equal_nan=True)  # towers may be bfloat16 there
+        assert (first.start, first.face, first.reason) == (second.start, second.face, second.reason)
+
+
+def test_a_window_for_a_model_holds_pictures_of_its_own_time_and_no_more(film):
+    class Spy:
+        task, needs, seconds = EXPRESSION, mien.types.Needs(frames=4, size=16), 1.0
+        seen: list[Window] = []  # noqa: RUF012
+
+        def read(self, window):
+            self.seen.append(window)
+            return np.full(7, 1 / 7)
+
+    spy = Spy()
+    with video.read(film) as opened, mien.Stream(spy, mien.Settings(step=0.5)) as stream:
+        for frame in opened:
+            stream.push(frame)
+        stream.close()
+        album = next(iter(stream.people.values())).seen._album
+    assert len(spy.seen) > 3
+    for window in spy.seen:
+        assert window.faces.shape[1:] == (16, 16, 3)
+        assert len(window.pictured) > 0
+        assert ((window.pictured >= window.start) & (window.pictured < window.end)).all()
+        assert window.end - window.start <= 1.0 + 1e-9
+        assert np.isin(window.pictured, window.times).all()
+        assert (np.diff(window.pictured) >= 1 / 16).all()
+        assert window.faces.std() > 10
+    assert len(album._times) <= 17

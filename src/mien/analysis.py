@@ -5,6 +5,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,9 +14,13 @@ import numpy as np
 from . import facs, pulse, video
 from .face import Finder, MediapipeFinder, Region, TaskFinder
 from .settings import Settings, neutral_seconds
-from .stream import Model, Stream, mean
+from .stream import Model, Prototypes, Stream, mean
+from .tasks import EXPRESSION, Task, read_labels
 from .timeline import Timeline
 from .types import Emotion, Person
+
+CLIP = "clip:"
+"""Before the folder or hub id of a CLIP that reads without training."""
 
 _LIBRARIES = ("mien", "mediapipe", "av", "numpy", "scipy", "opencv-contrib-python")
 
@@ -32,7 +37,7 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
     with video.read(path) as frames:
         finder = _finder(settings)
         neutral = neutral_face(settings, finder)
-        with Stream(_model(settings), settings, finder=finder, neutral=neutral, keep_all=True) as stream:
+        with Stream(reader(settings), settings, finder=finder, neutral=neutral, keep_all=True) as stream:
             emotions, waited = _run(stream, frames, progress)
             if stream.frames < 2:
                 raise video.VideoError(f"{Path(path).name}: expected a video, got a single picture; give a recording "
@@ -80,11 +85,28 @@ def _person(stream: Stream, id_: int, emotions: list[Emotion]) -> Person:
         times=times, boxes=boxes)
 
 
-def _model(settings: Settings) -> Model | None:
-    if settings.model != "facs":
-        raise ValueError(f"model: expected facs, the built-in baseline, got {settings.model!r}; trained models come "
-                         "with the extra mien[models]")
-    return None
+def reader(settings: Settings) -> Model:
+    """What reads the expression: the built-in model, or one that is loaded once and kept.
+
+    Raises ValueError or FileNotFoundError where there is none of that name, or it is not whole.
+    """
+    if settings.model == "facs":
+        return Prototypes()
+    card = Path(settings.model) / "card.json"
+    stamp = card.stat().st_mtime_ns if card.is_file() else 0
+    return _loaded(settings.model, read_labels(settings.labels) if settings.labels else None, stamp)
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, labels: Task | None, stamp: int) -> Model:
+    try:
+        from . import checkpoint
+    except ImportError as error:
+        raise ValueError(f"--model: expected the packages that models need, {error.name} is missing: install them with "
+                         'pip install "mien[models]"') from error
+    if name.startswith(CLIP):
+        return checkpoint.zero_shot(name.removeprefix(CLIP), labels or EXPRESSION, device="auto")
+    return checkpoint.load(name, labels=labels, device="auto")
 
 
 def _finder(settings: Settings) -> Finder:

@@ -12,7 +12,9 @@ class Settings:
     step: how often a row comes; duration: how far back the pulse looks; latency: how long a row waits for what comes
     after it; smoothing: time constant of the expression's smoothing; neutral: '' to estimate a person's neutral face on
     line, 'first:5s', or the path of a picture; faces: the most people followed; pictures: keep the best view of each;
-    face_model: a .task file for mediapipe's newer API instead of the built-in models.
+    model: facs, the built-in one; a checkpoint's folder or hub id; or clip:FOLDER_OR_HUB_ID, zero-shot; labels: a YAML
+    file with other labels and their texts, for these two; face_model: a .task file for mediapipe's newer API instead of
+    the built-in models.
     """
 
     step: float = 0.5
@@ -23,6 +25,7 @@ class Settings:
     faces: int = 8
     pictures: bool = True
     model: str = "facs"
+    labels: str = ""
     face_model: str = ""
 
     def __post_init__(self) -> None:
@@ -32,6 +35,9 @@ class Settings:
         for name in ("latency", "smoothing"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}: expected 0 or more seconds, got {getattr(self, name)}")
+        if self.labels and self.model == "facs":
+            raise ValueError("labels: expected a model that reads words, got facs: name a checkpoint or clip:HUB_ID "
+                             "with --model")
         neutral_seconds(self.neutral)
 
 

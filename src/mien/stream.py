@@ -16,18 +16,28 @@ from . import facs, pulse
 from .face import Finder, Tracker
 from .settings import Settings, neutral_seconds
 from .tasks import EXPRESSION, Task
-from .types import Emotion, Face, Frame, Reading, Window
-from .windower import Windower
+from .types import Emotion, Face, Frame, Needs, Reading, Window
+from .windower import Album, Windower
 
 PICTURES = 50
 """People who have left a recording and whose picture is kept, the longest seen; a film may have thousands of shots."""
 
+SPARE = 4
+"""Pictures kept for each that a model looks at. Our choice: any segment of a window then has some to choose from."""
+
 
 class Model(Protocol):
-    """What reads an expression: `task` names its classes, `seconds` how long a window it wants (0: one step)."""
+    """What reads an expression: `task` names its classes, `needs` say what a window must hold, `seconds` how long it is
+    (0: one step)."""
 
-    task: Task
-    seconds: float
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def needs(self) -> Needs: ...
+
+    @property
+    def seconds(self) -> float: ...
 
     def read(self, window: Window) -> np.ndarray:
         """A window of one person -> probabilities (K,)."""
@@ -37,6 +47,7 @@ class Prototypes:
     """The default model: published action-unit prototypes (`facs.expression`); no training, not calibrated."""
 
     task = EXPRESSION
+    needs = Needs()
     seconds = 0.0
 
     def read(self, window: Window) -> np.ndarray:
@@ -120,7 +131,7 @@ class Stream:
             if face.id not in self.people:
                 self.people[face.id] = self._meet(frame.time)
             person = self.people[face.id]
-            person.seen.push(frame.time, face, size)
+            person.seen.push(frame.time, face, size, frame.rgb)
             person.last = frame.time
         self._last = frame, faces
         self.frames += 1
@@ -139,7 +150,11 @@ class Stream:
 
     def _meet(self, time: float) -> Known:
         keep = None if self._keep_all else self.settings.duration + self.settings.latency + 2 * self.settings.step
-        seen = Windower(facs.Reader(neutral=self._neutral), neutral_seconds(self.settings.neutral), keep)
+        album, needs = None, self.model.needs
+        if needs.frames is not None and needs.size is not None:
+            span = max(self.model.seconds, self.settings.step)
+            album = Album(needs.size, span + self.settings.latency, span / (SPARE * needs.frames))
+        seen = Windower(facs.Reader(neutral=self._neutral), neutral_seconds(self.settings.neutral), keep, album)
         return Known(seen, Smoother(self.settings.smoothing), first=time)
 
     def _finish(self, end: float, arrived: float) -> list[Emotion]:
@@ -192,7 +207,7 @@ class Stream:
         task = self.model.task
         probs = np.full(len(task.classes), np.nan)
         if not reason:
-            wanted = step if not self.model.seconds else person.window(end - self.model.seconds, end)
+            wanted = person.pictured(min(start, end - self.model.seconds), end) if self.model.seconds else step
             probs = known.smoother.push(end, self.model.read(wanted))
         middle = clock.perf_counter()
         rate = self._heart_rate(person, state, end)

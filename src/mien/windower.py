@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from . import facs
-from .face import RIGID
+from .face import RIGID, crop
 from .tasks import ACTION_UNITS
 from .types import REGIONS, STATES, Face, State, Window
 
@@ -32,17 +32,49 @@ class _Pending:
     size: tuple[int, int]
 
 
+@dataclass(eq=False)
+class Album:
+    """Pictures of one face for models that look at pixels: `side` px, at most one every `gap` s, the last `seconds`."""
+
+    side: int
+    seconds: float
+    gap: float
+    _times: list[float] = field(default_factory=list)
+    _pictures: list[np.ndarray] = field(default_factory=list)
+
+    def push(self, time: float, rgb: np.ndarray, landmarks: np.ndarray) -> None:
+        """rgb uint8 (H, W, 3) with a face whose landmarks (L, 3) px are known."""
+        if not self._times or time - self._times[-1] >= self.gap:
+            self._times.append(time)
+            self._pictures.append(crop(rgb, landmarks, self.side))
+
+    def into(self, window: Window) -> Window:
+        """The window with its pictures."""
+        first, last = np.searchsorted(self._times, [window.start, window.end])
+        none = np.empty((0, self.side, self.side, 3), np.uint8)
+        faces = np.stack(self._pictures[first:last]) if last > first else none
+        return replace(window, faces=faces, pictured=np.array(self._times[first:last]))
+
+    def forget(self, time: float) -> None:
+        """Drop what is older than `seconds` before `time`."""
+        first = int(np.searchsorted(self._times, time - self.seconds))
+        del self._times[:first], self._pictures[:first]
+
+
 class Windower:
     """Rows of one person in, windows out; action units are read from landmarks once a step.
 
     `neutral` s: the person's face over that long from its first sight is its neutral one, and nothing is read before;
-    0: the reader estimates it on line. `keep` s of the past, None: all of it (180 bytes a frame).
+    0: the reader estimates it on line. `keep` s of the past, None: all of it (180 bytes a frame). `album`: of pictures,
+    where a model wants some.
     """
 
-    def __init__(self, reader: facs.Reader, neutral: float = 0.0, keep: float | None = None) -> None:
+    def __init__(self, reader: facs.Reader, neutral: float = 0.0, keep: float | None = None,
+                 album: Album | None = None) -> None:
         self._reader = reader
         self._neutral = neutral
         self._keep = keep
+        self._album = album
         self._times = np.empty(_ROOM)
         self._rows = np.empty((_ROOM, _BOX.stop), np.float32)
         self._states = np.empty(_ROOM, np.int8)
@@ -51,8 +83,8 @@ class Windower:
         self.frames_tracked = 0
         self.first = self.last = float("nan")  # of being tracked, s
 
-    def push(self, time: float, face: Face, size: tuple[int, int]) -> None:
-        """One frame of this person; `size` width and height of the picture in px."""
+    def push(self, time: float, face: Face, size: tuple[int, int], rgb: np.ndarray | None = None) -> None:
+        """One frame of this person; `size` width and height of the picture in px, `rgb` the picture for an album."""
         row = self._append(time, face.state)
         self._rows[row, _BOX] = face.box
         if face.landmarks is None or face.skin is None:
@@ -68,6 +100,8 @@ class Windower:
             self._pending.append(_Pending([], [], size))
         self._pending[-1].rows.append(row)
         self._pending[-1].landmarks.append(marks)
+        if self._album is not None and rgb is not None:
+            self._album.push(time, rgb, marks)
 
     @property
     def unread(self) -> bool:
@@ -105,6 +139,11 @@ class Windower:
         columns["skin"] = columns["skin"].reshape(-1, len(REGIONS), 3)
         return Window(start=start, end=end, times=self._times[first:last], **columns)
 
+    def pictured(self, start: float, end: float) -> Window:
+        """The same with the pictures that the album holds of that time."""
+        window = self.window(start, end)
+        return window if self._album is None else self._album.into(window)
+
     def box(self, end: float) -> np.ndarray:
         """(4,) px: where the face was in the last frame before `end`."""
         row = max(int(np.searchsorted(self._times[: self._count], end)) - 1, 0)
@@ -117,6 +156,7 @@ class Windower:
 
     def trim(self) -> None:
         """Give back the room that was kept for more rows: nobody expects any."""
+        self._album = None
         for name in ("_times", "_rows", "_states"):
             setattr(self, name, getattr(self, name)[: self._count].copy())
 
@@ -127,6 +167,8 @@ class Windower:
 
     def forget(self, time: float) -> None:
         """Drop what is older than `keep` s before `time`. Not while landmarks are pending."""
+        if self._album is not None and not self._pending:
+            self._album.forget(time)
         if self._keep is None or self._pending:
             return
         first = int(np.searchsorted(self._times[: self._count], time - self._keep))

@@ -42,7 +42,13 @@ def analyze(
     ] = "",
     step: Annotated[float, typer.Option(metavar="SECONDS", help="How often the timeline has a row.")] = Settings.step,
     faces: Annotated[int, typer.Option(metavar="N", help="The most people followed at a time.")] = Settings.faces,
-    model: Annotated[str, typer.Option(metavar="NAME", help="What reads the expression.")] = Settings.model,
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:FOLDER_OR_HUB_ID."),
+    ] = Settings.model,
+    labels: Annotated[
+        str, typer.Option(metavar="LABELS.YAML", help="Other labels and their texts, for a checkpoint or clip:.")
+    ] = "",
     face_model: Annotated[
         str,
         typer.Option("--face-model", metavar="FILE.TASK", help="A face_landmarker.task instead of the built-in one."),
@@ -69,6 +75,7 @@ def analyze(
             neutral=neutral,
             faces=faces,
             model=model,
+            labels=labels,
             face_model=face_model,
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
             fex=fex,

@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Augment:
-    """How far pictures are changed; DuSE names the four kinds, section IV-A2, and no strength.
-
-    The strengths are those of DFER-CLIP (Zhao & Patras 2023, arXiv 2308.13382), which shares its data and backbone.
-    `area` share of the picture that is kept and `ratio` of its sides; `flip` probability; `rotation` degrees to both
-    sides; `brightness` share by which it varies. MAE-DFER's authors advise area (0.8, 1.0) for aligned faces.
-    """
-
-    area: tuple[float, float] = (0.08, 1.0)
-    ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: float = 0.5
-    rotation: float = 4.0
-    brightness: float = 0.5
-    on: bool = True
-
-    def __post_init__(self) -> None:
-        for name, good, expected in (
-            ("area", 0 < self.area[0] <= self.area[1] <= 1, "low and high in 0..1"),
-            ("ratio", 0 < self.ratio[0] <= self.ratio[1], "low and high above 0"),
-            ("flip", 0 <= self.flip <= 1, "0..1"), ("rotation", 0 <= self.rotation <= 180, "0..180 degrees"),
-            ("brightness", 0 <= self.brightness <= 1, "0..1"),
-        ):
-            if not good:
-                raise ValueError(f"Augment.{name}: expected {expected}, got {getattr(self, name)}")
+if TYPE_CHECKING:
+    from mien.recipes import Augment
 
 
 class Augmenter:

@@ -20,6 +20,7 @@ class Options:
     neutral: str = Settings.neutral
     faces: int = Settings.faces
     model: str = Settings.model
+    labels: str = Settings.labels
     face_model: str = Settings.face_model
     formats: tuple[str, ...] = ()
     fex: bool = False
@@ -32,17 +33,12 @@ class Options:
         unknown = [name for name in self.formats if name not in FORMATS]
         if unknown:
             raise ValueError(f"--format: expected {', '.join(FORMATS)}, got {unknown[0]!r}")
-        if self.model != "facs":
-            raise ValueError(
-                f"--model: expected facs, the model that needs no training, got {self.model!r}; trained models are the "
-                'extra mien[models] (pip install "mien[models]"), which this version does not use yet'
-            )
 
     def stream(self) -> Settings:
         """The settings of the analysis. `ValueError` says which of them cannot be."""
         return Settings(
             step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model,
-            face_model=self.face_model,
+            labels=self.labels, face_model=self.face_model,
         )
 
     def check(self) -> None:
@@ -56,6 +52,10 @@ class Options:
                 raise ValueError(f"{option}: expected a file, got nothing at {path}; check the spelling")
         if self.segments is not None:
             segments.read(self.segments)
+        if self.model != Settings.model:
+            from mien.analysis import reader
+
+            reader(self.stream())
         if self.picture:
             from mien.analysis import neutral_face
 
@@ -88,8 +88,10 @@ class Options:
 
         Files are named by their content. `OSError` where one cannot be read.
         """
-        return {
-            "model": self.model,
+        read = {"labels": sha256(self.labels)} if self.labels else {}
+        weights = os.path.join(self.model, "model.safetensors")
+        return read | {
+            "model": sha256(weights) if os.path.isfile(weights) else self.model,
             "step": self.step,
             "faces": self.faces,
             "neutral": sha256(self.picture) if self.picture else self.neutral,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mien import writing
-from mien.report import cells, charts, page, person, truth
+from mien.report import cells, charts, page, person, truth, words
 from mien.timeline import Timeline
 
 __all__ = ["write"]
@@ -28,13 +28,14 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
     """The page as text: the same for the same timeline."""
     people = timeline.faces
     window = float(timeline.settings.get("duration", 0.0) or 0.0)  # type: ignore[arg-type]
+    basis, _ = words.basis(str(timeline.settings.get("model", "")))
     cards, sections, data = [], [], []
     for index, who in enumerate(people):
         track = timeline.tracks.get(who.id)
         seen = cells.of(track, charts.columns(len(people))) if track else None
         planted = _curves((truth or {}).get(who.id))
         scores = _scores(planted, track, window) if track else []
-        cards.append(person.card(who, timeline.task, images, blur))
+        cards.append(person.card(who, timeline.task, images, blur, basis))
         sections.append(person.section(who, timeline.task, seen, scores).replace("{index}", str(index)))
         data.append(charts.person(who, track, seen, planted, len(people)))
     return page.page(timeline, cards, sections, data)

@@ -41,7 +41,7 @@ def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[d
 {_people(people, cards)}
 {_glance(timeline.task) if people > 1 else ""}
 {"".join(sections)}
-{_howto()}
+{_howto(str(timeline.settings.get("model", "")))}
 {_provenance(timeline)}
 </main>
 <footer><p>Made by mien. Every column and field is explained in docs/columns.md, every measured figure in
@@ -81,14 +81,14 @@ def _asset(name: str) -> str:
 def _header(timeline: Timeline, name: str) -> str:
     source = timeline.source
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in words.facts(source, timeline.seconds))
+    what, how = words.basis(str(timeline.settings.get("model", "")))
     lost = f'<div class="notice warn"><p><b>Not all of the file could be read.</b> {escape(source.lost)}</p></div>'
     return f"""<header>
 <p class="kicker">Expression and pulse from video</p>
 <h1>{name}</h1>
 <ul class="facts">{facts}</ul>
-<div class="notice"><p><b>{words.BASELINE}</b> Expressions are what faces show, read from their geometry by published
-rules. Heart rates come from the colour of the skin and are given only where the signal carries them.
-<a href="#how">How to read this</a></p></div>
+<div class="notice"><p><b>{what}</b> Expressions are what faces show, {how}. Heart rates come from the colour of the
+skin and are given only where the signal carries them. <a href="#how">How to read this</a></p></div>
 {lost if source.lost else ""}
 </header>"""
 
@@ -112,8 +112,8 @@ def _glance(task: Task) -> str:
 expression. Each person's table below holds the same."></div></figure></section>"""
 
 
-def _howto() -> str:
-    blocks = "".join(f"<div><h3>{heading}</h3><p>{text}</p></div>" for heading, text in words.READING)
+def _howto(model: str) -> str:
+    blocks = "".join(f"<div><h3>{heading}</h3><p>{text}</p></div>" for heading, text in words.reading(model))
     return f"""<section aria-labelledby="how"><h2 id="how">How to read this</h2>
 <div class="panel"><div class="howto">{blocks}</div></div></section>"""
 

@@ -21,7 +21,7 @@ ROWS = 24
 """Rows of the table beside the charts, at most."""
 
 
-def card(who: Person, task: Task, images: bool, blur: bool) -> str:
+def card(who: Person, task: Task, images: bool, blur: bool, basis: str = words.BASELINE) -> str:
     """A person at a glance, as HTML."""
     others = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _measures(who))
     when = f"{words.clock(who.first)}\N{EN DASH}{words.clock(who.last)}"
@@ -33,7 +33,7 @@ def card(who: Person, task: Task, images: bool, blur: bool) -> str:
 <dl class="wide">{others}</dl>
 <div class="wide"><p class="small tight"><b>{_expression(who, task)}</b></p>
 {_bar(who, task)}
-<p class="small tight">{words.BASELINE}</p></div>
+<p class="small tight">{basis}</p></div>
 </article>
 """
 

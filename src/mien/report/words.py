@@ -8,6 +8,7 @@ from html import escape
 from mien.types import REASONS, Reading, Source
 
 BASELINE = "Uncalibrated expression baseline, not emotion."
+RULES = "read from their geometry by published rules"
 
 READING = (
     ("Expression",
@@ -42,6 +43,24 @@ READING = (
      "so that one person may have several."),
 )
 """Heading and HTML of each paragraph of `How to read this`."""
+
+
+def basis(model: str) -> tuple[str, str]:
+    """The name of what read the expressions -> what they are, and how they were read, in words."""
+    if model in ("", "facs"):
+        return BASELINE, RULES
+    what = "A model&rsquo;s reading of expression, not emotion; not calibrated here."
+    return what, f"read by the model {escape(model)}"
+
+
+def reading(model: str) -> tuple[tuple[str, str], ...]:
+    """`READING` for what this model read."""
+    if model in ("", "facs"):
+        return READING
+    text = (f"What the face shows, as the model {escape(model)} names it from pictures of the face. Its probabilities "
+            "were not calibrated on this recording. People smile without joy and are sad without a frown; what someone "
+            "feels cannot be read from a face alone (Barrett et al. 2019, 10.1177/1529100619832930).")
+    return (("Expression", text), *READING[1:])
 
 
 def number(value: float | None, digits: int = 0, sign: bool = False) -> str:

@@ -67,8 +67,8 @@ class Window:
     `times` (T,) s; `skin` (T, R, 3) mean RGB of `REGIONS`; `position` (T, 3) x and y of the head and width of the face,
     all in px; `aus` (T, A) intensities 0..5 in the order of `facs.ACTION_UNITS`; `pose` (T, 3) pitch (up), yaw (to the
     person's left), roll (to the person's left shoulder) in degrees; `gaze` (T, 2) yaw, pitch of the eyes in the head in
-    degrees, same signs; `faces` uint8 (P, S, S, 3) only for models that need pictures, of the moments `pictured` (P,) s:
-    frames without a face have none, and of many frames only some may be kept. Without `pictured`, P is T: one a row.
+    degrees, same signs; `faces` uint8 (P, S, S, 3) only for models that need pictures, of the moments `pictured` (P,)
+    s, or one a row where that is None: frames without a face have none, and of many frames only some may be kept.
     """
 
     start: float

@@ -1,0 +1,106 @@
+"""What a recipe is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mien.labels import RULES
+from mien.models.duse import Options
+from mien.tasks import Task
+
+TINY = "tiny"
+"""The tower of trials and tests: small, its weights drawn at random, always the same (`towers.tiny`)."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How far pictures are changed; DuSE names the four kinds, section IV-A2, and no strength.
+
+    The strengths are those of DFER-CLIP (Zhao & Patras 2023, arXiv 2308.13382), which shares its data and backbone.
+    `area` share of the picture that is kept and `ratio` of its sides; `flip` probability; `rotation` degrees to both
+    sides; `brightness` share by which it varies. MAE-DFER's authors advise area (0.8, 1.0) for aligned faces.
+    """
+
+    area: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.5
+    rotation: float = 4.0
+    brightness: float = 0.5
+    on: bool = True
+
+    def __post_init__(self) -> None:
+        for name, good, expected in (
+            ("area", 0 < self.area[0] <= self.area[1] <= 1, "low and high in 0..1"),
+            ("ratio", 0 < self.ratio[0] <= self.ratio[1], "low and high above 0"),
+            ("flip", 0 <= self.flip <= 1, "0..1"), ("rotation", 0 <= self.rotation <= 180, "0..180 degrees"),
+            ("brightness", 0 <= self.brightness <= 1, "0..1"),
+        ):
+            if not good:
+                raise ValueError(f"Augment.{name}: expected {expected}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast is learnt. `batch` trials over all devices; `milestones`: shares of the epochs after which
+    the rate is multiplied by `gamma`; `choose`: what picks the epoch on validation."""
+
+    epochs: int = 50  # not stated; DFER-CLIP's, whose data and backbone these are
+    batch: int = 16  # section IV-A2
+    rate: float = 1e-3  # Adam, section IV-A2
+    weight_decay: float = 0.0  # not stated; plain Adam
+    milestones: tuple[float, ...] = (0.6, 0.8)  # not stated; DFER-CLIP: epochs 30 and 40 of 50
+    gamma: float = 0.1  # DFER-CLIP
+    choose: Literal["uar", "war"] = "uar"  # our choice: classes differ by a factor of 17, and WAR forgets the small
+
+    def __post_init__(self) -> None:
+        for name, good, expected in (
+            ("epochs", self.epochs >= 1, "1 or more"), ("batch", self.batch >= 1, "1 or more"),
+            ("rate", self.rate > 0, "more than 0"), ("weight_decay", self.weight_decay >= 0, "0 or more"),
+            ("milestones", all(0 < share < 1 for share in self.milestones), "shares between 0 and 1"),
+            ("gamma", 0 < self.gamma <= 1, "above 0, at most 1"),
+        ):
+            if not good:
+                raise ValueError(f"Schedule.{name}: expected {expected}, got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True)
+class Published:
+    """The authors' numbers, in %, and where they stand."""
+
+    uar: float
+    war: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`method` in `models`, `dataset`, `protocol`, and `rule` of `labels.RULES`; `tower`: folder or hub id of a CLIP;
+    `seconds`: length of a window when the model reads a recording or a camera; `licence` of what is trained; `tiny`,
+    `changed`: what was asked for beyond the recipe's name."""
+
+    name: str
+    method: Literal["duse"]
+    dataset: str
+    protocol: str
+    tower: str
+    seconds: float
+    licence: str
+    options: Options = field(default_factory=Options)
+    augment: Augment = field(default_factory=Augment)
+    schedule: Schedule = field(default_factory=Schedule)
+    rule: str = "expression"
+    published: Published | None = None
+    tiny: bool = False
+    changed: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise ValueError(f"Recipe.seconds: expected more than 0, got {self.seconds}")
+        if self.rule not in RULES:
+            raise ValueError(f"Recipe.rule: expected one of {', '.join(RULES)}, got {self.rule!r}")
+
+    @property
+    def task(self) -> Task:
+        """The label space."""
+        return RULES[self.rule].task
