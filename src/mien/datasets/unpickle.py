@@ -11,16 +11,15 @@ Operations as in the standard library's `pickletools`; Python 2's strings are re
 from __future__ import annotations
 
 import codecs
-import math
 import mmap
-import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from .pickled import Name, UnpickleError, applied, expect, fill, named, plain
+
+__all__ = ["UnpickleError", "load"]
 
 MOST = 100_000
 """Operations in a file. Our choice: arrays in a dict take about a hundred, 40 trials as lists of numbers a few
@@ -28,15 +27,6 @@ thousand, and a file that goes on and on is none of ours."""
 
 SHORT = 4096
 """Bytes up to which a string is text; longer ones are the contents of arrays and stay where they are. Our choice."""
-
-RECONSTRUCT, FROM_BUFFER, NDARRAY, DTYPE = "_reconstruct", "_frombuffer", "ndarray", "dtype"
-ENCODE, BYTES = "encode", "bytes"
-KNOWN = {
-    ("numpy.core.multiarray", RECONSTRUCT), ("numpy._core.multiarray", RECONSTRUCT), ("numpy", NDARRAY),
-    ("numpy.core.numeric", FROM_BUFFER), ("numpy._core.numeric", FROM_BUFFER), ("numpy", DTYPE), ("_codecs", ENCODE),
-    ("__builtin__", BYTES), ("builtins", BYTES),
-}  # fmt: skip
-"""What a pickled array names. None of it is called; each name stands for a few lines below."""
 
 SIZED = {b"U": ("<B", "latin-1"), b"T": ("<i", "latin-1"), b"X": ("<I", "utf-8"), b"\x8c": ("<B", "utf-8"),
          b"\x8d": ("<Q", "utf-8"), b"C": ("<B", ""), b"B": ("<I", ""), b"\x8e": ("<Q", ""), b"\x96": ("<Q", "")}
@@ -46,26 +36,6 @@ EMPTY: dict[bytes, Callable[[], Any]] = {b"}": dict, b"]": list, b")": tuple}
 TUPLES = {b"\x85": 1, b"\x86": 2, b"\x87": 3}
 PUTS = {b"q": "<B", b"r": "<I"}
 GETS = {b"h": "<B", b"j": "<I"}
-
-
-class UnpickleError(ValueError):
-    """One line: what was expected, what the file holds, and what to do about it."""
-
-
-@dataclass(frozen=True)
-class _Name:
-    name: str
-
-
-@dataclass
-class _Kind:
-    code: str
-    order: str = "="
-
-
-@dataclass
-class _Array:
-    values: np.ndarray | None = None
 
 
 class _Mark:
@@ -117,7 +87,7 @@ class _Machine:
         for _ in range(MOST):
             operation = bytes(self.take(1))
             if operation == b".":
-                return _plain(self.stack.pop())
+                return plain(self.stack.pop())
             if not (self.scalar(operation) or self.remember(operation) or self.group(operation)):
                 self.build(operation)
         raise UnpickleError(f"expected at most {MOST} operations, got more: this is no file of arrays")
@@ -181,16 +151,16 @@ class _Machine:
             stack[-TUPLES[operation]:] = [tuple(stack[-TUPLES[operation]:])]
         elif operation in (b"t", b"l"):
             values = self.marked()
-            stack.append(tuple(values) if operation == b"t" else [_plain(value) for value in values])
+            stack.append(tuple(values) if operation == b"t" else [plain(value) for value in values])
         elif operation in (b"a", b"e"):
             values = [stack.pop()] if operation == b"a" else self.marked()
-            _expect(stack[-1], list).extend(map(_plain, values))
+            expect(stack[-1], list).extend(map(plain, values))
         elif operation in (b"s", b"u", b"d"):
             values = self.marked() if operation != b"s" else [stack.pop(), stack.pop()][::-1]
             if operation == b"d":
                 stack.append({})
-            keys = [_expect(key, str | bytes | int) for key in values[::2]]  # a deeply nested one would end the stack
-            _expect(stack[-1], dict).update(zip(keys, map(_plain, values[1::2]), strict=True))
+            keys = [expect(key, str | bytes | int) for key in values[::2]]  # a deeply nested one would end the stack
+            expect(stack[-1], dict).update(zip(keys, map(plain, values[1::2]), strict=True))
         else:
             return False
         return True
@@ -205,82 +175,16 @@ class _Machine:
     def build(self, operation: bytes) -> None:
         """Arrays: a name, what it is applied to, and its contents."""
         if operation == b"c":
-            self.stack.append(_named(self.line().decode("latin-1"), self.line().decode("latin-1")))
+            self.stack.append(named(self.line().decode("latin-1"), self.line().decode("latin-1")))
         elif operation == b"\x93":
             name, module = self.stack.pop(), self.stack.pop()
-            self.stack.append(_named(str(module), str(name)))
+            self.stack.append(named(str(module), str(name)))
         elif operation == b"R":
-            given = _expect(self.stack.pop(), tuple)
-            self.stack.append(_applied(_expect(self.stack.pop(), _Name), given))
+            given = expect(self.stack.pop(), tuple)
+            self.stack.append(applied(expect(self.stack.pop(), Name), given))
         elif operation == b"b":
-            state = _expect(self.stack.pop(), tuple)
-            _fill(self.stack[-1], state)
+            state = expect(self.stack.pop(), tuple)
+            fill(self.stack[-1], state)
         else:
             raise UnpickleError(f"expected NumPy arrays in plain containers, got the operation {operation!r}, which "
                                 "they do not need: refused")
-
-
-def _named(module: str, name: str) -> _Name:
-    if (module, name) not in KNOWN:
-        raise UnpickleError(f"expected NumPy arrays in plain containers, got a call of {module}.{name}: refused, "
-                            "nothing of it was run; this file is not the dataset's, do not open it by other means")
-    return _Name(name)
-
-
-def _applied(name: _Name, given: tuple) -> Any:
-    """What a call of `name` would have made."""
-    if name.name == ENCODE:
-        return _expect(given[0], str).encode("latin-1")
-    if name.name == BYTES and not given:
-        return b""
-    if name.name == DTYPE:
-        return _Kind(_text(given[0]))
-    if name.name == RECONSTRUCT:
-        return _Array()
-    if name.name == FROM_BUFFER:
-        content, kind, shape, order = given
-        return _Array(_array(content, kind, shape, _text(order)))
-    raise UnpickleError(f"expected an array, got a call of {name.name}: refused")
-
-
-def _fill(target: Any, state: tuple) -> None:
-    """Give an array its contents, or a kind of number its order of bytes."""
-    if isinstance(target, _Kind):
-        target.order = _text(state[1])
-    else:
-        _, shape, kind, fortran, content = state
-        _expect(target, _Array).values = _array(content, kind, shape, "F" if fortran else "C")
-
-
-def _array(content: Any, kind: Any, shape: Any, order: str) -> np.ndarray:
-    kind, shape = _expect(kind, _Kind), _expect(shape, tuple)
-    if not re.fullmatch(r"[<>=|]?[fiub]\d{1,2}", kind.code) or kind.order not in ("<", ">", "=", "|"):
-        raise UnpickleError(f"expected an array of numbers, got one of type {kind.code!r}: refused")
-    dtype = np.dtype(kind.code.lstrip("<>=|")).newbyteorder(kind.order)
-    if not all(type(length) is int and length >= 0 for length in shape) or order not in ("C", "F"):
-        raise UnpickleError(f"expected the lengths of an array, got {shape}")
-    raw = content.encode("latin-1") if isinstance(content, str) else content
-    size = len(_expect(raw, bytes | memoryview))
-    if size != math.prod(shape) * dtype.itemsize:
-        raise UnpickleError(f"expected {math.prod(shape) * dtype.itemsize} bytes for an array {shape}, got {size}")
-    return np.frombuffer(raw, dtype).reshape(shape, order=order)  # type: ignore[call-overload]
-
-
-def _plain(value: Any) -> Any:
-    """A value that may leave: an array in place of its stand-in."""
-    if isinstance(value, _Array):
-        if value.values is None:
-            raise UnpickleError("expected an array with contents, got one without")
-        return value.values
-    return _expect(value, dict | list | tuple | str | bytes | memoryview | int | float | None)
-
-
-def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(_expect(value, str))
-
-
-def _expect(value: Any, kind: Any) -> Any:
-    if not isinstance(value, kind):
-        raise UnpickleError(f"expected {getattr(kind, '__name__', kind)}, got {type(value).__name__}: this is no "
-                            "pickle of arrays")
-    return value
