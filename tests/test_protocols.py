@@ -353,3 +353,16 @@ def test_a_window_of_a_trial_cannot_be_on_two_sides_under_the_same_subject() -> 
 def test_a_trial_that_cannot_be_is_refused(wrong) -> None:
     with pytest.raises(ValueError, match="expected"):
         Trial(**({"id": "a", "dataset": "deap"} | wrong))
+
+
+@pytest.mark.parametrize("name", ["loso", "kfold", "eegain"])
+def test_long_videos_of_amigos_are_left_out_and_the_protocol_says_so(name: str) -> None:
+    def film(trial: Trial, videos: str, id: str) -> Trial:
+        return Trial(id, "amigos", trial.subject, labels=trial.labels, about={"videos": videos})
+
+    short = [film(trial, "short", trial.id) for trial in people(40, 2, "amigos", "P{:02d}")]
+    long = [film(trial, "long", f"{trial.subject}/N1") for trial in short[::2]]
+    for fold, plain in zip(PROTOCOLS[name](short + long), PROTOCOLS[name](short), strict=True):
+        assert [ids(side) for _, side in fold] == [ids(side) for _, side in plain]
+        assert "short videos only, 40 long ones left out" in fold.protocol
+        assert "long" not in plain.protocol

@@ -29,8 +29,9 @@ def leave_one_subject_out(trials: Iterable[Trial], val: float = VAL_SUBJECTS, se
     Raises:
         ValueError: a trial without a subject, or too few subjects.
     """
-    subjects = _subjects(table(trials), 3 if val else 2)
-    words = f"leave one subject out; {validation(val, seed, 'subjects')}"
+    trials, left = _short(table(trials))
+    subjects = _subjects(trials, 3 if val else 2)
+    words = f"leave one subject out; {validation(val, seed, 'subjects')}{left}"
     names = Counter(name for _, name in subjects)
     return tuple(_by_subject(name if names[name] == 1 else f"{dataset} {name}", words, subjects, [(dataset, name)], val,
                              seed) for dataset, name in subjects)
@@ -46,14 +47,14 @@ def kfold(trials: Iterable[Trial], k: int = 5, val: float = VAL_SUBJECTS, seed: 
     Raises:
         ValueError: a trial without a subject, fewer subjects than folds, or k below 2.
     """
-    trials = table(trials)
+    trials, left = _short(table(trials))
     if k < 2:
         raise ValueError(f"kfold: expected two folds or more, got {k}")
     subjects = _subjects(trials, max(k, 3 if val else 2))
     order = sorted(subjects, key=lambda subject: hashed(f"{seed} {subject}"))
     parts = [order[i::k] for i in range(k)] if alike is None else _dealt(order, subjects, k, alike)
     how = "order random" if alike is None else f"classes made alike by {alike.name} ({alike.label}) of all trials"
-    words = f"{k}-fold over subjects, {how}; {validation(val, seed, 'subjects')}"
+    words = f"{k}-fold over subjects, {how}; {validation(val, seed, 'subjects')}{left}"
     return tuple(_by_subject(f"fold{i}", words, subjects, part, val, seed) for i, part in enumerate(parts, 1))
 
 
@@ -65,7 +66,7 @@ def eegain(trials: Iterable[Trial], val: float = VAL_SUBJECTS, seed: int = 0) ->
     Raises:
         ValueError: another dataset, several, or a subject without a number; nobody of one side is there.
     """
-    trials = table(trials)
+    trials, left = _short(table(trials))
     subjects = _subjects(trials, 2)
     datasets = sorted({dataset for dataset, _ in subjects})
     if len(datasets) != 1 or datasets[0] not in EEGAIN:
@@ -79,9 +80,16 @@ def eegain(trials: Iterable[Trial], val: float = VAL_SUBJECTS, seed: int = 0) ->
     if not judged or len(judged) == len(known):
         there = ", ".join(name for _, name in known) or "none"
         raise ValueError(f"eegain: expected subjects on both lists, got {there}")
-    words = f"EEGain's fixed subjects; {validation(val, seed, 'subjects')}"
+    words = f"EEGain's fixed subjects; {validation(val, seed, 'subjects')}{left}"
     words += f"; on neither list, left out: {', '.join(neither)}" if neither else ""
     return (_by_subject("fixed", words, known, judged, val, seed),)
+
+
+def _short(trials: Sequence[Trial]) -> tuple[list[Trial], str]:
+    """Without the long videos of AMIGOS, which published results leave out -> trials, and words that say so."""
+    kept = [trial for trial in trials if trial.about.get("videos") != "long"]
+    left = len(trials) - len(kept)
+    return kept, f"; short videos only, {left} long ones left out" if left else ""
 
 
 def _subjects(trials: Sequence[Trial], least: int) -> dict[tuple[str, str], list[Trial]]:
