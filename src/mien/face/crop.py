@@ -36,7 +36,7 @@ def crop(rgb: np.ndarray, where: np.ndarray, side: int, margin: float = MARGIN) 
         got = where.tolist() if where.shape == (4,) else f"landmarks {where.shape} of width {longer / LONG:g}"
         raise ValueError(f"crop: expected a box x0 y0 x1 y1 or landmarks with an area, in px, got {got}")
     length = max(round((1 + margin) * longer), 1)
-    if abs(angle) * length < 1.0:  # less than a px over the whole cut: nothing to turn
+    if where.shape == (4,):
         return fit(_square(rgb, centre - length / 2, length), side)
     return _turned(rgb, centre, length, angle, side)
 
@@ -62,13 +62,16 @@ def _square(rgb: np.ndarray, corner: np.ndarray, length: int) -> np.ndarray:
 
 
 def _turned(rgb: np.ndarray, centre: np.ndarray, length: int, angle: float, side: int) -> np.ndarray:
-    scale = side / length
-    if scale < 1:  # average first what is to shrink: the square that holds the turned one, at its final scale
-        wide = int(np.ceil(length * (abs(np.cos(angle)) + abs(np.sin(angle))))) + 2
-        corner = np.round(centre - wide / 2)
-        pixels = max(round(wide * scale), 1)
-        rgb = cv2.resize(_square(rgb, corner, wide), (pixels, pixels), interpolation=cv2.INTER_AREA)
-        centre, scale = (centre - corner) * (pixels / wide), side / length * wide / pixels
+    """The square of that centre (x, y) px, turned upright. Linear interpolation shrinks to a half without harm; what
+    shrinks more is averaged first, so many pixels to one."""
+    times = int(length / side)
+    if times > 1:
+        pixels = int(np.ceil(length * (abs(np.cos(angle)) + abs(np.sin(angle))) / times)) + 2
+        corner = np.round(centre - pixels * times / 2)
+        rgb = cv2.resize(_square(rgb, corner, pixels * times), (pixels, pixels), interpolation=cv2.INTER_AREA)
+        centre, scale = (centre - corner) / times, side * times / length
+    else:
+        scale = side / length
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     turn = np.array([[cos, sin], [-sin, cos]])
     matrix = np.column_stack([turn, (side - 1) / 2 - turn @ (centre - 0.5)])  # OpenCV counts from the middles of pixels

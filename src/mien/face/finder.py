@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -88,7 +88,9 @@ class Finder(Protocol):
         """Free what the library holds."""
 
 
+# All in the calling thread: a hand-over from thread to thread costs more than it gains on one small picture.
 _MESH_GRAPH = """
+executor { type: "ApplicationThreadExecutor" }
 input_stream: "image"
 input_stream: "region"
 input_side_packet: "irises"
@@ -165,8 +167,7 @@ class MediapipeFinder:
         self._graph.wait_until_idle()
         if not self._results or self._results[-1].is_empty():
             return None
-        points = packet_getter.get_proto(self._results[-1]).landmark
-        return _back(np.array([(point.x, point.y, point.z) for point in points]), region)
+        return _back(_points(packet_getter.get_proto(self._results[-1])), region)
 
     def close(self) -> None:
         self._graph.close_all_packet_sources()
@@ -218,6 +219,19 @@ class TaskFinder:
 
     def close(self) -> None:
         self._landmarker.close()
+
+
+# Protocol Buffers write a landmark of 15 bytes behind its tag and length, and each of its three numbers behind a tag.
+_POINT = np.dtype([("", "V3"), ("x", "<f4"), ("", "V1"), ("y", "<f4"), ("", "V1"), ("z", "<f4")])
+
+
+def _points(found: Any) -> np.ndarray:
+    """A NormalizedLandmarkList -> (L, 3), from its bytes where they have the usual form: an eighth of the time."""
+    content = found.SerializeToString()
+    if len(content) == LANDMARKS * _POINT.itemsize and content[:3] == b"\x0a\x0f\x0d":
+        table = np.frombuffer(content, _POINT)
+        return np.stack([table["x"], table["y"], table["z"]], axis=1).astype(np.float64)
+    return np.array([(point.x, point.y, point.z) for point in found.landmark])
 
 
 @contextmanager
