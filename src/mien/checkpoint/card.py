@@ -57,10 +57,13 @@ class Card:
 
     def save(self, path: Path) -> None:
         """Write it as JSON; whole or not at all."""
-        data = {"schema": SCHEMA, "licence": self.recipe.licence, "tiny": self.recipe.tiny, **asdict(self),
-                "recipe": recipes.to_json(self.recipe)}
         with writing.replacing(path) as temporary:
-            temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON data; `parse` reads it back."""
+        return {"schema": SCHEMA, "licence": self.recipe.licence, "tiny": self.recipe.tiny, **asdict(self),
+                "recipe": recipes.to_json(self.recipe)}
 
     def readme(self) -> str:
         """The page that the hub shows."""
@@ -85,11 +88,15 @@ def read(path: Path) -> Card:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: expected JSON, got {error}: take the card again from where it came") from error
+    return parse(data, path)
+
+
+def parse(data: Any, path: Path) -> Card:
+    """What `Card.to_json` gave, found in the file `path`. ValueError for anything else."""
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         got = data.get("schema") if isinstance(data, dict) else type(data).__name__
         raise ValueError(f"{path}: expected the schema {SCHEMA}, got {got!r}: take another mien, or another checkpoint")
-    for told in ("schema", "licence", "tiny"):
-        data.pop(told, None)
+    data = {name: value for name, value in data.items() if name not in ("schema", "licence", "tiny")}
     names = {one.name for one in fields(Card)}
     if missing := sorted(names - set(data)) or sorted(set(data) - names):
         raise ValueError(f"{path}: expected the fields of a card, these are missing or unknown: {', '.join(missing)}")

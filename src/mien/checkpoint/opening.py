@@ -33,7 +33,7 @@ def load(source: str | Path, *, task: Task | None = None, labels: Task | None = 
     `clip`: where the towers are now, if not where the card says. Raises FileNotFoundError or ValueError: for what is no
     checkpoint or not whole, for another tower and for another label map.
     """
-    folder = _folder(source, revision, token)
+    folder = locate(source, revision, token)
     card = read(folder / CARD)
     found = card.task
     if task is not None and task.classes != found.classes:
@@ -76,7 +76,7 @@ def _assembled(recipe: Recipe, image: Tower, text: Tower, rows: Tensor) -> DuSE:
         return DuSE(image, text, rows, recipe.options)
 
 
-def _folder(source: str | Path, revision: str | None, token: str | None) -> Path:
+def locate(source: str | Path, revision: str | None = None, token: str | None = None) -> Path:
     """A folder, or a hub id -> the folder of its snapshot in the hub's cache."""
     path = Path(source).expanduser()
     if path.is_dir():
