@@ -1,0 +1,328 @@
+"""MVP: what is masked cannot speak, what is missing is left out, and every part is as large as is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mien.batch import Batch
+from mien.models.mvp import MVP, Options, forget, standardise
+from mien.models.mvp.fusion import pairs
+from mien.models.mvp.streams import Layer, clock
+
+SMALL = Options(signals=("ecg", "eda"), rate=16.0, seconds=20.0, features=5, width=16, layers=2, video_layers=1,
+                fusion_layers=2, attention_heads=2, inner=32)
+FUSIONS = ("cross", "swapped", "both", "concat", "late")
+KINDS = [replace(SMALL, fusion=fusion) for fusion in FUSIONS]
+KINDS += [replace(SMALL, modality="physio"), replace(SMALL, modality="video"), replace(SMALL, channels="separate"),
+          replace(SMALL, heads="two"), replace(SMALL, video="tower")]
+
+
+def named(options: Options) -> str:
+    return f"{options.modality}-{options.fusion}-{options.channels}-{options.heads}-{options.video}"
+
+
+def model(options: Options = SMALL, seed: int = 0) -> MVP:
+    torch.manual_seed(seed)
+    return MVP(options).eval()
+
+
+def trial(seconds: float, seed: int, options: Options = SMALL) -> Batch:
+    """One trial of random numbers, all of it known."""
+    draw = torch.Generator().manual_seed(seed)
+    samples, rows = round(seconds * options.rate), round(seconds / options.step)
+    return Batch(signals=5 + 3 * torch.randn(1, len(options.signals), samples, generator=draw),
+                 signals_mask=torch.ones(1, samples, dtype=torch.bool),
+                 video=torch.rand(1, rows, options.features, generator=draw),
+                 video_mask=torch.ones(1, rows, dtype=torch.bool), target=torch.tensor([seed % 2]))
+
+
+def padded(trials: list[Batch], fill: float = 0.0) -> Batch:
+    """Side by side, the shorter ones filled up with `fill` under a mask."""
+    samples, rows = (max(getattr(one, name).shape[1] for one in trials) for name in ("signals_mask", "video_mask"))
+    return Batch(
+        signals=torch.cat([F.pad(one.signals, (0, samples - one.signals.shape[2]), value=fill) for one in trials]),
+        signals_mask=torch.cat([F.pad(one.signals_mask, (0, samples - one.signals.shape[2])) for one in trials]),
+        video=torch.cat([F.pad(one.video, (0, 0, 0, rows - one.video.shape[1]), value=fill) for one in trials]),
+        video_mask=torch.cat([F.pad(one.video_mask, (0, rows - one.video.shape[1])) for one in trials]),
+        target=torch.cat([one.target for one in trials]))
+
+
+@pytest.mark.parametrize("options", KINDS, ids=named)
+@torch.no_grad()
+def test_a_batch_of_mixed_lengths_is_each_alone(options):
+    mvp, trials = model(options), [trial(seconds, k, options) for k, seconds in enumerate((20.0, 11.3, 5.0))]
+    alone = [mvp.read(one) for one in trials]
+    for fill in (0.0, 1e6, float("nan")):
+        found = mvp.read(padded(trials, fill))
+        torch.testing.assert_close(found.logits, torch.cat([one.logits for one in alone]), atol=1e-5, rtol=0)
+        torch.testing.assert_close(found.signals, torch.cat([one.signals for one in alone]))
+        for name in ("face", "body"):
+            weights = getattr(found, name)
+            for k, one in enumerate(alone):
+                mine = getattr(one, name)
+                assert (mine is None) == (weights is None)
+                if mine is not None:
+                    torch.testing.assert_close(weights[k, ..., : mine.shape[-1]], mine[0], atol=1e-6, rtol=1e-5)
+                    assert weights[k, ..., mine.shape[-1] :].abs().sum() == 0
+    assert found.logits.shape == (3, 4 if options.heads == "two" else 2)
+
+
+def gradient_reaches(mvp: MVP, batch: Batch, name: str) -> bool:
+    value = getattr(batch, name).clone().requires_grad_()
+    mvp(replace(batch, **{name: value})).sum().backward()
+    return value.grad is not None and bool(value.grad.abs().sum() > 0)
+
+
+@pytest.mark.parametrize("options", KINDS, ids=named)
+def test_every_modality_that_is_asked_for_counts(options):
+    batch = trial(10, 0, options)
+    assert gradient_reaches(model(options), batch, "video") == (options.modality != "physio")
+    assert gradient_reaches(model(options), batch, "signals") == (options.modality != "video")
+
+
+@pytest.mark.parametrize("options", KINDS[:5], ids=named)
+@torch.no_grad()
+def test_a_missing_modality_is_masked_and_not_zeros(options):
+    mvp, whole = model(options), trial(10, 0, options)
+    off = {"video": {"video_mask": torch.zeros_like(whole.video_mask)},
+           "signals": {"signals_mask": torch.zeros_like(whole.signals_mask)}}
+    for name, masked in off.items():
+        without = mvp.read(replace(whole, **{name: None, f"{name}_mask": None}))
+        torch.testing.assert_close(mvp.read(replace(whole, **masked)).logits, without.logits, atol=1e-6, rtol=0)
+        zeros = mvp.read(replace(whole, **{name: torch.zeros_like(getattr(whole, name))}))
+        assert not torch.allclose(zeros.logits, without.logits, atol=1e-4)
+        assert not torch.allclose(mvp.read(whole).logits, without.logits, atol=1e-4)
+        used = {"video": float(without.video), "signals": float(without.signals.sum())}
+        assert used.pop(name) == 0
+        assert min(used.values()) == 10.0 * (1 if name == "signals" else 2)
+
+
+@torch.no_grad()
+def test_late_fusion_with_one_modality_is_that_one_alone():
+    mvp, whole = model(replace(SMALL, fusion="late")), trial(10, 0)
+    body, face = (mvp(replace(whole, **{name: None, f"{name}_mask": None})) for name in ("video", "signals"))
+    torch.testing.assert_close(mvp(whole), (body + face) / 2)
+
+
+@torch.no_grad()
+def test_a_bad_stretch_of_one_channel_leaves_the_other():
+    mvp, whole = model(), trial(10, 0)
+    signals = whole.signals.clone()
+    signals[0, 0, 50:60] = float("nan")  # patches of 8 samples: 6 and 7 are touched
+    found = mvp.read(replace(whole, signals=signals))
+    assert found.signals.tolist() == [[9.0, 10.0]]
+    assert torch.isfinite(found.logits).all()
+    signals[0, :, 50:60] = float("nan")
+    mask = whole.signals_mask.clone()
+    mask[0, 50:60] = False
+    told, hidden = mvp.read(replace(whole, signals=signals)), mvp.read(replace(whole, signals_mask=mask))
+    torch.testing.assert_close(told.logits, hidden.logits)
+    assert told.body is None
+    assert mvp.read(replace(whole, video=whole.video.index_fill(2, torch.tensor([1]), float("nan")))).video == 10.0
+
+
+@torch.no_grad()
+def test_where_nothing_is_left_it_says_so():
+    batch = padded([trial(10, 0), trial(5, 1)])
+    mask = batch.signals_mask.clone()
+    mask[0] = False
+    found = model().read(replace(batch, signals_mask=mask, video=None, video_mask=None))
+    assert found.nothing.tolist() == [True, False]
+    assert torch.isfinite(found.logits).all()
+    short = replace(trial(10, 0), signals=torch.zeros(1, 2, 7), signals_mask=None, video=None, video_mask=None)
+    assert bool(model().read(short).nothing)  # less than a patch
+
+
+def test_trials_of_which_nothing_is_known_teach_nothing():
+    mvp, batch = model(), padded([trial(10, 0), trial(10, 1)])
+    hidden = {name: getattr(batch, name).clone() for name in ("signals_mask", "video_mask")}
+    for mask in hidden.values():
+        mask[1] = False
+    torch.testing.assert_close(mvp.loss(replace(batch, **hidden))["cross_entropy"],
+                               mvp.loss(trial(10, 0))["cross_entropy"], atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="got none in 1: leave these trials out"):
+        mvp.loss(replace(trial(10, 0), signals_mask=torch.zeros(1, 160, dtype=torch.bool), video=None, video_mask=None))
+
+
+@torch.no_grad()
+def test_attention_is_a_share_of_the_time_and_finds_what_is_asked_for():
+    for options in KINDS[:4]:
+        found = model(options).read(trial(10, 0))
+        rows = {"face": 50, "body": 20}
+        total = 0.0
+        for name, count in rows.items():
+            weights = getattr(found, name)
+            looked = {"cross": ("face",), "swapped": ("body",)}.get(options.fusion, ("face", "body"))
+            assert (weights is not None) == (name in looked)
+            if weights is not None:
+                assert weights.shape[-1] == count
+                assert (weights >= 0).all()
+                total += float(weights.sum())
+        assert 0.5 < total < (2 if options.fusion == "both" else 1)
+    assert model(replace(SMALL, channels="separate", fusion="both")).read(trial(10, 0)).body.shape == (1, 2, 20)
+    assert model().read(trial(10, 0), watch=False).face is None
+
+
+@torch.no_grad()
+def test_attention_is_the_one_that_the_answer_came_from():
+    """The table of weights times the values is what fused attention gave."""
+    torch.manual_seed(0)
+    layer = Layer(SMALL, cross=True).eval()
+    x, keys, held = torch.randn(2, 6, 16), torch.randn(2, 9, 16), torch.rand(2, 9) > 0.3
+    asks = torch.zeros(2, 6, dtype=torch.bool)
+    asks[:, 2] = True
+    weights = layer.paid(x, asks, held, keys)
+    q, k, v = layer._parts(x, keys)
+    mixed = F.scaled_dot_product_attention(q, k, torch.eye(9).expand(2, 2, 9, 9), attn_mask=held[:, None, None])
+    torch.testing.assert_close(weights, mixed.mean(dim=1)[:, 2])
+    assert v.shape == (2, 2, 9, 8)
+
+
+def layer_size(width: int, inner: int, cross: bool) -> int:
+    norms = 2 * width * (3 if cross else 2)
+    return norms + 4 * (width * width + width) + 2 * width * inner + inner + width
+
+
+def stream_size(channels: int, samples: int, width: int, layers: int, inner: int) -> int:
+    return channels * samples * width + width + channels * width + width + layers * layer_size(width, inner, False)
+
+
+def head_size(width: int, classes: int) -> int:
+    return 2 * width + width * classes + classes
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({}, stream_size(3, 64, 256, 4, 1024) + stream_size(18, 1, 256, 2, 1024) + 2 * layer_size(256, 1024, True)
+      + head_size(256, 2)),
+     ({"channels": "separate"}, 3 * stream_size(1, 64, 256, 4, 1024) + stream_size(18, 1, 256, 2, 1024)
+      + 2 * layer_size(256, 1024, True) + head_size(256, 2)),
+     ({"fusion": "both"}, stream_size(3, 64, 256, 4, 1024) + stream_size(18, 1, 256, 2, 1024)
+      + 4 * layer_size(256, 1024, True) + head_size(512, 2)),
+     ({"fusion": "concat"}, stream_size(3, 64, 256, 4, 1024) + stream_size(18, 1, 256, 2, 1024)
+      + 2 * layer_size(256, 1024, False) + head_size(256, 2)),
+     ({"fusion": "late"}, stream_size(3, 64, 256, 4, 1024) + stream_size(18, 1, 256, 2, 1024) + 2 * head_size(256, 2)),
+     ({"modality": "physio"}, stream_size(3, 64, 256, 4, 1024) + head_size(256, 2)),
+     ({"modality": "video", "heads": "two"}, stream_size(18, 1, 256, 2, 1024) + head_size(256, 4))],
+)  # fmt: skip
+def test_as_many_parameters_as_the_parts_have(change, expected):
+    mvp = MVP(Options(**change))
+    assert sum(value.numel() for value in mvp.parameters()) == expected
+    if not change:
+        assert expected == 6_380_290  # docs/methods.md
+
+
+def test_every_parameter_learns():
+    for options in KINDS:
+        mvp = model(options)
+        signals = padded([trial(10, k, options) for k in (0, 1)]).signals.clone()
+        signals[0, 0, :80] = signals[1, 1, :80] = float("nan")
+        batch = replace(padded([trial(10, k, options) for k in (0, 1)]), signals=signals)
+        batch = replace(batch, video=batch.video.index_fill(1, torch.tensor([3]), float("nan")))
+        batch.video[:, 0, :] = float("nan")
+        batch.video[:, 1, 0] = float("nan")
+        mvp.loss(batch)["cross_entropy"].backward()
+        still = [name for name, value in mvp.named_parameters() if value.grad is None or not value.grad.abs().sum()]
+        assert [name for name in still if not name.endswith("missing")] == []
+
+
+def test_two_heads_are_the_sum_of_two_losses():
+    values, target = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 3, 0])
+    both = F.cross_entropy(values[:, :2], target // 2) + F.cross_entropy(values[:, 2:], target % 2)
+    torch.testing.assert_close(F.cross_entropy(pairs(values), target), both)
+
+
+def test_a_channel_has_mean_0_and_deviation_1_over_what_is_known():
+    rng = np.random.default_rng(0)
+    values = np.stack([5e6 + 1e3 * rng.standard_normal(500), 1e-5 * rng.standard_normal(500), np.full(500, 3.3)])
+    known = np.ones((3, 500), dtype=bool)
+    known[:, 400:] = False
+    values[:, 400:] = np.nan
+    found = standardise(torch.from_numpy(values[None].astype(np.float32)), torch.from_numpy(known[None]))[0].numpy()
+    single = values.astype(np.float32).astype(np.float64)[:2, :400]
+    wanted = (single - single.mean(axis=1, keepdims=True)) / single.std(axis=1, keepdims=True)
+    np.testing.assert_allclose(found[:2, :400], wanted, atol=2e-3)
+    assert np.abs(found[2]).max() < 1
+    assert (found[:, 400:] == 0).all()
+
+
+def test_the_clock_is_the_same_for_both_modalities():
+    """At 0.5 s a row of the signals, at 0.1 s five rows of the video: the middle one is at the same time."""
+    slow, fast = clock(10, 0.5, 16), clock(50, 0.1, 16)
+    torch.testing.assert_close(fast[2::5], slow)
+    expected = [np.sin(3.5), np.cos(3.5), np.sin(3.5 / 10000 ** (2 / 16)), np.cos(3.5 / 10000 ** (2 / 16))]
+    np.testing.assert_allclose(slow[3, :4].numpy(), expected, rtol=1e-5)
+
+
+def test_forgetting_hides_at_random_and_never_everything():
+    heard, seen = torch.ones(4000, 2, 40, dtype=torch.bool), torch.ones(4000, 3, 20, dtype=torch.bool)
+    torch.manual_seed(0)
+    some, others = forget(heard, seen, 0.2)
+    gone, blind = ~some.any(dim=2), ~others.flatten(1).any(dim=1)
+    nothing = 0.2 * (0.2 + 0.8 * 0.2**2)  # the video, and all signals or both channels: then all is kept
+    assert float(gone.float().mean()) == pytest.approx(1 - 0.8**2 - nothing, abs=0.02)
+    assert float(blind.float().mean()) == pytest.approx(0.2 - nothing, abs=0.02)
+    assert not (gone.all(dim=1) & blind).any()
+    assert 0.0 < float((some.any(dim=2) & ~some.all(dim=2)).float().mean()) < 0.2  # stretches
+    assert (others == others[:, :1]).all()
+    lone = torch.zeros_like(heard)
+    assert forget(lone, seen, 0.9)[1].flatten(1).any(dim=1).all()
+    for before, after in zip((heard, seen), forget(heard, seen, 0.0), strict=True):
+        assert torch.equal(before, after)
+
+
+def test_only_in_training_it_forgets():
+    mvp = model(replace(SMALL, dropout=0.0, head_dropout=0.0, forget=0.5))
+    batch = padded([trial(10, k) for k in (0, 1)])
+    assert torch.equal(mvp(batch), mvp(batch))
+    mvp.train()
+    torch.manual_seed(0)
+    assert not torch.equal(mvp(batch), mvp(batch))
+
+
+def test_it_asks_for_what_it_looks_at():
+    needs = MVP(SMALL).needs
+    assert (needs.signals, needs.rate, needs.aus, needs.clips, needs.seconds) == (("ecg", "eda"), 16.0, 5.0, None, 20.0)
+    assert MVP(replace(SMALL, modality="video")).needs.signals is None
+    assert MVP(replace(SMALL, modality="physio")).needs.aus is None
+    assert MVP(replace(SMALL, video="here")).needs.clips == "here"
+
+
+def test_what_it_cannot_read_is_told():
+    mvp, whole = model(), trial(10, 0)
+    with pytest.raises(ValueError, match="expected 2 channels of signals, got 3"):
+        mvp(replace(whole, signals=torch.zeros(1, 3, 160)))
+    with pytest.raises(ValueError, match="expected 5 features of video, got 4"):
+        mvp(replace(whole, video=torch.zeros(1, 50, 4)))
+    with pytest.raises(ValueError, match="expected signals or video in the batch, got none"):
+        mvp(Batch(trial=("a",)))
+    with pytest.raises(ValueError, match="expected signals in the batch, got none"):
+        model(replace(SMALL, modality="physio"))(replace(whole, signals=None, signals_mask=None))
+    with pytest.raises(ValueError, match=r"expected a target \(B,\), got none"):
+        mvp.loss(replace(whole, target=None))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"signals": ()}, "one or more different channels"), ({"signals": ("ecg", "ecg")}, "different channels"),
+     ({"rate": 0.0}, "more than 0 Hz"), ({"seconds": 0.1}, "a patch or more"), ({"patch": 0.001}, "a sample or more"),
+     ({"attention_heads": 3}, "a divisor of the width"), ({"forget": 1.0}, "less than 1"),
+     ({"features": 0}, "1 or more"), ({"fusion_layers": 0}, "1 or more")],
+)  # fmt: skip
+def test_options_check_themselves(change, told):
+    with pytest.raises(ValueError, match=told):
+        replace(SMALL, **change)
+
+
+def test_attention_takes_the_fused_way():
+    """No T x T table: with the mask as it is passed, torch's fused kernel runs and the plain one is not needed."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    mvp, batch = model(), padded([trial(20, 0), trial(7, 1)])
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        mvp.loss(batch)["cross_entropy"].backward()
