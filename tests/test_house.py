@@ -21,7 +21,7 @@ FILES = sorted(SRC.rglob("*.py"))
 # A module imports only from lower floors. __init__ has none: it names, and loads when asked.
 FLOORS = {
     "types": 0, "tasks": 0, "settings": 0, "writing": 0, "privacy": 0, "signals": 0, "batch": 1, "labels": 1, "work": 1,
-    "imports": 1, "video": 1, "face": 1, "towers": 1, "metrics": 1, "timeline": 1, "summary": 1, "facs": 1,
+    "imports": 1, "video": 1, "face": 1, "towers": 1, "metrics": 1, "timeline": 1, "summary": 1, "facs": 1, "tfr": 1,
     "pulse": 2, "models": 2, "datasets": 2, "synthetic": 2, "protocols": 2, "windower": 2,
     "lookalikes": 3, "data": 3, "recipes": 3,
     "stream": 4, "checkpoint": 4,

@@ -1,0 +1,162 @@
+"""Time-frequency images against PyWavelets and SciPy, and against tones and chirps whose course is planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mien import tfr
+
+RATE, COUNT = 30.0, 300
+FREQUENCIES = tfr.grid(64)
+CENTRE = tfr.OMEGA / (2 * np.pi)
+
+
+def pulses(count: int = 3, seconds: float = 10.0, rate: float = RATE) -> np.ndarray:
+    """(count, N) waves like a pulse: a wandering rate, a harmonic, noise."""
+    rng = np.random.default_rng(1)
+    times = np.arange(int(seconds * rate)) / rate
+    start = rng.uniform(0.9, 2.0, (count, 1))
+    phase = 2 * np.pi * (start * times + 0.05 * np.sin(2 * np.pi * 0.1 * times))
+    return np.sin(phase) + 0.3 * np.sin(2 * phase + 1) + 0.5 * rng.standard_normal((count, len(times)))
+
+
+def alike(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def by_pywavelets(wave: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Magnitudes (F, N); the name of the wavelet holds omega0 / 2 pi in full, and precision 14 its whole shape."""
+    pywt = pytest.importorskip("pywt")
+    scales = CENTRE * RATE / frequencies
+    found, _ = pywt.cwt(wave, scales, f"cmor2.0-{CENTRE!r}", 1 / RATE, method="fft", precision=14)
+    return np.abs(found) / np.sqrt(scales)[:, None]  # equal tones, equal heights
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_wavelet_transform_is_that_of_pywavelets(dtype):
+    waves = pulses()
+    ours = tfr.cwt(torch.tensor(waves, dtype=dtype), RATE, FREQUENCIES).abs().numpy()
+    for wave, found in zip(waves, ours, strict=True):
+        reference = by_pywavelets(wave, FREQUENCIES)
+        assert alike(found, reference) >= 0.9999
+        ratio = found.max() / reference.max()
+        assert abs(found / ratio - reference).max() < 0.03 * reference.max()  # PyWavelets steps through its integral
+
+
+def test_the_image_is_that_of_pywavelets_made_by_hand():
+    waves = pulses()
+    ours = tfr.image(torch.tensor(waves, dtype=torch.float32), RATE, (64, 224)).numpy()
+    assert ours.shape == (3, 1, 64, 224)
+    tone = by_pywavelets(np.sin(2 * np.pi * 2.0 * np.arange(3000) / RATE), np.array([2.0]))[0, 1500]
+    for wave, found in zip(waves, ours, strict=True):
+        magnitude = by_pywavelets((wave - wave.mean()) / wave.std(), FREQUENCIES)
+        times = (np.arange(224) + 0.5) * COUNT / 224 - 0.5
+        reference = np.log1p(np.stack([np.interp(times, np.arange(COUNT), row) for row in magnitude / tone]))
+        assert alike(found[0], reference) >= 0.9995
+
+
+def test_the_short_time_transform_is_that_of_scipy():
+    signal = pytest.importorskip("scipy.signal")
+    window = signal.windows.hann(int(tfr.WINDOW * RATE) + 1)
+    short = signal.ShortTimeFFT(window, 1, RATE, mfft=1024)
+    inside = (short.f >= tfr.LOW) & (short.f <= tfr.HIGH)
+    for wave in pulses():
+        reference = np.abs(short.stft(wave, p0=0, p1=COUNT))[inside]
+        found = tfr.stft(torch.tensor(wave[None]), RATE, short.f[inside])[0].abs().numpy()
+        assert alike(found, reference) >= 0.9999
+        assert found.max() == pytest.approx(2 / window.sum() * reference.max(), rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["cwt", "stft"])
+@pytest.mark.parametrize("columns", [100, 20])
+def test_fewer_columns_are_exact_values_at_their_middles(kind, columns):
+    waves = torch.tensor(pulses())
+    part = COUNT // columns
+    whole = tfr.TRANSFORMS[kind](waves, RATE, FREQUENCIES, None)[..., part // 2 :: part]  # 3 and 15: odd
+    few = tfr.TRANSFORMS[kind](waves, RATE, FREQUENCIES, columns)
+    assert few.shape == whole.shape
+    torch.testing.assert_close(few, whole, atol=2e-3 if kind == "stft" else 1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["cwt", "stft"])
+@pytest.mark.parametrize("rate", [0.9, 1.4, 2.5, 3.8])
+def test_a_tone_reads_its_amplitude_at_its_frequency(kind, rate):
+    times = np.arange(1800) / RATE
+    wave = torch.tensor(1.7 * np.sin(2 * np.pi * rate * times)[None])
+    found = tfr.TRANSFORMS[kind](wave, RATE, np.array([rate / 1.5, rate, 1.5 * rate]), None)[0, :, 900].abs()
+    assert found[1] == pytest.approx(1.7, rel=1e-3)
+    assert max(found[0], found[2]) < 0.5 * 1.7
+
+
+def test_synchrosqueezing_puts_a_chirp_on_its_course_and_adds_up_to_it():
+    times = np.arange(1800) / RATE
+    course = 1.0 + 1.5 * times / times[-1]
+    wave = np.sin(2 * np.pi * np.cumsum(course) / RATE)
+    frequencies = tfr.grid(224, 0.3, 8.0)
+    found = tfr.ssq(torch.tensor(wave[None]), RATE, frequencies)[0]
+    inner = slice(150, 1650)
+    ridge = frequencies[found.abs().argmax(dim=0)][inner]
+    gap = frequencies[1] / frequencies[0]
+    assert np.abs(np.log(ridge / course[inner])).max() < 2 * np.log(gap)
+    power = found.abs().square()[:, inner].numpy()
+    near = np.abs(np.log(frequencies[:, None] / course[inner])) < 2.5 * np.log(gap)
+    spread = tfr.cwt(torch.tensor(wave[None]), RATE, frequencies)[0].abs().square()[:, inner].numpy()
+    assert (power * near).sum() > 0.95 * power.sum()
+    assert (spread * near).sum() < 0.3 * spread.sum()
+    assert np.abs(found.real.sum(dim=0).numpy() - wave)[inner].max() < 0.02
+
+
+def test_synchrosqueezing_keeps_two_tones_apart():
+    times = np.arange(1800) / RATE
+    wave = np.sin(2 * np.pi * 1.1 * times) + 0.5 * np.sin(2 * np.pi * 3.3 * times)
+    frequencies = tfr.grid(224, 0.3, 8.0)
+    found = tfr.ssq(torch.tensor(wave[None]), RATE, frequencies)[0, :, 300:1500].numpy()
+    near = [np.abs(np.log(frequencies / tone)) < 0.05 for tone in (1.1, 3.3)]
+    power = (np.abs(found) ** 2).sum(axis=1)
+    assert (near[0] | near[1]) @ power > 0.95 * power.sum()
+    assert [np.abs(found[rows].sum(axis=0)).mean() for rows in near] == pytest.approx([1.0, 0.5], rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["cwt", "stft", "ssq", "wave"])
+def test_images_are_between_0_and_1_and_a_batch_of_three_is_three_of_one(kind):
+    waves = torch.tensor(pulses(), dtype=torch.float32)
+    whole = tfr.image(waves, RATE, (32, 48), kind)
+    assert whole.shape == (3, 1, 32, 48)
+    assert torch.equal(whole.amin(dim=(1, 2, 3)), torch.zeros(3))
+    torch.testing.assert_close(whole.amax(dim=(1, 2, 3)), torch.ones(3))
+    each = torch.cat([tfr.image(wave[None], RATE, (32, 48), kind) for wave in waves])
+    if kind == "ssq":  # a value at the border of two rows may fall into either
+        assert ((whole - each).abs() < 1e-4).float().mean() > 0.99
+    else:
+        torch.testing.assert_close(whole, each, rtol=1e-4, atol=1e-5)
+    # neither offset nor size of the waveform is in its image
+    torch.testing.assert_close(tfr.image(5 + 100 * waves, RATE, (32, 48), "cwt"), tfr.image(waves, RATE, (32, 48)),
+                               rtol=1e-3, atol=1e-3)
+
+
+def test_a_faster_pulse_is_higher_in_the_image():
+    times = np.arange(COUNT) / RATE
+    waves = torch.tensor(np.stack([np.sin(2 * np.pi * rate * times) for rate in (1.0, 1.1, 2.0)]), dtype=torch.float32)
+    rows = tfr.image(waves, RATE, (224, 224))[:, 0].mean(dim=-1).argmax(dim=1)
+    expected = np.log(np.array([1.0, 1.1, 2.0]) / tfr.LOW) / np.log(tfr.HIGH / tfr.LOW) * 223
+    assert np.abs(rows.numpy() - expected).max() <= 3
+
+
+def test_a_flat_wave_is_an_empty_image_not_nan():
+    for kind in ("cwt", "stft", "ssq", "wave"):
+        assert not tfr.image(torch.ones(2, COUNT), RATE, (8, 8), kind).any()
+
+
+def test_what_cannot_be_transformed_is_told():
+    waves = torch.zeros(1, COUNT)
+    for bad, told in ((torch.zeros(COUNT), "B, N"), (waves + torch.nan, "finite"), (waves.long(), "float")):
+        with pytest.raises(ValueError, match=told):
+            tfr.image(bad, RATE, (8, 8))
+    with pytest.raises(ValueError, match="more than 8 samples a second, got 5"):
+        tfr.image(waves, 5.0, (8, 8))
+    with pytest.raises(ValueError, match="expected cwt, stft, ssq, wave, got 'dwt'"):
+        tfr.image(waves, RATE, (8, 8), "dwt")
+    with pytest.raises(ValueError, match="log-spaced"):
+        tfr.ssq(waves, RATE, np.linspace(1, 2, 9))
