@@ -13,7 +13,8 @@ class Needs:
 
     `frames`: number of pictures of the face, `size` their side in px, `mean`, `std` (3,) of pixels in 0..1;
     `seconds`: length of the window; `signals`: names of the channels, at `rate` Hz; `aus`: rate in Hz of the series of
-    action units; `clips`: which video tower's features, one row a clip; `tfr`: (F, T) of the time-frequency image.
+    action units; `clips`: which video tower's features, one row a clip; `tfr`: (F, T) of the time-frequency image,
+    `tfr_kind` (`tfr.Kind`) of the pulse `tfr_of`: "camera", or the name of a wire.
     """
 
     frames: int | None = None
@@ -26,6 +27,8 @@ class Needs:
     aus: float | None = None
     clips: str | None = None
     tfr: tuple[int, int] | None = None
+    tfr_kind: str = "cwt"
+    tfr_of: str = "camera"
 
     def __post_init__(self) -> None:
         for name in ("frames", "size", "seconds", "rate", "aus"):

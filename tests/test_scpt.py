@@ -1,0 +1,332 @@
+"""SCPT: what it is at first, what its losses reach, and that the tower stays as it was."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mien.batch import Batch
+from mien.models import scpt
+from mien.models.scpt import ABLATIONS, SCPT, Options, gradient_norms, pooled
+from mien.models.scpt.dssa import Adapter, Reverse, adversarial, orthogonality, ramp
+from mien.models.scpt.prompts import Mcp
+from mien.towers import VIT_B16, Plan, Tower, pixels
+
+PLAN = Plan("vit", 32, 3, 4, 64, size=32, patch=8)
+SUBJECTS, CLASSES = 3, 2
+QUIET = {"dropout": 0.0, "drop_pulse": 0.0}
+FULL = Options(**QUIET, bottleneck=16, rank=8)
+
+
+def tower(plan: Plan = PLAN) -> Tower:
+    torch.manual_seed(0)
+    made = Tower(plan)
+    for value in made.parameters():
+        value.data.add_(0.1 * torch.randn(value.shape))
+    return made
+
+
+def build(options: Options = FULL, subjects: int = SUBJECTS) -> SCPT:
+    made = tower()
+    torch.manual_seed(1)
+    return SCPT(made, CLASSES, subjects, options)
+
+
+def stir(model: SCPT) -> SCPT:
+    """What learns, moved away from zeros."""
+    torch.manual_seed(5)
+    for value in model.parameters():
+        if value.requires_grad:
+            value.data.add_(0.1 * torch.randn(value.shape))
+    return model
+
+
+def batch(count: int = 6, frames: int = 4, quality: float | None = 1.0) -> Batch:
+    generator = torch.Generator().manual_seed(3)
+    return Batch(
+        frames=torch.randint(0, 256, (count, frames, 3, 32, 32), dtype=torch.uint8, generator=generator),
+        tfr=torch.rand(count, 1, 32, 32, generator=generator),
+        pulse_quality=None if quality is None else torch.full((count,), quality),
+        target=torch.arange(count) // 3 % CLASSES, subject=torch.arange(count) % SUBJECTS)
+
+
+def learning(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def part(name: str) -> str:
+    """To which part of the model a parameter belongs."""
+    if name.startswith("adapters"):
+        return "specific" if ".specific." in name else "shared"
+    return name.split(".")[0]
+
+
+def reached(model: SCPT, loss: Tensor) -> set[str]:
+    names = learning(model)
+    found = torch.autograd.grad(loss, list(names.values()), retain_graph=True, allow_unused=True)
+    return {part(name) for name, value in zip(names, found, strict=True) if value is not None and value.any()}
+
+
+# ---------------------------------------------------------------------------------------------- at first
+
+@pytest.mark.parametrize("prompts", ["mcp", "xattn"])
+@pytest.mark.parametrize("training", [False, True])
+def test_at_first_it_is_the_plain_tower_exactly(prompts, training):
+    model = build(replace(FULL, prompts=prompts)).train(training)
+    given = batch()
+    with torch.no_grad():
+        plain = model.tower(pixels(given.frames.flatten(0, 1), PLAN)).unflatten(0, (6, 4)).mean(dim=1)
+        answer = model.read(given)
+        assert torch.equal(answer.feature, plain)
+        assert torch.equal(answer.logits, model.head(plain))
+        assert not torch.equal(stir(model).read(given).feature, plain)
+
+
+def test_prepended_tokens_change_the_tower_from_the_start():
+    model = build(replace(FULL, prompts="vpt")).eval()
+    given = batch()
+    with torch.no_grad():
+        plain = model.tower(pixels(given.frames.flatten(0, 1), PLAN)).unflatten(0, (6, 4)).mean(dim=1)
+        assert not torch.allclose(model.read(given).feature, plain)
+        once = stir(model).read(given).feature
+        other = replace(given, tfr=given.tfr.flip(2))  # the same cells at other frequencies
+        assert not torch.allclose(model.read(other).feature, once, atol=1e-4)
+
+
+def test_the_prompter_and_the_adapters_have_the_published_sizes():
+    with torch.device("meta"):
+        def count(made: nn.Module) -> int:
+            return sum(value.numel() for value in made.parameters())
+
+        assert count(Mcp(VIT_B16, Options())) == 839_628  # ViPT's trainable count
+        assert count(Adapter(768, 64)) == 99_136  # AdaptFormer's
+        full = SCPT(Tower(VIT_B16), 2, 20)
+        sizes = {name: count(getattr(full, name)) for name in ("prompts", "adapters", "head", "decoder", "who_shared",
+                                                                "who_specific")}
+        assert sizes == {"prompts": 839_628, "adapters": 12 * (2 * 99_136 + 1), "head": 2 * 769, "decoder": 768 * 769,
+                         "who_shared": 64 * 65 + 40 * 65, "who_specific": 20 * 65}
+        assert sum(value.numel() for value in learning(full).values()) == sum(sizes.values()) + 224 * 224
+        assert sum(value.numel() for value in learning(full.strip()).values()) == (
+            839_628 + 12 * 99_137 + 2 * 769 + 224 * 224)
+        assert count(SCPT(Tower(VIT_B16), 2, 0)) == count(full)
+
+
+def test_the_fovea_is_the_equation_written_out():
+    from mien.models.scpt.prompts import Prompter
+
+    torch.manual_seed(2)
+    layer = Prompter(6, Options(hidden=2, begin="xavier"))
+    x, p = torch.randn(1, 5, 6), torch.randn(1, 5, 6)
+    m0, m1 = x @ layer.face.weight.T, p @ layer.pulse.weight.T
+    weight = torch.stack([torch.exp(10 * m0[..., c]) / torch.exp(10 * m0[..., c]).sum() for c in range(2)], dim=-1)
+    torch.testing.assert_close(layer(x, p), (m0 * weight + m1) @ layer.out.weight.T)
+
+
+# ---------------------------------------------------------------------------------------------- what holds
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_ablation_reads_three_as_three_of_one_and_learns(name):
+    options = replace(ABLATIONS[name], **QUIET, bottleneck=16, rank=8)
+    model = stir(build(options)).eval()
+    given = batch(3)
+    with torch.no_grad():
+        whole = model(given)
+        each = torch.cat([model(given[row : row + 1]) for row in range(3)])
+    assert whole.shape == (3, CLASSES)
+    torch.testing.assert_close(whole, each, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        other = model(replace(given, tfr=given.tfr.flip(2)))
+    assert torch.allclose(other, whole) == (name in ("face only", "full fine-tuning"))
+    assert (model.needs.tfr is None) == (name in ("face only", "full fine-tuning"))
+    torch.stack(list(model.train().loss(batch()).values())).sum().backward()
+    assert sum(float(value.grad.abs().sum()) for value in learning(model).values() if value.grad is not None) > 0
+
+
+@pytest.mark.parametrize("prompts", ["mcp", "xattn", "vpt"])
+def test_frozen_weights_stay_bit_for_bit_and_all_that_learns_moves(prompts):
+    model = build(replace(FULL, prompts=prompts)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    adam = torch.optim.AdamW(learning(model).values(), 1e-2)
+    for quality in (1.0, 0.0, 1.0):
+        adam.zero_grad()
+        torch.stack(list(model.loss(batch(quality=quality)).values())).sum().backward()
+        adam.step()
+    after = model.state_dict()
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if name.startswith("tower.")} <= same
+    assert same - {name for name in before if name.startswith("tower.")} == set()
+
+
+def test_full_fine_tuning_moves_the_tower():
+    model = build(replace(ABLATIONS["full fine-tuning"], **QUIET)).train()
+    model.loss(batch())["cross_entropy"].backward()
+    assert all(value.grad is not None for value in model.tower.parameters())
+
+
+def test_without_the_training_parts_the_answers_are_the_same():
+    model = stir(build()).eval()
+    given = batch()
+    with torch.no_grad():
+        before = model(given)
+        kept = {name for name in learning(model.strip()) if "specific" in name or "who" in name or "decoder" in name}
+        assert kept == set()
+        assert torch.equal(model(given), before)
+        small = build(subjects=0).eval()
+        small.load_state_dict(model.state_dict())
+        assert torch.equal(small(given), before)
+
+
+# ---------------------------------------------------------------------------------------------- losses
+
+def test_each_loss_reaches_what_it_should_and_only_that():
+    model = stir(build()).train()
+    losses = model.loss(batch())
+    stream = {"prompts", "shared"}
+    assert {name: reached(model, loss) for name, loss in losses.items()} == {
+        "cross_entropy": stream | {"head"},
+        "adversarial": stream | {"who_shared"},
+        "specific": {"specific", "who_specific"},  # what is learnt of a person does not reach the stream
+        "orthogonal": stream | {"specific"},
+        "reconstruct": stream | {"specific", "decoder"},
+    }
+    norms = gradient_norms(losses, model.parameters())
+    assert norms.keys() == losses.keys()
+    assert all(value > 0 for value in norms.values())
+
+
+def test_the_gradient_is_reversed_and_ramped():
+    value = torch.ones(2, requires_grad=True)
+    Reverse.apply(value, 0.3).sum().backward()
+    torch.testing.assert_close(value.grad, torch.full((2,), -0.3))
+    assert [round(ramp(at), 4) for at in (0.0, 0.1, 0.5, 1.0)] == [0.0, 0.4621, 0.9866, 0.9999]
+    model = stir(build()).train()
+    found = {}
+    for model.progress in (0.0, 1.0):
+        loss = model.loss(batch())["adversarial"]
+        found[model.progress] = reached(model, loss)
+    assert found[0.0] == {"who_shared"}
+    assert found[1.0] == {"who_shared", "prompts", "shared"}
+
+
+def test_orthogonality_tells_equal_from_independent_codes():
+    torch.manual_seed(0)
+    a, b = torch.randn(512, 64), torch.randn(512, 64)
+    equal, independent = orthogonality(a, a), orthogonality(a, b)
+    assert equal == pytest.approx(512 / 64, rel=0.1)
+    assert abs(independent) < equal / 50
+    # as a mean over the entries of codes as wide as the tower, from a batch of 16, it would say nothing
+    wide = [nn.functional.normalize(torch.randn(16, 768), dim=1) for _ in range(2)]
+    means = [float((wide[0].T @ other).square().mean()) for other in wide]
+    assert max(means) < 3e-5
+    assert max(means) / min(means) < 3
+    # a batch of 4 people x 4 windows whose codes say who it is
+    people = torch.randn(4, 64).repeat_interleave(4, 0)
+    told = [people + 0.1 * torch.randn(16, 64) for _ in range(2)]
+    assert orthogonality(*told) > 3
+    assert abs(orthogonality(told[0], torch.randn(16, 64))) < 0.3
+    assert orthogonality(a[:1], b[:1]) == 0
+    c = b.clone().requires_grad_()
+    for _ in range(50):
+        orthogonality(a, a + c).backward()
+        c.data -= 100 * c.grad
+        c.grad = None
+    assert orthogonality(a, a + c) < orthogonality(a, a + b) / 5
+
+
+def test_the_adversary_takes_account_of_the_label():
+    logits = torch.randn(6, SUBJECTS, generator=torch.Generator().manual_seed(1))
+    subject, target = torch.tensor([0, 0, 0, 1, 1, 2]), torch.tensor([0, 0, 1, 1, 1, 0])
+    each = nn.functional.cross_entropy(logits, subject, reduction="none")
+    cells = [each[:2].mean(), each[2], each[3:5].mean(), each[5]]
+    assert adversarial(logits, subject, target, "balance") == pytest.approx(float(torch.stack(cells).mean()), rel=1e-6)
+    assert adversarial(logits, subject, target, "none") == pytest.approx(float(each.mean()))
+    by_class = torch.randn(6, CLASSES, SUBJECTS)
+    chosen = torch.stack([by_class[row, label] for row, label in enumerate(target)])
+    assert adversarial(by_class, subject, target, "label") == nn.functional.cross_entropy(chosen, subject)
+
+
+# ---------------------------------------------------------------------------------------------- the pulse
+
+@pytest.mark.parametrize("prompts", ["mcp", "xattn", "vpt"])
+def test_a_bad_pulse_is_the_null_image_and_the_answer_says_so(prompts):
+    model = stir(build(replace(FULL, prompts=prompts))).eval()
+    given = batch()
+    with torch.no_grad():
+        bad = model.read(replace(given, pulse_quality=torch.zeros(6)))
+        none = model.read(replace(given, tfr=None, pulse_quality=None))
+        null = model.read(replace(given, tfr=model.null.expand(6, 1, -1, -1)))
+        mixed = model.read(replace(given, pulse_quality=torch.tensor([0.0, 1, 0, 1, 1, 1])))
+        good = model.read(given)
+    assert torch.equal(bad.logits, none.logits)
+    torch.testing.assert_close(bad.logits, null.logits)
+    assert bad.logits.isfinite().all()
+    assert not bad.pulse.any()
+    assert good.pulse.all()
+    assert mixed.pulse.tolist() == [False, True, False, True, True, True]
+    torch.testing.assert_close(mixed.logits[0], bad.logits[0])
+    torch.testing.assert_close(mixed.logits[1], good.logits[1])
+    assert not torch.allclose(good.logits, bad.logits, atol=1e-4)
+
+
+def test_training_hides_the_pulse_now_and_then():
+    model = build(replace(FULL, drop_pulse=0.5)).train()
+    torch.manual_seed(0)
+    kept = torch.cat([model.read(batch()).pulse for _ in range(40)])
+    assert 0.35 < kept.float().mean() < 0.65
+    assert model.eval().read(batch()).pulse.all()
+
+
+def test_windows_are_pooled_to_trials():
+    probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.4, 0.6]])
+    names, found = pooled(probs, ("b", "a", "b", "a"))
+    assert names == ("b", "a")
+    np.testing.assert_allclose(found, [[0.7, 0.3], [0.3, 0.7]])
+    with pytest.raises(ValueError, match="of each of 4 windows, got 1"):
+        pooled(probs, ("a",))
+
+
+# ---------------------------------------------------------------------------------------------- refusals
+
+def test_with_one_subject_the_adversary_is_off_and_says_so():
+    with pytest.warns(UserWarning, match="one subject only"):
+        model = build(subjects=1)
+    given = replace(batch(), subject=torch.zeros(6, dtype=torch.int64))
+    assert set(model.train().loss(given)) == {"cross_entropy"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build(subjects=0)
+        build(replace(FULL, decouple=False), subjects=1)
+
+
+def test_what_cannot_be_read_or_learnt_is_told():
+    model = build().train()
+    for change, told in (({"frames": None}, "without a face cannot be read"), ({"target": None}, "a target"),
+                         ({"subject": None}, "the subject")):
+        with pytest.raises(ValueError, match=told):
+            model.loss(replace(batch(), **change))
+    with pytest.raises(ValueError, match="one class alone cannot be learnt"):
+        SCPT(tower(), 1, 3, FULL)
+    with pytest.raises(ValueError, match="kind vit or clip-image, got videomae"):
+        SCPT(Tower(Plan("videomae", 32, 1, 2, 64, size=32, patch=16, pool="norm-mean")), 2)
+    for bad, told in (({"rank": 0}, "rank: expected 1 or more"), ({"dropout": 1.0}, "dropout"),
+                      ({"fusion": "late"}, "prompts none"), ({"adapter": "none", "read": "shared"}, "read: expected"),
+                      ({"adapter": "single", "stream": "both"}, "stream: expected")):
+        with pytest.raises(ValueError, match=told):
+            Options(**bad)
+    with pytest.raises(ValueError, match=r"Batch\.tfr"):
+        replace(batch(), tfr=torch.zeros(6, 3, 32, 32))
+
+
+def test_shared_codes_alone_may_be_read():
+    model = stir(build(replace(FULL, read="shared"))).train()
+    losses = model.loss(batch())
+    assert reached(model, losses["cross_entropy"]) >= {"head", "shared"}
+    shared, own = model.eval().codes(batch())
+    assert shared.shape == own.shape == (6, PLAN.layers, 16)
+    assert not model.adapters[0].training
+    assert scpt.Options(read="shared").read == "shared"
