@@ -680,3 +680,9 @@ def test_fake_writes_what_check_finds_usable(tmp_path, monkeypatch, planted):
     monkeypatch.delenv("FORCE_COLOR")
     again = mien("fake", "ferv39k", tmp_path / "f")
     assert (again.exit_code, len(again.stderr.splitlines())) == (1, 1), "what is there is never overwritten"
+
+
+def test_a_link_that_leads_round_in_a_circle_is_no_folder(tmp_path):
+    (tmp_path / "round").symlink_to(tmp_path / "about")
+    (tmp_path / "about").symlink_to(tmp_path / "round")
+    assert not DATASETS["dfew"].survey(tmp_path).usable

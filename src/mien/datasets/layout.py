@@ -70,10 +70,20 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
     """What is in a folder, by name, without what is hidden; nothing where it may not be read."""
     try:
         with os.scandir(folder) as found:
-            kept = [each for each in found if not each.name.startswith(".") and each.name not in JUNK]
+            kept = [each for each in found if not each.name.startswith(".") and each.name not in JUNK
+                    and not _leads_nowhere(each)]
     except OSError:
         return []
     return sorted(kept, key=lambda each: each.name)
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    """A link that goes round in a circle."""
+    try:
+        entry.is_dir()
+    except OSError:
+        return True
+    return False
 
 
 def wrong(found: Tree, expected: str, inside: tuple[str, ...]) -> str:
