@@ -11,7 +11,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from mien.checkpoint import exported
 from mien.checkpoint.card import CARD, WEIGHTS, Card, read
+from mien.checkpoint.exported import Exported
 from mien.checkpoint.parts import Precision, ids, place, tokens, tower, trainable
 from mien.checkpoint.trained import FEATURES, Trained
 from mien.models import zeroshot
@@ -26,14 +28,16 @@ CLIP_SECONDS = 2.0
 
 def load(source: str | Path, *, task: Task | None = None, labels: Task | None = None, clip: str = "",
          device: str = "cpu", precision: Precision = "auto", revision: str | None = None,
-         token: str | None = None) -> Trained:
-    """A checkpoint, in a folder or on the hub -> the model, ready to read.
+         token: str | None = None) -> Trained | Exported:
+    """A checkpoint or an exported model, in a folder or on the hub -> the model, ready to read.
 
     `task`: the label map that it must have; `labels`: other labels and texts, for which the text tower is loaded again;
     `clip`: where the towers are now, if not where the card says. Raises FileNotFoundError or ValueError: for what is no
     checkpoint or not whole, for another tower and for another label map.
     """
     folder = locate(source, revision, token)
+    if exported.here(folder):
+        return exported.load(folder, task=task, labels=labels, device=device, precision=precision)
     card = read(folder / CARD)
     found = card.task
     if task is not None and task.classes != found.classes:
@@ -84,9 +88,10 @@ def locate(source: str | Path, revision: str | None = None, token: str | None = 
     if path.is_file() or str(source).count("/") != 1:
         raise FileNotFoundError(f"{source}: expected the folder of a checkpoint or a hub id owner/name, got "
                                 f"{'a file' if path.is_file() else 'nothing there'}: check the spelling")
+    files = [name for names in exported.FILES.values() for name in names]
     try:
         return Path(huggingface_hub.snapshot_download(str(source), revision=revision, token=token,
-                                                      allow_patterns=[CARD, WEIGHTS]))
+                                                      allow_patterns=[CARD, WEIGHTS, *files]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         told = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise FileNotFoundError(f"{source}: expected a folder here or a repository on the hub, got: {told}. Check "

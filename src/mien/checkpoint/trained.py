@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import huggingface_hub
 import numpy as np
@@ -21,6 +22,9 @@ from mien.models.duse import DuSE
 from mien.recipes import Recipe
 from mien.tasks import Task
 from mien.types import Needs, Window
+
+if TYPE_CHECKING:
+    from mien.checkpoint.exported import Exported
 
 FEATURES = "text_features"
 """Beside the trained tensors: what the text tower makes of the class texts, so that inference needs no text tower."""
@@ -78,7 +82,7 @@ class Trained:
         return str(address)
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, **options) -> Trained:
+    def from_pretrained(cls, source: str | Path, **options) -> Trained | Exported:
         """The same as `mien.load`."""
         from mien.checkpoint.opening import load
 

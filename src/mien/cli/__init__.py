@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from mien.cli import analyze, data, doctor, train
+from mien.cli import analyze, data, doctor, export, train
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(analyze.analyze)
 app.command()(doctor.doctor)
 app.command()(train.train)
+app.command()(export.export)
 app.add_typer(data.app, name="data")
 
 

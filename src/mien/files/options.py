@@ -89,9 +89,9 @@ class Options:
         Files are named by their content. `OSError` where one cannot be read.
         """
         read = {"labels": sha256(self.labels)} if self.labels else {}
-        weights = os.path.join(self.model, "model.safetensors")
+        named = (os.path.join(self.model, name) for name in ("model.safetensors", "card.json"))  # or an exported model
         return read | {
-            "model": sha256(weights) if os.path.isfile(weights) else self.model,
+            "model": next((sha256(path) for path in named if os.path.isfile(path)), self.model),
             "step": self.step,
             "faces": self.faces,
             "neutral": sha256(self.picture) if self.picture else self.neutral,

@@ -1,0 +1,314 @@
+"""Exported models: they compute what torch computes, read like a checkpoint, and are whole or refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import mien
+from mien import export, synthetic
+from mien.checkpoint import build, clip, exported
+from mien.cli import app
+from mien.export import convert, write
+from mien.models.duse import Options
+from mien.recipes import RECIPES, change, tiny
+from mien.tasks import EXPRESSION
+from mien.types import Needs
+from test_checkpoint import LABELS, stirred, window
+
+RECIPE = change(tiny(RECIPES["duse/dfew"]), {"options.score_temperature": "0.2", "options.match_temperature": "0.2"})
+FORMATS = ("openvino", "onnx")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    return stirred(RECIPE).save_pretrained(tmp_path_factory.mktemp("saved") / "model")
+
+
+@pytest.fixture(scope="module")
+def made(saved, tmp_path_factory) -> dict[str, export.Report]:
+    """Each format in float32, and int8 of both on five clips of noise."""
+    place, clips = tmp_path_factory.mktemp("made"), export.noise(mien.load(saved).needs, 5)
+    plain = {to: export.export(saved, to, place / to) for to in FORMATS}
+    return plain | {f"{to}8": export.export(saved, to, place / f"{to}8", int8=True, clips=clips) for to in FORMATS}
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "talk.mp4"
+    person = synthetic.Actor(synthetic.identity(1), aus={"AU12": lambda time: 4.0 * (time > 1)})
+    synthetic.write(synthetic.Scene((person,), size=(320, 240), fps=10.0, seconds=3.5), path)
+    return path
+
+
+@pytest.fixture
+def copy(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made["openvino"].folder, tmp_path / "copy"))
+
+
+# ---------------------------------------------------------------------------------------------- the same answer
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_it_reads_as_the_checkpoint(made, saved, to):
+    windows = [window(seed, count) for seed, count in enumerate((20, 16, 5, 1))]
+    wanted, found = mien.load(saved, precision="32"), mien.load(made[to].folder, precision="32")
+    probs = wanted.read_all(windows)
+    assert np.ptp(probs, axis=0).max() > 0.02  # it does look at the pictures
+    assert 0.2 < probs.max() < 0.95
+    np.testing.assert_allclose(found.read_all(windows), probs, atol=1e-5)
+    np.testing.assert_allclose(found.read_all(windows), [found.read(one) for one in windows], atol=1e-9)
+    assert (found.task, found.needs, found.seconds) == (wanted.task, wanted.needs, wanted.seconds)
+    rough = mien.load(made[to].folder).read_all(windows)  # in the type that is fast here
+    np.testing.assert_allclose(rough, probs, atol=0.02)
+
+
+@pytest.mark.parametrize("options", [
+    Options(), Options(lsea=False), Options(htpc=False), Options(prompts=0), Options(residual=False, match="dot"),
+    Options(score="dot", after="keep", mlp="relu"),
+])  # fmt: skip
+def test_what_is_exported_is_the_model(options):
+    recipe = replace(RECIPE, options=options)
+    model = build(recipe, EXPRESSION, clip(recipe.tower))
+    frames = torch.randint(0, 256, (1, 16, 3, 32, 32), dtype=torch.uint8)
+    logits, features = convert.ImageSide(model)(frames)
+    assert torch.equal(logits, model.read(frames).logits)
+    assert torch.equal(features, model.frame_features(frames))
+
+
+def test_the_input_is_left_as_it_was(made):
+    """A request that shares memory with its caller writes into it when it is used again."""
+    frames = np.stack([one.frames for one in export.noise(mien.load(made["openvino"].folder).needs, 3)])
+    before = frames.copy()
+    for to in FORMATS:
+        found = mien.load(made[to].folder)
+        assert np.array_equal(found.probs(frames), found.probs(frames))
+    assert np.array_equal(frames, before)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_the_card_says_what_it_is(made, saved, to):
+    folder = made[to].folder
+    told = json.loads((folder / "card.json").read_text())
+    assert told["schema"] == "mien.export/1"
+    assert told["tiny"] is True
+    assert told["labels"] == list(EXPRESSION.classes)
+    assert told["shape"] == [1, 16, 3, 32, 32]
+    assert told["source"] == mien.work.sha256(saved / "model.safetensors")
+    assert told["checkpoint"] == json.loads((saved / "card.json").read_text())
+    assert told["parity"]["largest_change_float32"] == made[to].exact < 1e-5
+    assert sorted(file.name for file in folder.iterdir()) == sorted(["card.json", "parity.csv", *exported.FILES[to]])
+
+
+# ---------------------------------------------------------------------------------------------- int8
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_int8_tells_the_change_of_every_probability(made, saved, to):
+    report = made[f"{to}8"]
+    table = pd.read_csv(report.folder / "parity.csv")
+    assert len(table) == 5 * 7
+    clips = np.stack([one.frames for one in export.noise(mien.load(saved).needs, 5)])
+    probs = mien.load(report.folder).probs(clips)
+    np.testing.assert_allclose(table["exported"].to_numpy().reshape(5, 7), probs, atol=1e-6)
+    with torch.inference_mode():
+        wanted = mien.load(saved, precision="32").model.read(torch.from_numpy(clips)).logits.softmax(-1).numpy()
+    np.testing.assert_allclose(table["torch"].to_numpy().reshape(5, 7), wanted, atol=1e-5)
+    np.testing.assert_allclose(table["change"], table["exported"] - table["torch"], atol=1e-6)
+    assert 1e-6 < report.parity.largest < 0.05
+    assert report.parity.largest == pytest.approx(np.abs(probs - wanted).max(), abs=1e-5)
+    assert report.parity.seen.tolist() == [True, False, True, False, True]
+    assert report.card.precision == "int8"
+    assert report.exact is None
+
+
+def test_int8_leaves_the_head_as_it_is(made):
+    import onnx
+    import openvino
+
+    model = openvino.Core().read_model(made["openvino8"].folder / "model.xml")
+    behind = set(convert._behind_openvino(model.output("features").get_node().input_value(0)))
+    kinds = Counter((op.get_type_name(), op.get_friendly_name() in behind) for op in model.get_ops())
+    assert kinds["FakeQuantize", False] > 8
+    assert kinds["FakeQuantize", True] == 0
+    assert kinds["MatMul", True] >= 5
+    graph = onnx.load(made["onnx8"].folder / "model.onnx")
+    names = set(convert._behind_onnx(graph))
+    kinds = Counter((node.op_type, node.name in names) for node in graph.graph.node)
+    assert kinds["QuantizeLinear", False] > 8
+    assert kinds["QuantizeLinear", True] == 0
+
+
+# ---------------------------------------------------------------------------------------------- in use
+
+def test_the_command_exports_by_videos_and_analyze_takes_it(saved, film, tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr("openvino_telemetry.main.TelemetrySender.send", lambda *told: sent.append(told))
+    out = tmp_path / "out"
+    command = ["export", str(saved), "--to", "openvino", "--clips", str(film), "--out", str(out)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "largest difference of a probability from torch, both in float32" in result.output
+    assert "talk.mp4 0.0 to 3.0 s" in result.output
+    assert "tiny: it knows nothing" in result.output
+    assert sent == []
+    ours = mien.analyze(film, model=str(out), step=1.0)
+    theirs = mien.analyze(film, model=str(saved), step=1.0)
+    rows, others = ([row for row in found.emotions if not row.abstained] for found in (ours, theirs))
+    assert [row.label for row in rows] == [row.label for row in others]
+    assert len(rows) >= 3
+    np.testing.assert_allclose([row.probs for row in rows], [row.probs for row in others], atol=0.02)
+
+
+def test_clips_are_what_the_stream_shows(film):
+    needs = Needs(16, 32, (0.5,) * 3, (0.5,) * 3)
+    found = export.watch([film], EXPRESSION, needs, 1.0)
+    assert [one.name for one in found] == [f"talk.mp4 {k}.0 to {k + 1}.0 s" for k in range(3)] + [
+        "talk.mp4 2.4 to 3.4 s"]
+    assert {one.frames.shape for one in found} == {(16, 3, 32, 32)}
+    assert len(export.watch([film] * 25, EXPRESSION, needs, 0.5)) == 40
+
+
+def test_videos_without_a_face_are_refused(tmp_path):
+    synthetic.write(synthetic.Scene((), size=(160, 120), fps=10.0, seconds=1), tmp_path / "empty.mp4")
+    with pytest.raises(ValueError, match="expected a face in the 1 videos, got none"):
+        export.watch([tmp_path / "empty.mp4"], EXPRESSION, Needs(16, 32, (0.5,) * 3, (0.5,) * 3), 1.0)
+
+
+def test_an_analysis_is_done_again_after_another_export(made, tmp_path):
+    from mien.files import Options as Asked
+
+    one, other = (Asked(model=str(made[to].folder)).settings["model"] for to in FORMATS)
+    assert one != other
+    assert len(one) == 64
+
+
+# ---------------------------------------------------------------------------------------------- refusals
+
+def test_an_exported_model_has_its_labels(made, saved):
+    for to in FORMATS:
+        with pytest.raises(ValueError, match=r"--labels: .* got an exported model, which has none"):
+            mien.load(made[to].folder, labels=LABELS)
+    other = replace(EXPRESSION, classes=EXPRESSION.classes[::-1], texts=None)
+    assert mien.load(made["onnx"].folder, task=EXPRESSION).task == EXPRESSION
+    with pytest.raises(ValueError, match=r"expected the labels fear, disgust.*got a model for happy, sad"):
+        mien.load(made["onnx"].folder, task=other)
+
+
+@pytest.mark.parametrize("name", exported.FILES["openvino"])
+def test_a_truncated_model_is_refused(copy, name):
+    data = (copy / name).read_bytes()
+    for keep in (0, len(data) // 2, len(data) - 1):
+        (copy / name).write_bytes(data[:keep])
+        with pytest.raises(ValueError, match=r"expected the file that its card\.json names by sha256"):
+            mien.load(copy)
+    (copy / name).unlink()
+    with pytest.raises(FileNotFoundError, match="expected the model beside its card"):
+        mien.load(copy)
+
+
+@pytest.mark.parametrize(("spoil", "told"), [
+    (lambda card: "{", "expected JSON"),
+    (lambda card: json.dumps({**card, "schema": "mien.export/9"}), r"expected the schema mien\.export/1"),
+    (lambda card: json.dumps({**card, "format": "coreml"}), "of openvino or onnx"),
+    (lambda card: json.dumps({k: v for k, v in card.items() if k != "shape"}), "these are missing: shape"),
+    (lambda card: json.dumps({**card, "checkpoint": {}}), r"expected the schema mien\.checkpoint/1"),
+])  # fmt: skip
+def test_a_card_that_does_not_belong_is_refused(copy, spoil, told):
+    card = json.loads((copy / "card.json").read_text())
+    (copy / "card.json").write_text(spoil(card))
+    with pytest.raises(ValueError, match=told):
+        mien.load(copy)
+
+
+def test_a_folder_without_its_card_is_told(copy):
+    (copy / "card.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"expected an exported model with its card\.json"):
+        mien.load(copy)
+
+
+@pytest.mark.parametrize(("asked", "told"), [
+    ({"int8": True}, "--int8: expected --clips, videos like those"),
+    ({"to": "coreml"}, "--to: expected openvino or onnx, got 'coreml'"),
+])
+def test_what_cannot_be_exported_is_told_before_anything_is_written(saved, tmp_path, asked, told):
+    with pytest.raises(ValueError, match=told):
+        export.export(saved, **{"to": "onnx", "out": tmp_path / "out", **asked})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exported_model_is_not_exported_again(made, tmp_path):
+    with pytest.raises(ValueError, match="expected a checkpoint, got an exported model"):
+        export.export(made["onnx"].folder, "openvino", tmp_path / "out")
+
+
+def test_a_folder_that_holds_something_is_kept(saved, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    for out in (tmp_path, tmp_path / "mine.txt"):
+        with pytest.raises(ValueError, match="--out: expected a new folder"):
+            export.export(saved, "openvino", out)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(("to", "package"), [("openvino", "openvino"), ("onnx", "onnxruntime"), ("onnx", "nncf")])
+def test_a_missing_extra_is_named(saved, made, tmp_path, monkeypatch, to, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    told = rf'{package} is missing: install them with pip install "mien\[export\]"'
+    with pytest.raises(ValueError, match=told):
+        export.export(saved, to, tmp_path / "out", int8=True, clips=export.noise(mien.load(saved).needs))
+    if package != "nncf":
+        with pytest.raises(ValueError, match=told):
+            mien.load(made[to].folder)
+
+
+def test_the_other_options_of_opening_are_checked(made):
+    with pytest.raises(ValueError, match="--device: expected auto or cpu"):
+        mien.load(made["onnx"].folder, device="cuda")
+    with pytest.raises(ValueError, match="expected auto or 32 for onnx, got 'bf16'"):
+        mien.load(made["onnx"].folder, precision="bf16")
+
+
+def test_a_wrong_conversion_is_not_written(saved, tmp_path, monkeypatch):
+    right = convert.write
+
+    def wrong(model, *told):
+        model.lsea.linear.weight.data.neg_()
+        right(model, *told)
+
+    monkeypatch.setattr(convert, "write", wrong)
+    with pytest.raises(ValueError, match="the conversion is wrong"):
+        export.export(saved, "openvino", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(saved, tmp_path, monkeypatch):
+    def full(program, clips, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("No space left on device")
+
+    monkeypatch.setattr(convert, "_openvino", full)
+    with pytest.raises(ValueError, match=r"model\.xml: expected to write it, got No space left"):
+        write.export(saved, "openvino", tmp_path / "deep" / "out")
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_the_statistics_of_use_are_off_and_nothing_else_changes(monkeypatch):
+    monkeypatch.setenv("CI", "mine")
+    monkeypatch.delenv("NNCF_CI", raising=False)
+    before = logging.root.manager.disable
+    with convert.alone():
+        assert os.environ["CI"] == "true"
+        assert os.environ["NNCF_CI"] == "1"
+    assert os.environ["CI"] == "mine"
+    assert "NNCF_CI" not in os.environ
+    assert logging.root.manager.disable == before
