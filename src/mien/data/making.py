@@ -7,6 +7,7 @@ up to date. Nothing in it depends on when, where or how often it was made.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -24,7 +25,7 @@ import numpy as np
 
 from mien import face
 from mien.data.cache import FACES, QUALITY, ROWS, SCHEMA, SIGNALS
-from mien.data.people import EVERY, QUALITIES, ROOM, People
+from mien.data.people import EVERY, PATIENCE, QUALITIES, ROOM, People
 from mien.data.sources import Frames, key, prints
 from mien.face.crop import MARGIN
 from mien.types import Signal, Trial
@@ -56,10 +57,15 @@ class Preparation:
     @property
     def settings(self) -> dict[str, object]:
         """What makes another cache; what was made with other settings is made again."""
-        from importlib.metadata import version as of
+        return {**asdict(self), "margin": MARGIN, "every": EVERY, "patience": PATIENCE, "qualities": list(QUALITIES),
+                "room": ROOM, **_versions()}
 
-        return {**asdict(self), "margin": MARGIN, "every": EVERY, "qualities": list(QUALITIES), "room": ROOM,
-                "schema": SCHEMA, "mien": version(), "mediapipe": of("mediapipe"), "opencv": cv2.__version__}
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    """What else may change a face, a landmark or a JPEG."""
+    return {"schema": SCHEMA, "mien": version(), "mediapipe": importlib.metadata.version("mediapipe"),
+            "opencv": cv2.__version__}
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +162,8 @@ def _see(job: Job, spool: Path, faces: Path, tick: Tick | None) -> tuple[np.ndar
     """Look at every frame once -> table of rows, coverage 0..1, what is odd in words."""
     how, frames = job.how, Frames(job.trial)
     # one look is enough to be somebody: the main person is chosen at the end, and clips are short
-    tracker = face.Tracker(_finder(), faces=1 if frames.crops else how.faces, every=EVERY, probation=1)
+    most = 1 if frames.crops else how.faces
+    tracker = face.Tracker(_finder(), faces=most, every=EVERY, probation=1, patience=PATIENCE)
     with open(spool, "wb") as out:
         people = People(tracker, out, how.size, how.rate, frames.crops)
         for frame in frames:

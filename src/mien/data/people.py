@@ -22,9 +22,10 @@ decodes as fast as less."""
 ROOM = 20_000
 """Bytes a picture of 224 px may take; in proportion to its area."""
 
-EVERY = 15
-"""Frames between two looks for faces. Our choice: half a second; the mesh follows who is known in every frame, and who
-was missed is looked for at once."""
+EVERY, PATIENCE = 30, 1.0
+"""Frames between two looks for faces, and s that a face may be missed. Our choice: about a second; the mesh follows who
+is known in every frame, and who was missed is looked for at once. Whom four times that long no look has found is lost,
+which at 7.5 Hz is as long as 30 frames."""
 
 READ = 64
 """Frames whose landmarks wait to be read as action units, 11 kB each."""

@@ -43,10 +43,10 @@ class Frames:
 
     def _film(self, path: Path) -> Iterator[Frame]:
         start, end = self.trial.span
-        with video.read(path, start=start, end=None if math.isinf(end) else end) as film:
+        with video.read(path, start=start, end=None if math.isinf(end) else end, alone=True) as film:
             self.seconds = film.duration_hint if math.isinf(end) else end - start
             for frame in film:
-                yield Frame(frame.time - start, frame.rgb)
+                yield Frame(frame.time - start, frame.rgb) if start else frame
             self.lost = film.source.lost
 
     def _pictures(self, folder: Path) -> Iterator[Frame]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -13,6 +15,7 @@ _FOREHEAD = (109, 10, 338, 299, 336, 9, 107, 69)
 _LEFT_CHEEK = (346, 347, 329, 266, 425, 411, 352)
 _RIGHT_CHEEK = (117, 118, 100, 36, 205, 187, 123)
 _POLYGONS = dict(zip(REGIONS, (_FOREHEAD, _LEFT_CHEEK, _RIGHT_CHEEK), strict=False))
+_CORNERS = [list(corners) for corners in _POLYGONS.values()]
 
 _SUBPIXEL = 4  # bits of the corner's position that OpenCV keeps: the region glides with the face, it does not jump
 
@@ -22,17 +25,17 @@ def colours(rgb: np.ndarray, landmarks: np.ndarray, background: np.ndarray) -> n
 
     A region of which less than half lies in the picture is NaN.
     """
-    rows = [_mean(rgb, landmarks[list(corners), :2]) for corners in _POLYGONS.values()]
+    rows = [_mean(rgb, landmarks[corners, :2]) for corners in _CORNERS]
     return np.stack([*rows, background])
 
 
 def _mean(rgb: np.ndarray, corners: np.ndarray) -> np.ndarray:
     height, width = rgb.shape[:2]
-    low = np.floor(corners.min(0)).astype(int)
-    high = np.ceil(corners.max(0)).astype(int) + 1
+    across, down = corners.T.tolist()  # a handful of numbers: Python's own arithmetic is faster than arrays
+    low, high = (math.floor(min(across)), math.floor(min(down))), (math.ceil(max(across)) + 1, math.ceil(max(down)) + 1)
     left, top = max(low[0], 0), max(low[1], 0)
     right, bottom = min(high[0], width), min(high[1], height)
-    whole = float(np.prod(np.maximum(high - low, 1)))
+    whole = max(high[0] - low[0], 1) * max(high[1] - low[1], 1)
     inside = max(right - left, 0) * max(bottom - top, 0)
     if inside < 0.5 * whole or inside < 4:
         return np.full(3, np.nan)
@@ -61,7 +64,7 @@ def background(rgb: np.ndarray, boxes: list[np.ndarray], stride: int = 8) -> np.
         free[int(max(y0 - margin_y, 0)) // stride :, left:right] = False
         # Shoulders: three face widths, from the chin down.
         left, right = int(max(x0 - 3 * margin_x, 0)) // stride, int(min(x1 + 3 * margin_x, width)) // stride + 1
-        free[int(np.clip(y1, 0, height)) // stride :, left:right] = False
-    if free.sum() < 16:
+        free[int(min(max(y1, 0), height)) // stride :, left:right] = False
+    if np.count_nonzero(free) < 16:
         return np.full(3, np.nan)
-    return pixels[free].mean(axis=0, dtype=np.float64)
+    return np.array(cv2.mean(np.ascontiguousarray(pixels), free.view(np.uint8))[:3])

@@ -31,22 +31,22 @@ class _Track:
     hits: int = 1  # times the detector found it, and missed it
     misses: int = 0
 
-    @property
-    def box(self) -> np.ndarray:
-        return _box(self.landmarks)
+    def __post_init__(self) -> None:
+        self.box = _box(self.landmarks)
 
     def box_at(self, time: float) -> np.ndarray:
         """Where it should be by now, moving on for at most half a second."""
-        return self.box + np.tile(self.velocity * min(time - self.seen, 0.5), 2)
+        ahead = self.velocity * min(time - self.seen, 0.5)
+        return self.box + np.concatenate([ahead, ahead])
 
-    def see(self, time: float, landmarks: np.ndarray) -> None:
+    def see(self, time: float, landmarks: np.ndarray, box: np.ndarray) -> None:
         passed = time - self.seen
         if passed > 0 and self.state == "tracked":
             moved = (landmarks[:, :2].mean(0) - self.landmarks[:, :2].mean(0)) / passed
             self.velocity = 0.5 * self.velocity + 0.5 * moved
         else:
             self.velocity = np.zeros(2)
-        self.landmarks, self.seen, self.state = landmarks, time, "tracked"
+        self.landmarks, self.box, self.seen, self.state = landmarks, box, time, "tracked"
 
     def confirm(self, time: float, score: float) -> None:
         """The detector found it too; a good moment to note how the face is built."""
@@ -114,6 +114,7 @@ class Tracker:
             ratio = size / self._size
             for track in self._tracks:
                 track.landmarks = track.landmarks * np.append(ratio, ratio[0])
+                track.box = _box(track.landmarks)
                 track.velocity = track.velocity * ratio
         self._size = size
 
@@ -130,8 +131,9 @@ class Tracker:
     def _follow(self, track: _Track, frame: Frame) -> None:
         ahead = np.append(track.velocity * min(frame.time - track.seen, 0.1), 0.0)
         found = self.finder.mesh(frame.rgb, Region.of_landmarks(track.landmarks + ahead))
-        if found is not None and _plausible(track.landmarks, found):
-            track.see(frame.time, found)
+        box = None if found is None else _box(found)
+        if found is not None and box is not None and _plausible(track.box, box):
+            track.see(frame.time, found, box)
         else:
             track.state = "predicted"
 
@@ -148,7 +150,7 @@ class Tracker:
             if track.state == "predicted":
                 again = self._look(frame, found)
                 if again is not None:
-                    track.see(frame.time, again)
+                    track.see(frame.time, again, _box(again))
             track.confirm(frame.time, found.score)
         for column in set(range(len(detections))) - set(pairs.values()):
             found = detections[column]
@@ -210,7 +212,7 @@ def _match(cost: list[list[float]], columns: int, limit: float) -> dict[int, int
 
 
 def _box(landmarks: np.ndarray) -> np.ndarray:
-    return np.concatenate([landmarks[:, :2].min(0), landmarks[:, :2].max(0)])
+    return np.concatenate([landmarks.min(0)[:2], landmarks.max(0)[:2]])
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
@@ -221,9 +223,8 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
     return shared / whole if whole > 0 else 0.0
 
 
-def _plausible(before: np.ndarray, now: np.ndarray) -> bool:
-    """From one frame to the next a face neither doubles in size nor leaps by its own width."""
-    old, new = _box(before), _box(now)
+def _plausible(old: np.ndarray, new: np.ndarray) -> bool:
+    """From one frame to the next a face's box (4,) neither doubles in size nor leaps by its own width."""
     widths = old[2] - old[0], new[2] - new[0]
     leap = np.hypot(*((old[:2] + old[2:]) / 2 - (new[:2] + new[2:]) / 2))
     return 0.6 < widths[1] / max(widths[0], 1e-9) < 1.7 and leap < 0.7 * max(widths)

@@ -29,20 +29,23 @@ WAITING_FRAMES = 16
 slow step of the consumer."""
 
 
-def read(path: str | Path, *, start: float = 0.0, end: float | None = None) -> Video:
+def read(path: str | Path, *, start: float = 0.0, end: float | None = None, alone: bool = False) -> Video:
     """Opens a video file (or a still, or GIF) and decodes its first frame at once.
 
     path: a file. start, end: s from the first frame; frames with start <= time < end are handed on, with their time in
-    the whole recording. Raises VideoError, one line of what was expected, what came and what to do, for a file that is
-    missing, empty, a folder, not to be read, no video, without pictures, or in which nothing decodes.
+    the whole recording. alone: decode in the calling thread and no other; less work in all, for a process among many.
+    Raises VideoError, one line of what was expected, what came and what to do, for a file that is missing, empty, a
+    folder, not to be read, no video, without pictures, or in which nothing decodes.
     """
     stop = math.inf if end is None else float(end)
     if not (math.isfinite(start) and 0 <= start < stop):
         raise VideoError(f"expected 0 <= start < end in s, got start {start} and end {end}: change them")
     path = Path(path)
     container, stream = open_file(path)
+    if alone:
+        stream.codec_context.thread_count = 1
     try:
-        return Video(path.name, Decoding(str(path), container, stream, path=path, span=(float(start), stop)))
+        return Video(path.name, Decoding(str(path), container, stream, path=path, span=(float(start), stop)), alone)
     except BaseException:
         container.close()
         raise
@@ -84,7 +87,7 @@ class Video:
     iteration and ends with it, also when the loop breaks or raises.
     """
 
-    def __init__(self, name: str, decoding: Decoding) -> None:
+    def __init__(self, name: str, decoding: Decoding, alone: bool = False) -> None:
         self.name = name
         self.width, self.height = decoding.size
         self._decoding = decoding
@@ -92,7 +95,7 @@ class Video:
         self._sha256 = ""
         self._iterated = False
         live = decoding.path is None
-        depth = min(WAITING_FRAMES, max(2, WAITING_BYTES // (3 * self.width * self.height)))
+        depth = 0 if alone else min(WAITING_FRAMES, max(2, WAITING_BYTES // (3 * self.width * self.height)))
         self._ahead = Ahead(decoding.frames(), depth, f"mien-video {name}", self._tally.skip if live else None)
         self._end = weakref.finalize(self, _end, self._ahead, decoding)
         self.duration_hint, self.frames_hint = _hints(decoding)

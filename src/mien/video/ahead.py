@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
@@ -14,7 +14,7 @@ _END = object()
 
 
 class Ahead(Generic[Item]):
-    """Runs `items` in a thread; iterate it once, `close` ends the thread whatever it is doing.
+    """Runs `items` in a thread; iterate it once, `close` ends the thread whatever it is doing. `depth` 0: no thread.
 
     A full queue makes the thread wait. With `overrun` (live sources) the oldest item is thrown away instead, and
     `overrun` is called once for each. An exception in `items` is raised in the consumer, after the items before it.
@@ -22,11 +22,14 @@ class Ahead(Generic[Item]):
 
     def __init__(self, items: Iterable[Item], depth: int, name: str, overrun: Callable[[], None] | None = None) -> None:
         self._items, self._overrun = items, overrun
-        self._queue: Queue = Queue(depth)
+        self._depth, self._queue = depth, Queue[Any](depth)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def __iter__(self) -> Iterator[Item]:
+        if not self._depth:
+            yield from self._items
+            return
         self._thread.start()
         while True:
             item = self._queue.get()
