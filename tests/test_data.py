@@ -292,3 +292,28 @@ def test_a_trial_without_face_and_signal_is_a_failure_with_its_reason(tmp_path, 
     assert not built.complete
     assert built.failed[0][0] == "room"
     assert "expected a face or a signal, got no face in 5 frames" in built.failed[0][1]
+
+
+@pytest.mark.parametrize("start", [0.0, 0.2])
+def test_an_event_is_at_one_time_in_film_and_signal(tmp_path, start):
+    """The lamp goes up at 0.52 s of the film, and the wire says so; whatever the trial's start, both agree."""
+    event = 0.52
+    lamp = lambda time: 0.6 if time < event - 1e-6 else 1.0  # noqa: E731
+    scene = synthetic.Scene((synthetic.Actor(synthetic.identity(3), scale=0.6),), size=(320, 240), fps=FPS, seconds=1.0,
+                            light=lamp)
+    synthetic.write(scene, tmp_path / "film.mp4", crf=12)
+    times = np.arange(-1, 1.5, 0.01)
+    rows = [f"{time:.2f},{float(time >= event):.0f},{time:.3f}" for time in times]
+    (tmp_path / "film.csv").write_text("\n".join(["time,eda,ecg", *rows]) + "\n")
+    (tmp_path / "manifest.csv").write_text(f"video,subject,valence,signals,start\nfilm.mp4,a,7,film.csv,{start}\n")
+    found = datasets.DATASETS["folder"].survey(tmp_path)
+    assert build.build(found, tmp_path / "cache").complete
+    cache = Cache(tmp_path / "cache")
+    (trial,) = cache.trials
+    window, wires = cache.window(trial.id), cache.signals(trial.id)
+    bright = window.times[np.argmax(np.diff(window.skin[:, 0, 1])) + 1]
+    spoken = wires.times[np.argmax(wires.values[wires.names.index("eda")] > 0.5)]
+    assert bright == pytest.approx(event - start, abs=1e-3)
+    assert spoken == pytest.approx(event - start, abs=0.011)
+    assert wires.start == pytest.approx(-1 - start, abs=0.011)
+    assert cache.signals(trial.id, 0.0, 0.3).values.shape[1] == pytest.approx(0.3 * wires.rate, abs=1)
