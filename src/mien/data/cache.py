@@ -116,7 +116,7 @@ class Cache:
         end = self._entry(id).end if np.isinf(end) else end
         first, last = np.searchsorted(table["time"], [start, end])
         rows = table[first:last]
-        seen = {name: rows[name] for name in ("skin", "position", "aus", "pose", "gaze")}
+        seen: dict[str, Any] = {name: rows[name] for name in ("skin", "position", "aus", "pose", "gaze")}
         window = Window(start=start, end=end, times=rows["time"], **seen)
         if pictures is None:
             return window

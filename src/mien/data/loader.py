@@ -83,16 +83,54 @@ class Steps(Sampler[list[tuple[int, int]]]):
         """Batches an epoch."""
         return max(self.count // self.size, 1)
 
+    def order(self, epoch: int) -> np.ndarray:
+        """(count,) or fewer: the rows of an epoch, batch after batch."""
+        return np.random.default_rng([self.seed, epoch]).permutation(self.count)
+
     def __len__(self) -> int:
         return self.per_epoch * self.epochs - self.start
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for epoch in range(self.start // self.per_epoch, self.epochs):
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+            order = self.order(epoch)
             first = self.start % self.per_epoch if epoch == self.start // self.per_epoch else 0
             for step in range(first, self.per_epoch):
                 rows = order[step * self.size : (step + 1) * self.size][self.rank :: self.ranks]
                 yield [(epoch, int(row)) for row in rows]
+
+
+@dataclass(frozen=True)
+class Mixed(Steps):
+    """Batches of `people` subjects with as many rows each: losses that tell people apart need several in a batch.
+
+    `subject` (count,): whose each row is. In every batch are those subjects of whom most is still to come, at random
+    among equals; who has nothing left begins anew. With fewer subjects than `people` all are in every batch.
+    """
+
+    subject: tuple[int, ...] = ()
+    people: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.subject) != self.count or self.people < 1:
+            raise ValueError(f"Mixed: expected the subject of each of {self.count} rows and one or more people a "
+                             f"batch, got {len(self.subject)} and {self.people}")
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The rows of an epoch; rows of people with few may come twice, some of people with many not at all."""
+        rng = np.random.default_rng([self.seed, epoch])
+        rows = {who: np.flatnonzero(np.array(self.subject) == who) for who in sorted(set(self.subject))}
+        left = {who: list(rng.permutation(own)) for who, own in rows.items()}
+        size = min(self.size, self.count)
+        found: list[int] = []
+        for _ in range(self.per_epoch):
+            ranked = sorted(rows, key=lambda who: (-len(left[who]), rng.random()))[: self.people]
+            for place in range(size):
+                own = left[ranked[place % len(ranked)]]
+                if not own:
+                    own.extend(rng.permutation(rows[ranked[place % len(ranked)]]))
+                found.append(int(own.pop()))
+        return np.array(found)
 
 
 def training(clips: Clips, steps: Steps, workers: int = 0, pin: bool = False) -> DataLoader[Batch]:

@@ -68,7 +68,8 @@ class Window:
     all in px; `aus` (T, A) intensities 0..5 in the order of `facs.ACTION_UNITS`; `pose` (T, 3) pitch (up), yaw (to the
     person's left), roll (to the person's left shoulder) in degrees; `gaze` (T, 2) yaw, pitch of the eyes in the head in
     degrees, same signs; `faces` uint8 (P, S, S, 3) only for models that need pictures, of the moments `pictured` (P,)
-    s, or one a row where that is None: frames without a face have none, and of many frames only some may be kept.
+    s, or one a row where that is None: frames without a face have none, and of many frames only some may be kept;
+    `signals`: what wires said in that time, where a dataset has it.
     """
 
     start: float
@@ -81,6 +82,7 @@ class Window:
     gaze: np.ndarray
     faces: np.ndarray | None = None
     pictured: np.ndarray | None = None
+    signals: Signal | None = None
 
     def __post_init__(self) -> None:
         expect(self.end >= self.start, self, "end", f"a time from {self.start} on", self.end)

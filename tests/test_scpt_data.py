@@ -1,0 +1,184 @@
+"""What SCPT is fed: windows of trials, batches of several people, the pulse as an image from skin or from a wire."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import skin_traces
+from mien import tfr
+from mien.data import cache as caches
+from mien.data import pulses
+from mien.data.cache import Cache
+from mien.data.loader import Clips, Mixed, scoring
+from mien.data.pieces import Pieces, whose
+from mien.data.prepare import prepare
+from mien.labels import RULES
+from mien.types import Needs, Signal, Trial, Window
+
+NEEDS = Needs(seconds=10.0, tfr=(64, 32))
+ROWS = tfr.grid(64)
+
+
+def ridge(image: torch.Tensor) -> float:
+    """(F, T) -> bpm of the brightest row."""
+    return 60 * float(ROWS[int(image.mean(dim=-1).argmax())])
+
+
+def wired(bpm: float, seconds: float = 10.0, rate: float = 128.0) -> Window:
+    """Skin without a pulse, and a wire with one; a flat wire, one with holes, one that is mostly missing."""
+    times = np.arange(int(seconds * rate)) / rate
+    wave = np.sin(2 * np.pi * bpm / 60 * times) + 5
+    holes = np.where((times > 3) & (times < 3.5), np.nan, wave)
+    missing = np.where(times > 2, np.nan, wave)
+    values = np.stack([wave, np.zeros_like(wave), holes, missing]).astype(np.float32)
+    names = ("ppg", "flat", "holes", "missing")
+    return replace(skin_traces.window(seconds, amplitude=0.0), signals=Signal(values, rate, names, ("",) * 4))
+
+
+@pytest.mark.parametrize("bpm", [55, 72, 110])
+def test_the_pulse_of_the_skin_stands_in_its_image(bpm):
+    found = prepare([skin_traces.window(10.2, bpm=bpm, seed=2)], NEEDS)
+    assert found.tfr.shape == (1, 1, 64, 32)
+    assert float(found.pulse_quality) > 0.3
+    assert abs(ridge(found.tfr[0, 0]) - bpm) < 5
+
+
+@pytest.mark.parametrize("name", ["ppg", "holes"])
+def test_a_wire_takes_the_same_door(name):
+    found = prepare([wired(84)], replace(NEEDS, tfr_of=name))
+    assert float(found.pulse_quality) == 1.0
+    assert abs(ridge(found.tfr[0, 0]) - 84) < 4
+
+
+def test_where_there_is_no_pulse_image_and_quality_are_zero():
+    still, short = skin_traces.window(10.2, amplitude=0.0, seed=4), skin_traces.window(4.0)
+    hidden = skin_traces.hide(skin_traces.window(10.2), 0.0, 11.0)
+    found = prepare([still, short, hidden], NEEDS)
+    assert found.pulse_quality.tolist() == [0.0, 0.0, 0.0]
+    assert not found.tfr.any()
+    for name in ("flat", "missing", "ecg"):
+        assert prepare([wired(84)], replace(NEEDS, tfr_of=name)).pulse_quality.tolist() == [0.0]
+    assert prepare([short], replace(NEEDS, tfr_of="ppg")).pulse_quality.tolist() == [0.0]
+
+
+def test_three_windows_are_three_of_one_and_the_kind_is_obeyed():
+    seen = [skin_traces.window(10.2, bpm=bpm, seed=2) for bpm in (55, 72, 110)]
+    whole = prepare(seen, NEEDS)
+    each = [prepare([one], NEEDS) for one in seen]
+    torch.testing.assert_close(whole.tfr, torch.cat([one.tfr for one in each]), atol=1e-5, rtol=1e-4)
+    assert torch.equal(whole.pulse_quality, torch.cat([one.pulse_quality for one in each]))
+    kinds = [prepare(seen[:1], replace(NEEDS, tfr_kind=kind)).tfr for kind in ("cwt", "stft", "ssq", "wave")]
+    assert all(not torch.allclose(a, b) for i, a in enumerate(kinds) for b in kinds[:i])
+    wave, quality = pulses.wave(seen[0])
+    assert (wave.shape, wave.dtype, quality > 0) == ((300,), np.float32, True)
+
+
+# ---------------------------------------------------------------------------------------------- several people
+
+def test_every_batch_has_several_people_with_as_many_rows_each():
+    subject = tuple(who for who in range(8) for _ in range(8))
+    steps = Mixed(64, 16, 3, seed=1, subject=subject, people=4)
+    batches = list(steps)
+    assert len(batches) == len(steps) == 3 * 4
+    for rows in batches:
+        assert sorted(Counter(subject[row] for _, row in rows).values()) == [4, 4, 4, 4]
+    for epoch in range(3):
+        rows = [row for found in batches for when, row in found if when == epoch]
+        assert len(set(rows)) == len(rows) == 64
+    assert batches == list(steps)
+    assert batches[5:] == list(replace(steps, start=5))
+    assert batches != list(replace(steps, seed=2))
+    halves = [list(replace(steps, rank=rank, ranks=2)) for rank in (0, 1)]
+    assert [sorted(a + b) for a, b in zip(*halves, strict=True)] == [sorted(rows) for rows in batches]
+
+
+def test_people_with_few_rows_come_again_and_few_people_are_all_there():
+    subject = (0,) * 30 + (1,) * 2 + (2,) * 4
+    for rows in Mixed(36, 12, 2, seed=0, subject=subject, people=3):
+        assert Counter(subject[row] for _, row in rows) == {0: 4, 1: 4, 2: 4}
+    for rows in Mixed(36, 12, 2, seed=0, subject=subject, people=9):
+        assert len({subject[row] for _, row in rows}) == 3
+    assert [len(rows) for rows in Mixed(3, 8, 1, seed=0, subject=(0, 0, 1))] == [3]
+    with pytest.raises(ValueError, match="the subject of each of 5 rows"):
+        Mixed(5, 2, 1, seed=0, subject=(1, 2))
+
+
+# ---------------------------------------------------------------------------------------------- windows of trials
+
+def write(root: Path, trials: list[Trial], seconds: dict[str, float], hidden: tuple[float, float] = (0, 0)) -> Cache:
+    """A cache by hand: skin with a pulse at 10 Hz of pictures whose red counts seconds, and a ppg at 64 Hz."""
+    entries = []
+    for number, trial in enumerate(trials):
+        folder = root / str(number)
+        folder.mkdir(parents=True)
+        seen = skin_traces.window(seconds[trial.id], bpm=60 + 10 * number, seed=number)
+        rows = np.zeros(len(seen.times), caches.ROW)
+        rows["time"] = seen.times
+        for part in ("skin", "position", "aus", "pose", "gaze"):
+            rows[part] = getattr(seen, part)
+        with open(folder / caches.FACES, "wb") as faces:
+            for row in rows[::3]:
+                if hidden[0] <= row["time"] < hidden[1]:
+                    continue
+                picture = np.full((32, 32, 3), int(row["time"]), np.uint8)
+                data = cv2.imencode(".jpg", picture)[1].tobytes()
+                row["offset"], row["length"] = faces.tell(), len(data)
+                faces.write(data)
+        np.save(folder / caches.ROWS, rows)
+        times = np.arange(int(seconds[trial.id] * 64)) / 64
+        np.save(folder / caches.SIGNALS, np.sin(2 * np.pi * 1.5 * times)[None].astype(np.float32))
+        wires = {"rate": 64.0, "start": 0.0, "names": ["ppg"], "units": [""], "quality": False}
+        entries.append({"trial": caches.trial_fields(trial, root), "folder": str(number), "frames": len(rows),
+                        "pictures": int((rows["length"] > 0).sum()), "end": float(rows["time"][-1]) + 1e-9,
+                        "coverage": 1.0, "signals": wires, "note": ""})
+    index = {"schema": caches.SCHEMA, "dataset": "deap", "settings": {"size": 32}, "trials": entries}
+    (root / caches.INDEX).write_text(json.dumps(index))
+    return Cache(root)
+
+
+@pytest.fixture(scope="module")
+def trials() -> list[Trial]:
+    return [Trial(f"s{who}/{number}", "deap", subject=f"s{who}", labels={"arousal": 3.0 + 4 * number})
+            for who in range(2) for number in range(2)]
+
+
+def test_trials_are_cut_into_windows_with_their_pictures_pulse_and_target(tmp_path, trials):
+    lengths = dict(zip((trial.id for trial in trials), (35.0, 20.0, 6.0, 10.0), strict=True))
+    cache = write(tmp_path / "cache", trials, lengths)
+    pieces = Pieces(cache, 10.0)
+    found = pieces.cut(RULES["scpt/arousal"](trials))
+    wanted = "s0/0@0 s0/0@1 s0/0@2 s0/1@0 s0/1@1 s1/0@0 s1/1@0"
+    assert [trial.id for trial in found.trials] == wanted.split()
+    assert found.target.tolist() == [0, 0, 0, 1, 1, 0, 1]
+    assert [whose(trial.id) for trial in found.trials][:4] == ["s0/0", "s0/0", "s0/0", "s0/1"]
+    needs = Needs(frames=4, size=32, seconds=10.0, tfr=(64, 32))
+    clips = Clips(found.trials, pieces, needs, {t.id: int(k) for t, k in zip(found.trials, found.target, strict=True)})
+    batch = next(iter(scoring(clips, 8)))
+    assert batch.frames.shape == (7, 4, 3, 32, 32)
+    assert batch.subject.tolist() == [0] * 5 + [1] * 2
+    seconds = batch.frames[:, :, 0, 0, 0].tolist()
+    assert all(10 * k <= second < 10 * k + 10 for row, k in zip(seconds, (0, 1, 2, 0, 1, 0, 0), strict=True)
+               for second in row)
+    good = batch.pulse_quality > 0
+    assert good.tolist() == [True, True, True, True, True, False, True]  # six seconds tell no pulse
+    assert abs(ridge(batch.tfr[0, 0]) - 60) < 5
+    assert abs(ridge(batch.tfr[3, 0]) - 70) < 5
+    wire = prepare([pieces(found.trials[1])], replace(needs, tfr_of="ppg"))
+    assert abs(ridge(wire.tfr[0, 0]) - 90) < 4
+
+
+def test_windows_without_a_face_are_left_out(tmp_path, trials):
+    cache = write(tmp_path / "cache", trials[:1], {trials[0].id: 30.0}, hidden=(10.0, 20.0))
+    targets = RULES["scpt/arousal"](trials[:1])
+    assert [trial.id for trial in Pieces(cache, 10.0).cut(targets).trials] == ["s0/0@0", "s0/0@2"]
+    none = write(tmp_path / "none", trials[:1], {trials[0].id: 30.0}, hidden=(0.0, 30.0))
+    with pytest.raises(ValueError, match="with a face in them, got none in 1 trials"):
+        Pieces(none, 10.0).cut(targets)
