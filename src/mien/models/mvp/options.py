@@ -11,7 +11,7 @@ AU_RATE = 5.0
 """Hz of the series of action units. Our choice: expressions last 0.5 s and more, and a minute is 300 tokens."""
 
 CLIP_SECONDS = 2.56
-"""From one clip to the next: 16 frames, every fourth at 25 Hz, as VideoMAE samples Kinetics (2203.12602, section 4)."""
+"""From one clip to the next: 16 frames, every fourth at 25 Hz, as VideoMAE samples Kinetics (2203.12602)."""
 
 
 @dataclass(frozen=True)
