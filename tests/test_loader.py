@@ -77,7 +77,7 @@ def test_windows_without_pictures_and_needs_that_cannot_be_met_are_refused():
     for bad in (window(0), replace(window(2), faces=None, pictured=None)):
         with pytest.raises(ValueError, match=r"expected pictures of a face between 0 and 1 s, got none"):
             prepare([bad], NEEDS)
-    with pytest.raises(ValueError, match="got signals too"):
+    with pytest.raises(ValueError, match=r"expected needs\.seconds with signals"):
         prepare([window(3)], Needs(signals=("ppg",), rate=64.0))
 
 

@@ -42,7 +42,7 @@ class Clips(Dataset[Batch]):
         trial = self.trials[index]
         rng = None if self.seed is None else np.random.default_rng([self.seed, epoch, index])
         try:
-            batch = prepare([self.source(trial, self._pick(rng))], self.needs)
+            batch = prepare([self.source(trial, self._pick(rng))], self.needs, rng)
         except ValueError as error:
             raise ValueError(f"trial {trial.id}: {error}") from error
         return replace(batch, target=torch.tensor([self.target[trial.id]]),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mien import face, video
 from mien.batch import Batch
-from mien.data import pulses
+from mien.data import pulses, series
 from mien.types import Needs, Window
 
 
@@ -20,19 +20,18 @@ def prepare(windows: Sequence[Window], needs: Needs, rng: np.random.Generator | 
 
     `frames` of the pictures are taken as `video.pick_frames` says: with `rng` a random one of each segment (training),
     else the middle one; too few repeat the last. Where there is no pulse, its image is 0 and so is its quality.
-    Raises ValueError for no window, a window without a picture, and for needs that no window here can meet.
+    Signals and the series of the video are `needs.seconds` long and masked, see `series`. Raises ValueError for no
+    window, a window without a picture, and for needs that no window here can meet.
     """
     if not windows:
         raise ValueError("prepare: expected one or more windows, got none")
-    asked = [name for name in ("signals", "aus", "clips") if getattr(needs, name) is not None]
-    if asked:
-        raise ValueError(f"prepare: expected needs of frames and tfr only, got {', '.join(asked)} too: this version "
-                         "prepares pictures and images of the pulse")
     found: dict[str, Tensor] = {}
     if needs.frames is not None and needs.size is not None:
         found["frames"] = torch.stack([_frames(window, needs.frames, needs.size, rng) for window in windows])
     if needs.tfr is not None:
         found["tfr"], found["pulse_quality"] = pulses.images(windows, needs)
+    if (needs.signals, needs.aus, needs.clips) != (None, None, None):
+        found |= series.series(windows, needs, rng)
     return Batch(**found) if found else Batch(trial=("",) * len(windows))  # type: ignore[arg-type]
 
 

@@ -69,7 +69,8 @@ class Window:
     person's left), roll (to the person's left shoulder) in degrees; `gaze` (T, 2) yaw, pitch of the eyes in the head in
     degrees, same signs; `faces` uint8 (P, S, S, 3) only for models that need pictures, of the moments `pictured` (P,)
     s, or one a row where that is None: frames without a face have none, and of many frames only some may be kept;
-    `signals`: what wires said in that time, where a dataset has it.
+    `signals`: what wires said in that time, where a dataset has it; `clips` (S, D): what a video tower makes of the
+    clips that follow each other from `start` on, NaN where no face was seen, only for models that need it.
     """
 
     start: float
@@ -83,6 +84,7 @@ class Window:
     faces: np.ndarray | None = None
     pictured: np.ndarray | None = None
     signals: Signal | None = None
+    clips: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         expect(self.end >= self.start, self, "end", f"a time from {self.start} on", self.end)
