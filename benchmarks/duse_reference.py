@@ -1,4 +1,4 @@
-"""DuSE as one would write it on `transformers` in an afternoon: what `benchmarks/towers.py` measures against.
+"""DuSE as one would write it on `transformers` in an afternoon: what `duse_speed.py` measures against.
 
 Float32, eager, one row of CLIP's own layers after the other, 77 tokens of text in every step. The same function as
 `mien.models.duse.DuSE` with its default options, whose trained values it takes over.
