@@ -271,6 +271,13 @@ def test_a_missing_extra_is_named(saved, made, tmp_path, monkeypatch, to, packag
             mien.load(made[to].folder)
 
 
+def test_the_command_without_torch_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "mien.export", None)
+    result = CliRunner().invoke(app, ["export", "x", "--to", "onnx", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert 'pip install "mien[models,export]"' in result.output
+
+
 def test_the_other_options_of_opening_are_checked(made):
     with pytest.raises(ValueError, match="--device: expected auto or cpu"):
         mien.load(made["onnx"].folder, device="cuda")

@@ -25,7 +25,7 @@ def export(
     int8: Annotated[bool, typer.Option("--int8", help="Whole numbers of 8 bits in the tower; needs --clips.")] = False,
     clips: Annotated[
         list[str] | None,
-        typer.Option(metavar="VIDEO", help="Files, folders, patterns: the faces in them are compared, and calibrate."),
+        typer.Option(metavar="VIDEO", help="A file, folder or pattern, also repeated: the faces there are compared."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
@@ -36,8 +36,11 @@ def export(
     What is written is compared with torch before DIR appears.
     """
     with one_line(debug, "nothing was written"):
-        from mien.export import export as run
-
+        try:
+            from mien.export import export as run
+        except ImportError as error:
+            raise ValueError(f"expected the packages that models need, {error.name} is missing: install them with pip "
+                             'install "mien[models,export]"') from error
         report = run(checkpoint, to, out, int8=int8, videos=_videos(clips or [], out),  # type: ignore[arg-type]
                      told=None if quiet else say)
     if not quiet:
