@@ -866,6 +866,10 @@ def test_pickles_that_ask_for_more_are_refused_and_run_nothing(tmp_path, monkeyp
 
 
 ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR"
+FLOATS = b"cnumpy\ndtype\n(U\x02f8I0\nI1\ntR"
+NESTED = b")" + b"q\x01h\x01h\x01\x87" * 40
+"""A tuple of three that are one tuple of three, and so on: in words it would have no end."""
+LONG = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000 + b"q\x01"
 
 
 @pytest.mark.parametrize(("content", "text"), [
@@ -881,6 +885,14 @@ ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR
     (ARRAY + b".", "without"),
     (b"]" * 200_000 + b".", "at most"),
     (b"}(" + b")" + b"\x85" * 50_000 + b"Nu.", "tuple"),
+    (ARRAY + b"(I1\n" + NESTED + FLOATS + b"I00\nU\x08aaaaaaaatb.", "lengths of an array"),
+    (b"\x80\x04" + NESTED + b"\x8c\x06system\x93.", "expected str, got tuple"),
+    (ARRAY + b"(\x8a\xff" + b"\x7f" * 255 + b"q\x01(" + b"h\x01" * 90_000 + b"t" + FLOATS + b"I00\nU\x00tb.",
+     "90000 values"),
+    (LONG + b"U\x06latin1\x86q\x02c_codecs\nencode\nq\x03" + b"h\x03h\x02R" * 30_000 + b".", "again and again"),
+    (LONG + (ARRAY + b"(I1\n(I100000\ntcnumpy\ndtype\n(U\x02u1I0\nI1\ntRI00\nh\x01tb") * 5_000 + b".", "bytes"),
+    (b"}(" + b"".join(b"\x8a\x10" + (k * (2**61 - 1)).to_bytes(16, "little") + b"N" for k in range(1, 30_000)) + b"u.",
+     "expected str, got int"),
     (b"(dS'data'\ng99\ns.", "KeyError"),
     (b"0.", "operation"),
     (b"t.", "IndexError"),

@@ -18,6 +18,12 @@ KNOWN = {
 }  # fmt: skip
 """What a pickled array names. None of it is called; each name stands for a few lines below."""
 
+SHORT = 4096
+"""Bytes up to which a string is text; longer ones are the contents of arrays and stay where they are. Our choice."""
+
+AXES = 8
+"""Of an array, at most. Our choice: trials, channels and samples are three."""
+
 
 class UnpickleError(ValueError):
     """One line: what was expected, what the file holds, and what to do about it."""
@@ -48,8 +54,9 @@ class Array:
 def named(module: str, name: str) -> Name:
     """What a pickle names, refused unless it is in `KNOWN`."""
     if (module, name) not in KNOWN:
-        raise UnpickleError(f"expected NumPy arrays in plain containers, got a call of {module}.{name}: refused, "
-                            "nothing of it was run; this file is not the dataset's, do not open it by other means")
+        raise UnpickleError(f"expected NumPy arrays in plain containers, got a call of {module:.80}.{name:.80}: "
+                            "refused, nothing of it was run; this file is not the dataset's, do not open it by other "
+                            "means")
     return Name(name)
 
 
@@ -82,10 +89,13 @@ def array(content: Any, kind: Any, shape: Any, order: str) -> np.ndarray:
     """Bytes -> an array of numbers over them, read-only; nothing is copied."""
     kind, shape = expect(kind, Kind), expect(shape, tuple)
     if not re.fullmatch(r"[<>=|]?[fiub]\d{1,2}", kind.code) or kind.order not in ("<", ">", "=", "|"):
-        raise UnpickleError(f"expected an array of numbers, got one of type {kind.code!r}: refused")
+        raise UnpickleError(f"expected an array of numbers, got one of type {kind.code[:20]!r}: refused")
     dtype = np.dtype(kind.code.lstrip("<>=|")).newbyteorder(kind.order)
-    if not all(type(length) is int and length >= 0 for length in shape) or order not in ("C", "F"):
-        raise UnpickleError(f"expected the lengths of an array, got {shape}")
+    # what it got is not told: tuples that hold each other several times have no end in words
+    if len(shape) > AXES or not all(type(length) is int and 0 <= length < 2**48 for length in shape):
+        raise UnpickleError(f"expected the lengths of an array, got {len(shape)} values that are none")
+    if order not in ("C", "F") or (isinstance(content, str) and len(content) > SHORT):
+        raise UnpickleError("expected the order of an array's axes and its contents as bytes, got others")
     raw = content.encode("latin-1") if isinstance(content, str) else content
     size = len(expect(raw, bytes | memoryview))
     if size != math.prod(shape) * dtype.itemsize:

@@ -17,16 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .pickled import Name, UnpickleError, applied, expect, fill, named, plain
+from .pickled import SHORT, Name, UnpickleError, applied, expect, fill, named, plain
 
 __all__ = ["UnpickleError", "load"]
 
 MOST = 100_000
 """Operations in a file. Our choice: arrays in a dict take about a hundred, 40 trials as lists of numbers a few
 thousand, and a file that goes on and on is none of ours."""
-
-SHORT = 4096
-"""Bytes up to which a string is text; longer ones are the contents of arrays and stay where they are. Our choice."""
 
 SIZED = {b"U": ("<B", "latin-1"), b"T": ("<i", "latin-1"), b"X": ("<I", "utf-8"), b"\x8c": ("<B", "utf-8"),
          b"\x8d": ("<Q", "utf-8"), b"C": ("<B", ""), b"B": ("<I", ""), b"\x8e": ("<Q", ""), b"\x96": ("<Q", "")}
@@ -68,6 +65,7 @@ class _Machine:
         self.mapped, self.content, self.at = content, memoryview(content), 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.copied = 0
 
     def take(self, count: int) -> memoryview:
         left = len(self.content) - self.at
@@ -159,7 +157,7 @@ class _Machine:
             values = self.marked() if operation != b"s" else [stack.pop(), stack.pop()][::-1]
             if operation == b"d":
                 stack.append({})
-            keys = [expect(key, str | bytes | int) for key in values[::2]]  # a deeply nested one would end the stack
+            keys = [expect(key, str) for key in values[::2]]  # tuples may be nested without end, numbers share a hash
             expect(stack[-1], dict).update(zip(keys, map(plain, values[1::2]), strict=True))
         else:
             return False
@@ -178,10 +176,14 @@ class _Machine:
             self.stack.append(named(self.line().decode("latin-1"), self.line().decode("latin-1")))
         elif operation == b"\x93":
             name, module = self.stack.pop(), self.stack.pop()
-            self.stack.append(named(str(module), str(name)))
+            self.stack.append(named(expect(module, str), expect(name, str)))
         elif operation == b"R":
             given = expect(self.stack.pop(), tuple)
-            self.stack.append(applied(expect(self.stack.pop(), Name), given))
+            made = applied(expect(self.stack.pop(), Name), given)
+            self.copied += len(made) if isinstance(made, bytes) else 0
+            if self.copied > len(self.content):
+                raise UnpickleError("expected contents that are used once, got some again and again: refused")
+            self.stack.append(made)
         elif operation == b"b":
             state = expect(self.stack.pop(), tuple)
             fill(self.stack[-1], state)
