@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from mien.batch import Batch
+from mien.models import mvp as mvp_package
 from mien.models.mvp import MVP, Options, forget, standardise
 from mien.models.mvp.fusion import pairs
 from mien.models.mvp.streams import Layer, clock
@@ -276,13 +279,14 @@ def test_forgetting_hides_at_random_and_never_everything():
         assert torch.equal(before, after)
 
 
-def test_only_in_training_it_forgets():
-    mvp = model(replace(SMALL, dropout=0.0, head_dropout=0.0, forget=0.5))
-    batch = padded([trial(10, k) for k in (0, 1)])
-    assert torch.equal(mvp(batch), mvp(batch))
-    mvp.train()
-    torch.manual_seed(0)
-    assert not torch.equal(mvp(batch), mvp(batch))
+def test_only_in_training_it_forgets_and_hears_noise():
+    for change in ({"forget": 0.5}, {"noise": 0.1}):
+        mvp = model(replace(SMALL, **{"dropout": 0.0, "head_dropout": 0.0, "forget": 0.0, "noise": 0.0, **change}))
+        batch = padded([trial(10, k) for k in (0, 1)])
+        assert torch.equal(mvp(batch), mvp(batch))
+        mvp.train()
+        torch.manual_seed(0)
+        assert not torch.equal(mvp(batch), mvp(batch))
 
 
 def test_it_asks_for_what_it_looks_at():
@@ -317,6 +321,13 @@ def test_what_it_cannot_read_is_told():
 def test_options_check_themselves(change, told):
     with pytest.raises(ValueError, match=told):
         replace(SMALL, **change)
+
+
+def test_the_equation_stands_where_the_documentation_says():
+    source = Path(mvp_package.__file__).parent / "streams.py"
+    page = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")
+    line = re.search(r"\| attention \|.*?`mvp/streams\.py:(\d+)`", page)
+    assert "(1)" in source.read_text(encoding="utf-8").splitlines()[int(line[1]) - 1]
 
 
 def test_attention_takes_the_fused_way():

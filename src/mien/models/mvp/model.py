@@ -102,6 +102,8 @@ class MVP(nn.Module):
     def _ways(self, signals: Tensor, heard: Tensor) -> list[tuple[Tensor, Tensor]]:
         """What each backbone of physiology is given."""
         signals = standardise(signals, heard)
+        if self.training and self.options.noise:
+            signals = signals + self.options.noise * torch.randn_like(signals)
         if self.options.channels == "joint":
             return [(signals, heard)]
         return list(zip(signals.split(1, dim=1), heard.split(1, dim=1), strict=True))

@@ -21,8 +21,9 @@ class Options:
     `fusion`: "cross" (queries physiology, keys video), "swapped", "both", "concat", "late" (average of two answers);
     `channels`: one backbone for all, or one each; `rate` Hz and `patch` s of the signals; `video`: "aus", or where the
     tower of the clips comes from, and `features` D of a row; `heads`: one dimension, or valence and arousal at once
-    (K = 4: low low, low high, high low, high high); `seconds`: of a window at most; `forget`: chance in training that
-    a channel, a modality or a stretch of one is hidden; `smoothing` of labels.
+    (K = 4: low low, low high, high low, high high); `seconds`: of a window at most; in training, `noise` is added to
+    the signals, in deviations of each, and `forget` is the chance that a channel, a modality or a stretch of one is
+    hidden; `smoothing` of labels.
     """
 
     modality: Literal["both", "physio", "video"] = "both"
@@ -43,11 +44,12 @@ class Options:
     inner: int = 1024
     dropout: float = 0.1
     head_dropout: float = 0.3
+    noise: float = 0.02
     forget: float = 0.1
     smoothing: float = 0.01  # EEGain, of the same laboratory
 
     def __post_init__(self) -> None:
-        shares = ("dropout", "head_dropout", "forget", "smoothing")
+        shares = ("dropout", "head_dropout", "noise", "forget", "smoothing")
         for name, good, expected in (
             ("signals", len(self.signals) == len(set(self.signals)) > 0, "one or more different channels"),
             ("rate", self.rate > 0, "more than 0 Hz"), ("seconds", self.seconds >= self.patch, "a patch or more"),
