@@ -294,7 +294,7 @@ def test_recipes_name_datasets_and_protocols_that_exist():
     for recipe in RECIPES.values():
         assert recipe.dataset in DATASETS
         assert recipe.protocol in PROTOCOLS
-        assert replace(recipe).task.texts is not None
+        assert recipe.method == "scpt" or replace(recipe).task.texts is not None  # it knows classes by number
 
 
 # ---------------------------------------------------------------------------------------------- the whole way

@@ -46,7 +46,7 @@ class Card:
         """The label map, with the texts that the model was trained with."""
         known = self.recipe.task
         if known.classes == self.classes:
-            return Task(known.name, self.classes, known.valence, known.arousal, self.texts)
+            return Task(known.name, self.classes, known.valence, known.arousal, self.texts or None)
         return own(dict(zip(self.classes, self.texts, strict=True)))
 
     @property

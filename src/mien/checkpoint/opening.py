@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import huggingface_hub
 import torch
@@ -14,10 +14,11 @@ from torch import Tensor
 from mien.checkpoint import exported
 from mien.checkpoint.card import CARD, WEIGHTS, Card, read
 from mien.checkpoint.exported import Exported
-from mien.checkpoint.parts import Precision, ids, place, tokens, tower, trainable
+from mien.checkpoint.parts import Clip, Precision, build, ids, kept, place, tokens, tower
 from mien.checkpoint.trained import FEATURES, Trained
 from mien.models import zeroshot
-from mien.models.duse import DuSE
+from mien.models.duse import DuSE, Options
+from mien.models.scpt import SCPT
 from mien.recipes import Recipe
 from mien.tasks import EXPRESSION, Task
 from mien.towers import Plan, Tower
@@ -44,8 +45,12 @@ def load(source: str | Path, *, task: Task | None = None, labels: Task | None = 
         raise ValueError(f"{source}: expected the labels {', '.join(task.classes)}, got a checkpoint for "
                          f"{', '.join(found.classes)}, in this order: take another, or train one")
     tensors = _tensors(folder / WEIGHTS, card)
-    features = tensors.pop(FEATURES)
     where = clip or card.recipe.tower
+    if card.recipe.method != "duse":
+        numbered = _untold(card, where, labels, tensors, folder / WEIGHTS)
+        place(numbered, device, precision)
+        return Trained(numbered, found, card.recipe.seconds, card)
+    features = tensors.pop(FEATURES)
     image = tower(where, "clip-image", card.image)
     if labels is None:
         told = card.words.items()
@@ -77,7 +82,17 @@ def zero_shot(source: str, labels: Task = EXPRESSION, *, device: str = "cpu", pr
 
 def _assembled(recipe: Recipe, image: Tower, text: Tower, rows: Tensor) -> DuSE:
     with torch.random.fork_rng(devices=[]):
-        return DuSE(image, text, rows, recipe.options)
+        return DuSE(image, text, rows, cast(Options, recipe.options))
+
+
+def _untold(card: Card, where: str, labels: Task | None, tensors: dict[str, Tensor], path: Path) -> SCPT:
+    """A model that knows its classes by number, not by words."""
+    if labels is not None:
+        raise ValueError(f"{path.parent}: expected the labels {', '.join(card.classes)}, which {card.recipe.method} "
+                         "was trained with, got others: only a model that reads texts can take them")
+    model = cast(SCPT, build(card.recipe, card.task, Clip(where, tower(where, "vit", card.image))))
+    _fill(model, tensors, path)
+    return model
 
 
 def locate(source: str | Path, revision: str | None = None, token: str | None = None) -> Path:
@@ -110,15 +125,16 @@ def _tensors(path: Path, card: Card) -> dict[str, Tensor]:
         raise ValueError(f"{path}: expected the weights of the card beside them, they differ in {', '.join(other)}: "
                          "take both from one checkpoint")
     bad = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
-    if bad or FEATURES not in tensors:
+    lacking = card.recipe.method == "duse" and FEATURES not in tensors
+    if bad or lacking:
         raise ValueError(f"{path}: expected finite trained tensors and {FEATURES}, got "
                          f"{'NaN or infinity in ' + bad[0] if bad else 'none'}: train it again")
     return tensors
 
 
-def _fill(model: DuSE, tensors: dict[str, Tensor], path: Path) -> None:
+def _fill(model: DuSE | SCPT, tensors: dict[str, Tensor], path: Path) -> None:
     """The trained tensors into their places; names and shapes must be those of the model."""
-    wanted = {name: tuple(value.shape) for name, value in trainable(model).items()}
+    wanted = {name: tuple(value.shape) for name, value in kept(model).items()}
     got = {name: tuple(value.shape) for name, value in tensors.items()}
     if wanted != got:
         wrong = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from mien.models import duse, scpt
 from mien.models.duse import DuSE
+from mien.models.scpt import SCPT
 from mien.recipes import TINY, Recipe
 from mien.tasks import Task
 from mien.towers import Tower, fast_dtype, load, tiny, tiny_tokens, tokenize
@@ -19,21 +21,24 @@ Precision = Literal["auto", "32", "bf16", "16"]
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Both towers of the CLIP at `source`: a folder, a hub id, or `recipes.TINY`."""
+    """Both towers of the CLIP at `source`: a folder, a hub id, or `recipes.TINY`; or, without `text`, a ViT."""
 
     source: str
     image: Tower
-    text: Tower
+    text: Tower | None = None
 
     def tokens(self, task: Task) -> Tensor:
         """Ids (K, L) of a task's texts. ValueError where it has none."""
+        if self.text is None:
+            raise ValueError(f"{self.source}: expected a CLIP with its text tower, got a tower of pictures alone")
         return tokens(self.source, task, self.text.plan.context)
 
 
-def tower(source: str, kind: Literal["clip-image", "clip-text"], expect: str = "") -> Tower:
+def tower(source: str, kind: Literal["clip-image", "clip-text", "vit"], expect: str = "") -> Tower:
     """One tower of the CLIP at `source`; ValueError where its sha256 is not the one expected."""
     if source != TINY:
         return load(source, kind, expect=expect)
+    kind = "clip-image" if kind == "vit" else kind  # the tiny one serves both
     found = tiny(kind)
     if expect and found.hash != expect:
         raise ValueError(f"tower: expected the tiny {kind} tower with sha256 {expect[:16]}..., got "
@@ -46,6 +51,11 @@ def clip(source: str) -> Clip:
     return Clip(source, tower(source, "clip-image"), tower(source, "clip-text"))
 
 
+def towers(recipe: Recipe) -> Clip:
+    """What the recipe's method is built around."""
+    return clip(recipe.tower) if recipe.method == "duse" else Clip(recipe.tower, tower(recipe.tower, "vit"))
+
+
 def tokens(source: str, task: Task, context: int) -> Tensor:
     """Ids (K, L) of a task's texts, by the tokenizer at `source`. ValueError where the task has no texts."""
     if task.texts is None:
@@ -53,16 +63,27 @@ def tokens(source: str, task: Task, context: int) -> Tensor:
     return tiny_tokens(task.texts) if source == TINY else tokenize(task.texts, source, context)
 
 
-def build(recipe: Recipe, task: Task, parts: Clip, seed: int = 0) -> DuSE:
-    """The model of a recipe, its trainable values drawn anew by `seed`; torch's generators stay as they are."""
+def build(recipe: Recipe, task: Task, parts: Clip, seed: int = 0, subjects: int = 0) -> DuSE | SCPT:
+    """The model of a recipe, its trainable values drawn anew by `seed`; torch's generators stay as they are.
+
+    `subjects`: how many people it learns from, where its losses tell them apart.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return DuSE(parts.image, parts.text, parts.tokens(task), recipe.options)
+        if isinstance(recipe.options, scpt.Options):
+            return SCPT(parts.image, len(task.classes), subjects, recipe.options)
+        return DuSE(parts.image, cast(Tower, parts.text), parts.tokens(task), cast(duse.Options, recipe.options))
 
 
 def trainable(model: nn.Module) -> dict[str, Tensor]:
     """Name -> tensor of everything that learns."""
     return {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
+
+
+def kept(model: nn.Module) -> dict[str, Tensor]:
+    """Name -> tensor of what was learnt and is needed to read."""
+    left = getattr(model, "training_only", ())
+    return {name: value for name, value in trainable(model).items() if not any(part in name for part in left)}
 
 
 def place(model: nn.Module, device: str = "auto", precision: Precision = "auto") -> torch.device:

@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 
 from mien import writing
 from mien.checkpoint.card import CARD, README, WEIGHTS, Card
-from mien.checkpoint.parts import trainable
+from mien.checkpoint.parts import kept
 from mien.data.prepare import prepare
 from mien.models.duse import DuSE
+from mien.models.scpt import SCPT
 from mien.recipes import Recipe
 from mien.tasks import Task
 from mien.types import Needs, Window
@@ -36,7 +37,7 @@ class Trained:
     `needs` say what a window must hold, `seconds` how long it is.
     """
 
-    def __init__(self, model: DuSE, task: Task, seconds: float, card: Card | None = None) -> None:
+    def __init__(self, model: DuSE | SCPT, task: Task, seconds: float, card: Card | None = None) -> None:
         self.model, self.task, self.seconds, self.card = model.eval(), task, seconds, card
 
     @property
@@ -51,19 +52,20 @@ class Trained:
     @torch.inference_mode()
     def read_all(self, windows: Sequence[Window]) -> np.ndarray:
         """Windows (N,) -> probabilities (N, K)."""
-        batch = prepare(windows, self.needs).to(self.model.tokens.device)
+        batch = prepare(windows, self.needs).to(next(self.model.parameters()).device)
         return self.model(batch).double().softmax(dim=-1).cpu().numpy()
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `model.safetensors`, `card.json` and `README.md` into `folder`; each whole or not at all."""
         if self.card is None:
             raise ValueError("save_pretrained: expected a trained model, got zero-shot CLIP: its name is all there is")
-        if (self.task.classes, self.task.texts) != (self.card.classes, self.card.texts):
+        if (self.task.classes, self.task.texts or ()) != (self.card.classes, self.card.texts):
             raise ValueError("save_pretrained: expected the labels that it was trained with, got others: load it again")
         folder = Path(folder)
-        tensors = {name: value.cpu().contiguous() for name, value in trainable(self.model).items()}
-        with torch.no_grad():
-            tensors[FEATURES] = self.model.text_features().cpu().contiguous()
+        tensors = {name: value.cpu().contiguous() for name, value in kept(self.model).items()}
+        if isinstance(self.model, DuSE):
+            with torch.no_grad():
+                tensors[FEATURES] = self.model.text_features().cpu().contiguous()
         with writing.replacing(folder / WEIGHTS) as temporary:
             save_file(tensors, temporary, self.card.bond)
         self.card.save(folder / CARD)
@@ -89,13 +91,16 @@ class Trained:
         return load(source, **options)
 
 
-def make_card(recipe: Recipe, task: Task, model: DuSE, hashes: tuple[str, str], **told) -> Card:
+def make_card(recipe: Recipe, task: Task, model: DuSE | SCPT, hashes: tuple[str, str], **told) -> Card:
     """The card of a model that is being trained; `hashes` of the image and the text tower as they were loaded."""
     needs = asdict(model.needs)
     asked = {name: needs[name] for name in ("frames", "size", "mean", "std")}
-    text = asdict(model.text.plan) if model.text is not None else {}
+    rows: tuple[tuple[int, ...], ...] = ()
+    text: dict = {}
+    if isinstance(model, DuSE):
+        rows, text = tuple(map(tuple, model.tokens.tolist())), asdict(model.text.plan) if model.text is not None else {}
     return Card(
-        recipe=recipe, classes=task.classes, texts=task.texts or (), tokens=tuple(map(tuple, model.tokens.tolist())),
+        recipe=recipe, classes=task.classes, texts=task.texts or (), tokens=rows,
         image=hashes[0], text=hashes[1], words=text,
         preprocessing={**asked, "seconds": recipe.seconds, "sampling": "the middle of equal segments"},
-        parameters=sum(value.numel() for value in trainable(model).values()), version=version("mien"), **told)
+        parameters=sum(value.numel() for value in kept(model).values()), version=version("mien"), **told)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="duse/dfew, duse/dfew-literal or duse/ferv39k.")],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Such as duse/dfew or scpt/deap-arousal.")],
     root: Annotated[Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the dataset.")],
     fold: Annotated[str, typer.Option(metavar="K", help="Which fold, by number from 1 or by name.")] = "1",
     cache: Annotated[
@@ -59,7 +59,7 @@ def train(
                 say(line)
         with bar(f"training {chosen.name}", 1, quiet) as (tick, _):
             found = train.fit(
-                chosen, material.train, material.val, material.cache.clip, place, seed=seed, device=device,
+                chosen, material.train, material.val, material.source, place, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
                 compile=compile, data=material.data, tick=lambda step, steps, _: tick(step / steps))
     if not quiet:

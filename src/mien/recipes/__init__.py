@@ -14,6 +14,7 @@ from dataclasses import replace
 from mien.models.duse import LITERAL
 from mien.recipes.change import change, from_json, to_json
 from mien.recipes.recipe import TINY, Augment, Published, Recipe, Schedule
+from mien.recipes.scpt import SCPT
 
 __all__ = ["RECIPES", "TINY", "Augment", "Published", "Recipe", "Schedule", "change", "find", "from_json", "tiny",
            "to_json"]
@@ -33,6 +34,7 @@ RECIPES: dict[str, Recipe] = {
         seconds=1.2,  # our choice: FERV39k's clips have 28 frames on average
         licence="research only, not commercial: the agreement of FERV39k binds what is trained on it",
         published=Published(43.39, 53.05, "arXiv 2604.12777, table I: FERV39k, official test")),
+    **SCPT,
 }
 """Every recipe by its name; `tiny(recipe)` is the small one of each."""
 
@@ -47,4 +49,4 @@ def find(name: str) -> Recipe:
 
 def tiny(recipe: Recipe) -> Recipe:
     """The same with a small random tower and few steps: it shows that everything runs, and knows nothing."""
-    return replace(recipe, tower=TINY, tiny=True, schedule=replace(recipe.schedule, epochs=2, batch=4))
+    return replace(recipe, tower=TINY, tiny=True, schedule=replace(recipe.schedule, epochs=2, batch=4, warmup=0))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from mien.recipes.recipe import Recipe
+from mien.recipes.recipe import OPTIONS, Recipe
 
 _FIXED = {"name", "method", "dataset", "published", "tiny", "changed", "licence"}  # what --set would make a lie
 
@@ -108,7 +108,9 @@ def _build(kind: Any, data: Mapping[str, Any]) -> Any:
                          "take a newer mien")
     hints, values = get_type_hints(kind), {}
     for name, value in data.items():
-        inner = next((one for one in _options(hints[name]) if is_dataclass(one)), None)
+        inner: Any = next((one for one in _options(hints[name]) if is_dataclass(one)), None)
+        if kind is Recipe and name == "options":
+            inner = OPTIONS[data["method"]]
         if inner is not None and value is not None:
             values[name] = _build(inner, value)
         else:

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mien.labels import RULES
-from mien.models.duse import Options
+from mien.models import duse, scpt
 from mien.tasks import Task
+
+OPTIONS = {"duse": duse.Options, "scpt": scpt.Options}
+"""Method -> what may be chosen of it."""
 
 TINY = "tiny"
 """The tower of trials and tests: small, its weights drawn at random, always the same (`towers.tiny`)."""
@@ -43,7 +46,9 @@ class Augment:
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast is learnt. `batch` trials over all devices; `milestones`: shares of the epochs after which
-    the rate is multiplied by `gamma`; `choose`: what picks the epoch on validation."""
+    the rate is multiplied by `gamma`; `choose`: what picks the epoch on validation; `optimiser`: AdamW's decay is apart
+    from the gradient; `curve` cosine: down to zero after `warmup` epochs, without milestones; `clip`: the largest norm
+    of the gradient, 0: any; `people`: subjects in every batch, 0: as it comes."""
 
     epochs: int = 50  # not stated; DFER-CLIP's, whose data and backbone these are
     batch: int = 16  # section IV-A2
@@ -52,6 +57,11 @@ class Schedule:
     milestones: tuple[float, ...] = (0.6, 0.8)  # not stated; DFER-CLIP: epochs 30 and 40 of 50
     gamma: float = 0.1  # DFER-CLIP
     choose: Literal["uar", "war"] = "uar"  # our choice: classes differ by a factor of 17, and WAR forgets the small
+    optimiser: Literal["adam", "adamw"] = "adam"
+    curve: Literal["steps", "cosine"] = "steps"
+    warmup: int = 0
+    clip: float = 0.0
+    people: int = 0
 
     def __post_init__(self) -> None:
         for name, good, expected in (
@@ -59,6 +69,8 @@ class Schedule:
             ("rate", self.rate > 0, "more than 0"), ("weight_decay", self.weight_decay >= 0, "0 or more"),
             ("milestones", all(0 < share < 1 for share in self.milestones), "shares between 0 and 1"),
             ("gamma", 0 < self.gamma <= 1, "above 0, at most 1"),
+            ("warmup", 0 <= self.warmup < max(self.epochs, 1), "fewer epochs than there are"),
+            ("clip", self.clip >= 0, "0 or more"), ("people", self.people >= 0, "0 or more"),
         ):
             if not good:
                 raise ValueError(f"Schedule.{name}: expected {expected}, got {getattr(self, name)!r}")
@@ -75,18 +87,18 @@ class Published:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`method` in `models`, `dataset`, `protocol`, and `rule` of `labels.RULES`; `tower`: folder or hub id of a CLIP;
+    """`method` in `models`, `dataset`, `protocol`, and `rule` of `labels.RULES`; `tower`: its folder or hub id;
     `seconds`: length of a window when the model reads a recording or a camera; `licence` of what is trained; `tiny`,
     `changed`: what was asked for beyond the recipe's name."""
 
     name: str
-    method: Literal["duse"]
+    method: Literal["duse", "scpt"]
     dataset: str
     protocol: str
     tower: str
     seconds: float
     licence: str
-    options: Options = field(default_factory=Options)
+    options: duse.Options | scpt.Options = field(default_factory=duse.Options)
     augment: Augment = field(default_factory=Augment)
     schedule: Schedule = field(default_factory=Schedule)
     rule: str = "expression"
@@ -99,6 +111,13 @@ class Recipe:
             raise ValueError(f"Recipe.seconds: expected more than 0, got {self.seconds}")
         if self.rule not in RULES:
             raise ValueError(f"Recipe.rule: expected one of {', '.join(RULES)}, got {self.rule!r}")
+        if not isinstance(self.options, OPTIONS[self.method]):
+            raise ValueError(f"Recipe.options: expected those of {self.method}, got {type(self.options).__module__}")
+
+    @property
+    def windowed(self) -> bool:
+        """Whether trials are cut into windows of `seconds`, and decided upon by the mean of these."""
+        return self.method == "scpt"
 
     @property
     def task(self) -> Task:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +24,12 @@ from mien import checkpoint, recipes
 from mien.batch import Batch
 from mien.checkpoint.parts import Precision, pick, trainable
 from mien.data.augment import Augmenter
-from mien.data.loader import Clips, Source, Steps, scoring, training
+from mien.data.loader import Clips, Mixed, Source, Steps, scoring, training
 from mien.labels import Targets
+from mien.models.scpt import gradient_norms
 from mien.recipes import Recipe
 from mien.towers import Tower, fast_dtype
+from mien.train.judging import better, judged
 from mien.train.state import LOG, Log, restore, save
 
 LAST, CHOSEN = "last", "chosen"
@@ -81,19 +83,20 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str |
     kind = pick(device)
     fabric = _fabric(kind, devices, nodes, strategy, precision)
     with torch.random.fork_rng(devices=[]):
-        parts = parts or checkpoint.clip(recipe.tower)
-        hashes = parts.image.hash, parts.text.hash
-        model = checkpoint.build(recipe, recipe.task, parts, seed)
+        parts = parts or checkpoint.towers(recipe)
+        hashes = parts.image.hash, parts.text.hash if parts.text is not None else ""
+        people = {(trial.dataset, trial.subject) for trial in train.trials}
+        model = checkpoint.build(recipe, recipe.task, parts, seed, len(people))
         card = checkpoint.make_card(recipe, recipe.task, model, hashes, seed=seed, data=dict(data or {}))
         clips = _clips(train, source, model.needs, seed)
         _cast(model, kind, precision)
         if compile:
             for block in (block for part in model.children() if isinstance(part, Tower) for block in part.blocks):
                 block.compile()
-        steps = Steps(len(clips), recipe.schedule.batch, recipe.schedule.epochs, seed, rank=fabric.global_rank,
-                      ranks=fabric.world_size)
+        steps = _steps(recipe, clips, seed, fabric)
         learning = [value for value in model.parameters() if value.requires_grad]
-        adam = torch.optim.Adam(learning, recipe.schedule.rate, weight_decay=recipe.schedule.weight_decay)
+        adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.schedule.optimiser](
+            learning, recipe.schedule.rate, weight_decay=recipe.schedule.weight_decay)
         module, optimiser = fabric.setup(model, adam)
         module.mark_forward_method("loss")
         run = _Run(fabric, module, optimiser, recipe, steps, seed, card, out)
@@ -119,9 +122,10 @@ def _loop(run: _Run, clips: Clips, judge: Any, workers: int, save_every: float,
         step += 1
         if step % steps.per_epoch == 0:
             epoch = step // steps.per_epoch
-            scores = {**_judged(run, judge), "epoch": epoch}
+            scores = judged(run.fabric, run.model, judge, len(run.card.classes), run.recipe.windowed)
+            scores = {**scores, "epoch": epoch}
             row |= {f"val_{name}": f"{scores[name]:.6f}" for name in ("uar", "war") if name in scores}
-            if _better(scores, best, run.recipe.schedule.choose):
+            if better(scores, best, run.recipe.schedule.choose):
                 best = scores
                 _write(run, CHOSEN, step, {"val": best})
         if log is not None:
@@ -150,7 +154,9 @@ def _step(run: _Run, change: Augmenter, batch: Batch, step: int) -> dict[str, An
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     run.optimiser.zero_grad()
+    run.model.module.progress = step / len(replace(run.steps, start=0))
     losses = run.model.loss(batch)
+    norms = _each_norm(run, losses) if step % run.steps.per_epoch == 0 else {}
     total = torch.stack(list(losses.values())).sum()
     losses, loss = {name: value.detach() for name, value in losses.items()}, total.detach()
     _expect_finite(loss, losses, "loss", batch, step)
@@ -158,8 +164,11 @@ def _step(run: _Run, change: Augmenter, batch: Batch, step: int) -> dict[str, An
     norm = _gradient(run.optimiser)
     if not isinstance(getattr(run.fabric.strategy.precision, "scaler", None), torch.amp.GradScaler):
         _expect_finite(norm, losses, "gradient", batch, step)  # with scaled gradients an overflow is skipped and mended
+    if run.recipe.schedule.clip:
+        run.fabric.clip_gradients(run.model, run.optimiser, max_norm=run.recipe.schedule.clip)
     run.optimiser.step()
     told = " ".join(f"{name}={float(value):.6g}" for name, value in losses.items())
+    told += "".join(f" |{name}|={value:.6g}" for name, value in norms.items())
     return {"step": step + 1, "epoch": epoch + 1, "rate": f"{rate:g}", "loss": f"{float(loss):.6g}",
             "gradient": f"{float(norm):.6g}", "parts": told}
 
@@ -172,6 +181,13 @@ def _expect_finite(value: Tensor, losses: Mapping[str, Tensor], what: str, batch
                          "step are kept")
 
 
+def _each_norm(run: _Run, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """Norm of each loss's own gradient, where there are several; on one device, where nothing waits for others."""
+    if len(losses) < 2 or run.fabric.world_size > 1:
+        return {}
+    return gradient_norms(losses, run.model.parameters())
+
+
 def _gradient(optimiser: Any) -> Tensor:
     """Norm of the whole gradient."""
     found = [value.grad for group in optimiser.param_groups for value in group["params"] if value.grad is not None]
@@ -181,40 +197,13 @@ def _gradient(optimiser: Any) -> Tensor:
 def _rate(recipe: Recipe, epoch: int) -> float:
     """The learning rate in an epoch, counted from 0."""
     schedule = recipe.schedule
+    if schedule.curve == "cosine":
+        if epoch < schedule.warmup:
+            return schedule.rate * (epoch + 1) / (schedule.warmup + 1)
+        share = (epoch - schedule.warmup) / (schedule.epochs - schedule.warmup)
+        return schedule.rate * 0.5 * (1 + math.cos(math.pi * share))
     passed = sum(epoch >= round(share * schedule.epochs) for share in schedule.milestones)
     return schedule.rate * schedule.gamma**passed
-
-
-@torch.no_grad()
-def _judged(run: _Run, judge: Any) -> dict[str, float]:
-    """UAR and WAR on validation, over all devices; the text tower is run once."""
-    if judge is None:
-        return {}
-    fabric, module = run.fabric, run.model.module
-    module.eval()
-    module.baked = module.text_features()
-    classes = len(run.card.classes)
-    confusion = torch.zeros(classes, classes, dtype=torch.float64 if fabric.device.type != "mps" else torch.float32,
-                            device=fabric.device)
-    for number, batch in enumerate(judge):
-        if number % fabric.world_size == fabric.global_rank:
-            found = run.model(batch.to(fabric.device)).argmax(dim=-1)
-            confusion.index_put_((batch.target.to(fabric.device), found), torch.ones_like(found, dtype=confusion.dtype),
-                                 accumulate=True)
-    module.baked = None
-    module.train()
-    confusion = cast(Tensor, fabric.all_reduce(confusion, reduce_op="sum"))
-    right, there = confusion.diagonal(), confusion.sum(dim=1)
-    seen = there > 0  # a class that validation lacks has no recall
-    return {"uar": float((right[seen] / there[seen]).mean()), "war": float(right.sum() / there.sum())}
-
-
-def _better(scores: Mapping[str, float], best: Mapping[str, float], choose: str) -> bool:
-    """Whether an epoch is the one to keep: by its score, the other score deciding between equals; else the last."""
-    if "uar" not in scores or not best:
-        return True
-    other = "war" if choose == "uar" else "uar"
-    return (scores[choose], scores[other]) > (best[choose], best[other])
 
 
 def _write(run: _Run, name: str, step: int, scores: Mapping[str, Any]) -> None:
@@ -250,8 +239,17 @@ def _cast(model: nn.Module, kind: str, precision: Precision) -> None:
     """Frozen towers in the precision asked for; what learns stays float32."""
     dtype = {"auto": fast_dtype(kind), "bf16": torch.bfloat16}.get(precision, torch.float32)
     for part in model.children():
-        if isinstance(part, Tower):
+        if isinstance(part, Tower) and not any(value.requires_grad for value in part.parameters()):
             part.to(dtype)
+
+
+def _steps(recipe: Recipe, clips: Clips, seed: int, fabric: Fabric) -> Steps:
+    schedule = recipe.schedule
+    place: dict[str, Any] = {"seed": seed, "rank": fabric.global_rank, "ranks": fabric.world_size}
+    if not schedule.people:
+        return Steps(len(clips), schedule.batch, schedule.epochs, **place)
+    subject = tuple(clips.subjects[trial.subject] for trial in clips.trials)
+    return Mixed(len(clips), schedule.batch, schedule.epochs, **place, subject=subject, people=schedule.people)
 
 
 def _clips(targets: Targets, source: Source, needs: Any, seed: int | None = None) -> Clips:

@@ -9,6 +9,8 @@ from typing import Any
 
 from mien.data.build import build
 from mien.data.cache import Cache, read_index
+from mien.data.loader import Source
+from mien.data.pieces import Pieces
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES, Targets
 from mien.protocols import PROTOCOLS
@@ -21,7 +23,8 @@ from mien.work import Tick
 class Material:
     """`train` and `val` of the fold, ready to be read from `cache`; `fold` knows test, which `fit` is not given.
 
-    `notes`: what is to be told, a line each: counts, the rule of the labels, trials that are left out and why.
+    `source`: trial, or window of one, -> what was seen; `notes`: what is to be told, a line each: counts, the rule of
+    the labels, trials that are left out and why.
     """
 
     cache: Cache
@@ -29,6 +32,7 @@ class Material:
     train: Targets
     val: Targets
     notes: tuple[str, ...]
+    source: Source
 
     @property
     def data(self) -> dict[str, Any]:
@@ -58,7 +62,12 @@ def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, wo
     for side, found in (("train", train), ("val", val)):
         notes += [f"{side}: {len(found.lost)} trials without a picture of a face are left out: "
                   f"{', '.join(found.lost[:5])}{' ...' if len(found.lost) > 5 else ''}"] * bool(found.lost)
-    return Material(ready, chosen, learnt, judged, tuple(notes))
+    source: Source = ready.clip
+    if recipe.windowed:
+        source = pieces = Pieces(ready, recipe.seconds)
+        learnt, judged = pieces.cut(learnt), pieces.cut(judged)
+        notes.append(f"windows of {recipe.seconds:g} s: train {len(learnt.trials)}, val {len(judged.trials)}")
+    return Material(ready, chosen, learnt, judged, tuple(notes), source)
 
 
 def prepared(survey: Survey, cache: str | Path, workers: int = 1, tick: Tick | None = None,

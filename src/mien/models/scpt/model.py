@@ -76,6 +76,9 @@ class SCPT(nn.Module):
         self.who_specific = nn.Linear(r, self.subjects)
         self.decoder = nn.Linear(width, width)
 
+    training_only = (".specific.", "who_shared.", "who_specific.", "decoder.")
+    """What is in the names of parameters that inference has no use for."""
+
     @property
     def needs(self) -> Needs:
         plan, options = self.tower.plan, self.options

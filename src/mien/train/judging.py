@@ -1,0 +1,54 @@
+"""How well a model does on validation, and which epoch is the better one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from mien.batch import Batch
+from mien.data.pieces import whose
+from mien.models.duse import DuSE
+
+
+@torch.no_grad()
+def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: int, windowed: bool
+           ) -> dict[str, float]:
+    """UAR and WAR on validation, over all devices; of windows, of the trials they belong to. A text tower is run once.
+    """
+    if judge is None:
+        return {}
+    module = model.module
+    module.eval()
+    if isinstance(module, DuSE):
+        module.baked = module.text_features()
+    confusion = torch.zeros(classes, classes, dtype=torch.float64 if fabric.device.type != "mps" else torch.float32,
+                            device=fabric.device)
+    known: dict[str, tuple[int, Tensor]] = {}
+    for number, batch in enumerate(judge):
+        if number % fabric.world_size == fabric.global_rank or windowed:
+            probs = model(batch.to(fabric.device)).float().softmax(dim=-1)
+            for id, target, row in zip(batch.trial, cast(Tensor, batch.target).tolist(), probs, strict=True):
+                name = whose(id) if windowed else str(len(known))
+                known[name] = (target, row + known[name][1] if name in known else row)
+    for number, (target, row) in enumerate(known.values()):
+        if number % fabric.world_size == fabric.global_rank or not windowed:
+            confusion[target, row.argmax()] += 1
+    if isinstance(module, DuSE):
+        module.baked = None
+    module.train()
+    confusion = cast(Tensor, fabric.all_reduce(confusion, reduce_op="sum"))
+    right, there = confusion.diagonal(), confusion.sum(dim=1)
+    seen = there > 0  # a class that validation lacks has no recall
+    return {"uar": float((right[seen] / there[seen]).mean()), "war": float(right.sum() / there.sum())}
+
+
+def better(scores: Mapping[str, float], best: Mapping[str, float], choose: str) -> bool:
+    """Whether an epoch is the one to keep: by its score, the other score deciding between equals; else the last."""
+    if "uar" not in scores or not best:
+        return True
+    other = "war" if choose == "uar" else "uar"
+    return (scores[choose], scores[other]) > (best[choose], best[other])

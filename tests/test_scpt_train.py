@@ -1,0 +1,140 @@
+"""SCPT from prepared trials to a checkpoint that reads a recording, by the one loop."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import mien
+import skin_traces
+from mien import checkpoint
+from mien.checkpoint import WEIGHTS
+from mien.data.pieces import Pieces
+from mien.labels import RULES
+from mien.recipes import RECIPES, change, tiny
+from mien.towers import digest
+from mien.train import fit
+from mien.train.judging import judged
+from mien.types import Trial
+from test_scpt_data import write
+
+RULE = RULES["scpt/arousal"]
+RECIPE = change(tiny(RECIPES["scpt/deap-arousal"]), {"schedule.people": "2"})
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Four people with two trials of twenty seconds each, the last of them to validate."""
+    trials = [Trial(f"s{who}/{number}", "deap", subject=f"s{who}", labels={"arousal": 3.0 + 4 * number})
+              for who in range(4) for number in range(2)]
+    lengths = dict.fromkeys((trial.id for trial in trials), 20.0)
+    pieces = Pieces(write(tmp_path_factory.mktemp("cache") / "cache", trials, lengths), 10.0)
+    return pieces, pieces.cut(RULE(trials[:6])), pieces.cut(RULE(trials[6:]))
+
+
+def run(material, out: Path, recipe=RECIPE, **options):
+    pieces, train, val = material
+    return fit(recipe, out=out, **{"train": train, "val": val, "source": pieces, "device": "cpu", "precision": "32",
+                                   **options})
+
+
+@pytest.fixture(scope="module")
+def fitted(material, tmp_path_factory):
+    return run(material, tmp_path_factory.mktemp("fitted"))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_loss_and_the_norm_of_its_gradient_are_logged_by_name(fitted):
+    found = rows(fitted.log)
+    names = {"cross_entropy", "adversarial", "specific", "orthogonal", "reconstruct"}
+    first, *others = (dict(part.split("=") for part in row["parts"].split()) for row in found)
+    assert set(first) == names | {f"|{name}|" for name in names}
+    assert all(names <= set(row) for row in others)
+    assert float(first["|adversarial|"]) > 0
+    assert [float(row["rate"]) for row in found] == pytest.approx([1e-4] * 3 + [5e-5] * 3)
+
+
+def test_the_tower_stays_and_what_reads_is_kept(material, tmp_path):
+    parts = checkpoint.towers(RECIPE)
+    found = run(material, tmp_path, parts=parts)
+    assert digest(parts.image) == parts.image.hash
+    kept = load_file(found.last / WEIGHTS)
+    assert [name for name in kept if "specific" in name or "who_" in name or "decoder" in name] == []
+    begin = checkpoint.build(RECIPE, RECIPE.task, parts, 0, 3)
+    before = dict(begin.named_parameters())
+    assert {name for name in kept if torch.equal(kept[name], before[name])} == set()
+
+
+def test_the_checkpoint_reads_windows_with_and_without_a_pulse(fitted, material):
+    pieces, _, val = material
+    model = mien.load(fitted.chosen, precision="32")
+    assert (model.task.classes, model.seconds, model.needs.tfr) == (("low", "high"), 10.0, (32, 32))
+    window = pieces(val.trials[0])
+    probs = model.read(window)
+    assert probs.shape == (2,)
+    assert probs.sum() == pytest.approx(1.0)
+    without = model.read(replace(window, skin=np.full_like(window.skin, np.nan)))
+    assert np.isfinite(without).all()
+    with pytest.raises(ValueError, match="expected the labels low, high, which scpt was trained with"):
+        mien.load(fitted.chosen, labels=mien.tasks.EXPRESSION)
+    assert skin_traces.window(10.2).signals is None
+
+
+def test_stopped_half_way_it_ends_the_same(fitted, material, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def pull(done, total, loss):
+        if done == 4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(material, tmp_path, save_every=0.0, tick=pull)
+    again = run(material, tmp_path)
+    first, second = load_file(fitted.last / WEIGHTS), load_file(again.last / WEIGHTS)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert again.log.read_text() == fitted.log.read_text()
+
+
+def test_windows_decide_together(material):
+    """Two windows of a trial that is high: one says high for sure, one low by a little; the trial is right."""
+    from mien.batch import Batch
+
+    class Fabric:
+        world_size, global_rank, device = 1, 0, torch.device("cpu")
+
+        def all_reduce(self, value, reduce_op):
+            return value
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = torch.nn.Identity()
+
+        def forward(self, batch):
+            return batch.tfr[:, 0, 0]
+
+    logits = torch.tensor([[0.0, 4.0], [0.5, 0.0], [1.0, 0.0], [1.0, 0.0]])[:, None, None]
+    batch = Batch(tfr=logits, target=torch.tensor([1, 1, 0, 0]), trial=("a@0", "a@1", "b@0", "b@1"))
+    assert judged(Fabric(), Model(), [batch], 2, windowed=True) == {"uar": 1.0, "war": 1.0}
+    assert judged(Fabric(), Model(), [batch], 2, windowed=False) == {"uar": 0.75, "war": 0.75}
+
+
+def test_one_subject_learns_without_an_adversary_and_one_class_is_refused(material, tmp_path):
+    pieces, train, _ = material
+    own = RULE([replace(trial, id=trial.id.split("@")[0]) for trial in train.trials[:4:2]])
+    with pytest.warns(UserWarning, match="one subject only"):
+        found = run(material, tmp_path / "one", train=pieces.cut(own))
+    assert "adversarial" not in rows(found.log)[0]["parts"]
+    with pytest.raises(ValueError, match="two or more classes to learn from"):
+        run(material, tmp_path / "class", train=pieces.cut(RULE([replace(train.trials[0], id="s0/0")])))
