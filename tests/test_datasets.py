@@ -242,6 +242,9 @@ def test_lists_of_dfew_that_contradict_themselves(copy):
         (b"\x89PNG\r\n\x1a\n\xff", "UTF-8", 1),
         (b"video_name,label\r\n00001,1\r\n\xff\xfe,2\r\n", "UTF-8", 3),
         (b"video_name,label\n00001,1\n\0\0\0\0\n", "zero bytes", 3),
+        (b"\xef\xbb\xbf", "blank lines", None),
+        (b"video_name,label\n00001," + b"1" * 5000 + b"\n", "expected a clip", 2),
+        (b"0" + b"1" * 5000 + b" 3\n", "expected a clip", 1),
     ],
 )  # fmt: skip
 def test_a_list_that_cannot_be_read_costs_its_fold_alone(copy, content, reason, line):
@@ -301,6 +304,8 @@ def test_lists_of_ferv39k_that_contradict_themselves(copy):
     other = "Fear" if word != "Fear" else "Sad"
     rewrite(test, lambda lines: [*lines, rows[1]])
     rewrite(train, lambda lines: [f"{scene}/{word}/{rest.split()[0]} {other}", *lines[1:], rows[2], "Action", ""])
+    folder = next((root / "2_ClipsforFaceCrop").glob("*/*"))
+    (folder / "\u00b2").mkdir()  # a digit to str.isdigit, no number
     found = DATASETS["ferv39k"].survey(root)
     n, m = len(rows), len(test.read_text().splitlines())
     assert told(found, "unreadable") == [(f"line {n + 2}", "train_All.csv", n + 2)]
@@ -461,6 +466,8 @@ def test_labels_are_numbers_or_words_never_both(tmp_path, film):
         ("clip,subject\na.mp4,p\n", 1, "add video"),
         ("video,subject,subject\na.mp4,p,q\n", 1, "subject twice"),
         ("\n\n \n", None, "empty"),
+        ("\ufeff", None, "blank lines"),
+        ("\n\nclip;subject\na.mp4;p\n", 3, "got clip, subject"),
     ],
 )
 def test_a_manifest_that_cannot_be_used(tmp_path, film, manifest, line, reason):

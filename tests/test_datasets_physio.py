@@ -120,7 +120,9 @@ def test_deap_pairs_what_belongs_together(music):
     assert matched(found, music, deap, 1 / 50) == sum(item.video is not None for item in music.items) == 7
     assert {each.id for each in found.trials} == {item.id for item in music.items}
     assert any(each.about["presented"] != each.about["film"] for each in found.trials)
-    assert [each.item for each in told(found, "missing")] == ["s03/1"]
+    absent = {f"s{number:02d}" for number in range(1, 33)} - {"s01", "s03", "s23"}
+    assert [each.item for each in told(found, "missing") if each.item not in absent] == ["s03/1"]
+    assert absent < {each.item for each in told(found, "missing")}
     assert "s03_trial04.avi" in told(found, "missing")[0].reason
 
 
@@ -443,6 +445,18 @@ def test_a_wrong_root_is_told(module, tmp_path):
     assert "/" in module.TREE
 
 
+def test_deap_archives_and_files_that_are_not_there_are_named(music, tmp_path):
+    root = copy(music, tmp_path)
+    shutil.rmtree(root / "face_video" / "s01")
+    (root / "face_video" / "s01.zip").write_bytes(b"PK")
+    (root / "data_preprocessed_python" / "s03.dat").unlink()
+    (root / "metadata_csv" / "participant_ratings.csv").unlink()
+    found = deap.survey(root)
+    assert found.usable
+    assert [each.path.name for each in told(found, "missing", text="unzip it")] == ["s01.zip"]
+    assert "s03" in {each.item for each in told(found, "missing", text="no s03.dat")}
+
+
 # AMIGOS
 
 
@@ -502,6 +516,8 @@ def test_amigos_drops_are_listed(shorts):
             assert problem.path.suffix == ".mat"
     (group,) = told(found, "excluded", "P01/N1")
     assert "group" in group.reason
+    absent = [each.item for each in told(found, "missing") if "/" not in each.item]
+    assert absent == [f"P{number:02d}" for number in range(2, 40)]
     assert "P(" in group.path.name
     counts = {count.name: count for count in found.counts}
     assert counts["trials of short videos"].official == 640
@@ -810,6 +826,35 @@ def test_mahnob_other_pulses_than_two_are_refused(clips, tmp_path, count):
     (problem,) = [each for each in told(found, "unreadable", text="two pulses") if each.item == "2"]
     assert f"got {count}" in problem.reason
     assert trial(found, "2").signals is None
+
+
+def test_mahnob_sessions_that_are_not_there_are_named(clips, tmp_path):
+    root = copy(clips, tmp_path)
+    before = {each.item for each in told(mahnob.survey(root), "missing")}
+    assert {"10", "40", "294", "participant 2", "participant 30"} <= before  # 3 has 17 trials: its last is 294
+    assert not {"2", "296", "participant 1", "participant 12"} & before
+    sessions = folder(clips, root, "2").parent
+    (sessions / "2").rename(tmp_path / "2")
+    (sessions / "4").rename(sessions / "0004")
+    (sessions / "2.zip").write_bytes(b"PK")
+    found = mahnob.survey(root)
+    assert {"no folder of this number, a rated session of participant 1",
+            "expected the folder, got its archive: unzip it"} == {each.reason for each in told(found, "missing", "2")}
+    assert "4" not in {each.item for each in told(found, "missing")}
+
+
+def test_mahnob_an_unfinished_session_and_a_second_copy_are_left_out(clips, tmp_path):
+    root = copy(clips, tmp_path)
+    sessions = folder(clips, root, "2").parent
+    shutil.copytree(sessions / "2", sessions / "002")
+    late = Path(shutil.copytree(sessions / "2", sessions / "1984")) / "session.xml"
+    text = late.read_text(encoding="utf-8").replace('sessionId="2"', 'sessionId="1984"')
+    late.write_text(text.replace('<subject id="1"', '<subject id="16"'), encoding="utf-8")
+    found = mahnob.survey(root)
+    assert trial(found, "2").video.parent.name == "2"
+    assert told(found, "doubtful", text="expected it once")[0].path.name == "002"
+    assert "1984" not in {each.id for each in found.trials}
+    assert told(found, "excluded", "1984", "incomplete")
 
 
 # the readers

@@ -50,7 +50,7 @@ CLIPS = "2_clipsforfacecrop"
 PARTS = (CLIPS, "4_setups", "all_scenes", "annotation", *(scene.lower() for scene in SCENES))
 
 _WORDS = {word.lower(): word for word in TRAIN}
-_CLIP = rf"(?:.*[/\\])?([A-Za-z]+)[/\\]({'|'.join(TRAIN)})[/\\](\d+)[/\\]?"
+_CLIP = rf"(?:.*[/\\])?([A-Za-z]+)[/\\]({'|'.join(TRAIN)})[/\\](\d{{1,9}})[/\\]?"
 _LINE = re.compile(_CLIP + r"(?:[\s,]+\d+)?[\s,]+(\w+)", re.IGNORECASE)
 
 
@@ -176,7 +176,7 @@ def _clips(tree: layout.Tree) -> dict[tuple[str, str, int], Path]:
         for folder in tree.folders:
             word = _WORDS.get(folder.parent.name.lower())
             above = {name.lower() for name in folder.relative_to(tree.root).parts} | {tree.root.name.lower()}
-            if folder.name.isdigit() and word and (CLIPS in above or not strict):
+            if folder.name.isdecimal() and word and (CLIPS in above or not strict):
                 found.setdefault((folder.parent.parent.name.lower(), word, int(folder.name)), folder)
         if found:
             break

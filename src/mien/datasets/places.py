@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from .layout import Tree
 from .survey import Problem
 
 Key = tuple[str, ...]
@@ -33,3 +34,10 @@ def by_name(paths: Iterable[Path], pattern: str) -> tuple[dict[Key, Path], list[
             if first is not path:
                 problems.append(Problem("doubtful", path.name, f"expected it once, got another: {first} is used", path))
     return found, problems
+
+
+def zipped(found: Tree) -> list[Problem]:
+    """Archives of the dataset beside which their folder is not."""
+    folders = {folder.name for folder in found.folders}
+    return [Problem("missing", path.stem, "expected the folder, got its archive: unzip it", path)
+            for path in found.files if path.suffix.lower() in (".zip", ".rar", ".7z") and path.stem not in folders]

@@ -53,6 +53,8 @@ def text(path: Path) -> str:
         line = raw[: error.start].count(b"\n") + 1
         got = f"the byte {raw[error.start]:#04x}"
         raise TableError(f"expected UTF-8, got {got}: save the table as UTF-8", line) from error
+    if not decoded.strip():
+        raise TableError("expected a table, got blank lines: copy it again")
     if "\0" in decoded:
         line = decoded[: decoded.index("\0")].count("\n") + 1
         raise TableError("expected text, got zero bytes: this is no table, or it was damaged; copy it again", line)
@@ -75,7 +77,7 @@ def read(path: Path, needed: Iterable[str], known: Iterable[str] = ()) -> Table:
         TableError: see `text`; a needed column is missing, or two have one name.
     """
     whole = text(path)
-    delimiter = max(",;\t", key=whole.splitlines()[0].count)
+    delimiter = max(",;\t", key=next(line for line in whole.splitlines() if line.strip()).count)
     reader = csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter)
     try:
         raw = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]

@@ -14,7 +14,7 @@ import numpy as np
 from mien.types import Signal, Trial
 
 from .. import places, sweat
-from ..layout import Tree, tree, wrong
+from ..layout import tree, wrong
 from ..survey import Count, Problem, Survey
 from . import recordings
 from .participant import LONG, PARTICIPANTS, SHORT, Films, Participant
@@ -46,13 +46,16 @@ def survey(root: str | Path) -> Survey:
     mats, problems = places.by_name(found.files, MATS)
     alone, more = places.by_name(found.files, FILMS)
     groups, others = places.by_name(found.files, GROUPS)
-    problems += more + others + _zipped(found)
+    problems += more + others + places.zipped(found)
     if not mats:
         expected = "Data_Preprocessed_P01.mat and so on, which hold signals and labels"
         missing = Problem("missing", "AMIGOS", wrong(found, expected, ()), found.root)
         return Survey("amigos", found.root, "", (), (missing,), _counts((), len(alone), len(groups)))
     films = Films({(int(who), video): path for (who, video), path in alone.items()},
                   {(int(who), video): path for (names, video), path in groups.items() for who in names.split(",")})
+    there = {int(who) for who, in mats}
+    problems += [Problem("missing", f"P{number:02d}", f"no Data_Preprocessed_P{number:02d}.mat", found.root)
+                 for number in range(1, PARTICIPANTS + 1) if number not in there]
     trials: list[Trial] = []
     for number, path in sorted((int(who), path) for (who,), path in mats.items()):
         if number <= PARTICIPANTS:
@@ -110,13 +113,6 @@ def _cell(trial: Trial) -> tuple[recordings.Recording, recordings.Cell]:
         why = recording.broken.get(trial.entry, "not among its VideoIDs")
         raise RecordingError(f"expected video {trial.entry} in {trial.signals}, got: {why}")
     return recording, recording.cells[trial.entry]
-
-
-def _zipped(found: Tree) -> list[Problem]:
-    """Archives of the dataset beside which their folder is not."""
-    folders = {folder.name for folder in found.folders}
-    return [Problem("missing", path.stem, "expected the folder, got its archive: unzip it", path)
-            for path in found.files if path.suffix.lower() == ".zip" and path.stem not in folders]
 
 
 def _counts(trials: tuple[Trial, ...], alone: int, groups: int) -> tuple[Count, ...]:

@@ -65,6 +65,11 @@ def survey(root: str | Path) -> Survey:
             trials += Participant(number, files.get(number), joined.of(number), mine, problems).trials()
         else:
             problems.append(Problem("excluded", f"s{number}", "DEAP has participants 1..32", files[number]))
+    problems += places.zipped(found)
+    problems += [Problem("missing", f"s{number:02d}", f"no s{number:02d}.dat, .mat or .bdf, and no line in "
+                         "participant_ratings.csv", found.root)
+                 for number in range(1, ratings.PARTICIPANTS + 1)
+                 if number not in files and not joined.of(number)]
     unrated = {int(who) for who, _ in films} - {row.participant for row in joined.rows.values()}
     if joined.rows:
         reason = "participant_ratings.csv has no usable line: the films are not paired"

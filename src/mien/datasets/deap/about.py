@@ -34,7 +34,7 @@ def read(found: Tree, problems: list[Problem]) -> Named:
         header = {wanted: next((column for column in table.columns if re.fullmatch(pattern, column, re.IGNORECASE)), "")
                   for wanted, pattern in {"key": key, **columns}.items()}
         for _, cells in table.rows:
-            number = re.search(r"\d+", cells.get(header["key"], ""))
+            number = re.search(r"\d{1,9}", cells.get(header["key"], ""))
             if number:
                 named[kind, int(number.group())] = {
                     wanted: cells[column] for wanted, column in header.items()

@@ -28,7 +28,7 @@ STYLES = {
 """Names of the split files, best first, as they are shown and as they are recognised, in lower case, below the root."""
 
 _LINE = re.compile(r"(?P<clip>.+?)[\s,]+(?:\d+[\s,]+)?(?P<label>-?\d+)")
-_CLIP = re.compile(r"0*(\d+)(?:\.\w+)?")
+_CLIP = re.compile(r"0*(\d{1,9})(?:\.\w+)?")
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,11 @@ def _read(path: Path, rows: list[Row], problems: list[Problem]) -> bool:
         return True
     for line, name, label in pairs:
         clip = _CLIP.fullmatch(re.split(r"[/\\]", name.rstrip("/\\"))[-1])
-        if clip and 1 <= int(clip[1]) <= LAST and re.fullmatch(r"\d+", label):
+        if clip and 1 <= int(clip[1]) <= LAST and re.fullmatch(r"\d{1,9}", label):
             rows.append(Row(int(clip[1]), int(label), path, line))
         else:
-            reason = f"expected a clip 1..{LAST} and its label, got {name or 'nothing'!r}, {label or 'nothing'!r}"
+            got = f"{name[-80:] or 'nothing'!r}, {label[:80] or 'nothing'!r}"
+            reason = f"expected a clip 1..{LAST} and its label, got {got}"
             problems.append(Problem("unreadable", f"line {line}", reason, path, line))
     return headed
 

@@ -92,12 +92,12 @@ def _sheet(path: Path) -> tuple[tuple[object, ...], list[tuple[object, ...]]]:
 
 def _clip(row: tuple[object, ...], column: int) -> int:
     """The clip that a cell names: 17, "17", "00017" or "17.mp4"; 0 for none."""
-    hit = re.fullmatch(r"0*(\d+)(?:\.0+|\.[A-Za-z]\w*)?", str(row[column]).strip())
+    hit = re.fullmatch(r"0*(\d{1,9})(?:\.0+|\.[A-Za-z]\w*)?", str(row[column]).strip())
     return int(hit[1]) if hit else 0
 
 
 def _whole(cell: object) -> int:
-    hit = re.fullmatch(r"(\d+)(?:\.0+)?", str(cell).strip())
+    hit = re.fullmatch(r"(\d{1,9})(?:\.0+)?", str(cell).strip())
     return int(hit[1]) if hit else -1
 
 

@@ -17,7 +17,7 @@ from .. import places
 from ..layout import tree, wrong
 from ..survey import Count, Problem, Survey
 from . import body
-from .session import NEUTRAL, TAGGING, Session
+from .session import NEUTRAL, TAGGING, Session, absent
 
 TREE = """\
 MAHNOB-HCI/
@@ -38,7 +38,8 @@ def survey(root: str | Path) -> Survey:
         FileNotFoundError, ValueError: root is no folder.
     """
     found = tree(root)
-    folders = sorted((folder for folder in found.folders if folder.name.isdecimal()), key=lambda each: int(each.name))
+    folders = sorted((folder for folder in found.folders if folder.name.isdecimal()),
+                     key=lambda each: (int(each.name), len(each.name)))  # of 2 and 002 the first is as it should be
     problems: list[Problem] = []
     taken: dict[str, Path] = {}
     trials = []
@@ -53,6 +54,7 @@ def survey(root: str | Path) -> Survey:
     if some is None:
         missing = Problem("missing", "MAHNOB-HCI", wrong(found, "Sessions/2/session.xml and so on", ()), found.root)
         return Survey("mahnob", found.root, "", (), (missing, *problems), _counts((), ()))
+    problems += [*places.zipped(found), *absent({int(name) for name in taken}, some.parent)]
     layout = places.arrangement(found.root, some.parent, "Sessions")
     return Survey("mahnob", found.root, layout, tuple(trials), tuple(problems), _counts(tuple(trials), tuple(problems)))
 

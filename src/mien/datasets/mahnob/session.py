@@ -18,8 +18,14 @@ EMOTIONS = {0: "neutral", 1: "anger", 2: "disgust", 3: "fear", 4: "joy", 5: "sad
             12: "anxiety"}
 RATINGS = {"valence": "feltVlnc", "arousal": "feltArsl", "dominance": "feltCtrl", "predictability": "feltPred"}
 ELICITED = "emotion elicitation"
+PARTICIPANTS = 30
 LEFT_OUT = (12, 15, 26)
 """Participants whose recordings are incomplete on the server, or missing."""
+UNFINISHED = (1984,)
+"""Sessions of the others that are."""
+TRIALS = {3: 17, 9: 14, 16: 16}
+"""Rated sessions of participants who have not `USUAL`."""
+USUAL = 20
 
 VIDEO_RATE = 60.9708
 """Hz, in every session.xml."""
@@ -57,6 +63,8 @@ class Session:
         given = elements[0].given
         subject = next((each.given.get("id", "") for each in elements if each.name == "subject"), "")
         why = _left_out(elements[0].name, given, subject)
+        if int(self.folder.name) in UNFINISHED:
+            why = "this session is incomplete and left out by everybody"
         if why:
             self.say("excluded", why, xml, elements[0].line)
             return None
@@ -159,6 +167,19 @@ class Session:
 
     def say(self, kind: Kind, reason: str, path: Path | None = None, line: int | None = None) -> None:
         self.problems.append(Problem(kind, self.folder.name, reason, path, line))
+
+
+def absent(there: set[int], root: Path) -> list[Problem]:
+    """Rated sessions that the dataset has and that are not `there`; of participants without any, one line each."""
+    problems = []
+    for who in sorted(set(range(1, PARTICIPANTS + 1)) - set(LEFT_OUT)):
+        own = [(who - 1) * 130 + 2 * trial for trial in range(1, TRIALS.get(who, USUAL) + 1)]
+        if there.isdisjoint(own):
+            problems.append(Problem("missing", f"participant {who}", f"none of {len(own)} rated sessions", root))
+        else:
+            why = f"no folder of this number, a rated session of participant {who}"
+            problems += [Problem("missing", str(number), why, root) for number in own if number not in there]
+    return problems
 
 
 def _left_out(root: str, given: dict[str, str], subject: str) -> str:
