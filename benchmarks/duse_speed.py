@@ -38,7 +38,7 @@ from mien.recipes import RECIPES, change
 from mien.towers import CLIP, fast_dtype, load, pixels
 from towers import FRAMES, TEXTS, ids, line
 
-SEEN, JUDGED = 8, 4  # clips given to the export, of which every second calibrates, and others to compare by
+SEEN, JUDGED = 12, 4  # clips given to the export, of which every second calibrates, and others to compare by
 BARS = {"bf16": 3.5, "OpenVINO bf16": 4.5, "OpenVINO int8": 7.0}
 WITHIN = {"OpenVINO int8": 0.05}  # of a probability; 0.02 for all others
 STEP_BAR, MEMORY_BAR = 2.5, 0.6

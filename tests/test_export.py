@@ -132,7 +132,7 @@ def test_int8_tells_the_change_of_every_probability(made, saved, to):
     assert report.exact is None
 
 
-def test_int8_leaves_the_head_as_it_is(made):
+def test_int8_leaves_the_head_the_patches_and_the_projection_as_they_are(made):
     import onnx
     import openvino
 
@@ -142,6 +142,13 @@ def test_int8_leaves_the_head_as_it_is(made):
     assert kinds["FakeQuantize", False] > 8
     assert kinds["FakeQuantize", True] == 0
     assert kinds["MatMul", True] >= 5
+    whole = {"Convolution": [], "MatMul": []}
+    for op in model.get_ordered_ops():
+        if op.get_type_name() in whole and op.get_friendly_name() not in behind:
+            makers = {value.get_source_output().get_node().get_type_name() for value in op.inputs()}
+            whole[op.get_type_name()].append("FakeQuantize" not in makers)
+    assert whole["Convolution"] == [True]
+    assert whole["MatMul"] == [False] * 8 + [True]  # qkv, out, up, down of two layers; the projection
     graph = onnx.load(made["onnx8"].folder / "model.onnx")
     names = set(convert._behind_onnx(graph))
     kinds = Counter((node.op_type, node.name in names) for node in graph.graph.node)
@@ -170,13 +177,15 @@ def test_the_command_exports_by_videos_and_analyze_takes_it(saved, film, tmp_pat
     np.testing.assert_allclose([row.probs for row in rows], [row.probs for row in others], atol=0.02)
 
 
-def test_clips_are_what_the_stream_shows(film):
+def test_clips_are_what_the_stream_shows(film, monkeypatch):
     needs = Needs(16, 32, (0.5,) * 3, (0.5,) * 3)
     found = export.watch([film], EXPRESSION, needs, 1.0)
     assert [one.name for one in found] == [f"talk.mp4 {k}.0 to {k + 1}.0 s" for k in range(3)] + [
         "talk.mp4 2.4 to 3.4 s"]
     assert {one.frames.shape for one in found} == {(16, 3, 32, 32)}
-    assert len(export.watch([film] * 25, EXPRESSION, needs, 0.5)) == 40
+    monkeypatch.setattr("mien.export.clips.MOST", 3)
+    found = export.watch([film, film], EXPRESSION, needs, 0.5)
+    assert [one.name.split()[1] for one in found] == ["0.0", "0.5", "0.0"]
 
 
 def test_videos_without_a_face_are_refused(tmp_path):
@@ -252,6 +261,15 @@ def test_an_exported_model_is_not_exported_again(made, tmp_path):
         export.export(made["onnx"].folder, "openvino", tmp_path / "out")
 
 
+def test_other_methods_are_not_exported(saved, tmp_path, monkeypatch):
+    model = mien.load(saved)
+    monkeypatch.setattr(model, "model", torch.nn.Identity())
+    monkeypatch.setattr("mien.checkpoint.load", lambda *_, **__: model)
+    with pytest.raises(ValueError, match="expected a checkpoint of DuSE, got one of Identity"):
+        export.export(saved, "openvino", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_holds_something_is_kept(saved, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     for out in (tmp_path, tmp_path / "mine.txt"):
@@ -285,17 +303,19 @@ def test_the_other_options_of_opening_are_checked(made):
         mien.load(made["onnx"].folder, precision="bf16")
 
 
-def test_a_wrong_conversion_is_not_written(saved, tmp_path, monkeypatch):
-    right = convert.write
+def test_a_wrong_conversion_is_not_written(saved, made, tmp_path, monkeypatch):
+    other = made["openvino"]
 
-    def wrong(model, *told):
-        model.lsea.linear.weight.data.neg_()
-        right(model, *told)
+    def wrong(model, to, clips, folder):
+        for name in exported.FILES[to]:
+            shutil.copy(other.folder / name, folder)
 
     monkeypatch.setattr(convert, "write", wrong)
+    assert export.export(saved, "openvino", tmp_path / "right").exact < 1e-5
+    monkeypatch.setattr(write, "_torch", lambda model, clips: np.roll(other.parity.torch, 1, axis=1))
     with pytest.raises(ValueError, match="the conversion is wrong"):
         export.export(saved, "openvino", tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["right"]
 
 
 def test_a_full_disk_leaves_nothing(saved, tmp_path, monkeypatch):

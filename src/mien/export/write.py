@@ -17,6 +17,7 @@ from mien.checkpoint.opening import locate
 from mien.export import convert
 from mien.export.clips import Clip, noise, watch
 from mien.export.compare import Parity
+from mien.models.duse import DuSE
 
 EXACT = 1e-3
 """By how much a probability may differ in float32; more, and the conversion is wrong. Our choice: sums in another order
@@ -55,18 +56,22 @@ def export(source: str | Path, to: Format, out: str | Path, *, int8: bool = Fals
     model = checkpoint.load(source, precision="32")
     if not isinstance(model, Trained):
         raise ValueError(f"{source}: expected a checkpoint, got an exported model: export its checkpoint again")
+    core = model.model
+    if not isinstance(core, DuSE):
+        raise ValueError(f"{source}: expected a checkpoint of DuSE, got one of {type(core).__name__}, which is not "
+                         "exported: use it as it is")
     shown = [*clips, *(watch(videos, model.task, model.needs, model.seconds, told) if videos else [])]
     own = bool(shown)
     shown = shown or noise(model.needs)
     seen = np.arange(len(shown)) % 2 == 0 if int8 else np.zeros(len(shown), bool)
     told(f"reading {len(shown)} clips in torch, float32")
-    wanted = _torch(model, shown)
+    wanted = _torch(core, shown)
     out.parent.mkdir(parents=True, exist_ok=True)
     with work.staging(out.parent) as making:
         whole = making / "whole"
         whole.mkdir()
         told(f"converting to {to}" + f", int8 by {seen.sum()} clips" * int8)
-        convert.write(model.model, to, [clip.frames for clip, used in zip(shown, seen, strict=True) if used], whole)
+        convert.write(core, to, [clip.frames for clip, used in zip(shown, seen, strict=True) if used], whole)
         report = _compared(model, source, to, int8, shown, seen, wanted, whole, told)
         if out.is_dir():
             out.rmdir()
@@ -103,7 +108,7 @@ def _compared(model: Trained, source: str | Path, to: Format, int8: bool, clips:
 
 
 @torch.inference_mode()
-def _torch(model: Trained, clips: Sequence[Clip]) -> np.ndarray:
+def _torch(model: DuSE, clips: Sequence[Clip]) -> np.ndarray:
     """Probabilities (N, K)."""
-    rows = [model.model.read(torch.from_numpy(clip.frames)[None]).logits for clip in clips]
+    rows = [model.read(torch.from_numpy(clip.frames)[None]).logits for clip in clips]
     return torch.cat(rows).double().softmax(dim=-1).numpy()
