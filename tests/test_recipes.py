@@ -82,7 +82,8 @@ def test_every_recipe_has_a_tiny_one_that_says_so():
     for recipe in RECIPES.values():
         small = tiny(recipe)
         assert small.tiny
-        assert differences(small, recipe) == {"tiny", "tower", "schedule"}
+        assert differences(small, recipe) - {"options"} == {"tiny", "tower", "schedule"}
+        assert (small.options == recipe.options) == (recipe.method != "mvp")
 
 
 def test_a_recipe_goes_through_json_unchanged():

@@ -18,6 +18,7 @@ from mien.checkpoint.parts import Clip, Precision, build, ids, kept, place, toke
 from mien.checkpoint.trained import FEATURES, Trained
 from mien.models import zeroshot
 from mien.models.duse import DuSE, Options
+from mien.models.mvp import MVP
 from mien.models.scpt import SCPT
 from mien.recipes import Recipe
 from mien.tasks import EXPRESSION, Task
@@ -85,12 +86,13 @@ def _assembled(recipe: Recipe, image: Tower, text: Tower, rows: Tensor) -> DuSE:
         return DuSE(image, text, rows, cast(Options, recipe.options))
 
 
-def _untold(card: Card, where: str, labels: Task | None, tensors: dict[str, Tensor], path: Path) -> SCPT:
+def _untold(card: Card, where: str, labels: Task | None, tensors: dict[str, Tensor], path: Path) -> SCPT | MVP:
     """A model that knows its classes by number, not by words."""
     if labels is not None:
         raise ValueError(f"{path.parent}: expected the labels {', '.join(card.classes)}, which {card.recipe.method} "
                          "was trained with, got others: only a model that reads texts can take them")
-    model = cast(SCPT, build(card.recipe, card.task, Clip(where, tower(where, "vit", card.image))))
+    parts = Clip(where, tower(where, "vit", card.image)) if card.recipe.method == "scpt" else None
+    model = cast(SCPT | MVP, build(card.recipe, card.task, parts))
     _fill(model, tensors, path)
     return model
 
@@ -132,7 +134,7 @@ def _tensors(path: Path, card: Card) -> dict[str, Tensor]:
     return tensors
 
 
-def _fill(model: DuSE | SCPT, tensors: dict[str, Tensor], path: Path) -> None:
+def _fill(model: DuSE | SCPT | MVP, tensors: dict[str, Tensor], path: Path) -> None:
     """The trained tensors into their places; names and shapes must be those of the model."""
     wanted = {name: tuple(value.shape) for name, value in kept(model).items()}
     got = {name: tuple(value.shape) for name, value in tensors.items()}

@@ -9,8 +9,9 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from mien.models import duse, scpt
+from mien.models import duse, mvp, scpt
 from mien.models.duse import DuSE
+from mien.models.mvp import MVP
 from mien.models.scpt import SCPT
 from mien.recipes import TINY, Recipe
 from mien.tasks import Task
@@ -51,8 +52,10 @@ def clip(source: str) -> Clip:
     return Clip(source, tower(source, "clip-image"), tower(source, "clip-text"))
 
 
-def towers(recipe: Recipe) -> Clip:
-    """What the recipe's method is built around."""
+def towers(recipe: Recipe) -> Clip | None:
+    """What the recipe's method is built around; None for MVP, all of which learns."""
+    if recipe.method == "mvp":
+        return None
     return clip(recipe.tower) if recipe.method == "duse" else Clip(recipe.tower, tower(recipe.tower, "vit"))
 
 
@@ -63,13 +66,17 @@ def tokens(source: str, task: Task, context: int) -> Tensor:
     return tiny_tokens(task.texts) if source == TINY else tokenize(task.texts, source, context)
 
 
-def build(recipe: Recipe, task: Task, parts: Clip, seed: int = 0, subjects: int = 0) -> DuSE | SCPT:
+def build(recipe: Recipe, task: Task, parts: Clip | None, seed: int = 0, subjects: int = 0) -> DuSE | SCPT | MVP:
     """The model of a recipe, its trainable values drawn anew by `seed`; torch's generators stay as they are.
 
     `subjects`: how many people it learns from, where its losses tell them apart.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if isinstance(recipe.options, mvp.Options):
+            return MVP(recipe.options)
+        if parts is None:
+            raise ValueError(f"{recipe.name}: expected the towers of {recipe.method}, got none: see `towers`")
         if isinstance(recipe.options, scpt.Options):
             return SCPT(parts.image, len(task.classes), subjects, recipe.options)
         return DuSE(parts.image, cast(Tower, parts.text), parts.tokens(task), cast(duse.Options, recipe.options))

@@ -19,6 +19,7 @@ from mien.checkpoint.card import CARD, README, WEIGHTS, Card
 from mien.checkpoint.parts import kept
 from mien.data.prepare import prepare
 from mien.models.duse import DuSE
+from mien.models.mvp import MVP
 from mien.models.scpt import SCPT
 from mien.recipes import Recipe
 from mien.tasks import Task
@@ -37,7 +38,7 @@ class Trained:
     `needs` say what a window must hold, `seconds` how long it is.
     """
 
-    def __init__(self, model: DuSE | SCPT, task: Task, seconds: float, card: Card | None = None) -> None:
+    def __init__(self, model: DuSE | SCPT | MVP, task: Task, seconds: float, card: Card | None = None) -> None:
         self.model, self.task, self.seconds, self.card = model.eval(), task, seconds, card
 
     @property
@@ -91,10 +92,11 @@ class Trained:
         return load(source, **options)
 
 
-def make_card(recipe: Recipe, task: Task, model: DuSE | SCPT, hashes: tuple[str, str], **told) -> Card:
+def make_card(recipe: Recipe, task: Task, model: DuSE | SCPT | MVP, hashes: tuple[str, str], **told) -> Card:
     """The card of a model that is being trained; `hashes` of the image and the text tower as they were loaded."""
     needs = asdict(model.needs)
     asked = {name: needs[name] for name in ("frames", "size", "mean", "std")}
+    asked |= {name: needs[name] for name in ("signals", "rate", "aus", "clips") if needs[name] is not None}
     rows: tuple[tuple[int, ...], ...] = ()
     text: dict = {}
     if isinstance(model, DuSE):
@@ -102,5 +104,6 @@ def make_card(recipe: Recipe, task: Task, model: DuSE | SCPT, hashes: tuple[str,
     return Card(
         recipe=recipe, classes=task.classes, texts=task.texts or (), tokens=rows,
         image=hashes[0], text=hashes[1], words=text,
-        preprocessing={**asked, "seconds": recipe.seconds, "sampling": "the middle of equal segments"},
+        preprocessing={**asked, "seconds": needs["seconds"] or recipe.seconds,
+                       "sampling": "the middle of equal segments"},
         parameters=sum(value.numel() for value in kept(model).values()), version=version("mien"), **told)

@@ -86,7 +86,7 @@ def _check(precision: str, device: str, tower: str) -> None:
     from mien.recipes import TINY
 
     parts.pick(device)
-    if tower != TINY:
+    if tower not in ("", TINY):
         towers.locate(tower)
 
 

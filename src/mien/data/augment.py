@@ -15,9 +15,11 @@ class Augmenter:
     """(B, T, 3, S, S) uint8 -> float 0..1, changed; on the device of the frames, and the same for the same seed."""
 
     def __init__(self, size: int, how: Augment) -> None:
+        self.on = how.on and size > 0
+        if not self.on:
+            return
         from kornia import augmentation as kornia  # slow to import, and inference has no use for it
 
-        self.on = how.on
         self._change = kornia.VideoSequential(
             kornia.RandomResizedCrop((size, size), scale=how.area, ratio=how.ratio),
             kornia.RandomHorizontalFlip(p=how.flip),

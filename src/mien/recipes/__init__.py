@@ -12,7 +12,9 @@ import difflib
 from dataclasses import replace
 
 from mien.models.duse import LITERAL
+from mien.models.mvp import Options
 from mien.recipes.change import change, from_json, to_json
+from mien.recipes.mvp import MVP, small
 from mien.recipes.recipe import TINY, Augment, Published, Recipe, Schedule
 from mien.recipes.scpt import SCPT
 
@@ -35,6 +37,7 @@ RECIPES: dict[str, Recipe] = {
         licence="research only, not commercial: the agreement of FERV39k binds what is trained on it",
         published=Published(43.39, 53.05, "arXiv 2604.12777, table I: FERV39k, official test")),
     **SCPT,
+    **MVP,
 }
 """Every recipe by its name; `tiny(recipe)` is the small one of each."""
 
@@ -49,4 +52,6 @@ def find(name: str) -> Recipe:
 
 def tiny(recipe: Recipe) -> Recipe:
     """The same with a small random tower and few steps: it shows that everything runs, and knows nothing."""
-    return replace(recipe, tower=TINY, tiny=True, schedule=replace(recipe.schedule, epochs=2, batch=4, warmup=0))
+    options = small(recipe.options) if isinstance(recipe.options, Options) else recipe.options
+    return replace(recipe, tower=TINY, tiny=True, options=options,
+                   schedule=replace(recipe.schedule, epochs=2, batch=4, warmup=0))

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mien.labels import RULES
-from mien.models import duse, scpt
+from mien.models import duse, mvp, scpt
 from mien.tasks import Task
 
-OPTIONS = {"duse": duse.Options, "scpt": scpt.Options}
+OPTIONS = {"duse": duse.Options, "scpt": scpt.Options, "mvp": mvp.Options}
 """Method -> what may be chosen of it."""
 
 TINY = "tiny"
@@ -87,18 +87,18 @@ class Published:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`method` in `models`, `dataset`, `protocol`, and `rule` of `labels.RULES`; `tower`: its folder or hub id;
+    """`method` in `models`, `dataset`, `protocol`, and `rule` of `labels.RULES`; `tower`: folder or hub id, if any;
     `seconds`: length of a window when the model reads a recording or a camera; `licence` of what is trained; `tiny`,
     `changed`: what was asked for beyond the recipe's name."""
 
     name: str
-    method: Literal["duse", "scpt"]
+    method: Literal["duse", "scpt", "mvp"]
     dataset: str
     protocol: str
     tower: str
     seconds: float
     licence: str
-    options: duse.Options | scpt.Options = field(default_factory=duse.Options)
+    options: duse.Options | scpt.Options | mvp.Options = field(default_factory=duse.Options)
     augment: Augment = field(default_factory=Augment)
     schedule: Schedule = field(default_factory=Schedule)
     rule: str = "expression"

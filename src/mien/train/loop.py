@@ -84,7 +84,7 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str |
     fabric = _fabric(kind, devices, nodes, strategy, precision)
     with torch.random.fork_rng(devices=[]):
         parts = parts or checkpoint.towers(recipe)
-        hashes = parts.image.hash, parts.text.hash if parts.text is not None else ""
+        hashes = (parts.image.hash if parts else "", parts.text.hash if parts and parts.text is not None else "")
         people = {(trial.dataset, trial.subject) for trial in train.trials}
         model = checkpoint.build(recipe, recipe.task, parts, seed, len(people))
         card = checkpoint.make_card(recipe, recipe.task, model, hashes, seed=seed, data=dict(data or {}))

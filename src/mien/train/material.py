@@ -9,12 +9,16 @@ from typing import Any
 
 from mien.data.build import build
 from mien.data.cache import Cache, read_index
+from mien.data.features import Features
 from mien.data.loader import Source
 from mien.data.pieces import Pieces
+from mien.data.wholes import Wholes
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES, Targets
+from mien.models import mvp
 from mien.protocols import PROTOCOLS
 from mien.recipes import Recipe
+from mien.towers import load
 from mien.types import Fold, Trial
 from mien.work import Tick
 
@@ -55,14 +59,18 @@ def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, wo
     chosen = choose(PROTOCOLS[recipe.protocol](survey.trials), fold)
     ready = prepared(survey, cache, workers, tick, told)
     rule = RULES[recipe.rule]
-    train, val = (_there(trials, ready) for trials in (chosen.train, chosen.val))
+    blind = isinstance(recipe.options, mvp.Options) and recipe.options.modality == "physio"
+    train, val = (_there(trials, ready, blind) for trials in (chosen.train, chosen.val))
     learnt = rule(train.kept, train.kept)
     judged = rule(val.kept, train.kept)
     notes = [f"{chosen.name}, {chosen.protocol}", f"train: {learnt}", f"val: {judged}"]
     for side, found in (("train", train), ("val", val)):
-        notes += [f"{side}: {len(found.lost)} trials without a picture of a face are left out: "
+        what = "signals" if blind else "a picture of a face"
+        notes += [f"{side}: {len(found.lost)} trials without {what} are left out: "
                   f"{', '.join(found.lost[:5])}{' ...' if len(found.lost) > 5 else ''}"] * bool(found.lost)
     source: Source = ready.clip
+    if isinstance(recipe.options, mvp.Options):
+        source = Wholes(ready, _features(recipe.options, ready, chosen))
     if recipe.windowed:
         source = pieces = Pieces(ready, recipe.seconds)
         learnt, judged = pieces.cut(learnt), pieces.cut(judged)
@@ -98,8 +106,15 @@ class _Side:
     lost: tuple[str, ...]
 
 
-def _there(trials: Sequence[Trial], cache: Cache) -> _Side:
-    """The trials that have a picture of a face, and the names of the others."""
-    has = {id for id, entry in cache.entries.items() if entry.pictures}
+def _features(options: mvp.Options, cache: Cache, fold: Fold) -> Features | None:
+    """Of clips, by the published tower that the options name; None for action units."""
+    if options.video == "aus" or options.modality == "physio":
+        return None
+    return Features(cache.path / "features", load(options.video, "videomae"), fold)
+
+
+def _there(trials: Sequence[Trial], cache: Cache, blind: bool = False) -> _Side:
+    """The trials that have a picture of a face (`blind`: signals), and the names of the others."""
+    has = {id for id, entry in cache.entries.items() if (entry.signals if blind else entry.pictures)}
     kept = tuple(trial for trial in trials if trial.id in has)
     return _Side(kept, tuple(trial.id for trial in trials if trial.id not in has))

@@ -1,0 +1,95 @@
+"""MVP from prepared trials to a checkpoint that reads a recording, by the one loop."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import mien
+from mien import cli, lookalikes
+from mien.checkpoint import CARD
+from mien.data.loader import Clips, scoring
+from mien.data.wholes import Wholes
+from mien.labels import RULES
+from mien.models import mvp
+from mien.recipes import RECIPES, change, from_json, tiny, to_json
+from mien.train import fit
+from mien.types import Trial
+from test_scpt_data import write
+
+RULE = RULES["mvp/arousal"]
+RECIPE = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.seconds": "12"})
+
+
+def test_there_is_a_recipe_for_each_dataset_and_dimension():
+    for dataset, signals, seconds in (("amigos", ("ecg", "ecg_left", "eda"), 120.0), ("deap", ("ppg", "eda"), 60.0)):
+        for label in ("valence", "arousal"):
+            recipe = RECIPES[f"mvp/{dataset}-{label}"]
+            assert (recipe.dataset, recipe.rule, recipe.protocol) == (dataset, f"mvp/{label}", "kfold")
+            assert (recipe.options.signals, recipe.options.seconds, recipe.seconds) == (signals, seconds, seconds)
+            assert (recipe.task.classes, recipe.windowed) == (("low", "high"), False)
+            assert from_json(json.loads(json.dumps(to_json(tiny(recipe))))) == tiny(recipe)
+    found = change(recipe, {"options.fusion": "late", "options.signals": "eda", "options.modality": "physio"})
+    assert (found.options.fusion, found.options.signals, found.options.modality) == ("late", ("eda",), "physio")
+    with pytest.raises(ValueError, match=r"Options\.width"):
+        change(recipe, {"options.width": "1"})
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Six people with two trials each; the last two of them validate. No eda was recorded."""
+    trials = [Trial(f"s{who}/{number}", "deap", subject=f"s{who}", labels={"arousal": 3.0 + 4 * number})
+              for who in range(6) for number in range(2)]
+    lengths = {trial.id: 9.0 + k % 5 for k, trial in enumerate(trials)}
+    cache = write(tmp_path_factory.mktemp("cache") / "cache", trials, lengths)
+    return Wholes(cache), RULE(trials[:8]), RULE(trials[8:])
+
+
+@pytest.fixture(scope="module")
+def fitted(material, tmp_path_factory):
+    source, train, val = material
+    return fit(RECIPE, train, val, source, tmp_path_factory.mktemp("fitted"), device="cpu", precision="32")
+
+
+def test_it_learns_and_reads_again_what_it_learnt(fitted, material):
+    source, _, val = material
+    model = mien.load(fitted.chosen, task=RECIPE.task, precision="32")
+    assert isinstance(model.model, mvp.MVP)
+    assert model.needs.signals == ("ppg", "eda")
+    assert fitted.scores["last"]["epoch"] == 2
+    windows = [source(trial) for trial in val.trials]
+    probs = model.read_all(windows)
+    np.testing.assert_allclose(probs.sum(axis=1), 1)
+    np.testing.assert_allclose(model.read(windows[0]), probs[0], atol=1e-6)
+    clips = Clips(val.trials, source, model.needs, {trial.id: 0 for trial in val.trials})
+    with torch.no_grad():
+        found = model.model.read(next(iter(scoring(clips, 4))))
+    np.testing.assert_allclose(found.logits.double().softmax(dim=-1).numpy(), probs, atol=1e-5)
+    assert (found.signals[:, 0] > 8).all()
+    assert not found.signals[:, 1].any()
+    blind = [replace(window, signals=None) for window in windows]
+    assert np.abs(model.read_all(blind) - probs).max() > 1e-6
+
+
+def test_the_card_says_what_it_needs(fitted):
+    card = json.loads((fitted.chosen / CARD).read_text())
+    assert (card["recipe"]["method"], card["tokens"], card["image"]) == ("mvp", [], "")
+    told = card["preprocessing"]
+    assert (told["signals"], told["rate"], told["aus"], told["seconds"]) == (["ppg", "eda"], 128.0, 5.0, 12.0)
+    assert card["parameters"] == sum(value.numel() for value in mvp.MVP(RECIPE.options).parameters())
+
+
+@pytest.mark.parametrize("dataset", ["amigos"])
+def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, dataset):
+    lookalikes.LOOKALIKES[dataset](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    done = CliRunner().invoke(cli.app, [
+        "train", f"mvp/{dataset}-valence", "--data", str(tmp_path / "data"), "--fold", "1", "--tiny", "--device", "cpu",
+        "--set", "protocol=loso", "--set", "schedule.epochs=1", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert "validation UAR" in done.stdout
+    assert "leave one subject out" in done.stderr
