@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 import mien
 import skin_traces
-from mien import checkpoint
+from mien import checkpoint, cli
 from mien.checkpoint import WEIGHTS
 from mien.data.pieces import Pieces
+from mien.datasets import DATASETS, Survey
 from mien.labels import RULES
 from mien.recipes import RECIPES, change, tiny
 from mien.towers import digest
@@ -88,6 +91,22 @@ def test_the_checkpoint_reads_windows_with_and_without_a_pulse(fitted, material)
     with pytest.raises(ValueError, match="expected the labels low, high, which scpt was trained with"):
         mien.load(fitted.chosen, labels=mien.tasks.EXPRESSION)
     assert skin_traces.window(10.2).signals is None
+
+
+def test_one_command_goes_from_a_dataset_to_a_checkpoint(material, tmp_path, monkeypatch):
+    """The dataset is prepared already: its survey names the trials of the cache, and nothing is made again."""
+    pieces, train, val = material
+    names = dict.fromkeys(trial.id.split("@")[0] for trial in (*train.trials, *val.trials))
+    trials = tuple(pieces.cache.entries[name].trial for name in names)
+    monkeypatch.setitem(DATASETS, "deap", SimpleNamespace(
+        survey=lambda root: Survey("deap", Path(root), "planted", trials, (), ())))
+    done = CliRunner().invoke(cli.app, ["train", "scpt/deap-arousal", "--data", str(tmp_path), "--fold", "1", "--tiny",
+                                        "--cache", str(pieces.cache.path), "--out", str(tmp_path / "run"), "--device",
+                                        "cpu", "--set", "schedule.epochs=1", "--quiet"])
+    assert done.exit_code == 0, done.output
+    card = checkpoint.card.read(tmp_path / "run" / "last" / "card.json")
+    assert (card.data["fold"], card.classes, card.recipe.method) == ("s0", ("low", "high"), "scpt")
+    assert card.data["train"] == 8  # two people with two trials of two windows
 
 
 def test_stopped_half_way_it_ends_the_same(fitted, material, tmp_path):
