@@ -47,6 +47,7 @@ def recorded(frames: object) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
         marks.append(found[0] if found else np.full((478, 3), np.nan))
         times.append(frame.time)
         size = frame.rgb.shape[1], frame.rgb.shape[0]
+    tracker.close()
     return np.array(times), np.array(marks), size
 
 

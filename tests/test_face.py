@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -245,3 +247,13 @@ def test_a_crop_is_a_square_around_the_box_that_repeats_edges_and_averages_where
     assert np.array_equal(tall, rgb[7:33, 22:48])
     with pytest.raises(ValueError, match="expected a box"):
         crop(rgb, np.array([5.0, 5.0, 5.0, 5.0]), 16)
+
+
+def test_a_finder_that_nobody_holds_is_freed():
+    """Its graph is memory outside Python, megabytes of it, which an analysis of a thousand files would pile up."""
+    finder = MediapipeFinder()
+    gone = weakref.ref(finder)
+    finder.close()
+    del finder
+    gc.collect()
+    assert gone() is None

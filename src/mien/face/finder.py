@@ -132,8 +132,9 @@ class MediapipeFinder:
         config = calculator_pb2.CalculatorGraphConfig()
         text_format.Parse(_MESH_GRAPH, config)
         self._graph = calculator_graph.CalculatorGraph(graph_config=config)
-        self._results: list = []
-        self._graph.observe_output_stream("landmarks", lambda _, packet: self._results.append(packet), True)
+        results: list = []  # the graph holds the callable, which must not hold us in turn, or nobody is ever freed
+        self._results = results
+        self._graph.observe_output_stream("landmarks", lambda _, packet: results.append(packet), True)
         self._graph.start_run({"irises": packet_creator.create_bool(True)})
         self._count = 0
 
