@@ -999,3 +999,21 @@ def test_mat_73_that_leads_elsewhere_is_refused(tmp_path):
         file.create_dataset("data", (3,), "f8", external=[(str(tmp_path / "other.mat"), 0, 24)])
     with pytest.raises(mat.MatError, match="outside of the file"):
         mat.load(tmp_path / "y.mat", ("data",))
+
+
+def test_mat_73_that_claims_too_much_is_refused_at_once(tmp_path):
+    import h5py
+
+    from mien.datasets import mat
+
+    with h5py.File(tmp_path / "x.mat", "w") as file:
+        file.create_dataset("large", (2**27 + 1,), "f8", chunks=(2**20,))  # of which nothing is written
+        some = file.create_dataset("some", (2**20,), "f8", chunks=(2**20,))
+        for name, one, times in (("many", some, 200), ("inner", some, 2), ("data", None, 2)):
+            cells = file.create_dataset(name, (times,), h5py.ref_dtype)
+            for k in range(times):
+                cells[k] = (one or file["inner"]).ref
+    for name, text in (("large", "at most"), ("many", "at most"), ("data", "got cells")):
+        with pytest.raises(mat.MatError, match=text):
+            mat.load(tmp_path / "x.mat", (name,))
+    assert [len(cell) for cell in mat.load(tmp_path / "x.mat", ("inner",))["inner"]] == [2**20] * 2

@@ -16,6 +16,11 @@ BROKEN = (MatReadError, ValueError, TypeError, KeyError, IndexError, EOFError, O
 """What SciPy and h5py raise over a file that is cut short or is none."""
 
 
+LARGEST = 2**30
+"""Bytes that a variable of an HDF5 may hold, all its cells together. Our choice: DEAP's have a tenth of it; a file of a
+kilobyte can claim any number."""
+
+
 class MatError(ValueError):
     """One line: what was expected, what the file holds, and what to do about it."""
 
@@ -66,15 +71,26 @@ def _own(h5py: Any, file: Any, name: str) -> bool:
     return link is not None
 
 
-def _variable(file: Any, data: Any) -> Any:
+def _variable(file: Any, data: Any, within: bool = False) -> Any:
+    """`within`: of a cell, which holds no cells: they could hold each other without end."""
     if not hasattr(data, "dtype") or data.external or data.is_virtual:
         raise MatError(f"expected numbers, words or cells, got a structure or data outside of the file at {data.name}")
     if data.attrs.get("MATLAB_empty", 0):
         return np.zeros(tuple(int(length) for length in data[()].reshape(-1)))
+    if data.nbytes > LARGEST:
+        raise MatError(f"expected at most {LARGEST} bytes in {data.name}, got {data.nbytes}: refused")
     if data.dtype.kind == "O":
-        cells = np.empty(data.shape[::-1], object)
-        for index, reference in np.ndenumerate(data[()].T):
-            cells[index] = _variable(file, file[reference])
+        if within:
+            raise MatError(f"expected numbers or words in the cells, got cells in {data.name}: refused")
+        references = data[()].T
+        size = 0
+        for reference in references.flat:
+            size += getattr(file[reference], "nbytes", 0)
+            if size > LARGEST:
+                raise MatError(f"expected at most {LARGEST} bytes in the cells of {data.name}, got more: refused")
+        cells = np.empty(references.shape, object)
+        for index, reference in np.ndenumerate(references):
+            cells[index] = _variable(file, file[reference], within=True)
         return cells
     values = data[()].T
     if data.attrs.get("MATLAB_class") == b"char":
