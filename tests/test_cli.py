@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -146,6 +147,12 @@ def test_a_traceback_comes_with_debug_alone(tmp_path, option):
 
 def test_an_option_that_is_not_there_is_another_exit_code():
     assert CliRunner().invoke(cli.app, ["analyze", "x.mp4", "--nothing"]).exit_code == 2
+
+
+def test_ctrl_c_where_nothing_can_be_raised_is_not_lost():
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it may come at once
+        cli._unraisable(SimpleNamespace(exc_type=KeyboardInterrupt))
+        time.sleep(5)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter on this system")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
+import threading
 from io import TextIOWrapper
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mien.cli import analyze, data, doctor, export, train
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(analyze.analyze)
@@ -23,7 +28,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
+    sys.unraisablehook = _unraisable
     app()
+
+
+def _unraisable(args: UnraisableHookArgs) -> None:
+    """Ctrl-C where nothing can be raised, such as in the clean-up of an import, comes again a moment later."""
+    if args.exc_type is KeyboardInterrupt:
+        threading.Timer(0.05, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(args)
 
 
 def _version(wanted: bool) -> None:
