@@ -287,6 +287,14 @@ def test_a_fold_is_chosen_by_name_or_number():
         material.choose(folds, "3")
 
 
+def test_who_was_not_filmed_is_on_no_side_of_a_model_of_faces():
+    """DEAP: signals of 32 subjects, films of 22."""
+    trials = [Trial(f"s{n:02d}/1", "deap", f"s{n:02d}", video=Path("x.avi") if n <= 22 else None) for n in range(1, 33)]
+    assert {trial.subject for trial in material.filmed(trials)} == {f"s{n:02d}" for n in range(1, 23)}
+    with pytest.raises(ValueError, match="expected trials with a video, got none"):
+        material.filmed(trials[22:])
+
+
 def test_recipes_name_datasets_and_protocols_that_exist():
     from mien.datasets import DATASETS
     from mien.protocols import PROTOCOLS

@@ -56,14 +56,17 @@ def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, wo
     if not survey.usable:
         raise ValueError(f"{root}: expected the dataset {recipe.dataset}, got nothing to work with; run: mien data "
                          f"check {recipe.dataset} {root}")
-    chosen = choose(PROTOCOLS[recipe.protocol](survey.trials), fold)
+    blind = isinstance(recipe.options, mvp.Options) and recipe.options.modality == "physio"
+    trials = survey.trials if blind else filmed(survey.trials)
+    chosen = choose(PROTOCOLS[recipe.protocol](trials), fold)
     ready = prepared(survey, cache, workers, tick, told)
     rule = RULES[recipe.rule]
-    blind = isinstance(recipe.options, mvp.Options) and recipe.options.modality == "physio"
     train, val = (_there(trials, ready, blind) for trials in (chosen.train, chosen.val))
     learnt = rule(train.kept, train.kept)
     judged = rule(val.kept, train.kept)
     notes = [f"{chosen.name}, {chosen.protocol}", f"train: {learnt}", f"val: {judged}"]
+    notes += [f"{len(survey.trials) - len(trials)} trials were not filmed: no side has them"] * (
+        len(trials) < len(survey.trials))
     for side, found in (("train", train), ("val", val)):
         what = "signals" if blind else "a picture of a face"
         notes += [f"{side}: {len(found.lost)} trials without {what} are left out: "
@@ -76,6 +79,18 @@ def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, wo
         learnt, judged = pieces.cut(learnt), pieces.cut(judged)
         notes.append(f"windows of {recipe.seconds:g} s: train {len(learnt.trials)}, val {len(judged.trials)}")
     return Material(ready, chosen, learnt, judged, tuple(notes), source)
+
+
+def filmed(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The trials that a model of faces can be judged by: of DEAP those of 22 of the 32 subjects.
+
+    Raises ValueError where there are none.
+    """
+    found = tuple(trial for trial in trials if trial.video is not None)
+    if not found:
+        raise ValueError("expected trials with a video, got none: this recipe looks at faces; mien data check says "
+                         "what is missing")
+    return found
 
 
 def prepared(survey: Survey, cache: str | Path, workers: int = 1, tick: Tick | None = None,
