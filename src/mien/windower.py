@@ -136,8 +136,9 @@ class Windower:
         first, last = np.searchsorted(self._times[: self._count], [start, end])
         rows = self._rows[first:last]
         columns = {name: rows[:, part] for name, part in _COLUMNS.items()}
-        columns["skin"] = columns["skin"].reshape(-1, len(REGIONS), 3)
-        return Window(start=start, end=end, times=self._times[first:last], **columns)
+        return Window(start=start, end=end, times=self._times[first:last],
+                      skin=columns["skin"].reshape(-1, len(REGIONS), 3), position=columns["position"],
+                      aus=columns["aus"], pose=columns["pose"], gaze=columns["gaze"])
 
     def pictured(self, start: float, end: float) -> Window:
         """The same with the pictures that the album holds of that time."""
