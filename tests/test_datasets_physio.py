@@ -18,28 +18,12 @@ import pyedflib
 import pytest
 import scipy.io
 
-from mien import synthetic, video
+from flat_films import written
+from mien import video
 from mien.datasets import amigos, deap, mahnob
 from mien.datasets.survey import Survey
-from mien.lookalikes import LOOKALIKES, Truth, read_event, read_signal_mark, read_trial_number
+from mien.lookalikes import Truth, read_event, read_signal_mark, read_trial_number
 from mien.types import Frame, Signal, Trial
-
-
-class Flat:
-    """A scene without people, which is written much faster."""
-
-    def __init__(self, actors, size, fps, seconds, **_):
-        self.count, self.fps = round(seconds * fps), fps
-        self.rgb = np.full((size[1], size[0], 3), 110, np.uint8)
-
-    def frames(self):
-        return (Frame(k / self.fps, self.rgb) for k in range(self.count))
-
-
-def written(tmp_path_factory, name: str, **options) -> Truth:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "Scene", Flat)
-        return LOOKALIKES[name](tmp_path_factory.mktemp(name), **options)
 
 
 @pytest.fixture(scope="module")

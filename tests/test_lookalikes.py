@@ -18,6 +18,7 @@ import pyedflib
 import pytest
 from scipy.io import loadmat
 
+from flat_films import Flat, written
 from mien import synthetic
 from mien.lookalikes import (
     LOOKALIKES,
@@ -42,23 +43,6 @@ from mien.types import Frame
 WORDS = {"1": "happy", "2": "sad", "3": "neutral", "4": "angry", "5": "surprise", "6": "disgust", "7": "fear"}
 SMILE = "AU12"
 BLANK = np.zeros((64, 64, 3), np.uint8)
-
-
-class Flat:
-    """Stands in for the renderer where a test asks for formats and marks, not for faces: grey, the scene's times."""
-
-    def __init__(self, actors, size, fps, seconds, **_):
-        self.count, self.fps = round(seconds * fps), fps
-        self.rgb = np.full((size[1], size[0], 3), 110, np.uint8)
-
-    def frames(self):
-        return (Frame(k / self.fps, self.rgb) for k in range(self.count))
-
-
-def written(tmp_path_factory, name: str, **options) -> Truth:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "Scene", Flat)
-        return LOOKALIKES[name](tmp_path_factory.mktemp(name), **options)
 
 
 @pytest.fixture(scope="module")

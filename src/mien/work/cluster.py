@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from joblib._dask import DaskDistributedBackend
 
 from mien.work.outcome import Outcome, explain
 from mien.work.pool import DIED
+from mien.work.watching import every
 
 CONNECT = 10.0
 """s to wait for the scheduler's answer. Our choice: it answers in milliseconds or not at all."""
@@ -105,25 +105,19 @@ class Backend(DaskDistributedBackend):
 @contextmanager
 def _watched(client: Client, address: str) -> Iterator[Backend]:
     """A backend whose open tasks fail when the cluster has no worker for `PATIENCE` s."""
-    backend, over = Backend(client=client), threading.Event()
+    backend, seen = Backend(client=client), time.monotonic()
 
-    def watch() -> None:
-        seen = time.monotonic()
-        while not over.wait(min(1.0, PATIENCE / 4)):
-            seen = time.monotonic() if _has_workers(client) else seen
-            if time.monotonic() - seen > PATIENCE:
-                got = f"none for {PATIENCE:.0f} s; start one with: dask worker {address}"
-                failed = Outcome("failed", f"expected a worker in the cluster, got {got}")
-                for index in list(backend.open):
-                    backend.settle(index, [(index, failed)])
+    def look() -> None:
+        nonlocal seen
+        seen = time.monotonic() if _has_workers(client) else seen
+        if time.monotonic() - seen > PATIENCE:
+            got = f"none for {PATIENCE:.0f} s; start one with: dask worker {address}"
+            failed = Outcome("failed", f"expected a worker in the cluster, got {got}")
+            for index in list(backend.open):
+                backend.settle(index, [(index, failed)])
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    with every(min(1.0, PATIENCE / 4), look):
         yield backend
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _has_workers(client: Client) -> bool:

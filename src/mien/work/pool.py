@@ -24,6 +24,7 @@ import numpy as np
 
 from mien.work.outcome import Outcome, Tick
 from mien.work.staging import leftovers
+from mien.work.watching import every
 
 
 class Job(Protocol):
@@ -99,20 +100,16 @@ class Marks:
 def _marks(jobs: int, tick: Tick | None) -> Iterator[Marks]:
     folder = Path(tempfile.mkdtemp(prefix="mien-"))
     np.full(jobs, np.nan).tofile(folder / "marks")  # the disk's room is taken now: a full disk later does no harm
-    marks, over = Marks(str(folder / "marks"), os.getpid()), threading.Event()
+    marks = Marks(str(folder / "marks"), os.getpid())
 
-    def watch() -> None:
-        while not over.wait(POLL):
-            if tick is not None:
-                tick(float(np.nansum(marks.read())))
+    def look() -> None:
+        if tick is not None:
+            tick(float(np.nansum(marks.read())))
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
     try:
-        yield marks
+        with every(POLL, look):
+            yield marks
     finally:
-        over.set()
-        watcher.join()
         shutil.rmtree(folder)
 
 
