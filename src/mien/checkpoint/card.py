@@ -84,11 +84,15 @@ def read(path: Path) -> Card:
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent}: expected a checkpoint with {CARD} and {WEIGHTS}, got no {CARD}: name "
                                 "the folder that mien train wrote, or a hub id owner/name")
+    return parse(decode(path, "take the card again from where it came"), path)
+
+
+def decode(path: Path, remedy: str) -> Any:
+    """What a file of JSON holds. ValueError, with the `remedy`, where it is none."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, got {error}: take the card again from where it came") from error
-    return parse(data, path)
+        raise ValueError(f"{path}: expected JSON, got {error}: {remedy}") from error
 
 
 def parse(data: Any, path: Path) -> Card:

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from mien import work, writing
-from mien.checkpoint.card import CARD, Card, parse
+from mien.checkpoint.card import CARD, Card, decode, parse
 from mien.checkpoint.parts import Precision
 from mien.data.prepare import prepare
 from mien.tasks import Task
@@ -122,10 +122,7 @@ def read(path: Path) -> ExportCard:
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent}: expected an exported model with its {CARD}, got none: take the whole "
                                 "folder that mien export wrote")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, got {error}: export it again") from error
+    data = decode(path, "export it again")
     if not isinstance(data, dict) or data.get("schema") != SCHEMA or data.get("format") not in get_args(Format):
         got = [data.get(name) for name in ("schema", "format")] if isinstance(data, dict) else type(data).__name__
         raise ValueError(f"{path}: expected the schema {SCHEMA}, of openvino or onnx, got {got}: take another mien, or "
