@@ -26,7 +26,7 @@ from mien.models.duse import Options
 from mien.recipes import RECIPES, change, tiny
 from mien.tasks import EXPRESSION
 from mien.types import Needs
-from test_checkpoint import LABELS, stirred, window
+from test_checkpoint import LABELS, small_clip, stirred, window
 
 RECIPE = change(tiny(RECIPES["duse/dfew"]), {"options.score_temperature": "0.2", "options.match_temperature": "0.2"})
 FORMATS = ("openvino", "onnx")
@@ -259,6 +259,12 @@ def test_what_cannot_be_exported_is_told_before_anything_is_written(saved, tmp_p
 def test_an_exported_model_is_not_exported_again(made, tmp_path):
     with pytest.raises(ValueError, match="expected a checkpoint, got an exported model"):
         export.export(made["onnx"].folder, "openvino", tmp_path / "out")
+
+
+def test_the_tower_is_taken_from_where_it_is_said_to_be(saved, tmp_path):
+    small_clip(tmp_path / "other")
+    with pytest.raises(ValueError, match=r"expected the clip-image tower with sha256 \w{16}\.\.\., got"):
+        export.export(saved, "onnx", tmp_path / "out", tower=str(tmp_path / "other"))
 
 
 def test_other_methods_are_not_exported(saved, tmp_path, monkeypatch):

@@ -27,6 +27,9 @@ def export(
         list[str] | None,
         typer.Option(metavar="VIDEO", help="A file, folder or pattern, also repeated: the faces there are compared."),
     ] = None,
+    tower: Annotated[
+        str, typer.Option(metavar="FOLDER_OR_HUB_ID", help="Where the tower is now, if not where the card says.")
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
 ) -> None:
@@ -42,7 +45,7 @@ def export(
             raise ValueError(f"expected the packages that models need, {error.name} is missing: install them with pip "
                              'install "mien[models,export]"') from error
         report = run(checkpoint, to, out, int8=int8, videos=_videos(clips or [], out),  # type: ignore[arg-type]
-                     told=None if quiet else say)
+                     tower=tower, told=None if quiet else say)
     if not quiet:
         print(_sum(report))
 

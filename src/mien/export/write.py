@@ -38,13 +38,13 @@ class Report:
 
 
 def export(source: str | Path, to: Format, out: str | Path, *, int8: bool = False, videos: Sequence[str | Path] = (),
-           clips: Sequence[Clip] = (), told: Callable[[str], None] | None = None) -> Report:
+           clips: Sequence[Clip] = (), tower: str = "", told: Callable[[str], None] | None = None) -> Report:
     """The checkpoint at `source` -> a new folder `out`; `mien.load` and `--model` take it like a checkpoint.
 
     Clips of the faces in `videos`, and `clips` that are there already, are compared, else noise; int8 is calibrated on
-    every second of them, and needs some. `told` hears what is being done. Raises ValueError or FileNotFoundError: for
-    what is no checkpoint, a missing package, int8 without clips, an `out` that holds something, and a conversion that
-    does not compute the same; then nothing is written.
+    every second of them, and needs some. `tower`: where it is now, if not where the card says. `told` hears what is
+    being done. Raises ValueError or FileNotFoundError: for what is no checkpoint, a missing package, int8 without
+    clips, an `out` that holds something, and a conversion that does not compute the same; then nothing is written.
     """
     out, told = Path(out), told or (lambda text: None)
     convert.check(to, int8)
@@ -53,7 +53,7 @@ def export(source: str | Path, to: Format, out: str | Path, *, int8: bool = Fals
                          "calibrated on them")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"--out: expected a new folder, got {out}, which is there already: name another one")
-    model = checkpoint.load(source, precision="32")
+    model = checkpoint.load(source, clip=tower, precision="32")
     if not isinstance(model, Trained):
         raise ValueError(f"{source}: expected a checkpoint, got an exported model: export its checkpoint again")
     core = model.model
