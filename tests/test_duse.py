@@ -16,6 +16,7 @@ from mien.batch import Batch
 from mien.models import duse
 from mien.models.duse import LITERAL, DuSE, Options
 from mien.towers import CLIP, Plan, Tower, load, pixels, sinusoids
+from moved_weights import stir
 
 IMAGE = Plan("clip-image", 32, 6, 4, 64, "quick_gelu", out=16, size=32, patch=16)
 TEXT = Plan("clip-text", 24, 4, 2, 48, "quick_gelu", out=16, vocab=60, context=24, pool="end")
@@ -34,15 +35,6 @@ def build(options: Options = DEFAULT) -> DuSE:
         for value in tower.parameters():
             value.data.add_(0.1 * torch.randn(value.shape))
     return DuSE(image, text, TOKENS, options)
-
-
-def stir(model: DuSE) -> DuSE:
-    """Trainable values at random, away from zeros and identities."""
-    torch.manual_seed(5)
-    for value in model.parameters():
-        if value.requires_grad:
-            value.data.add_(0.1 * torch.randn(value.shape))
-    return model
 
 
 def batch(count: int = 3, frames: int = 5, seed: int = 3) -> Batch:

@@ -16,6 +16,7 @@ from mien.models.scpt import ABLATIONS, SCPT, Options, gradient_norms, pooled
 from mien.models.scpt.dssa import Adapter, Reverse, adversarial, orthogonality, ramp
 from mien.models.scpt.prompts import Mcp
 from mien.towers import VIT_B16, Plan, Tower, pixels
+from moved_weights import stir
 
 PLAN = Plan("vit", 32, 3, 4, 64, size=32, patch=8)
 SUBJECTS, CLASSES = 3, 2
@@ -35,15 +36,6 @@ def build(options: Options = FULL, subjects: int = SUBJECTS) -> SCPT:
     made = tower()
     torch.manual_seed(1)
     return SCPT(made, CLASSES, subjects, options)
-
-
-def stir(model: SCPT) -> SCPT:
-    """What learns, moved away from zeros."""
-    torch.manual_seed(5)
-    for value in model.parameters():
-        if value.requires_grad:
-            value.data.add_(0.1 * torch.randn(value.shape))
-    return model
 
 
 def batch(count: int = 6, frames: int = 4, quality: float | None = 1.0) -> Batch:
