@@ -22,12 +22,12 @@ FILES = sorted(SRC.rglob("*.py"))
 FLOORS = {
     "types": 0, "tasks": 0, "settings": 0, "writing": 0, "privacy": 0, "signals": 0, "batch": 1, "labels": 1, "work": 1,
     "imports": 1, "video": 1, "face": 1, "towers": 1, "metrics": 1, "timeline": 1, "summary": 1, "facs": 1, "tfr": 1,
-    "pulse": 2, "models": 2, "datasets": 2, "synthetic": 2, "protocols": 2, "windower": 2,
+    "prompt": 2, "pulse": 2, "models": 2, "datasets": 2, "synthetic": 2, "protocols": 2, "windower": 2,
     "lookalikes": 3, "data": 3, "recipes": 3,
     "stream": 4, "checkpoint": 4,
     "analysis": 5, "train": 5, "report": 5, "overlay": 5, "segments": 5,
-    "files": 6, "doctor": 6, "bench": 6, "export": 6, "prompt": 6, "serve": 6, "mcp": 6, "web": 6,
-    "cli": 7, "demo": 7, "__main__": 7,
+    "files": 6, "doctor": 6, "bench": 6, "export": 6, "live": 6, "serve": 7, "mcp": 7,
+    "cli": 8, "demo": 8, "__main__": 8,
 }  # fmt: skip
 
 # Modules that another one's tests exercise: they have no life of their own.
