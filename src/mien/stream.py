@@ -114,6 +114,11 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         self.tracker.close()
 
+    @property
+    def faces(self) -> list[Face]:
+        """Everybody known in the newest frame."""
+        return self._last[1] if self._last is not None else []
+
     def push(self, frame: Frame) -> list[Emotion]:
         """The next frame -> the rows that are due: none most of the time, one a person at the end of a step."""
         arrived = clock.perf_counter()
