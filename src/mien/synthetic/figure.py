@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -44,17 +44,22 @@ class Layer:
 
 
 class Figure:
-    """The drawable head of one identity. Builds its maps once; `draw` is called for every frame."""
+    """The drawable head of one identity. Builds its maps once; `draw` is called for every frame.
 
-    def __init__(self, person: Identity):
+    `coarse`: a texel of its maps is so many times as wide as it need be for pictures of any size.
+    """
+
+    def __init__(self, person: Identity, coarse: float = 1.0):
         self.person, self.place = person, layout(person)
-        skin = radius(person, self.place, SHAPE)
-        cover = hair.cover(person, self.place, SHAPE)
-        self.radius = skin + hair.thickness(person, self.place, skin, cover, SHAPE)
-        self.radius[SHAPE.heights > self.place.crown + hair.LIFT[person.hair_style] + 3] = -20
-        self.normals = _normals(self.radius, SHAPE)
-        fine = cv2.resize(skin, PAINT.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        self.paint = texture(person, self.place, PAINT, fine, hair.cover(person, self.place, PAINT)).colour
+        self.shape, self.face, self.fine = (replace(grid, mm=coarse * grid.mm) for grid in (SHAPE, FACE, PAINT))
+        skin = radius(person, self.place, self.shape)
+        cover = hair.cover(person, self.place, self.shape)
+        self.radius = skin + hair.thickness(person, self.place, skin, cover, self.shape)
+        self.radius[self.shape.heights > self.place.crown + hair.LIFT[person.hair_style] + 3] = -20
+        self.normals = _normals(self.radius, self.shape)
+        depth = cv2.resize(skin, self.fine.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        over = hair.cover(person, self.place, self.fine)
+        self.paint = texture(person, self.place, self.fine, depth, over).colour
         self._face = _Face(self)
 
     def draw(self, view: View, aus: np.ndarray, gaze: tuple[float, float], pulse: np.ndarray, light: Light,
@@ -62,12 +67,12 @@ class Figure:
         """View, intensities (18,), gaze degrees, relative change (3,) of the skin's colour, light, (width, height) of
         the picture -> Layer, None where the head is out of the picture."""
         state = self._face.state(aus)
-        hits = trace(state.radius, SHAPE, view, self._box(view, size))
+        hits = trace(state.radius, self.shape, view, self._box(view, size))
         if hits is None:
             return None
         colour, glint = self._colour(hits, state, aus, gaze, view.scale)
         skin = colour[..., 3]
-        lit = _shade(state.normals, hits, view, light)
+        lit = _shade(state.normals, self.shape, hits, view, light)
         rgb = colour[..., :3] * lit[0][..., None] * np.asarray(light.colour, np.float32)
         rgb += (lit[1] * (0.35 + 0.65 * skin) + glint)[..., None]
         for channel in range(3):
@@ -87,10 +92,10 @@ class Figure:
 
     def _colour(self, hits: Hits, state: _State, aus: np.ndarray, gaze: tuple[float, float],
                 scale: float) -> tuple[np.ndarray, np.ndarray]:
-        column, row = FACE.columns(hits.angle), FACE.rows(hits.height)
+        column, row = self.face.columns(hits.angle), self.face.rows(hits.height)
         shift = _look(state.shift, column, row)
         angle, height = hits.angle + shift[..., 0], hits.height + shift[..., 1]
-        colour = _look(self.paint, PAINT.columns(angle), PAINT.rows(height), cv2.BORDER_REPLICATE)
+        colour = _look(self.paint, self.fine.columns(angle), self.fine.rows(height), cv2.BORDER_REPLICATE)
         glint = np.zeros(hits.alpha.shape, np.float32)
         at = self.place
         part = _part(hits, at.eye_outer + 6, -16.0, 20.0)
@@ -111,21 +116,21 @@ class Figure:
                pixel: float) -> None:
         """Redo the lips pixel by pixel, the upper and the lower each by its own map, and paint what is between them."""
         angle, height, x = hits.angle[part], hits.height[part], hits.x[part]
-        column, row = FACE.columns(angle), FACE.rows(height)
+        column, row = self.face.columns(angle), self.face.rows(height)
         both = _look(state.lips, column, row)
         over, under = both[..., 0], both[..., 1]
         upper = over < under
         shift = np.where(upper[..., None], _look(state.shift_upper, column, row), _look(state.shift_lower, column, row))
-        lips = _look(self.paint, PAINT.columns(angle + shift[..., 0]), PAINT.rows(height + shift[..., 1]),
-                     cv2.BORDER_REPLICATE)
+        angle, height_there = angle + shift[..., 0], height + shift[..., 1]
+        lips = _look(self.paint, self.fine.columns(angle), self.fine.rows(height_there), cv2.BORDER_REPLICATE)
         colour[part] = lips
         mouth.paint(self.place, jaw, x, height, np.minimum(over, under), over, colour[part], pixel)
 
 
 @lru_cache(maxsize=4)
-def figure(person: Identity) -> Figure:
+def figure(person: Identity, coarse: float = 1.0) -> Figure:
     """The `Figure` of an identity; the last four are kept, as building one takes half a second and 30 MB."""
-    return Figure(person)
+    return Figure(person, coarse)
 
 
 _JAW = ACTION_UNITS.index("AU26")
@@ -146,9 +151,9 @@ def _look(values: np.ndarray, column: np.ndarray, row: np.ndarray, border: int =
     return cv2.remap(values, column, row, cv2.INTER_LINEAR, borderMode=border)
 
 
-def _shade(normals: np.ndarray, hits: Hits, view: View, light: Light) -> tuple[np.ndarray, np.ndarray]:
+def _shade(normals: np.ndarray, grid: Grid, hits: Hits, view: View, light: Light) -> tuple[np.ndarray, np.ndarray]:
     """-> light that the surface scatters (1: a surface facing the lamp), and the gloss 0..255."""
-    n = _look(normals, SHAPE.columns(hits.angle), SHAPE.rows(hits.height), cv2.BORDER_REPLICATE)
+    n = _look(normals, grid.columns(hits.angle), grid.rows(hits.height), cv2.BORDER_REPLICATE)
     lamp = np.asarray(light.direction) / np.linalg.norm(light.direction)
     half = lamp + [0, 0, 1]
     to_head = view.rotation.T
@@ -194,11 +199,12 @@ class _Face:
 
     def __init__(self, figure: Figure):
         self.base_radius, self.base_normals = figure.radius, figure.normals
-        top = round((SHAPE.top - FACE.top) / SHAPE.mm)
-        left = (SHAPE.shape[1] - FACE.shape[1]) // 2
-        self.window = slice(top, top + FACE.shape[0]), slice(left, left + FACE.shape[1])
+        self.face = face = figure.face
+        top = round((figure.shape.top - face.top) / face.mm)
+        left = (figure.shape.shape[1] - face.shape[1]) // 2
+        self.window = slice(top, top + face.shape[0]), slice(left, left + face.shape[1])
         self.radius = np.ascontiguousarray(figure.radius[self.window])
-        angle, height = np.meshgrid(FACE.angles, FACE.heights)
+        angle, height = np.meshgrid(face.angles, face.heights)
         x = self.radius * np.sin(angle)
         self.above = (height - figure.place.mouth_line(x)).astype(np.float32)
         edge = np.clip((1.2 - np.abs(angle)) / 0.25, 0, 1) * np.clip((95 - height) / 15, 0, 1)
@@ -207,7 +213,7 @@ class _Face:
         turn = (move[:, :, 0] * cos - move[:, :, 2] * sin) / self.radius
         grow = move[:, :, 0] * sin + move[:, :, 2] * cos
         self.basis = np.stack([turn, move[:, :, 1], grow], -1).astype(np.float32).reshape(len(ACTION_UNITS), -1)
-        self.grid = tuple(v.astype(np.float32) for v in np.meshgrid(np.arange(FACE.shape[1]), np.arange(FACE.shape[0])))
+        self.grid = tuple(v.astype(np.float32) for v in np.meshgrid(np.arange(face.shape[1]), np.arange(face.shape[0])))
         self.last: tuple[bytes, _State] | None = None
 
     def state(self, aus: np.ndarray) -> _State:
@@ -219,12 +225,12 @@ class _Face:
 
     def _solve(self, aus: np.ndarray) -> _State:
         active = np.flatnonzero(aus > 1e-4)
-        move = (aus[active] @ self.basis[active]).reshape(2, *FACE.shape, 3)
+        move = (aus[active] @ self.basis[active]).reshape(2, *self.face.shape, 3)
         maps, radii, lips = [], [], []
         for lip, sign in ((0, -1), (1, 1)):
             column, row = self._rest(move[lip])
-            maps.append(np.dstack([(column - self.grid[0]) * np.float32(FACE.mm / WRAP),
-                                   (self.grid[1] - row) * np.float32(FACE.mm)]))
+            maps.append(np.dstack([(column - self.grid[0]) * np.float32(self.face.mm / WRAP),
+                                   (self.grid[1] - row) * np.float32(self.face.mm)]))
             radii.append(_look(self.radius, column, row, cv2.BORDER_REPLICATE)
                          + _look(np.ascontiguousarray(move[lip][..., 2]), column, row, cv2.BORDER_REPLICATE))
             lips.append(sign * _look(self.above, column, row, cv2.BORDER_REPLICATE))
@@ -232,13 +238,13 @@ class _Face:
         shift = np.where(upper[..., None], maps[0], maps[1])
         radius, normals = self.base_radius.copy(), self.base_normals.copy()
         radius[self.window] = np.where(upper, radii[0], radii[1])
-        normals[self.window] = _normals(radius[self.window], FACE)
+        normals[self.window] = _normals(radius[self.window], self.face)
         beyond = np.dstack(lips)
         return _State(radius, normals, shift, maps[0], maps[1], beyond, float(np.minimum(*lips).max()))
 
     def _rest(self, move: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Forward movement over the resting face -> column and row of the resting skin that is now at each texel."""
-        flow = np.ascontiguousarray(move[..., :2]) * np.array([WRAP / FACE.mm, -1 / FACE.mm], np.float32)
+        flow = np.ascontiguousarray(move[..., :2]) * np.array([WRAP / self.face.mm, -1 / self.face.mm], np.float32)
         column, row = self.grid
         for _ in range(4):
             step = _look(flow, column, row, cv2.BORDER_REPLICATE)
