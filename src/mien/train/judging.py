@@ -9,6 +9,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
+from mien import metrics
 from mien.batch import Batch
 from mien.data.pieces import whose
 from mien.models.duse import DuSE
@@ -41,9 +42,8 @@ def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: i
         module.baked = None
     module.train()
     confusion = cast(Tensor, fabric.all_reduce(confusion, reduce_op="sum"))
-    right, there = confusion.diagonal(), confusion.sum(dim=1)
-    seen = there > 0  # a class that validation lacks has no recall
-    return {"uar": float((right[seen] / there[seen]).mean()), "war": float(right.sum() / there.sum())}
+    counts = confusion.cpu().numpy()
+    return {"uar": float(metrics.uar(counts)), "war": float(metrics.war(counts))}
 
 
 def better(scores: Mapping[str, float], best: Mapping[str, float], choose: str) -> bool:

@@ -1,0 +1,166 @@
+"""Measures against scikit-learn, torchmetrics and SciPy; intervals and tests against what was planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn import metrics as reference
+from torchmetrics.functional import classification as torch_reference
+from torchmetrics.functional import concordance_corrcoef
+
+from mien import metrics
+from mien.tasks import EXPRESSION, VALENCE
+
+RNG = np.random.default_rng(0)
+CASES = {
+    "seven classes": (RNG.integers(0, 7, 300), RNG.integers(0, 7, 300), 7),
+    "two classes": (RNG.integers(0, 2, 50), RNG.integers(0, 2, 50), 2),
+    "a class that nobody has": (RNG.integers(0, 3, 60), RNG.integers(0, 3, 60), 4),
+    "a class never predicted": (RNG.integers(0, 3, 60), RNG.integers(0, 2, 60), 3),
+    "one answer": (RNG.integers(0, 3, 60), np.zeros(60, int), 3),
+    "all right": (np.arange(14) % 7, np.arange(14) % 7, 7),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_measures_are_those_of_scikit_learn(name):
+    target, predicted, classes = CASES[name]
+    counts = metrics.confusion(target, predicted, classes)
+    given = {"y_true": target, "y_pred": predicted}
+    np.testing.assert_array_equal(counts, reference.confusion_matrix(**given, labels=range(classes)))
+    assert metrics.war(counts) == pytest.approx(reference.accuracy_score(**given))
+    assert metrics.uar(counts) == pytest.approx(reference.recall_score(
+        **given, labels=np.unique(target), average="macro", zero_division=0))
+    assert metrics.macro_f1(counts) == pytest.approx(reference.f1_score(**given, average="macro", zero_division=0))
+    assert metrics.weighted_f1(counts) == pytest.approx(reference.f1_score(**given, average="weighted"))
+    each = reference.recall_score(**given, labels=range(classes), average=None, zero_division=np.nan)
+    np.testing.assert_allclose(metrics.recall(counts), each)
+    if classes == 2:
+        assert metrics.positive_f1(counts) == pytest.approx(reference.f1_score(**given))
+    else:
+        with pytest.raises(ValueError, match="expected two classes"):
+            metrics.positive_f1(counts)
+
+
+def test_they_are_torchmetrics_too():
+    target, predicted, classes = CASES["seven classes"]
+    counts = metrics.confusion(target, predicted, classes)
+    given = torch.tensor(predicted), torch.tensor(target), classes
+    for measure, found in ((metrics.war, torch_reference.multiclass_accuracy(*given, average="micro")),
+                           (metrics.uar, torch_reference.multiclass_recall(*given, average="macro")),
+                           (metrics.macro_f1, torch_reference.multiclass_f1_score(*given, average="macro"))):
+        assert measure(counts) == pytest.approx(float(found), abs=1e-6)
+
+
+def test_many_matrices_at_once_are_each_alone():
+    many = RNG.integers(0, 5, (6, 3, 3))
+    for measure in metrics.measures(3).values():
+        np.testing.assert_allclose(measure(many), [measure(one) for one in many])
+
+
+def test_calibration_is_that_of_torchmetrics():
+    probs = RNG.dirichlet(np.ones(4), 500)
+    probs[:4] = np.eye(4)  # a confidence of 1 is in the last bin
+    target = RNG.integers(0, 4, 500)
+    found = torch_reference.multiclass_calibration_error(torch.tensor(probs), torch.tensor(target), 4, n_bins=15)
+    assert metrics.ece(probs, target) == pytest.approx(float(found), abs=1e-6)
+
+
+def test_concordance_is_that_of_torchmetrics_and_knows_a_shift():
+    truth = RNG.normal(5, 2, 100)
+    predicted = 0.5 * truth + RNG.normal(0, 1, 100)
+    # torchmetrics divides by n - 1 in the variances and the covariance
+    found = float(concordance_corrcoef(torch.tensor(predicted), torch.tensor(truth)))
+    assert metrics.ccc(truth, predicted) == pytest.approx(found, abs=0.01)
+    assert metrics.ccc(truth, truth) == pytest.approx(1)
+    assert metrics.ccc(truth, truth + 2 * truth.std()) == pytest.approx(2 / (2 + 4))
+    with pytest.raises(ValueError, match="of one length"):
+        metrics.ccc(truth, truth[:5])
+
+
+def test_a_planted_temperature_is_found():
+    logits = RNG.normal(0, 2, (20_000, 3))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    target = (chances.cumsum(axis=1) < RNG.random((20_000, 1))).sum(axis=1)
+    for planted in (0.5, 1.0, 3.0):
+        assert metrics.temperature(logits * planted, target) == pytest.approx(planted, rel=0.05)
+    hot = metrics.cooled(np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True), 3.0)
+    np.testing.assert_allclose(hot, chances, atol=1e-9)
+    assert metrics.ece(chances, target) < 0.02
+    right = np.eye(3)[target] * 5
+    assert 1 / metrics.WARMEST <= metrics.temperature(right, target) < 0.2  # flat there: all are sure
+    assert metrics.temperature(np.zeros((0, 3)), np.zeros(0, int)) == 1.0
+
+
+def test_an_interval_of_single_answers_holds_the_truth_as_often_as_it_says():
+    inside = 0
+    for _ in range(300):
+        right = (RNG.random(120) < 0.7).astype(int)
+        low, high = metrics.bootstrap(metrics.war, np.ones(120, int), right, 2, resamples=400)
+        inside += low <= 0.7 <= high
+    assert 0.90 <= inside / 300 <= 0.985
+
+
+def test_people_who_answer_alike_widen_the_interval():
+    """20 people with 50 answers each, all of which are right or none: 20 answers, not 1000."""
+    right = np.repeat((np.arange(20) % 2), 50)
+    target = np.ones(1000, int)
+    people = np.repeat(np.arange(20).astype(str), 50)
+    low, high = metrics.bootstrap(metrics.war, target, right, 2, people)
+    wide = stats.norm.ppf(0.975) * np.sqrt(0.25 / 20)
+    assert high - low == pytest.approx(2 * wide, rel=0.2)
+    alone = metrics.bootstrap(metrics.war, target, right, 2)
+    assert alone[1] - alone[0] < (high - low) / 5
+    assert np.isnan(metrics.bootstrap(metrics.war, target, right, 2, ["one"] * 1000)).all()
+    assert metrics.bootstrap(metrics.war, target, right, 2, people) == (low, high)
+
+
+def test_guessing_and_one_answer():
+    counts = np.array([10, 30, 60])
+    for measure in (metrics.uar, metrics.war):
+        assert measure(metrics.guessed(counts)) == pytest.approx(1 / 3)
+    always = metrics.constant(counts, 2)
+    assert (metrics.uar(always), metrics.war(always)) == (pytest.approx(1 / 3), pytest.approx(0.6))
+
+
+def test_mcnemar_counts_what_only_one_got_right():
+    first = np.array([1] * 15 + [0] * 5 + [1] * 40 + [0] * 20, bool)
+    second = np.array([0] * 15 + [1] * 5 + [1] * 40 + [0] * 20, bool)
+    one, other, p = metrics.mcnemar(first, second)
+    assert (one, other) == (15, 5)
+    tail = sum(stats.binom.pmf(k, 20, 0.5) for k in range(6))
+    assert p == pytest.approx(2 * tail)
+    assert metrics.mcnemar(first, first)[2] == 1
+    with pytest.raises(ValueError, match="the same items"):
+        metrics.mcnemar(first, second[1:])
+
+
+def test_wilcoxon_is_fair_without_a_difference_and_sees_one():
+    rng = np.random.default_rng(1)
+    found = [metrics.wilcoxon(rng.random(12), rng.random(12))[1] for _ in range(400)]
+    assert np.mean(np.array(found) < 0.05) < 0.08
+    gap, p = metrics.wilcoxon(np.arange(12) + 0.1, np.arange(12))
+    assert gap == pytest.approx(0.1)
+    assert p == pytest.approx(2 / 2**12)
+    assert metrics.wilcoxon(np.ones(3), np.ones(3)) == (0.0, 1.0)
+
+
+def test_scores_pool_and_tell():
+    a = metrics.Scores(VALENCE, np.array([[3, 1], [2, 4]]))
+    pooled = a + metrics.Scores(VALENCE, np.array([[1, 1], [0, 8]]))
+    assert len(pooled) == 20
+    assert pooled.values()["war"] == pytest.approx(0.8)
+    assert pooled.values()["recall_low"] == pytest.approx(4 / 6)
+    with pytest.raises(ValueError, match="the same classes"):
+        a + metrics.Scores(EXPRESSION, np.zeros((7, 7)))
+    with pytest.raises(ValueError, match=r"expected \(2, 2\)"):
+        metrics.Scores(VALENCE, np.zeros((3, 3)))
+
+
+def test_what_cannot_be_counted_is_refused():
+    with pytest.raises(ValueError, match="expected classes 0 to 1, got 0 to 2"):
+        metrics.confusion(np.array([0, 2]), np.array([0, 1]), 2)
+    with pytest.raises(ValueError, match=r"expected target and predicted \(N,\)"):
+        metrics.confusion(np.array([0, 2]), np.array([0]), 2)
