@@ -127,6 +127,7 @@ def test_blinks_are_counted_and_close_the_eye():
 @pytest.mark.parametrize(("make", "words"), [
     (lambda: synthetic.Pulse(amplitude=6), "AC/DC"), (lambda: synthetic.Pulse(bpm=5), "20..300"),
     (lambda: synthetic.Respiration(rate=0), "2..60"), (lambda: synthetic.Scene(seconds=0), "seconds over 0"),
+    (lambda: synthetic.Scene(coarse=0.5), "1 to 4 times"),
     (lambda: synthetic.Actor(PERSON, aus={"AU13": 1}), "AU13"), (lambda: synthetic.expression("joy"), "happy"),
 ])
 def test_wrong_plans_are_refused_with_what_was_expected(make, words):
@@ -291,6 +292,18 @@ def test_every_action_unit_changes_the_picture_more_the_stronger(name):
     change = [np.abs(frame - neutral).mean() for frame in (little, much)]
     assert change[0] > 0.02
     assert change[1] > 1.4 * change[0]
+
+
+def test_coarser_maps_show_the_same_person_with_the_same_face():
+    def seen(aus, coarse, person=PERSON):
+        actor = synthetic.Actor(person, aus=aus, pulse=None, respiration=None, scale=0.5)
+        return scene(actor, noise=0.0, size=(128, 128), seconds=0.04, coarse=coarse).frame(0).rgb.astype(float)
+
+    calm, rough = seen({}, 1), seen({}, 2)
+    other = seen({}, 1, synthetic.identity(13))  # with the same tone of the skin
+    assert 0 < np.abs(calm - rough).mean() < 0.3 * np.abs(calm - other).mean()
+    moved, roughly = seen({"AU12": 5, "AU25": 3}, 1) - calm, seen({"AU12": 5, "AU25": 3}, 2) - rough
+    assert np.corrcoef(moved.ravel(), roughly.ravel())[0, 1] > 0.8
 
 
 def test_opening_the_mouth_shows_the_dark_of_it():

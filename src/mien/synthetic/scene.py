@@ -33,8 +33,9 @@ class Scene:
     the sensor's noise in grey levels (our choice: 1.5, a webcam in a lit room; it also keeps a pulse below one grey
     level alive through rounding); `variable_frame_rate`: frames come 0.6-1.6 intervals apart, one in twenty is dropped;
     `cuts` s: the room changes, as in a film; `black`: a film that stays black. `coarse`: a texel of the heads' maps is
-    so many times as wide as usual; 2 is enough for pictures of 100 px, and a head is made in a fifth of the time. The pulse multiplies the picture's
-    values as they are delivered (after the camera's gamma), so AC/DC can be read off the file.
+    so many times as wide as usual; 2 is enough for pictures of 130 px, and a head is made in a sixth of the time. The
+    pulse multiplies the picture's values as they are delivered (after the camera's gamma), so AC/DC can be read off the
+    file.
     """
 
     actors: tuple[Actor, ...] = ()
