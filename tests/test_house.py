@@ -24,7 +24,7 @@ FLOORS = {
     "imports": 1, "video": 1, "face": 1, "towers": 1, "metrics": 1, "timeline": 1, "summary": 1, "facs": 1, "tfr": 1,
     "prompt": 2, "pulse": 2, "models": 2, "datasets": 2, "synthetic": 2, "protocols": 2, "windower": 2,
     "lookalikes": 3, "data": 3, "recipes": 3,
-    "stream": 4, "checkpoint": 4,
+    "session": 4, "stream": 4, "checkpoint": 4,
     "analysis": 5, "train": 5, "report": 5, "overlay": 5, "segments": 5,
     "files": 6, "doctor": 6, "bench": 6, "export": 6, "live": 6, "serve": 7, "mcp": 7,
     "cli": 8, "demo": 8, "__main__": 8,

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from . import facs, pulse, video
+from . import facs, imports, pulse, session, video
 from .face import Finder, MediapipeFinder, Region, TaskFinder
 from .settings import Settings, neutral_seconds
 from .stream import Model, Prototypes, Stream, mean
 from .tasks import EXPRESSION, Task, read_labels
 from .timeline import Timeline
-from .types import Emotion, Person
+from .types import Emotion, Person, Session
 
 CLIP = "clip:"
 """Before the folder or hub id of a CLIP that reads without training."""
@@ -37,14 +37,20 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
     with video.read(path) as frames:
         finder = _finder(settings)
         neutral = neutral_face(settings, finder)
-        with Stream(reader(settings), settings, finder=finder, neutral=neutral, keep_all=True) as stream:
+        model = reader(settings)
+        late = session.whole(model)
+        with Stream(session.Later(model.task) if late else model, settings, finder=finder, neutral=neutral,
+                    keep_all=True) as stream:
             emotions, waited = _run(stream, frames, progress)
             if stream.frames < 2:
                 raise video.VideoError(f"{Path(path).name}: expected a video, got a single picture; give a recording "
                                        "of some seconds")
+            told = None
+            if late:
+                emotions, told = _late(stream, model, emotions, frames.source.duration, settings)
             people = tuple(_person(stream, id_, emotions) for id_ in sorted(stream.people))
             seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
-            return Timeline(emotions=tuple(emotions), faces=people, source=frames.source,
+            return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=told,
                             settings={**asdict(settings), "finder": finder.name}, seconds=seconds, versions=_versions())
 
 
@@ -62,6 +68,26 @@ def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] 
     if progress is not None:
         progress(1.0)
     return sorted(emotions, key=lambda row: (row.start, row.face)), waited
+
+
+def _late(stream: Stream, model: Model, emotions: list[Emotion], seconds: float, settings: Settings
+          ) -> tuple[list[Emotion], Session]:
+    """Rows and session of a model that reads whole recordings."""
+    started = clock.perf_counter()
+    found = session.read(model, stream.people, emotions, seconds, beside(settings, seconds))
+    stream.seconds["model"] += clock.perf_counter() - started
+    return found
+
+
+def beside(settings: Settings, seconds: float | None = None) -> imports.Contact | None:
+    """The contact signals that the settings name, over a video of so many s; None when they name none.
+
+    Raises ValueError or FileNotFoundError where there are none, or they cannot be read.
+    """
+    if not settings.physio:
+        return None
+    return imports.contact(settings.physio, settings.physio_offset, settings.physio_start, settings.physio_rate,
+                           seconds)
 
 
 def _person(stream: Stream, id_: int, emotions: list[Emotion]) -> Person:

@@ -14,7 +14,9 @@ class Settings:
     line, 'first:5s', or the path of a picture; faces: the most people followed; pictures: keep the best view of each;
     model: facs, the built-in one; a checkpoint's folder or hub id; or clip:FOLDER_OR_HUB_ID, zero-shot; labels: a YAML
     file with other labels and their texts, for these two; face_model: a .task file for mediapipe's newer API instead of
-    the built-in models.
+    the built-in models; physio: a table or an E4 folder with the contact signals of one person in the video;
+    physio_offset: where in the video, in s, their time 0 lies; physio_start: when the video begins by their clock, a
+    date; physio_rate: Hz, for a table without a column of time.
     """
 
     step: float = 0.5
@@ -27,6 +29,10 @@ class Settings:
     model: str = "facs"
     labels: str = ""
     face_model: str = ""
+    physio: str = ""
+    physio_offset: float | None = None
+    physio_start: str = ""
+    physio_rate: float | None = None
 
     def __post_init__(self) -> None:
         for name, low in (("step", 0.02), ("duration", 1.0), ("faces", 1)):
@@ -38,6 +44,13 @@ class Settings:
         if self.labels and self.model == "facs":
             raise ValueError("labels: expected a model that reads words, got facs: name a checkpoint or clip:HUB_ID "
                              "with --model")
+        if self.physio and self.model == "facs":
+            raise ValueError("physio: expected a model that reads contact signals, got facs: name a checkpoint with "
+                             "--model, such as one of mien train mvp/amigos-valence")
+        if not self.physio and (self.physio_offset, self.physio_start, self.physio_rate) != (None, "", None):
+            raise ValueError("physio: expected a file of signals with --physio, got only when or how fast they are")
+        if self.physio_offset is not None and self.physio_start:
+            raise ValueError("physio: expected --physio-offset or --physio-start, got both")
         neutral_seconds(self.neutral)
 
 

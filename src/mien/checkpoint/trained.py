@@ -17,9 +17,10 @@ from safetensors.torch import save_file
 from mien import writing
 from mien.checkpoint.card import CARD, README, WEIGHTS, Card
 from mien.checkpoint.parts import kept
+from mien.data.pieces import MARGIN
 from mien.data.prepare import prepare
 from mien.models.duse import DuSE
-from mien.models.mvp import MVP
+from mien.models.mvp import MVP, Evidence
 from mien.models.scpt import SCPT
 from mien.recipes import Recipe
 from mien.tasks import Task
@@ -35,11 +36,12 @@ FEATURES = "text_features"
 class Trained:
     """A model with its label map; `Stream(model)` takes it. `card`: None for zero-shot CLIP, where nothing was trained.
 
-    `needs` say what a window must hold, `seconds` how long it is.
+    `needs` say what a window must hold, `seconds` how long it is, where a pulse is read with the margin that it needs.
     """
 
     def __init__(self, model: DuSE | SCPT | MVP, task: Task, seconds: float, card: Card | None = None) -> None:
-        self.model, self.task, self.seconds, self.card = model.eval(), task, seconds, card
+        self.model, self.task, self.card = model.eval(), task, card
+        self.seconds = seconds if self.needs.tfr is None else seconds + MARGIN
 
     @property
     def needs(self) -> Needs:
@@ -50,11 +52,34 @@ class Trained:
         """A window of one person -> probabilities (K,). ValueError for one without a picture."""
         return self.read_all([window])[0]
 
-    @torch.inference_mode()
     def read_all(self, windows: Sequence[Window]) -> np.ndarray:
         """Windows (N,) -> probabilities (N, K)."""
+        return self._answered(windows)[0]
+
+    def told(self, window: Window) -> tuple[np.ndarray, str]:
+        """A window of one person -> probabilities (K,), and what of its inputs there was, `Emotion.read_from`."""
+        probs, sources = self._answered([window])
+        return probs[0], sources[0]
+
+    @torch.inference_mode()
+    def _answered(self, windows: Sequence[Window]) -> tuple[np.ndarray, tuple[str, ...]]:
         batch = prepare(windows, self.needs).to(next(self.model.parameters()).device)
-        return self.model(batch).double().softmax(dim=-1).cpu().numpy()
+        sources = ("",) * len(windows)
+        if isinstance(self.model, SCPT) and self.needs.tfr is not None:
+            answer = self.model.read(batch)
+            logits = answer.logits
+            sources = tuple("face+pulse" if there else "face" for there in answer.pulse.tolist())
+        else:
+            logits = self.model(batch)
+        return logits.double().softmax(dim=-1).cpu().numpy(), sources
+
+    @torch.inference_mode()
+    def evidence(self, windows: Sequence[Window]) -> Evidence:
+        """Windows (N,) -> what an MVP answers and what that rests on, on the CPU. ValueError for another model."""
+        if not isinstance(self.model, MVP):
+            raise ValueError(f"evidence: expected an MVP, got {type(self.model).__name__}: see `read_all`")
+        found = self.model.read(prepare(windows, self.needs).to(next(self.model.parameters()).device))
+        return Evidence(**{name: None if value is None else value.cpu() for name, value in vars(found).items()})
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `model.safetensors`, `card.json` and `README.md` into `folder`; each whole or not at all."""

@@ -53,6 +53,19 @@ def analyze(
         str,
         typer.Option("--face-model", metavar="FILE.TASK", help="A face_landmarker.task instead of the built-in one."),
     ] = "",
+    physio: Annotated[
+        str,
+        typer.Option(metavar="SIGNALS.CSV", help="Contact signals of one person in the video: a table, or an E4 folder."),
+    ] = "",
+    physio_offset: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Where in the video their time 0 lies; before it: negative.")
+    ] = None,
+    physio_start: Annotated[
+        str, typer.Option(metavar="DATE", help="When the video begins, by their clock: 2026-01-31T12:00:00.")
+    ] = "",
+    physio_rate: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Of a table without a column of time.")
+    ] = None,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Files analysed at a time.")] = 1,
     cluster: Annotated[
         str,
@@ -83,9 +96,15 @@ def analyze(
             images=images,
             blur=blur,
             segments=segments or None,
+            physio=physio,
+            physio_offset=physio_offset,
+            physio_start=physio_start,
+            physio_rate=physio_rate,
         )
         options.check()
         found = files.find(videos, out)
+        if physio and len(found) > 1:
+            raise ValueError(f"--physio: expected one video, got {len(found)}: the signals belong to one recording")
         with bar(_files(len(found)), len(found), quiet) as (tick, say):
             entries = files.analyze(
                 found,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 
@@ -28,6 +29,10 @@ class Options:
     images: bool = True
     blur: bool = False
     segments: str | None = None
+    physio: str = Settings.physio
+    physio_offset: float | None = Settings.physio_offset
+    physio_start: str = Settings.physio_start
+    physio_rate: float | None = Settings.physio_rate
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in FORMATS]
@@ -38,7 +43,8 @@ class Options:
         """The settings of the analysis. `ValueError` says which of them cannot be."""
         return Settings(
             step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model,
-            labels=self.labels, face_model=self.face_model,
+            labels=self.labels, face_model=self.face_model, physio=self.physio, physio_offset=self.physio_offset,
+            physio_start=self.physio_start, physio_rate=self.physio_rate,
         )
 
     def check(self) -> None:
@@ -53,8 +59,12 @@ class Options:
         if self.segments is not None:
             segments.read(self.segments)
         if self.model != Settings.model:
-            from mien.analysis import reader
+            from mien.analysis import beside, reader
+            from mien.session import whole
 
+            if beside(self.stream()) is not None and not whole(reader(self.stream())):
+                raise ValueError(f"--physio: expected a model that reads contact signals, got {self.model}: take a "
+                                 "checkpoint of mvp/...")
             reader(self.stream())
         if self.picture:
             from mien.analysis import neutral_face
@@ -88,7 +98,11 @@ class Options:
 
         Files are named by their content. `OSError` where one cannot be read.
         """
-        read = {"labels": sha256(self.labels)} if self.labels else {}
+        read: dict[str, object] = {"labels": sha256(self.labels)} if self.labels else {}
+        if self.physio:
+            wires = [self.physio] if os.path.isfile(self.physio) else sorted(glob.glob(f"{self.physio}/*.csv"))
+            read["physio"] = [sha256(path) for path in wires]
+            read["clock"] = [self.physio_offset, self.physio_start, self.physio_rate]
         named = (os.path.join(self.model, name) for name in ("model.safetensors", "card.json"))  # or an exported model
         return read | {
             "model": next((sha256(path) for path in named if os.path.isfile(path)), self.model),

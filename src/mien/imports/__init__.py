@@ -1,10 +1,12 @@
 """What other programs and devices wrote: OpenFace and py-feat tables, Empatica E4 folders, physiology in plain CSV.
+`contact` brings the last two onto the clock of a video.
 
 Nothing is guessed where it could be wrong without being noticed: an error names the file, the line and what to give.
 """
 
 from .action_units import ActionUnits, openface, pyfeat
+from .contact import Contact, contact
 from .empatica import Wristband, empatica
 from .physiology import physiology
 
-__all__ = ["ActionUnits", "Wristband", "empatica", "openface", "physiology", "pyfeat"]
+__all__ = ["ActionUnits", "Contact", "Wristband", "contact", "empatica", "openface", "physiology", "pyfeat"]

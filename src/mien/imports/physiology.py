@@ -25,6 +25,9 @@ CLOCKS = ("time", "timestamp", "t", "seconds", "sec", "datetime")
 STEPS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """Unit of time -> s."""
 
+GAP = 0.5
+"""s from one row to the next that is a hole, in a table that is faster than that."""
+
 SLOWEST = 1.0
 """Hz: a recording with no more samples a second is taken for one whose unit of time is wrong. Our choice: no device
 that writes ECG, PPG, EDA or respiration is as slow."""
@@ -70,6 +73,11 @@ def physiology(path: str | Path, channels: Mapping[str, str] | None = None, unit
         values, pace, start = _regular(table, values, _times(table, clock, time_unit, zero), rate)
     quality = np.isfinite(values).all(axis=1)
     return Signal(values.T, pace, tuple(wanted), told, start, None if quality.all() else quality)
+
+
+def timed(path: str | Path) -> bool:
+    """Whether a table has a column of time."""
+    return any(_first(name) in CLOCKS for name in header(Path(path)))
 
 
 def _known_channels(known: Sequence[str]) -> dict[str, str]:
@@ -128,7 +136,9 @@ def _regular(table: Columns, values: np.ndarray, times: np.ndarray, rate: float 
     """Values (N, C) at times (N,) -> values on a grid, its rate and its start."""
     if len(times) < 2 or times[-1] <= times[0]:
         raise ValueError(f"{table.path}: expected two samples or more at different times, got {len(times)} rows")
-    mean = (len(times) - 1) / (times[-1] - times[0])
+    steps = np.diff(times)
+    steady = steps[steps <= max(GAP, 3 * float(np.median(steps)))]  # rows that are missing do not slow the clock
+    mean = len(steady) / float(steady.sum()) if steady.sum() > 0 else 0.0
     if mean <= SLOWEST:
         raise ValueError(f"{table.path}: expected more than {SLOWEST:g} sample a second, got {mean:.3g}: "
                          "are the times in ms? Say so with time_unit=")

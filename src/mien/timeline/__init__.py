@@ -16,7 +16,7 @@ import pandas as pd
 from mien import tasks, writing
 from mien.timeline import tables, texts
 from mien.timeline.spans import runs, shares
-from mien.types import Emotion, Person, Source
+from mien.types import Emotion, Person, Session, Source
 
 __all__ = ["FORMATS", "Timeline", "Track", "event", "runs", "shares"]
 
@@ -43,7 +43,7 @@ class Timeline:
 
     `emotions`: a row for each person and step, in order of time; `faces`: each person's whole recording;
     `settings`: what was asked for; `seconds`: wall time of `decode`, `track`, `pulse`, `model`, `total`;
-    `versions`: of what computed it.
+    `versions`: of what computed it; `session`: the answer of a model that reads whole recordings.
     """
 
     emotions: tuple[Emotion, ...]
@@ -52,6 +52,7 @@ class Timeline:
     settings: dict[str, object] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    session: Session | None = None
 
     def __post_init__(self) -> None:
         rows = sorted(self.emotions, key=lambda row: (row.start, row.end, row.face))

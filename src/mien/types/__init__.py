@@ -12,8 +12,9 @@ All are frozen dataclasses that check themselves; an error says what was expecte
 
 from .asked import Needs
 from .seen import REGIONS, STATES, Face, Frame, Signal, State, Window
+from .sessions import Course, Session
 from .told import REASONS, Emotion, Person, Reading, Source
 from .tried import Fold, Label, Trial
 
-__all__ = ["REASONS", "REGIONS", "STATES", "Emotion", "Face", "Fold", "Frame", "Label", "Needs", "Person", "Reading",
-           "Signal", "Source", "State", "Trial", "Window"]
+__all__ = ["REASONS", "REGIONS", "STATES", "Course", "Emotion", "Face", "Fold", "Frame", "Label", "Needs", "Person",
+           "Reading", "Session", "Signal", "Source", "State", "Trial", "Window"]

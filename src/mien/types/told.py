@@ -47,6 +47,7 @@ REASONS = {
     "low_rate": "too few frames a second for this quantity",
     "turned_away": "the face is turned too far from the camera",
     "cut_off": "the edge of the picture cuts the face",
+    "no_signals": "the model reads contact signals, and none that it knows were given or can be read",
 }
 """Every reason code and what it means."""
 
@@ -58,7 +59,8 @@ class Emotion:
     `probs` (K,) over `task`'s classes, `confidence` 0..1 their largest (0 when abstained); `aus` (A,) intensities
     0..5 in the order of `facs.ACTION_UNITS`; `pose` pitch, yaw, roll and `gaze` yaw, pitch in degrees;
     `valence`, `arousal` -1..1; `quality` 0..1 of the pulse; `latency` s from the last frame's arrival to this value.
-    `abstained` and `reason` speak of the expression; the heart rate has its own.
+    `abstained` and `reason` speak of the expression; the heart rate has its own. `read_from`: of a model that looks at
+    more than the face, what there was of it, such as "face+pulse", or "face" alone; "" for any other, or abstained.
     """
 
     start: float
@@ -78,6 +80,7 @@ class Emotion:
     heart_rate: Reading
     reason: str = ""
     latency: float = field(default=0.0, compare=False)
+    read_from: str = ""
 
     def __post_init__(self) -> None:
         expect(self.end >= self.start, self, "end", f"a time from {self.start} on", self.end)

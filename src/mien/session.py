@@ -1,0 +1,247 @@
+"""Models of one or two minutes over a whole recording: with the contact signals of one person, where there are some.
+
+Such a model reads no single step, so the stream runs with `Later` in its place; when all is seen, `read` gives every
+row its answer, each from the `needs.seconds` before it, and the recording one answer with what that rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mien.types import Course, Emotion, Needs, Session, Signal, Window
+
+if TYPE_CHECKING:
+    from mien.imports import Contact
+    from mien.stream import Known
+    from mien.tasks import Task
+
+LEAST = 5.0
+"""s of a face or of a signal from which an answer is given: the shortest input that the paper compares (length study);
+of models that look at less than twice that, half of what they look at."""
+
+SPARSE = 24
+"""Answers during one length of the model's window; rows between two keep the earlier one. Our choice: a twenty-fourth
+of what it looks at hardly changes an answer, and a reading costs much."""
+
+BATCH = 16
+
+
+class Later:
+    """Stands in the stream for a model that reads when all has been seen."""
+
+    needs, seconds = Needs(), 0.0
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def read(self, window: Window) -> np.ndarray:
+        """A window -> probabilities (K,) that say nothing."""
+        return np.full(len(self.task.classes), 1 / len(self.task.classes))
+
+
+def whole(model: Any) -> bool:
+    """Whether this model reads whole recordings: long series of a face, of signals, or of both."""
+    needs = model.needs
+    return (needs.signals, needs.aus, needs.clips) != (None, None, None)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Of one window: probabilities (K,), the s of what was known best in it, and what there was of its inputs."""
+
+    probs: np.ndarray | None = None
+    seconds: float = 0.0
+    parts: str = ""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model of whole recordings, and the signals (`fed`) that belong to the person `main`, where there are some."""
+
+    model: Any
+    fed: Signal | None
+    main: int | None
+
+    @property
+    def length(self) -> float:
+        """s that the model looks at."""
+        return float(self.model.needs.seconds)
+
+    @property
+    def least(self) -> float:
+        """s of a face or of a signal from which it answers."""
+        return min(LEAST, self.length / 2)
+
+    def rows(self, rows: Sequence[Emotion], id: int, known: Known) -> list[Emotion]:
+        """The rows of one person, with answers in place of those of `Later`."""
+        hop = max(self.length / SPARSE, 1e-3)
+        last = np.array([np.floor(row.end / hop + 1e-9) for row in rows])
+        asked = [k for k in np.unique(last) if k > 0]
+        answers = dict(zip(asked, self.answers([self._window(known, id, k * hop) for k in asked]), strict=True))
+        return [self._told(row, answers.get(k, Answer()), id == self.main) for row, k in zip(rows, last, strict=True)]
+
+    def answers(self, windows: Sequence[Window]) -> list[Answer]:
+        """One each."""
+        out: list[Answer] = []
+        for first in range(0, len(windows), BATCH):
+            found = self.model.evidence(windows[first : first + BATCH])
+            known = zip(_softmax(found.logits), _most(found), np.asarray(found.video), np.asarray(found.signals),
+                        strict=True)
+            out += [Answer(probs, float(most), self._parts(float(face), wires)) for probs, most, face, wires in known]
+        return out
+
+    def _parts(self, face: float, wires: np.ndarray) -> str:
+        """`Emotion.read_from`."""
+        names = self.model.needs.signals or ()
+        heard = [name for name, seconds in zip(names, wires, strict=True) if seconds]
+        return "+".join([*(["face"] if face else []), *heard])
+
+    def _window(self, known: Known, id: int, end: float) -> Window:
+        window = known.seen.window(max(end - self.length, 0.0), end)
+        return replace(window, signals=self.fed if id == self.main else None)
+
+    def _told(self, row: Emotion, answer: Answer, main: bool) -> Emotion:
+        reason = "" if self.fed is not None and main else row.reason
+        if not reason and (answer.probs is None or answer.seconds < self.least):
+            reason = "too_short" if row.end < 2 * self.least else self.blind
+        if reason or answer.probs is None:
+            return replace(row, probs=np.full(len(row.probs), np.nan), label="", confidence=0.0, valence=np.nan,
+                           arousal=np.nan, reason=reason)
+        probs = answer.probs
+        return replace(row, probs=probs, label=self.model.task.label(probs), confidence=float(probs.max()), reason="",
+                       read_from=answer.parts)
+
+    @property
+    def blind(self) -> str:
+        """Why nothing can be read."""
+        return "no_signals" if self.model.needs.aus is None and self.model.needs.clips is None else "no_face"
+
+    def session(self, window: Window, notes: Iterable[str]) -> Session:
+        """A whole recording, 0 to its end -> one answer: the mean over windows of `length` that cover it evenly."""
+        count = max(int(np.ceil(window.end / self.length - 1e-6)), 1)
+        starts = np.linspace(0.0, max(window.end - self.length, 0.0), count)
+        parts = [_cut(window, start, min(start + self.length, window.end)) for start in starts]
+        found = [self.model.evidence([replace(part, signals=self.fed)]) for part in parts]
+        good = np.array([_most(one)[0] >= self.least for one in found])
+        needs, task = self.model.needs, self.model.task
+        used = {name: _covered([float(np.asarray(one.signals)[0, k]) for one in found], starts, window.end, self.length)
+                for k, name in enumerate(needs.signals or ())}
+        if needs.aus is not None or needs.clips is not None:
+            used["face"] = _covered([float(np.asarray(one.video)[0]) for one in found], starts, window.end, self.length)
+        probs = np.mean([_softmax(one.logits)[0] for one in found], axis=0, where=good[:, None]) if good.any() else (
+            np.full(len(task.classes), np.nan))
+        reason = "" if good.any() else "too_short" if window.end < self.least else self.blind
+        attention = {name: course for name in ("face", "body") if (course := _course(
+            [getattr(one, name) for one in found], starts, window.end, self.length)) is not None}
+        return Session(self.main, task.name, probs, window.end, used, self.fed,
+                       attention if not reason else {}, tuple(notes), reason)
+
+
+def read(model: Any, people: Mapping[int, Known], emotions: Sequence[Emotion], seconds: float,
+         contact: Contact | None) -> tuple[list[Emotion], Session]:
+    """What the stream saw of everyone, its rows, the recording's length and its contact signals -> rows and session.
+
+    Contact signals are taken to belong to whoever was seen longest; the others are read by their face alone.
+    """
+    main = max(people, key=lambda id: (people[id].seen.frames_tracked, -id), default=None)
+    fed, notes = _fed(contact, model.needs, seconds)
+    if contact is not None and len(people) > 1:
+        notes.append(f"the signals are taken to be of person {main}, who was seen longest of {len(people)}")
+    reader = Reader(model, fed, main)
+    rows = [row for id, known in people.items()
+            for row in reader.rows([row for row in emotions if row.face == id], id, known)]
+    window = _nobody(seconds) if main is None else replace(people[main].seen.window(0.0, np.inf), end=seconds)
+    session = reader.session(window, ())
+    notes += _about(session, model.needs, contact)
+    return sorted(rows, key=lambda row: (row.start, row.face)), replace(session, notes=tuple(notes))
+
+
+def _fed(contact: Contact | None, needs: Needs, seconds: float) -> tuple[Signal | None, list[str]]:
+    """The channels that the model asks for at its rate, NaN where they are missing or bad; None where there are none.
+    """
+    if contact is None:
+        return None, []
+    if needs.signals is None or needs.rate is None:
+        return None, [*contact.notes, "the model does not look at signals"]
+    from mien.data.series import wires  # with torch, which is there where a model is
+
+    out = np.full((len(needs.signals), round(seconds * needs.rate)), np.nan, np.float32)
+    notes = list(contact.notes)
+    for row, name in zip(out, needs.signals, strict=True):
+        found = contact.find(name)
+        if found is None:
+            notes.append(f"{name}: the model knows it, and the file has none")
+            continue
+        signal, k = found
+        one = Signal(signal.values[k : k + 1], signal.rate, (name,), ("",), signal.start)
+        row[:] = wires(one, (name,), needs.rate, 0.0, seconds)[0]
+        notes += [f"{signal.names[k]} is taken for {name}"] * (signal.names[k] != name)
+    there = np.isfinite(out).any()
+    return Signal(out, needs.rate, needs.signals, ("",) * len(out)) if there else None, notes
+
+
+def _about(session: Session, needs: Needs, contact: Contact | None) -> list[str]:
+    """What the answer rests on, in words."""
+    if session.reason:
+        return ["no answer: nothing is left that the model could read"]
+    face, wires = session.used.get("face", 0.0) > 0, [name for name in needs.signals or () if session.used[name] > 0]
+    told = " and ".join([*(["the face"] if face else []), *([", ".join(wires)] if wires else [])])
+    alone = " alone" if needs.signals is not None and "face" in session.used and not (face and wires) else ""
+    why = ": no contact signals were given" if contact is None and needs.signals is not None and face else ""
+    return [f"read by {told}{alone}{why}"]
+
+
+def _most(found: Any) -> np.ndarray:
+    """(N,) s of what was known best."""
+    return np.maximum(np.asarray(found.signals).max(axis=1, initial=0.0), np.asarray(found.video))
+
+
+def _softmax(logits: Any) -> np.ndarray:
+    """(N, K) float64."""
+    values = np.asarray(logits, dtype=np.float64)
+    values = np.exp(values - values.max(axis=1, keepdims=True))
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def _covered(seconds: Sequence[float], starts: np.ndarray, end: float, length: float) -> float:
+    """s known in windows that overlap -> s of the recording."""
+    total = sum(min(start + length, end) - start for start in starts)
+    return float(sum(seconds) * end / total) if total else 0.0
+
+
+def _course(rows: Sequence[Any], starts: np.ndarray, end: float, length: float) -> Course | None:
+    """Attention (1, ..., N) of each window -> over the recording; several backbones' parts are added."""
+    if any(row is None for row in rows):
+        return None
+    parts = [np.asarray(row, dtype=np.float64)[0] for row in rows]
+    parts = [part.reshape(-1, part.shape[-1]).sum(axis=0) for part in parts]
+    step = length / max(parts[0].shape[0], 1)
+    count = max(int(np.ceil(end / step - 1e-6)), 1)
+    total, seen = np.zeros(count), np.zeros(count)
+    for part, start in zip(parts, starts, strict=True):
+        place = np.floor((start + (np.arange(len(part)) + 0.5) * step) / step).astype(int)
+        inside = place < count
+        np.add.at(total, place[inside], part[inside])
+        np.add.at(seen, place[inside], part[inside] > 0)
+    share = np.divide(total, seen, out=np.full(count, np.nan), where=seen > 0)
+    mean = np.nanmean(share) if (seen > 0).any() else 1.0
+    nowhere = 1 - float(np.mean([part.sum() for part in parts]))
+    return Course((np.arange(count) + 0.5) * step, share / mean, float(np.clip(nowhere, 0, 1)))
+
+
+def _cut(window: Window, start: float, end: float) -> Window:
+    inside = (window.times >= start) & (window.times < end)
+    rows = {name: getattr(window, name)[inside] for name in ("times", "skin", "position", "aus", "pose", "gaze")}
+    return replace(window, start=float(start), end=float(end), **rows)
+
+
+def _nobody(seconds: float) -> Window:
+    from mien.tasks import ACTION_UNITS
+
+    none = np.zeros((0, 3))
+    return Window(0.0, seconds, np.zeros(0), np.zeros((0, 4, 3)), none, np.zeros((0, len(ACTION_UNITS))), none,
+                  none[:, :2])
