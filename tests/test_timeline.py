@@ -43,7 +43,7 @@ def own(talk: Timeline) -> list[dict[str, object]]:
         pulse = e.heart_rate
         row |= {"heart_rate": math.nan if pulse.value is None else pulse.value, "pulse_quality": pulse.quality,
                 "pulse_method": pulse.method, "pulse_reason": pulse.reason, "abstained": bool(e.reason),
-                "reason": e.reason}
+                "reason": e.reason, "read_from": e.read_from}
         rows.append(row)
     return rows
 
@@ -56,7 +56,7 @@ def test_tables_read_back_by_pandas(talk, tmp_path, suffix):
         back = pd.read_parquet(path)
     else:
         back = pd.read_csv(path, keep_default_na=False, na_values={c: [""] for c in own(talk)[0] if c not in (
-            "label", "state", "reason", "pulse_reason", "pulse_method")})
+            "label", "state", "reason", "pulse_reason", "pulse_method", "read_from")})
     pd.testing.assert_frame_equal(back, pd.DataFrame(own(talk)), rtol=1e-6, atol=1e-12,
                                   check_dtype=suffix == ".parquet")
     assert os.listdir(tmp_path) == [path.name]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -41,6 +41,14 @@ class Model(Protocol):
 
     def read(self, window: Window) -> np.ndarray:
         """A window of one person -> probabilities (K,)."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A `Model` that looks at more than the face, and says what there was of it."""
+
+    def told(self, window: Window) -> tuple[np.ndarray, str]:
+        """A window of one person -> probabilities (K,), and `Emotion.read_from`."""
 
 
 class Prototypes:
@@ -154,7 +162,8 @@ class Stream:
         return rows
 
     def _meet(self, time: float) -> Known:
-        keep = None if self._keep_all else self.settings.duration + self.settings.latency + 2 * self.settings.step
+        longest = max(self.settings.duration, self.model.seconds)
+        keep = None if self._keep_all else longest + self.settings.latency + 2 * self.settings.step
         album, needs = None, self.model.needs
         if needs.frames is not None and needs.size is not None:
             span = max(self.model.seconds, self.settings.step)
@@ -210,10 +219,12 @@ class Stream:
         step = person.window(start, end)
         reason = abstention(step, states)
         task = self.model.task
-        probs = np.full(len(task.classes), np.nan)
+        probs, read_from = np.full(len(task.classes), np.nan), ""
         if not reason:
             wanted = person.pictured(min(start, end - self.model.seconds), end) if self.model.seconds else step
-            probs = known.smoother.push(end, self.model.read(wanted))
+            model = self.model
+            found, read_from = model.told(wanted) if isinstance(model, Telling) else (model.read(wanted), "")
+            probs = known.smoother.push(end, found)
         middle = clock.perf_counter()
         rate = self._heart_rate(person, state, end)
         done = clock.perf_counter()
@@ -224,7 +235,7 @@ class Stream:
             start=start, end=end, face=id_, state=state, box=person.box(end), task=task.name, probs=probs,
             label="" if reason else task.label(probs), confidence=0.0 if reason else float(probs.max()),
             valence=valence, arousal=arousal, aus=mean(step.aus), pose=mean(step.pose), gaze=mean(step.gaze),
-            heart_rate=rate, reason=reason, latency=done - arrived)
+            heart_rate=rate, reason=reason, latency=done - arrived, read_from=read_from)
 
     def _heart_rate(self, person: Windower, state: str, end: float) -> Reading:
         if state == "lost":

@@ -35,7 +35,8 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
         seen = cells.of(track, charts.columns(len(people))) if track else None
         planted = _curves((truth or {}).get(who.id))
         scores = _scores(planted, track, window) if track else []
-        cards.append(person.card(who, timeline.task, images, blur, basis))
+        told = f"{basis} {words.alone(track.rows if track else ())}".strip()
+        cards.append(person.card(who, timeline.task, images, blur, told))
         sections.append(person.section(who, timeline.task, seen, scores).replace("{index}", str(index)))
         data.append(charts.person(who, track, seen, planted, len(people)))
     return page.page(timeline, cards, sections, data)

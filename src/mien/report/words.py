@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
-from mien.types import REASONS, Reading, Source
+from mien.types import REASONS, Emotion, Reading, Source
 
 BASELINE = "Uncalibrated expression baseline, not emotion."
 RULES = "read from their geometry by published rules"
@@ -61,6 +62,16 @@ def reading(model: str) -> tuple[tuple[str, str], ...]:
             "were not calibrated on this recording. People smile without joy and are sad without a frown; what someone "
             "feels cannot be read from a face alone (Barrett et al. 2019, 10.1177/1529100619832930).")
     return (("Expression", text), *READING[1:])
+
+
+def alone(rows: Sequence[Emotion]) -> str:
+    """How many of a person's answers a model that looks at more gave from the face alone; '' for other models."""
+    told = [row.read_from for row in rows if row.read_from]
+    count = told.count("face")
+    if not told:
+        return ""
+    return (f"{count} of its {len(told)} answers here are from the face alone: no pulse could be read." if count
+            else f"All of its {len(told)} answers here are from {told[0].replace('+', ' and ')}.")
 
 
 def number(value: float | None, digits: int = 0, sign: bool = False) -> str:

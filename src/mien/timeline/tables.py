@@ -45,6 +45,7 @@ def frame(emotions: Sequence[Emotion], task: Task) -> pd.DataFrame:
         "pulse_reason": np.array([r.reason for r in heart], dtype=object),
         "abstained": abstained,
         "reason": np.array([row.reason for row in emotions], dtype=object),
+        "read_from": np.array([row.read_from for row in emotions], dtype=object),
     })
 
 

@@ -52,6 +52,7 @@ def event(row: Emotion) -> dict[str, Any]:
         "heart_rate": reading(row.heart_rate),
         "abstained": row.abstained,
         "reason": row.reason,
+        "read_from": row.read_from,
     }
 
 
