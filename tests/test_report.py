@@ -132,6 +132,16 @@ def test_abstention_is_told_in_words():
     assert "No pulse wave was found" in words
 
 
+def test_answers_from_the_face_alone_are_counted():
+    one = timeline(people=1)
+    rows = [replace(row, read_from="" if row.abstained else "face" if i % 3 else "face+pulse")
+            for i, row in enumerate(one.emotions)]
+    alone, all_ = (sum(row.read_from in what for row in rows) for what in (("face",), ("face", "face+pulse")))
+    words = Page(report.html(replace(one, emotions=tuple(rows)))).words
+    assert f"{alone} of its {all_} answers here are from the face alone" in words
+    assert "answers here" not in Page(report.html(one)).words
+
+
 def test_a_file_name_cannot_break_the_page():
     odd = replace(TALK.source, name=ODD, lost="the <i>end</i>")
     html = report.html(Timeline(TALK.emotions, TALK.faces, odd, {"x": "</script><script>alert(2)</script>"}))
