@@ -52,25 +52,36 @@ def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, wo
 
     Raises ValueError or FileNotFoundError for a root that is not the recipe's dataset, and for an unknown fold.
     """
+    survey, folds = split(recipe, root)
+    chosen = choose(folds, fold)
+    return sides(recipe, chosen, prepared(survey, cache, workers, tick, told), len(survey.trials))
+
+
+def split(recipe: Recipe, root: str | Path) -> tuple[Survey, tuple[Fold, ...]]:
+    """The dataset at `root` and all folds of the recipe's protocol; nothing is prepared.
+
+    Raises ValueError or FileNotFoundError for a root that is not the recipe's dataset.
+    """
     survey = DATASETS[recipe.dataset].survey(root)
     if not survey.usable:
         raise ValueError(f"{root}: expected the dataset {recipe.dataset}, got nothing to work with; run: mien data "
                          f"check {recipe.dataset} {root}")
-    blind = isinstance(recipe.options, mvp.Options) and recipe.options.modality == "physio"
-    trials = survey.trials if blind else filmed(survey.trials)
-    chosen = choose(PROTOCOLS[recipe.protocol](trials), fold)
-    ready = prepared(survey, cache, workers, tick, told)
-    rule = RULES[recipe.rule]
+    trials = survey.trials if _blind(recipe) else filmed(survey.trials)
+    return survey, PROTOCOLS[recipe.protocol](trials)
+
+
+def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material:
+    """What a fold gives to learn from, out of a cache. `surveyed`: trials of the dataset, on any side or none."""
+    rule, blind = RULES[recipe.rule], _blind(recipe)
     train, val = (_there(trials, ready, blind) for trials in (chosen.train, chosen.val))
     learnt = rule(train.kept, train.kept)
     judged = rule(val.kept, train.kept)
     notes = [f"{chosen.name}, {chosen.protocol}", f"train: {learnt}", f"val: {judged}"]
-    notes += [f"{len(survey.trials) - len(trials)} trials were not filmed: no side has them"] * (
-        len(trials) < len(survey.trials))
+    sided = sum(len(trials) for _, trials in chosen)
+    notes += [f"{surveyed - sided} trials were not filmed or are left out by the protocol: no side has them"] * (
+        sided < surveyed)
     for side, found in (("train", train), ("val", val)):
-        what = "signals" if blind else "a picture of a face"
-        notes += [f"{side}: {len(found.lost)} trials without {what} are left out: "
-                  f"{', '.join(found.lost[:5])}{' ...' if len(found.lost) > 5 else ''}"] * bool(found.lost)
+        notes += [_lost(side, found, blind)] * bool(found.lost)
     source: Source = ready.clip
     if isinstance(recipe.options, mvp.Options):
         source = Wholes(ready, _features(recipe.options, ready, chosen))
@@ -79,6 +90,16 @@ def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, wo
         learnt, judged = pieces.cut(learnt), pieces.cut(judged)
         notes.append(f"windows of {recipe.seconds:g} s: train {len(learnt.trials)}, val {len(judged.trials)}")
     return Material(ready, chosen, learnt, judged, tuple(notes), source)
+
+
+def tested(recipe: Recipe, material: Material) -> tuple[Targets, tuple[str, ...]]:
+    """The test side, for those who judge what `fit` has made -> its targets, of windows where the recipe cuts trials,
+    and what is to be told of it."""
+    fold, ready, blind = material.fold, material.cache, _blind(recipe)
+    test, train = _there(fold.test, ready, blind), _there(fold.train, ready, blind)
+    found = RULES[recipe.rule](test.kept, train.kept)
+    notes = [f"{fold.name} test: {found}", *[_lost(f"{fold.name} test", test, blind)] * bool(test.lost)]
+    return (material.source.cut(found) if isinstance(material.source, Pieces) else found), tuple(notes)
 
 
 def filmed(trials: Sequence[Trial]) -> tuple[Trial, ...]:
@@ -119,6 +140,17 @@ def choose(folds: Sequence[Fold], wanted: str) -> Fold:
 class _Side:
     kept: tuple[Trial, ...]
     lost: tuple[str, ...]
+
+
+def _blind(recipe: Recipe) -> bool:
+    """Whether it looks at signals alone."""
+    return isinstance(recipe.options, mvp.Options) and recipe.options.modality == "physio"
+
+
+def _lost(name: str, found: _Side, blind: bool) -> str:
+    what = "signals" if blind else "a picture of a face"
+    return (f"{name}: {len(found.lost)} trials without {what} are left out: "
+            f"{', '.join(found.lost[:5])}{' ...' if len(found.lost) > 5 else ''}")
 
 
 def _features(options: mvp.Options, cache: Cache, fold: Fold) -> Features | None:
