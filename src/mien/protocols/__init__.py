@@ -8,6 +8,7 @@ split of windows is not here: it would put pieces of one trial on both sides.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from mien.types import Fold
 
@@ -22,6 +23,7 @@ PROTOCOLS: dict[str, Callable[..., tuple[Fold, ...]]] = {
     "ferv39k": ferv39k,
     "loso": leave_one_subject_out,
     "kfold": kfold,
+    "kfold10": partial(kfold, k=10),
     "eegain": eegain,
 }
 """Name -> function of the trials, with options by keyword: `val` (0 for none: the last epoch counts) and `seed`."""

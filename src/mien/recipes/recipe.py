@@ -7,6 +7,7 @@ from typing import Literal
 
 from mien.labels import RULES
 from mien.models import duse, mvp, scpt
+from mien.protocols import PROTOCOLS
 from mien.tasks import Task
 
 OPTIONS = {"duse": duse.Options, "scpt": scpt.Options, "mvp": mvp.Options}
@@ -109,6 +110,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.seconds > 0:
             raise ValueError(f"Recipe.seconds: expected more than 0, got {self.seconds}")
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"Recipe.protocol: expected one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
         if self.rule not in RULES:
             raise ValueError(f"Recipe.rule: expected one of {', '.join(RULES)}, got {self.rule!r}")
         if not isinstance(self.options, OPTIONS[self.method]):

@@ -24,4 +24,4 @@ SCPT: dict[str, Recipe] = {
         licence=f"research only: the agreement of {title} binds what is trained on it")
     for dataset, title in (("mahnob", "MAHNOB-HCI"), ("deap", "DEAP")) for label in ("valence", "arousal")
 }
-"""One model a dimension, as is usual on both; `--set protocol=kfold` for folds over subjects."""
+"""One model a dimension, as is usual on both; `--set protocol=kfold10` for ten folds over subjects."""
