@@ -1,0 +1,72 @@
+"""The recipe of a small CLIP that learns from captions of synthetic people: what it is made of and how it learns.
+
+All of it is our choice: the sizes that a laptop's processor trains in two minutes, and what told most about people not
+seen in training. docs/methods.md has the figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Views:
+    """How far a picture is changed each time it is seen: `shift` of its side, `zoom` of its size, `turn` degrees, to
+    both sides; `light` and `tint`: shares by which it and each of its colours vary; `mirror`: probability."""
+
+    shift: float = 0.06
+    zoom: float = 0.08
+    turn: float = 4.0
+    light: float = 0.2
+    tint: float = 0.06
+    mirror: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("shift", "zoom", "light", "tint", "mirror"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"Views.{name}: expected 0..1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """`people` are drawn, `pictures` of each. The image tower: `size` px, `patch` px, `width`, `layers`, `heads`; the
+    text tower: `text_width`, `text_layers`; both end in `features`. `steps` of `batch` pictures at `rate` at its
+    highest; `captions`: composed texts a step, beside every phrase alone; `scale` of the cosines."""
+
+    name: str
+    people: int = 1000
+    pictures: int = 10
+    size: int = 64
+    patch: int = 16
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    text_width: int = 96
+    text_layers: int = 2
+    features: int = 64
+    steps: int = 1200
+    batch: int = 96
+    rate: float = 2e-3
+    weight_decay: float = 0.05
+    captions: int = 24
+    scale: float = 15.0
+    views: Views = field(default_factory=Views)
+    licence: str = "Apache-2.0: the people are synthetic"
+    tiny: bool = False
+    changed: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        whole = ("people", "pictures", "size", "patch", "width", "layers", "heads", "text_width", "text_layers",
+                 "features", "steps", "batch")
+        for name in whole:
+            if getattr(self, name) < 1:
+                raise ValueError(f"Pretraining.{name}: expected 1 or more, got {getattr(self, name)}")
+        for name in ("rate", "scale"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"Pretraining.{name}: expected more than 0, got {getattr(self, name)}")
+        if self.size % self.patch:
+            raise ValueError(f"Pretraining.patch: expected a divisor of the size {self.size} px, got {self.patch}")
+
+
+PRETRAINING: dict[str, Pretraining] = {"clip/synthetic": Pretraining("clip/synthetic")}
+"""Recipes that make a tower instead of a model of a data set, by name."""
