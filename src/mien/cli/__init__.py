@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli import analyze, data, doctor, export, train
+from mien.cli import analyze, data, doctor, export, stream, train
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(analyze.analyze)
 app.command()(doctor.doctor)
+app.command()(stream.stream)
 app.command()(train.train)
 app.command()(export.export)
 app.add_typer(data.app, name="data")
@@ -25,9 +26,9 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """The entry point of the command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
+    for each in (sys.stdout, sys.stderr):
+        if isinstance(each, TextIOWrapper):
+            each.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
     sys.unraisablehook = _unraisable
     app()
 

@@ -1,0 +1,63 @@
+"""`mien stream`: follow a camera, a line an event."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from mien.cli.telling import one_line, say
+from mien.settings import Settings
+
+STOPPED = "nothing was stored"
+
+
+def stream(
+    source: Annotated[str, typer.Option(metavar="SOURCE", help="A camera's number, a file, or rtsp://...")] = "0",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:HUB_ID.")
+    ] = Settings.model,
+    labels: Annotated[str, typer.Option(metavar="LABELS.YAML", help="Other labels, for a checkpoint or clip:.")] = "",
+    step: Annotated[float, typer.Option(metavar="SECONDS", help="How often there is an event.")] = Settings.step,
+    form: Annotated[
+        Literal["jsonl", "prompt"], typer.Option("--format", help="JSON lines, or a sentence when it changes.")
+    ] = "jsonl",
+    changes: Annotated[bool, typer.Option("--changes", help="Only events with which something changes.")] = False,
+    person: Annotated[int, typer.Option(metavar="ID", help="Whom to follow; 0: who faces the camera, nearest.")] = 0,
+    language: Annotated[str, typer.Option(metavar="LANG", help="Of the sentences: en or de.")] = "en",
+    neutral: Annotated[str, typer.Option(metavar="first:5s|IMAGE", help="A person's neutral face.")] = "",
+    loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on how the camera is.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+) -> None:
+    """Follow a camera, or a file at its own pace, and print what is read of one person, as it is read.
+
+    A lost camera is waited for. Ends with 0 at the end of a file, or when nobody reads the output any more.
+    """
+    with one_line(debug, STOPPED):
+        import json
+        import sys
+
+        from mien.live import Camera, Live
+
+        settings = Settings(step=step, model=model, labels=labels, neutral=neutral, pictures=False)
+        camera = Camera(source, loop=loop, told=None if quiet else say)
+        told, dropped = "", 0
+        with Live(camera, settings, language=language, person=person or None) as live:
+            for event in live.events():
+                if form == "jsonl" and (event.change or not changes):
+                    line = json.dumps({**event.json(), "dropped": camera.dropped}, ensure_ascii=False)
+                elif form == "prompt" and event.change and event.text != told:
+                    line = told = event.text
+                else:
+                    continue
+                try:
+                    print(line, flush=True)
+                except BrokenPipeError:  # whoever read has gone: nothing more to tell them, nor at the exit
+                    sys.stdout = None
+                    return
+                if camera.dropped > dropped and not quiet:
+                    dropped = camera.dropped
+                    say(f"{dropped} frames came faster than they could be read, and were left out")
+        if not quiet:
+            say(f"the end of {source}: {camera.read} frames, {camera.dropped} left out")

@@ -1,0 +1,146 @@
+"""Frames of one camera in, events about one person out: the stream, the choice of the person, and the hysteresis."""
+
+from __future__ import annotations
+
+import time as clock
+from dataclasses import replace
+
+import numpy as np
+
+from mien.analysis import neutral_face, reader
+from mien.face import Finder
+from mien.live.event import Event
+from mien.live.person import choose
+from mien.live.steady import HOLD, Steady
+from mien.prompt import NOBODY, words
+from mien.pulse.methods import band, pos
+from mien.pulse.traces import traces
+from mien.settings import Settings
+from mien.stream import Model, Stream
+from mien.types import Emotion, Face, Frame, Signal
+
+GAP = 30.0
+"""s without a frame after which a stream starts anew: as long as the tracker remembers anybody."""
+
+WAVE = 10.0
+"""s of the pulse's wave that are shown: the shortest from which a heart rate is read."""
+
+
+class Session:
+    """Push frames, get events, a step after the other; a pause of `GAP` s starts a new stream on the same clock.
+
+    `person`: the id of whom to follow; None: whoever `choose` says. `model`, `finder`: as in `Stream`, made from the
+    settings when None. Not for several threads at a time. Raises ValueError for an unknown language, and what
+    `analysis.reader` raises for the model.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, model: Model | None = None, finder: Finder | None = None,
+                 language: str = "en", person: int | None = None, hold: float = HOLD) -> None:
+        # our choice: live, nobody's picture is kept
+        self.settings = replace(settings or Settings(), pictures=False)
+        self.person, self.language, self.hold = person, language, hold
+        self.chosen: int | None = None
+        self.frames = 0
+        self.backwards = 0
+        self.latest: Event | None = None
+        words(NOBODY, language)
+        self._model = model or reader(self.settings)
+        self._finder = finder
+        self._neutral = neutral_face(self.settings, finder)
+        self._steady: dict[int, Steady] = {}
+        self._met = self._highest = 0  # ids that earlier streams gave, and all
+        self._base = 0.0  # s, where the stream began
+        self._told = 0.0  # s, until when events were made
+        self._last: float | None = None
+        self._stream = self._open()
+        self._finder = self._stream.tracker.finder
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the tracker."""
+        self._stream.tracker.close()
+
+    @property
+    def faces(self) -> list[Face]:
+        """Everybody in the newest frame, with the ids that events have."""
+        return [replace(face, id=face.id + self._met) for face in self._stream.faces]
+
+    def push(self, frame: Frame, arrived: float | None = None) -> list[Event]:
+        """The next frame, and when it arrived (`time.perf_counter()`, s) -> the events that are due, none mostly.
+
+        A frame whose time is not after the last one's is counted in `backwards` and otherwise ignored.
+        """
+        arrived = clock.perf_counter() if arrived is None else arrived
+        if self._last is None:
+            self._base = self._told = frame.time
+        elif frame.time <= self._last:
+            self.backwards += 1
+            return []
+        elif frame.time - self._last > GAP:
+            self._renew(frame.time)
+        self._last = frame.time
+        self.frames += 1
+        rows = self._stream.push(Frame(frame.time - self._base, frame.rgb))
+        self._highest = max([self._highest, *(face.id for face in self.faces)])
+        return self._events(rows, frame.time, arrived)
+
+    def wave(self) -> Signal | None:
+        """The last seconds of the chosen person's pulse, by POS; None where there are too few. Looks like a pulse on
+        noise, too: show it only beside a heart rate that is read."""
+        known = self._stream.people.get((self.chosen or 0) - self._met)
+        if known is None or self._last is None:
+            return None
+        now = self._last - self._base
+        found = traces(known.seen.window(now - WAVE, now))
+        if isinstance(found, str):
+            return None
+        wave = band(pos(np.nanmean(found.skin, axis=1), found.rate), found.rate)
+        return Signal(wave[None], found.rate, ("pulse",), ("AC/DC",), self._base + found.start)
+
+    def _open(self) -> Stream:
+        return Stream(self._model, self.settings, finder=self._finder, neutral=self._neutral)
+
+    def _renew(self, time: float) -> None:
+        """Nobody is known any more, and no id is used twice."""
+        self._met = self._highest
+        self._stream, self._base, self._told = self._open(), time, time
+        self._steady.clear()
+        self.chosen = None
+
+    def _events(self, rows: list[Emotion], now: float, arrived: float) -> list[Event]:
+        shifted = [replace(row, start=row.start + self._base, end=row.end + self._base, face=row.face + self._met)
+                   for row in rows]
+        steps: dict[tuple[float, float], list[Emotion]] = {}
+        for row in shifted:
+            steps.setdefault((row.start, row.end), []).append(row)
+        waiting = any(known.held for known in self._stream.people.values())
+        while not waiting and not steps and now >= self._told + self.settings.step + self.settings.latency:
+            steps[self._told, self._told + self.settings.step] = []
+            self._told += self.settings.step
+        events = [self._event(*step, steps[step], arrived) for step in sorted(steps)]
+        if steps:
+            self._told = max(self._told, max(steps)[1])
+        return events
+
+    def _event(self, start: float, end: float, rows: list[Emotion], arrived: float) -> Event:
+        before = self.chosen
+        self.chosen = self.person if self.person is not None else choose(rows, self.chosen)
+        found = {row.face: self._steady.setdefault(row.face, Steady(self.hold)).push(row) for row in rows}
+        self._steady = {face: steady for face, steady in self._steady.items() if face in found}
+        row = next((row for row in rows if row.face == self.chosen), None)
+        said, since, change = found[row.face] if row is not None else (NOBODY, start, "")
+        if row is None and self.latest is not None and self.latest.row is None:
+            since = self.latest.since
+        last = NOBODY if self.latest is None else self.latest.said
+        left = change == "expression" and NOBODY.reason in (said.reason, last.reason)
+        if self.latest is None or ((self.chosen != before or left) and (said, last) != (NOBODY, NOBODY)):
+            change = "person"
+        self.latest = Event(start, end, row, said, since, change, words(said, self.language),
+                            clock.perf_counter() - arrived)
+        return self.latest
+

@@ -1,0 +1,412 @@
+"""A camera followed: hysteresis, the person who matters, bounded queues, cameras that are lost; and `mien stream`."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import av
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from fake_timeline import timeline
+from mien import video
+from mien.cli import app
+from mien.live import Buffer, Camera, Live, Session, Steady, choose
+from mien.prompt import NOBODY
+from mien.settings import Settings
+from mien.stream import Stream
+from mien.tasks import EXPRESSION
+from mien.types import Frame, Reading
+from mien.video import VideoError
+
+ROW = next(row for row in timeline(seconds=20).emotions if not row.abstained)
+STEP = 0.5
+
+
+def row(i, label="neutral", p=0.9, heart=None, **changes):
+    """Row i of half a second: `label` with probability p, the rest spread over the others."""
+    probs = np.full(7, (1 - p) / 6)
+    probs[EXPRESSION.classes.index(label)] = p
+    reading = Reading(heart, "bpm", 0.8, "POS", "" if heart is not None else "too_short")
+    return replace(ROW, start=i * STEP, end=(i + 1) * STEP, probs=probs, label=label, confidence=p, heart_rate=reading,
+                   **changes)
+
+
+def away(i, reason="turned_away", **changes):
+    return replace(row(i), probs=np.full(7, np.nan), label="", confidence=0.0, reason=reason, **changes)
+
+
+def steadied(rows, hold=1.0):
+    steady = Steady(hold)
+    return [steady.push(each) for each in rows]
+
+
+# ---------------------------------------------------------------- hysteresis
+
+
+def test_a_label_that_flickers_is_not_said():
+    told = steadied([row(i, "happy" if i % 2 else "neutral") for i in range(40)])
+    assert {said.label for said, _, _ in told} == {"neutral"}
+    assert [change for _, _, change in told[1:]] == [""] * 39
+
+
+def test_a_label_that_stays_is_said_once_and_since_when_it_began():
+    told = steadied([row(i) for i in range(6)] + [row(i, "happy") for i in range(6, 12)])
+    changed = [(i, since) for i, (_, since, change) in enumerate(told) if change and i]
+    assert changed == [(7, 3.0)]  # said after a second of it, and dated back to its beginning
+    assert told[6][0].label == "neutral"
+    assert told[-1][0].label == "happy"
+
+
+def test_near_ties_are_no_change():
+    probs = [np.array([0.44 + d, 0.0, 0.46 - d, 0.1, 0, 0, 0]) for d in (0, 0.05)]
+    rows = [replace(row(i), probs=probs[i > 3], label=EXPRESSION.label(probs[i > 3]),
+                    confidence=float(probs[i > 3].max())) for i in range(12)]
+    assert {said.label for said, _, _ in steadied(rows)} == {"neutral"}
+
+
+def test_confidence_at_the_edge_of_a_word_does_not_flicker():
+    told = steadied([row(i, p=0.8 + 0.03 * math.sin(i)) for i in range(40)], hold=0.0)
+    assert len({said.certainty for said, _, _ in told}) == 1
+
+
+def test_heart_rate_moves_only_by_more_than_its_error():
+    told = steadied([row(i, heart=70 + 2 * (i % 2)) for i in range(20)] + [row(i, heart=80.0) for i in range(20, 26)])
+    assert [said.heart_rate for said, _, _ in told] == [70] * 21 + [80] * 5
+    assert [i for i, (_, _, change) in enumerate(told) if change == "heart_rate"] == [21]
+
+
+def test_a_glance_aside_is_not_said_but_turning_away_is():
+    rows = [row(i) for i in range(6)] + [away(6)] + [row(i) for i in range(7, 10)] + [away(i) for i in range(10, 14)]
+    reasons = [said.reason for said, _, _ in steadied(rows)]
+    assert reasons == [""] * 11 + ["turned_away"] * 3
+
+
+def test_changes_are_never_nearer_than_the_hold_whatever_comes():
+    rng = np.random.default_rng(0)
+    kinds = np.repeat(rng.integers(0, 3, 600), rng.integers(1, 6, 600))[:600]  # runs of one to five rows
+    rows = [away(i) if kind == 2 else row(i, EXPRESSION.classes[kind]) for i, kind in enumerate(kinds)]
+    at = [i * STEP for i, (_, _, change) in enumerate(steadied(rows, hold=1.5)) if change == "expression"]
+    assert len(at) > 20
+    assert min(np.diff(at)) >= 1.5
+
+
+# ---------------------------------------------------------------- who
+
+
+def person(face, width=100.0, yaw=0.0, state="tracked"):
+    return replace(ROW, face=face, box=np.array([0, 0, width, width]), pose=np.array([0.0, yaw, 0.0]), state=state)
+
+
+def test_who_is_nearest_and_faces_the_camera_is_chosen():
+    assert choose([person(1, 100), person(2, 150)]) == 2
+    assert choose([person(1, 100), person(2, 150, yaw=70)]) == 1
+    assert choose([person(1, 100), person(2, 300, state="lost")]) == 1
+    assert choose([]) is None
+    assert choose([person(1, state="lost")]) is None
+    assert choose([person(1, state="lost")], current=1) == 1  # whoever was followed may come back
+
+
+def test_the_choice_does_not_jump_between_two_who_sit_side_by_side():
+    rng = np.random.default_rng(1)
+    chosen = None
+    seen = set()
+    for _ in range(200):
+        chosen = choose([person(1, 100 * rng.uniform(0.9, 1.1)), person(2, 100 * rng.uniform(0.9, 1.1))], chosen)
+        seen.add(chosen)
+    assert len(seen) == 1
+    assert choose([person(1, 100), person(2, 140)], current=1) == 2
+    assert choose([person(1, state="lost"), person(2)], current=1) == 2
+
+
+# ---------------------------------------------------------------- the queue
+
+
+def test_a_full_queue_drops_the_oldest_and_counts():
+    buffer = Buffer(3)
+    for i in range(10):
+        buffer.put(i)
+    assert (len(buffer), buffer.dropped) == (3, 7)
+    buffer.close()
+    buffer.put(11)
+    assert [buffer.get(0), buffer.get(0), buffer.get(0), buffer.get(0)] == [7, 8, 9, None]
+    assert buffer.ended
+
+
+def test_a_reader_that_waits_is_woken():
+    buffer, got = Buffer(2), []
+    reader = threading.Thread(target=lambda: got.extend([buffer.get(5), buffer.get(5)]))
+    reader.start()
+    buffer.put("one")
+    time.sleep(0.05)
+    buffer.close()
+    reader.join(2)
+    assert got == ["one", None]
+
+
+# ---------------------------------------------------------------- a session
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    data = pytest.importorskip("skimage.data")
+    return cv2.resize(np.ascontiguousarray(data.astronaut()[:300, 60:360]), (240, 240), interpolation=cv2.INTER_AREA)
+
+
+def film(portrait, seconds=3.0, fps=15.0, there=lambda t: True, start=0.0):
+    wall = np.kron(np.random.default_rng(0).integers(60, 200, (8, 12, 1), np.uint8), np.ones((40, 40, 3), np.uint8))
+    for time_ in np.arange(0, seconds, 1 / fps):
+        rgb = wall.copy()
+        if there(time_):
+            left = 100 + round(10 * np.sin(time_))
+            rgb[60:300, left : left + 240] = portrait
+        yield Frame(float(start + time_), rgb)
+
+
+def fed(session, frames):
+    return [event for frame in frames for event in session.push(frame)]
+
+
+def test_a_session_tells_what_a_stream_reads(portrait):
+    with Stream(settings=Settings(pictures=False)) as stream:
+        rows = [each for frame in film(portrait) for each in stream.push(frame)]
+    with Session() as session:
+        events = fed(session, film(portrait))
+    told = [event for event in events if event.row is not None]
+    assert len(told) == len(rows) == 5
+    assert told[0].change == "person"
+    for event, each in zip(told, rows, strict=True):
+        assert (event.row.start, event.row.label, event.row.face) == (each.start, each.label, each.face)
+        assert np.array_equal(event.row.probs, each.probs)
+        assert 0 < event.latency < 5
+        assert event.text == events[-1].text
+    plain = json.loads(json.dumps(events[-1].json(), allow_nan=False))
+    wanted = {"schema", "t", "face_id", "state", "expression", "valence", "arousal", "confidence", "abstained",
+              "reason", "heart_rate", "window", "since", "latency_ms", "text"}
+    assert wanted <= set(plain)
+    assert plain["schema"] == "mien.event/1"
+    assert {"value", "quality"} <= set(plain["heart_rate"])
+
+
+def test_an_empty_picture_says_nobody_and_leaving_is_told(portrait):
+    with Session() as session:
+        events = fed(session, film(portrait, seconds=7, there=lambda t: 1.5 < t < 4))
+    assert events[0].row is None
+    assert events[0].json()["face_id"] is None
+    assert [event.said == NOBODY for event in events][::4] == [True, False, False, True]
+    assert [event.change for event in events if event.change] == ["person", "person", "person"]  # nobody, came, left
+    assert all(b.end - a.end == pytest.approx(0.5) for a, b in pairwise(events))
+    json.dumps([event.json() for event in events], allow_nan=False)
+
+
+def test_an_id_is_followed_whoever_else_is_there(portrait):
+    with Session(person=7) as session:
+        events = fed(session, film(portrait, seconds=2))
+    assert {event.said for event in events} == {NOBODY}
+
+
+def test_times_that_go_back_are_counted_and_a_leap_starts_anew(portrait):
+    with Session() as session:
+        first = fed(session, film(portrait, seconds=2, start=100))
+        assert session.push(Frame(99.0, np.zeros((60, 80, 3), np.uint8))) == []
+        assert session.backwards == 1
+        started = time.perf_counter()
+        later = fed(session, film(portrait, seconds=2, start=1e9))  # a step a second of that would never end
+        assert time.perf_counter() - started < 10
+        ids = {face.id for face in session.faces}
+    assert {event.row.face for event in first if event.row} == {1}
+    assert {event.row.face for event in later if event.row} == {2} == ids
+    assert all(event.start >= 100 for event in first)
+    assert all(event.start >= 1e9 for event in later)
+
+
+def test_frames_may_change_size(portrait):
+    with Session() as session:
+        fed(session, film(portrait, seconds=1))
+        events = fed(session, (Frame(f.time, cv2.resize(f.rgb, (720, 480))) for f in film(portrait, 1.5, start=1)))
+    assert events[-1].row is not None
+    assert not events[-1].row.abstained
+
+
+# ---------------------------------------------------------------- cameras
+
+
+@pytest.fixture(scope="module")
+def clip(portrait, tmp_path_factory):
+    return written(tmp_path_factory.mktemp("live") / "clip.mp4", film(portrait, seconds=2.2))
+
+
+def written(path, frames, codec="libx264", **options):
+    with av.open(str(path), "w", **options) as out:
+        stream = out.add_stream(codec, rate=15)
+        for i, frame in enumerate(frames):
+            if not i:
+                stream.height, stream.width, stream.pix_fmt = *frame.rgb.shape[:2], "yuv420p"
+            picture = av.VideoFrame.from_ndarray(frame.rgb, format="rgb24")
+            picture.pts = i
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode())
+    return path
+
+
+def taken(camera, seconds=20.0):
+    frames, until = [], time.perf_counter() + seconds
+    while not camera.frames.ended and time.perf_counter() < until:
+        frames += [item for item in [camera.frames.get(0.1)] if item is not None]
+    return frames
+
+
+def test_a_file_comes_at_its_own_pace(clip):
+    camera = Camera(str(clip))
+    camera.start()
+    frames = taken(camera)
+    wall = frames[-1].at - frames[0].at
+    assert len(frames) == 33
+    assert wall == pytest.approx(frames[-1].frame.time - frames[0].frame.time, abs=0.2)
+    assert (camera.dropped, camera.state) == (0, "ended")
+
+
+def test_a_reader_that_is_too_slow_loses_the_oldest_and_is_told(clip):
+    camera = Camera(str(clip), depth=2)
+    camera.start()
+    time.sleep(1.0)
+    frames = taken(camera)
+    camera.close()
+    assert camera.dropped > 5
+    assert camera.dropped + len(frames) == camera.read == 33
+    assert frames[0].frame.time > 0.5
+
+
+def test_a_file_that_is_not_there_and_a_camera_that_is_not_there_are_told(tmp_path):
+    with pytest.raises(VideoError, match="does not exist"):
+        Camera(str(tmp_path / "none.mp4")).start()
+    with pytest.raises(VideoError, match="camera 97"):
+        Camera("97").start()
+
+
+def test_a_lost_camera_is_opened_again_later_and_later_and_its_clock_goes_on(clip):
+    opened = []
+
+    def flaky():
+        opened.append(time.perf_counter())
+        if len(opened) in (2, 3, 4):
+            raise VideoError("expected a camera, got none")
+        return video.read(clip, end=0.3)
+
+    told = []
+    camera = Camera("rtsp://camera.invalid/x", back_off=(0.05, 10.0), told=told.append, open=flaky)
+    camera.start()
+    frames = []
+    while len(opened) < 6:
+        frames += [item for item in [camera.frames.get(0.1)] if item is not None]
+    camera.close()
+    assert [("any more" in words, "is back" in words) for words in told][:2] == [(True, False), (False, True)]
+    waits = np.diff(opened)
+    assert waits[1] < waits[2] < waits[3]  # back-off
+    times = np.array([item.frame.time for item in frames])
+    assert (np.diff(times) > 0).all()
+    gone = np.diff(times).max()
+    assert gone == pytest.approx(opened[4] - opened[1] + waits[0], abs=0.3)
+
+
+def test_a_network_stream_that_breaks_comes_back(clip, tmp_path):
+    content = written(tmp_path / "s.ts", (Frame(0.0, np.full((48, 64, 3), i, np.uint8)) for i in range(40)),
+                      "mpeg2video", format="mpegts").read_bytes()
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        for _ in range(2):
+            client, _ = server.accept()
+            client.sendall(content)
+            client.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    camera = Camera(f"tcp://127.0.0.1:{server.getsockname()[1]}", back_off=(0.05, 0.1), depth=200)
+    camera.start()
+    until = time.perf_counter() + 15
+    while camera.opened < 2 and time.perf_counter() < until:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    camera.close()
+    server.close()
+    assert camera.opened == 2
+    assert camera.read > 40
+    assert "127.0.0.1" in camera.error or "no more pictures" in camera.error
+
+
+# ---------------------------------------------------------------- live
+
+
+def test_latest_never_waits_while_the_work_stands_still(clip):
+    standing = threading.Event()
+
+    class Slow(Session):
+        def push(self, frame, arrived=None):
+            found = super().push(frame, arrived)
+            if found:
+                standing.set()
+                time.sleep(0.8)
+            return found
+
+    with Live(str(clip), session=Slow()) as live:
+        assert live.latest() is None
+        assert standing.wait(10)
+        started = time.perf_counter()
+        for _ in range(1000):
+            assert live.latest() is not None
+        assert time.perf_counter() - started < 0.2
+        events = list(live.events())
+    assert live.camera.dropped > 0  # and frames were dropped meanwhile, not kept
+    assert events
+
+
+def test_what_goes_wrong_in_the_work_is_raised_where_events_are_read(clip):
+    class Broken(Session):
+        def push(self, frame, arrived=None):
+            raise ZeroDivisionError("planted")
+
+    with Live(str(clip), session=Broken()) as live, pytest.raises(ZeroDivisionError, match="planted"):
+        list(live.events())
+    assert not live._thread.is_alive()
+    assert live.camera.state == "ended"
+
+
+def run(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "mien.cli", "stream", *arguments], capture_output=True, text=True,
+                          timeout=60, check=False, **options)
+
+
+def test_the_command_prints_a_line_an_event(clip):
+    done = run("--source", str(clip), "--step", "0.5")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["t"] for event in events] == [0.5, 1.0, 1.5, 2.0]
+    assert all(event["dropped"] == 0 for event in events)
+    assert events[0]["change"] == "person"
+    assert "33 frames, 0 left out" in done.stderr
+
+
+def test_the_command_prints_a_sentence_when_it_changes(clip):
+    done = CliRunner().invoke(app, ["stream", "--source", str(clip), "--format", "prompt", "--language", "de"])
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stdout.startswith("Die Person wirkt")
+
+
+def test_the_command_tells_what_is_wrong_in_one_line(tmp_path):
+    for source, language, words in ((str(tmp_path / "no.mp4"), "en", "does not exist"), ("96", "en", "camera 96"),
+                                    ("96", "xx", "expected de or en")):
+        done = CliRunner().invoke(app, ["stream", "--source", source, "--language", language])
+        assert done.exit_code == 1
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) == 1
