@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
@@ -14,6 +14,14 @@ import typer
 def say(text: str) -> None:
     """One line on stderr."""
     print(f"mien: {text}", file=sys.stderr)
+
+
+def settings(changes: Sequence[str]) -> dict[str, str]:
+    """What --set was given -> path: value. ValueError for what is no path=value."""
+    wrong = [text for text in changes if "=" not in text]
+    if wrong:
+        raise ValueError(f"--set: expected path.to.field=value, got {wrong[0]!r}")
+    return {path: value for path, _, value in (text.partition("=") for text in changes)}
 
 
 RESUMES = "what is finished is kept, and the same command goes on from there"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.telling import bar, one_line, say
+from mien.cli import pretrain
+from mien.cli.telling import bar, one_line, say, settings
 
 if TYPE_CHECKING:
     from mien.recipes import Recipe
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Such as duse/dfew or scpt/deap-arousal.")],
-    root: Annotated[Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the dataset.")],
+    root: Annotated[
+        Path | None, typer.Option("--data", metavar="ROOT", help="The folder that holds the dataset.")
+    ] = None,
     fold: Annotated[str, typer.Option(metavar="K", help="Which fold, by number from 1 or by name.")] = "1",
     cache: Annotated[
         str, typer.Option(metavar="CACHE", help="The prepared dataset; what it lacks is prepared. Otherwise in --out.")
@@ -44,8 +47,13 @@ def train(
     """Train RECIPE on one fold of the dataset in ROOT; write checkpoints `chosen` and `last` and log.csv into DIR.
 
     Half of a training goes on where it was stopped, a kill included. The test part of the fold is not looked at.
+    clip/synthetic needs no dataset: it draws people and writes a small CLIP into DIR, a tower for --set tower=DIR.
     """
+    if recipe.startswith("clip/"):
+        return pretrain.pretrain(recipe, root, out, device, seed, workers, tiny, changes or [], quiet, debug)
     with one_line(debug):
+        if root is None:
+            raise ValueError(f"--data: expected the folder that holds the dataset of {recipe}, got none")
         chosen = _recipe(recipe, tiny, changes or [])
         _check(precision, device, chosen.tower)
         from mien import train
@@ -69,12 +77,9 @@ def train(
 def _recipe(name: str, tiny: bool, changes: list[str]) -> Recipe:
     from mien import recipes
 
-    wrong = [text for text in changes if "=" not in text]
-    if wrong:
-        raise ValueError(f"--set: expected path.to.field=value, got {wrong[0]!r}")
     found = recipes.find(name)
     found = recipes.tiny(found) if tiny else found
-    return recipes.change(found, {path: value for path, _, value in (text.partition("=") for text in changes)})
+    return recipes.change(found, settings(changes))
 
 
 def _check(precision: str, device: str, tower: str) -> None:

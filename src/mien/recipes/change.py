@@ -6,14 +6,17 @@ import difflib
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from mien.recipes.clip import Pretraining
 from mien.recipes.recipe import OPTIONS, Recipe
+
+Kind = TypeVar("Kind", Recipe, Pretraining)
 
 _FIXED = {"name", "method", "dataset", "published", "tiny", "changed", "licence"}  # what --set would make a lie
 
 
-def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
+def change(recipe: Kind, settings: Mapping[str, str]) -> Kind:
     """{"path.to.field": "value"} -> the recipe with these values, checked by the type of each field.
 
     Raises ValueError for a path that is none, a value of another type, and one that the field refuses.
@@ -25,7 +28,7 @@ def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
 
 def _put(value: Any, names: list[str], text: str, path: str) -> Any:
     hints = get_type_hints(type(value))
-    fixed = _FIXED if isinstance(value, Recipe) else set()
+    fixed = _FIXED if isinstance(value, Recipe | Pretraining) else set()
     known = [one.name for one in fields(value) if one.name not in fixed]
     name, *deeper = names
     if name not in known:

@@ -6,7 +6,7 @@ seen in training. docs/methods.md has the figures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,9 @@ class Pretraining:
 
 PRETRAINING: dict[str, Pretraining] = {"clip/synthetic": Pretraining("clip/synthetic")}
 """Recipes that make a tower instead of a model of a data set, by name."""
+
+
+def small(recipe: Pretraining) -> Pretraining:
+    """The same with few people, small towers and few steps: it shows that everything runs, and knows nothing."""
+    return replace(recipe, tiny=True, people=3, pictures=4, size=32, width=32, layers=2, heads=2, text_width=32,
+                   text_layers=2, features=16, steps=3, batch=4, captions=4)

@@ -2,5 +2,6 @@
 
 from mien.train.loop import Fitted, fit
 from mien.train.material import Material, gather
+from mien.train.pretraining import Pretrained, pretrain
 
-__all__ = ["Fitted", "Material", "fit", "gather"]
+__all__ = ["Fitted", "Material", "Pretrained", "fit", "gather", "pretrain"]
