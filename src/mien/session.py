@@ -97,12 +97,19 @@ class Reader:
     def _parts(self, face: float, wires: np.ndarray) -> str:
         """`Emotion.read_from`."""
         names = self.model.needs.signals or ()
-        heard = [name for name, seconds in zip(names, wires, strict=True) if seconds]
+        heard = [name for name, seconds in zip(names, wires, strict=False) if seconds]
         return "+".join([*(["face"] if face else []), *heard])
 
     def _window(self, known: Known, id: int, end: float) -> Window:
         window = known.seen.window(max(end - self.length, 0.0), end)
-        return replace(window, signals=self.fed if id == self.main else None)
+        return replace(window, signals=self._wired(window) if id == self.main else None)
+
+    def _wired(self, window: Window) -> Signal | None:
+        """The signals within the window."""
+        if self.fed is None:
+            return None
+        first, last = (int(np.floor(time * self.fed.rate + 1e-6)) for time in (window.start, window.end))
+        return replace(self.fed, values=self.fed.values[:, first : last + 1], start=first / self.fed.rate)
 
     def _told(self, row: Emotion, answer: Answer, main: bool) -> Emotion:
         reason = "" if self.fed is not None and main else row.reason
@@ -125,20 +132,29 @@ class Reader:
         count = max(int(np.ceil(window.end / self.length - 1e-6)), 1)
         starts = np.linspace(0.0, max(window.end - self.length, 0.0), count)
         parts = [_cut(window, start, min(start + self.length, window.end)) for start in starts]
-        found = [self.model.evidence([replace(part, signals=self.fed)]) for part in parts]
+        found = [self.model.evidence([replace(part, signals=self._wired(part))]) for part in parts]
         good = np.array([_most(one)[0] >= self.least for one in found])
-        needs, task = self.model.needs, self.model.task
-        used = {name: _covered([float(np.asarray(one.signals)[0, k]) for one in found], starts, window.end, self.length)
-                for k, name in enumerate(needs.signals or ())}
-        if needs.aus is not None or needs.clips is not None:
-            used["face"] = _covered([float(np.asarray(one.video)[0]) for one in found], starts, window.end, self.length)
+        task = self.model.task
         probs = np.mean([_softmax(one.logits)[0] for one in found], axis=0, where=good[:, None]) if good.any() else (
             np.full(len(task.classes), np.nan))
         reason = "" if good.any() else "too_short" if window.end < self.least else self.blind
         attention = {name: course for name in ("face", "body") if (course := _course(
             [getattr(one, name) for one in found], starts, window.end, self.length)) is not None}
-        return Session(self.main, task.name, probs, window.end, used, self.fed,
+        return Session(self.main, task.name, probs, window.end, self._used(window), self.fed,
                        attention if not reason else {}, tuple(notes), reason)
+
+
+    def _used(self, window: Window) -> dict[str, float]:
+        """s known of each channel and of the face."""
+        from mien.data.series import units  # with torch, which is there where a model is
+
+        needs, fed = self.model.needs, self.fed
+        used = {name: 0.0 if fed is None else float(np.isfinite(fed.values[k]).sum() / fed.rate)
+                for k, name in enumerate(needs.signals or ())}
+        if needs.aus is not None:
+            rows = units(window, needs.aus, 0.0, window.end)
+            used["face"] = float(np.isfinite(rows).any(axis=1).sum() / needs.aus)
+        return used
 
 
 def read(model: Any, people: Mapping[int, Known], emotions: Sequence[Emotion], seconds: float,
@@ -205,12 +221,6 @@ def _softmax(logits: Any) -> np.ndarray:
     values = np.asarray(logits, dtype=np.float64)
     values = np.exp(values - values.max(axis=1, keepdims=True))
     return values / values.sum(axis=1, keepdims=True)
-
-
-def _covered(seconds: Sequence[float], starts: np.ndarray, end: float, length: float) -> float:
-    """s known in windows that overlap -> s of the recording."""
-    total = sum(min(start + length, end) - start for start in starts)
-    return float(sum(seconds) * end / total) if total else 0.0
 
 
 def _course(rows: Sequence[Any], starts: np.ndarray, end: float, length: float) -> Course | None:

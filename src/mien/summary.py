@@ -94,12 +94,24 @@ class Face(Model):
     head_pose: HeadPose
 
 
+class Session(Model):
+    """The answer of a model that reads whole recordings, for one person."""
+
+    face: int | None = Field(description="whose the contact signals are taken to be; null when nobody was seen")
+    label: str = Field(description="the most probable class; empty when abstained")
+    probs: dict[str, float | None]
+    reason: str = Field(description="a reason code; empty when there is an answer")
+    used_s: dict[str, float] = Field(description="s of each channel and of the face that the answer rests on")
+    notes: tuple[str, ...] = Field(description="what was assumed, and what is wrong with the signals")
+
+
 class Summary(Model):
     """The content of summary.json."""
 
     schema_: Literal["mien.summary/1"] = Field(default="mien.summary/1", alias="schema")
     source: Source
     faces: tuple[Face, ...]
+    session: Session | None = Field(None, description="of a model that reads whole recordings")
     settings: dict[str, JsonValue]
     versions: dict[str, str]
     seconds: dict[str, float | None] = Field(description="wall time of track, pulse, model and total, s; "
@@ -136,6 +148,7 @@ def summarize(timeline: Timeline) -> Summary:
                       frames=source.frames, duration_s=_number(source.duration), fps_mean=_number(source.fps_mean),
                       variable_frame_rate=source.variable_frame_rate, lost=source.lost),
         faces=tuple(_face(person) for person in timeline.faces),
+        session=None if timeline.session is None else _session(timeline.session),
         settings=writing.plain(timeline.settings),
         versions=dict(timeline.versions),
         seconds={name: _number(value) for name, value in timeline.seconds.items()},
@@ -155,6 +168,14 @@ def _face(person: types.Person) -> Face:
         blink_rate=_measure(person.blink_rate), gaze=Gaze(yaw=gaze_yaw, pitch=gaze_pitch),
         head_pose=HeadPose(pitch=pitch, yaw=yaw, roll=roll),
     )
+
+
+def _session(found: types.Session) -> Session:
+    task = named(found.task)
+    return Session(
+        face=found.face, label="" if found.reason else task.label(found.probs),
+        probs=dict(zip(task.classes, map(_number, found.probs), strict=True)), reason=found.reason,
+        used_s={name: round(seconds, 3) for name, seconds in found.used.items()}, notes=found.notes)
 
 
 def _measure(value: types.Reading, note: str = "") -> Measure:

@@ -55,7 +55,7 @@ def analyze(
     ] = "",
     physio: Annotated[
         str,
-        typer.Option(metavar="SIGNALS.CSV", help="Contact signals of one person in the video: a table, or an E4 folder."),
+        typer.Option(metavar="SIGNALS.CSV", help="Contact signals of one person: a table, or an E4 folder."),
     ] = "",
     physio_offset: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Where in the video their time 0 lies; before it: negative.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mien import writing
-from mien.report import cells, charts, page, person, truth, words
+from mien.report import cells, charts, page, person, session, truth, words
 from mien.timeline import Timeline
 
 __all__ = ["write"]
@@ -39,7 +39,12 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
         cards.append(person.card(who, timeline.task, images, blur, told))
         sections.append(person.section(who, timeline.task, seen, scores).replace("{index}", str(index)))
         data.append(charts.person(who, track, seen, planted, len(people)))
-    return page.page(timeline, cards, sections, data)
+    whole = timeline.session
+    if whole is None:
+        return page.page(timeline, cards, sections, data)
+    index = next((i for i, who in enumerate(people) if who.id == whole.face), -1)
+    first = session.section(whole, timeline.task).replace("{index}", str(index))
+    return page.page(timeline, cards, [first, *sections], data, session.data(whole, timeline.task))
 
 
 _curves, _scores = truth.curves, truth.scores  # `truth` is also what `write` calls its argument

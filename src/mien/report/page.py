@@ -16,14 +16,15 @@ POLICY = ("default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
           "base-uri 'none'; form-action 'none'")
 
 
-def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[dict[str, Any]]) -> str:
+def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[dict[str, Any]],
+         session: dict[str, Any] | None = None) -> str:
     """The whole page as HTML."""
     from plotly.offline import get_plotlyjs
 
     name = escape(timeline.source.name)
     people = len(timeline.faces)
     content = {"classes": timeline.task.classes, "duration": timeline.source.duration, "people": data,
-               "units": list(ACTION_UNIT_NAMES.items())}
+               "units": list(ACTION_UNIT_NAMES.items()), "session": session}
     return f"""<!doctype html>
 <html lang="en">
 <head>

@@ -10,6 +10,7 @@
     if (person.image) person.image.start += ZERO;
     for (const curve of Object.values(person.truth ?? {})) curve.x = curve.x.map((ms) => ZERO + ms);
   }
+  for (const curve of [...(data.session?.signals ?? []), ...(data.session?.attention ?? [])]) curve.x = curve.x.map((ms) => ZERO + ms);
   const hours = data.duration >= 3600;
   const clock = hours ? "%-H:%M:%S" : "%-M:%S";
   const touch = matchMedia("(pointer: coarse)").matches;
@@ -199,6 +200,28 @@
         shapes: shade(p.edges, rows[0].map((v) => v === null), [0, 1]) } };
     },
 
+    /* A lane for the answer, one for each signal, one for where the model looked. */
+    session(p, wide) {
+      const { signals, attention } = data.session;
+      const line = (name, x, y, colour, more) => ({ name, draw: { type: "scatter", mode: "lines", name, x, y, connectgaps: false,
+        line: { color: colour, width: 1.4 }, hovertemplate: name + " %{y:.2f}<extra></extra>", ...more } });
+      const answer = p.edges ? [line(`p(${data.session.class})`, middles(p.edges), p.probs[p.probs.length - 1], tone.accent, {})] : [];
+      const lanes = [...answer, ...signals.map((s) => line(s.name, s.x, s.y, tone.ink, {})),
+        ...attention.map((a) => line(`looked at ${a.name}`, a.x, a.y, tone.mark, { fill: "tozeroy", fillcolor: tone.mark + "40" }))];
+      const traces = [], annotations = [], axes = {};
+      lanes.forEach((one, i) => {
+        const domain = [1 - (i + 0.88) / lanes.length, 1 - i / lanes.length];
+        const id = i ? "y" + (i + 1) : "y";
+        const own = i < answer.length ? { range: [0, 1], tickvals: [0, 1] } : { showticklabels: i >= answer.length + signals.length, nticks: 3 };
+        axes[i ? "yaxis" + (i + 1) : "yaxis"] = axis(domain, { ...own, showgrid: true, gridcolor: tone.grid });
+        traces.push({ ...one.draw, yaxis: id });
+        annotations.push(...(wide ? lane(wide, domain, one.name) : [{ xref: "paper", yref: "paper", x: 0, y: domain[1],
+          xanchor: "left", yanchor: "top", text: one.name, showarrow: false, font: { size: 11, color: tone.soft } }]));
+      });
+      const anchor = lanes.length > 1 ? "y" + lanes.length : "y";
+      return { traces, anchor, layout: { height: 60 + 76 * Math.max(lanes.length, 1), annotations, ...axes } };
+    },
+
     truth(p, wide) {
       const names = Object.keys(p.estimate);
       const x = middles(p.edges);
@@ -224,7 +247,7 @@
   const draw = (plot) => {
     const wide = plot.clientWidth >= 600;
     const kind = plot.dataset.chart;
-    const person = kind === "glance" ? data.people : data.people[+plot.dataset.person];
+    const person = kind === "glance" ? data.people : data.people[+plot.dataset.person] ?? {};
     const { traces, layout, range, anchor = "y" } = charts[kind](person, wide);
     const kept = plot.layout?.xaxis?.range;
     return Plotly.react(plot, traces, {

@@ -1,0 +1,341 @@
+"""A recording with contact signals: on one clock, the bad masked and told, an answer that says what it rests on."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from mien import checkpoint, cli, imports, report, session, synthetic
+from mien.models import mvp
+from mien.recipes import RECIPES, change, tiny
+from mien.stream import Known, Smoother
+from mien.tasks import ACTION_UNITS, VALENCE
+from mien.types import Emotion, Needs, Reading, Window
+from test_imports import wristband
+
+SECONDS, RATE = 30.0, 128.0
+
+
+def table(path: Path, seconds: float = SECONDS, begin: float = 0.0, rate: float = RATE, clock: bool = True,
+          **change) -> Path:
+    """ECG with a spike each second of the clock, EDA that rises; `change`: name -> what is done to (times, values)."""
+    times = begin + np.arange(round(seconds * rate)) / rate
+    rng = np.random.default_rng(3)
+    ecg = np.exp(-((times % 1.0 - 0.5) ** 2) / 2e-4) + 0.01 * rng.standard_normal(len(times))
+    columns = {"ECG (mV)": ecg, "EDA (uS)": 5 + 0.01 * times + 0.002 * rng.standard_normal(len(times))}
+    for name, how in change.items():
+        key = next(column for column in columns if column.lower().startswith(name))
+        columns[key] = how(times, columns[key].copy())
+    rows = np.stack([*([times] if clock else []), *columns.values()], axis=1)
+    head = ",".join([*(["time (s)"] if clock else []), *columns])
+    np.savetxt(path, rows, "%.6f", ",", header=head, comments="")
+    return path
+
+
+def spikes(found: imports.Contact, name: str = "ecg") -> np.ndarray:
+    signal, row = found.find(name)
+    values = signal.values[row]
+    return signal.times[np.flatnonzero(np.nan_to_num(values) > 0.8)]
+
+
+# ------------------------------------------------------------------------------------------------------------- clocks
+def test_signals_come_onto_the_clock_of_the_video(tmp_path):
+    path = table(tmp_path / "s.csv", seconds=40)
+    found = imports.contact(path, offset=-2.25, seconds=20.0)
+    assert found.signals[0].values.shape == (2, 20 * 128)
+    assert np.abs((spikes(found) + 2.25) % 1.0 - 0.5).max() < 0.03
+    assert any("time 0 lies at -2.25 s" in note for note in found.notes)
+    plain = imports.contact(path, seconds=20.0)
+    assert np.abs(spikes(plain) % 1.0 - 0.5).max() < 0.03
+    assert any("taken to begin with the video" in note for note in plain.notes)
+    late = imports.contact(path, offset=5.0, seconds=20.0)
+    assert np.isnan(late.signals[0].values[:, : 5 * 128 - 1]).all()
+    assert spikes(late).min() > 5.3
+
+
+def test_the_video_may_begin_at_a_date(tmp_path):
+    dated = tmp_path / "d.csv"
+    lines = [f"2026-01-31T12:00:{k / 8:09.6f},{k % 8 == 4:d},{k / 99:.5f}" for k in range(160)]
+    dated.write_text("\n".join(["datetime,ecg,eda", *lines]))
+    found = imports.contact(dated, start="2026-01-31T12:00:02.5", seconds=10.0)
+    np.testing.assert_allclose(spikes(found), np.arange(10), atol=1e-3)  # at 0.5 s of every second, 2.5 s later
+    band = wristband(tmp_path / "e4")
+    first = imports.empatica(band)
+    moved = imports.contact(band, start=str(first.zero + 3.0), seconds=5.0)
+    ppg, row = moved.find("ppg")
+    np.testing.assert_allclose(ppg.values[row], first.signals["ppg"].values[0, 3 * 64 : 8 * 64])
+
+
+def test_a_channel_is_found_by_its_kind_when_it_is_the_only_one(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("time,PPG finger,EDA left,EDA right\n" + "\n".join(f"{k / 10},{k},1,2" for k in range(50)))
+    found = imports.contact(path)
+    assert found.find("ppg")[0].names[found.find("ppg")[1]] == "ppg_finger"
+    assert found.find("eda") is None
+    assert found.find("ecg") is None
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"ecg": lambda t, x: np.where((t >= 5) & (t <= 12), 0.2, x)}, r"ecg: flat line 23\.\d%, longest 7\S* s from 5 s"),
+    ({"ecg": lambda t, x: np.where((t >= 5) & (t <= 12), np.nan, x)}, r"ecg: no data 23\.\d%, longest 7\S* s from 5 s"),
+    ({"ecg": lambda t, x: np.clip(x, -1, 0.3)}, "ecg: clipped"),
+])
+def test_what_is_bad_is_told_with_its_time_and_leaves_the_other_channel(tmp_path, change, said):
+    found = imports.contact(table(tmp_path / "s.csv", **change), seconds=SECONDS)
+    assert any(re.search(said, note) for note in found.notes), found.notes
+    assert not any(note.startswith("eda") for note in found.notes)
+    signal, row = found.find("eda")
+    assert np.isfinite(signal.values[row]).all()
+
+
+def test_lengths_and_rates_that_cannot_be_are_told(tmp_path):
+    path = table(tmp_path / "s.csv", seconds=10.0)
+    short = imports.contact(path, seconds=SECONDS)
+    assert any("shorter than the video's 30.0 s, from 0.0 to 10.0 s" in note for note in short.notes)
+    away = imports.contact(path, offset=-60.0, seconds=SECONDS)
+    assert any("got some from -60.0 to -50.0 s: is --physio-offset" in note for note in away.notes)
+    assert not np.isfinite(away.signals[0].values).any()
+    stated = imports.contact(path, rate=64.0, seconds=10.0)
+    assert any("wrong rate: 64 Hz stated, 128 Hz by the time stamps" in note for note in stated.notes)
+    bare = table(tmp_path / "bare.csv", clock=False)
+    with pytest.raises(ValueError, match=r"--physio-rate: expected a column of time in bare\.csv"):
+        imports.contact(bare)
+    with pytest.raises(ValueError, match="--physio-start: expected a column of time"):
+        imports.contact(bare, start="2026-01-31T12:00:00", rate=128.0)
+    halved = imports.contact(bare, rate=256.0, seconds=SECONDS)
+    assert any("by 256 Hz: is the rate right?" in note for note in halved.notes)
+    assert imports.contact(bare, rate=128.0, seconds=SECONDS).notes == (
+        "no --physio-offset or --physio-start: taken to begin with the video",)
+
+
+def test_rows_that_are_missing_are_a_gap_and_do_not_slow_the_clock(tmp_path):
+    path = table(tmp_path / "s.csv")
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *rows[: 8 * 128], *rows[20 * 128 :]]))
+    found = imports.contact(path, seconds=SECONDS)
+    signal = found.signals[0]
+    assert signal.rate == pytest.approx(128.0, rel=1e-3)
+    known = np.isfinite(signal.values[0])
+    assert not known[int(8.6 * 128) : int(19.4 * 128)].any()
+    assert known.mean() == pytest.approx(18 / 30, abs=0.02)
+
+
+# ------------------------------------------------------------------------------------------------------------ answers
+class Seen:
+    """A person's rows, as a `Windower` gives them."""
+
+    def __init__(self, window: Window, frames: int) -> None:
+        self.whole, self.frames_tracked = window, frames
+
+    def window(self, start: float, end: float) -> Window:
+        keep = (self.whole.times >= start) & (self.whole.times < end)
+        rows = {name: getattr(self.whole, name)[keep] for name in ("times", "skin", "position", "aus", "pose", "gaze")}
+        return replace(self.whole, start=start, end=end, **rows)
+
+
+def person(seconds: float = SECONDS, blind: tuple[float, float] = (0, 0)) -> Known:
+    times = np.arange(round(seconds * 25)) / 25
+    aus = np.random.default_rng(1).uniform(0, 3, (len(times), len(ACTION_UNITS)))
+    aus[(times >= blind[0]) & (times < blind[1])] = np.nan
+    rows = np.zeros((len(times), 4, 3))
+    window = Window(0.0, seconds, times, rows, rows[:, 0], aus, rows[:, 0], rows[:, 0, :2])
+    return Known(Seen(window, int(np.isfinite(aus[:, 0]).sum())), Smoother(0.0), first=0.0)
+
+
+def emotions(known: Known, id: int = 0, step: float = 0.5) -> list[Emotion]:
+    out = []
+    for k in range(int(known.seen.whole.end / step)):
+        part = known.seen.window(k * step, (k + 1) * step)
+        reason = "" if np.isfinite(part.aus).all(axis=1).any() else "no_face"
+        out.append(Emotion(start=k * step, end=(k + 1) * step, face=id, state="tracked", box=np.zeros(4), label="low",
+                           task=VALENCE.name, probs=np.full(2, np.nan if reason else 0.5), confidence=0.5,
+                           reason=reason,
+                           valence=np.nan, arousal=np.nan, aus=np.zeros(18), pose=np.zeros(3), gaze=np.zeros(2),
+                           heart_rate=Reading(None, "bpm", 0.0, "", "too_short")))
+    return out
+
+
+def model(**change) -> checkpoint.Trained:
+    options = mvp.Options(**{"signals": ("ecg", "eda"), "seconds": 20.0, "width": 16, "layers": 1, "video_layers": 1,
+                             "fusion_layers": 1, "attention_heads": 2, "inner": 32, **change})
+    torch.manual_seed(0)
+    return checkpoint.Trained(mvp.MVP(options), VALENCE, options.seconds)
+
+
+def wires(tmp_path: Path, **change) -> imports.Contact:
+    return imports.contact(table(tmp_path / "s.csv", **change), seconds=SECONDS)
+
+
+def test_rows_are_answers_from_the_seconds_before_them(tmp_path):
+    reader, known, contact = model(), person(), wires(tmp_path)
+    rows, told = session.read(reader, {0: known}, emotions(known), SECONDS, contact)
+    assert [row.reason for row in rows[:9]] == ["too_short"] * 9
+    assert not any(row.reason for row in rows if row.end >= 6)
+    assert {row.read_from for row in rows if not row.reason} == {"face+ecg+eda"}
+    hop = 20.0 / session.SPARSE
+    end = np.floor(22.0 / hop) * hop
+    window = replace(known.seen.window(end - 20, end), signals=contact.signals[0])
+    expected = reader.read(window)
+    np.testing.assert_allclose(next(row for row in rows if row.end == 22.0).probs, expected, atol=1e-5)
+    assert told.used == pytest.approx({"ecg": 30.0, "eda": 30.0, "face": 30.0}, abs=0.6)
+    assert told.notes[-1] == "read by the face and ecg, eda"
+    ends = [reader.read(replace(known.seen.window(a, a + 20), signals=contact.signals[0])) for a in (0.0, 10.0)]
+    np.testing.assert_allclose(told.probs, np.mean(ends, axis=0), atol=1e-5)
+    face = told.attention["face"]
+    assert len(face.times) == 150
+    assert np.nanmean(face.share) == pytest.approx(1.0)
+    assert 0 < face.nowhere < 0.2
+
+
+class Staring:
+    """Looks at the planted second of the recording, whichever window it is shown, and a little at nothing."""
+
+    task, needs = VALENCE, Needs(seconds=20.0, aus=5.0)
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def evidence(self, windows):
+        face = np.full((len(windows), 100), 0.004)
+        for row, window in zip(face, windows, strict=True):
+            place = round((self.at - window.start) * 5)
+            row[place : place + 5] += 0.1 if 0 <= place < 95 else 0.0
+        logits = np.zeros((len(windows), 2))
+        seen = np.array([window.end - window.start for window in windows])
+        return mvp.Evidence(logits, np.zeros((len(windows), 0)), seen, seen == 0, face=face)
+
+
+def test_attention_comes_onto_the_clock_of_the_recording():
+    for at in (3.0, 14.0, 26.0):  # seen by the first window, by both, by the second
+        known = person()
+        _, told = session.read(Staring(at), {0: known}, emotions(known), SECONDS, None)
+        course = told.attention["face"]
+        best = np.sort(np.argsort(-course.share)[:5])
+        np.testing.assert_allclose(course.times[best], at + 0.1 + np.arange(5) / 5, atol=1e-6)
+        assert np.mean(course.share) == pytest.approx(1.0)
+        assert course.nowhere == pytest.approx(0.35 if at != 14.0 else 0.1, abs=1e-6)
+
+
+def test_without_signals_the_face_answers_and_says_so(tmp_path):
+    known = person()
+    rows, told = session.read(model(), {0: known}, emotions(known), SECONDS, None)
+    assert {row.read_from for row in rows if not row.reason} == {"face"}
+    assert told.notes == ("read by the face alone: no contact signals were given",)
+    assert told.used["ecg"] == 0.0
+    assert told.attention["face"].share.shape == (150,)
+    rows, told = session.read(model(modality="physio"), {0: known}, emotions(known), SECONDS, None)
+    assert {row.reason for row in rows} == {"too_short", "no_signals"}
+    assert (told.reason, told.notes) == ("no_signals", ("no answer: nothing is left that the model could read",))
+    assert np.isnan(told.probs).all()
+    rows, told = session.read(model(modality="video"), {0: known}, emotions(known), SECONDS, wires(tmp_path))
+    assert "the model does not look at signals" in told.notes
+
+
+def test_signals_answer_for_a_face_that_is_gone_and_for_nobody(tmp_path):
+    known, contact = person(blind=(3.0, 30.0)), wires(tmp_path)
+    rows, told = session.read(model(), {0: known}, emotions(known), SECONDS, contact)
+    assert {row.read_from for row in rows if row.end > 25 and not row.reason} == {"ecg+eda"}
+    assert told.used["face"] == pytest.approx(3.0, abs=0.3)
+    rows, told = session.read(model(), {}, [], SECONDS, contact)
+    assert rows == []
+    assert told.face is None
+    assert told.notes[-1] == "read by ecg, eda alone"
+    blind = person(blind=(0.0, 30.0))
+    rows, told = session.read(model(), {0: blind}, emotions(blind), SECONDS, None)
+    assert {row.reason for row in rows} == {"no_face"}
+    assert told.reason == "no_face"
+
+
+@pytest.mark.parametrize(("bad", "left"), [
+    ({"ecg": lambda t, x: np.full_like(x, 0.2)}, "eda"), ({"eda": lambda t, x: np.full_like(x, np.nan)}, "ecg")])
+def test_a_channel_without_signal_is_not_used(tmp_path, bad, left):
+    known = person()
+    rows, told = session.read(model(), {0: known}, emotions(known), SECONDS, wires(tmp_path, **bad))
+    assert {row.read_from for row in rows if not row.reason} == {f"face+{left}"}
+    assert told.notes[-1] == f"read by the face and {left}"
+    both = {name: lambda t, x: np.full_like(x, 1.0) for name in ("ecg", "eda")}
+    _, told = session.read(model(modality="physio"), {0: known}, emotions(known), SECONDS, wires(tmp_path, **both))
+    assert told.reason == "no_signals"
+
+
+def test_signals_belong_to_whoever_is_seen_longest(tmp_path):
+    people = {0: person(blind=(0, 20)), 1: person()}
+    rows = [row for id, known in people.items() for row in emotions(known, id)]
+    rows, told = session.read(model(), people, rows, SECONDS, wires(tmp_path))
+    assert told.face == 1
+    assert any("taken to be of person 1, who was seen longest of 2" in note for note in told.notes)
+    assert {row.read_from for row in rows if row.face == 0 and not row.reason} == {"face"}
+
+
+# ------------------------------------------------------------------------------------------------------------ command
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A video of 12 s, signals of 12 s that began 3 s before it, and a checkpoint that has learnt nothing."""
+    root = tmp_path_factory.mktemp("session")
+    scene = synthetic.Scene((synthetic.Actor(synthetic.identity(1)),), size=(240, 180), fps=12.5, seconds=12)
+    synthetic.write(scene, root / "talk.mp4")
+    table(root / "s.csv", seconds=12.0)
+    recipe = change(tiny(RECIPES["mvp/amigos-valence"]), {"options.seconds": "10"})
+    found = mvp.MVP(recipe.options)
+    card = checkpoint.make_card(recipe, recipe.task, found, ("", ""))
+    checkpoint.Trained(found, recipe.task, 10.0, card).save_pretrained(root / "model")
+    return root
+
+
+def analyze(place: Path, *arguments: str):
+    return CliRunner().invoke(cli.app, ["analyze", str(place / "talk.mp4"), "--out", str(place / "out"), "--model",
+                                        str(place / "model"), "--quiet", *arguments])
+
+
+def test_the_command_reads_video_and_signals_together(place, monkeypatch):
+    monkeypatch.chdir(place)
+    done = analyze(place, "--physio", str(place / "s.csv"), "--physio-offset", "-3")
+    assert done.exit_code == 0, done.output
+    told = json.loads((place / "out/talk.mp4/summary.json").read_text())["session"]
+    assert told["label"] in ("low", "high")
+    assert told["used_s"] == pytest.approx({"ecg": 9.0, "ecg_left": 0.0, "eda": 9.0, "face": 12.0}, abs=0.8)
+    text = (place / "out/talk.mp4/report.html").read_text()
+    assert "their time 0 lies at -3 s of the video" in text
+    assert "shorter than the video" in text
+    assert "ecg_left: the model knows it, and the file has none" in text
+    assert "Of the face the model looked most at" in text
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])["session"]
+    assert [one["name"] for one in data["signals"]] == ["ecg", "eda"]
+    assert [one["name"] for one in data["attention"]] == ["the face"]
+    ecg = data["signals"][0]
+    beats = [x for x, y in zip(ecg["x"], ecg["y"], strict=True) if y is not None and y > 4]
+    assert np.abs(np.array(beats) / 1000 % 1.0 - 0.5).max() < 0.06
+    assert analyze(place, "--physio", str(place / "s.csv"), "--physio-offset", "-3").exit_code == 0  # nothing to do
+    manifest = json.loads((place / "out/manifest.json").read_text())
+    assert [row["status"] for row in manifest["files"]] == ["skipped"]
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--physio", "nothing.csv"], "--physio: expected a table of signals or an E4 folder, got nothing at nothing.csv"),
+    (["--physio-offset", "3"], "expected a file of signals with --physio"),
+    (["--physio", "s.csv", "--physio-offset", "3", "--physio-start", "1"], "got both"),
+    (["--physio", "s.csv", "--model", "facs"], "expected a model that reads contact signals, got facs"),
+    (["--physio", "s.csv", "talk.mp4", "copy.mp4"], "expected one video, got 2"),
+])
+def test_what_cannot_be_asked_is_told_before_any_work(place, monkeypatch, arguments, said):
+    monkeypatch.chdir(place)
+    (place / "copy.mp4").write_bytes((place / "talk.mp4").read_bytes())
+    done = analyze(place, *arguments)
+    assert done.exit_code == 1
+    assert said in " ".join(done.output.split())
+
+
+def test_the_report_shows_a_session_without_anybody(tmp_path):
+    from fake_timeline import timeline
+
+    _, told = session.read(model(), {}, [], SECONDS, wires(tmp_path))
+    page = report.html(replace(timeline(0), session=told))
+    assert "Nobody in the picture" in page
+    assert 'data-chart="session" data-person="-1"' in page
