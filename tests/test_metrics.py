@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import optimize, special, stats
 from sklearn import metrics as reference
 from torchmetrics.functional import classification as torch_reference
 from torchmetrics.functional import concordance_corrcoef
@@ -85,13 +85,15 @@ def test_a_planted_temperature_is_found():
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     target = (chances.cumsum(axis=1) < RNG.random((20_000, 1))).sum(axis=1)
     for planted in (0.5, 1.0, 3.0):
-        assert metrics.temperature(logits * planted, target) == pytest.approx(planted, rel=0.05)
+        assert metrics.temperature(metrics.costs(logits * planted, target)) == pytest.approx(planted, rel=0.05)
     hot = metrics.cooled(np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True), 3.0)
     np.testing.assert_allclose(hot, chances, atol=1e-9)
     assert metrics.ece(chances, target) < 0.02
-    right = np.eye(3)[target] * 5
-    assert 1 / metrics.WARMEST <= metrics.temperature(right, target) < 0.2  # flat there: all are sure
-    assert metrics.temperature(np.zeros((0, 3)), np.zeros(0, int)) == 1.0
+    halves = metrics.costs(logits[:500], target[:500]) + metrics.costs(logits[500:], target[500:])
+    np.testing.assert_allclose(halves, metrics.costs(logits, target))
+    found = optimize.minimize_scalar(lambda t: reference.log_loss(target, special.softmax(2 * logits / t, axis=1)),
+                                     bounds=(0.5, 8), method="bounded").x
+    assert metrics.temperature(metrics.costs(2 * logits, target)) == pytest.approx(found, rel=0.03)
 
 
 def test_an_interval_of_single_answers_holds_the_truth_as_often_as_it_says():
@@ -164,3 +166,29 @@ def test_what_cannot_be_counted_is_refused():
         metrics.confusion(np.array([0, 2]), np.array([0, 1]), 2)
     with pytest.raises(ValueError, match=r"expected target and predicted \(N,\)"):
         metrics.confusion(np.array([0, 2]), np.array([0]), 2)
+
+
+def test_a_checkpoint_reads_with_the_temperature_of_its_card():
+    """Twice the temperature, half the log-odds; other labels than its own know nothing of it."""
+    from dataclasses import replace
+
+    from mien import checkpoint, recipes, tasks
+    from mien.types import Window
+
+    recipe = recipes.tiny(recipes.RECIPES["duse/dfew"])
+    parts = checkpoint.clip(recipe.tower)
+    model = checkpoint.build(recipe, EXPRESSION, parts)
+    hashes = parts.image.hash, parts.text.hash
+    faces = RNG.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+    none = np.zeros((0, len(tasks.ACTION_UNITS)))
+    window = Window(0.0, 1.0, np.zeros(0), np.zeros((0, 4, 3)), none[:, :3], none, none[:, :3], none[:, :2],
+                    faces=faces, pictured=np.arange(16) / 25)
+    logs = []
+    for value in (1.0, 2.0):
+        card = checkpoint.make_card(recipe, EXPRESSION, model, hashes, scores={"val": {"temperature": value}})
+        logs.append(np.log(checkpoint.Trained(model, EXPRESSION, 3.0, card).read(window)))
+    odds = [log - log[0] for log in logs]
+    np.testing.assert_allclose(odds[0], 2 * odds[1], atol=1e-6)
+    assert np.abs(odds[0]).max() > 1e-3
+    other = replace(EXPRESSION, name="other", classes=tuple(f"a {name}" for name in EXPRESSION.classes))
+    assert checkpoint.Trained(model, other, 3.0, card).temperature == 1.0

@@ -69,7 +69,7 @@ def test_it_learns_and_reads_again_what_it_learnt(fitted, material):
     clips = Clips(val.trials, source, model.needs, {trial.id: 0 for trial in val.trials})
     with torch.no_grad():
         found = model.model.read(next(iter(scoring(clips, 4))))
-    np.testing.assert_allclose(found.logits.double().softmax(dim=-1).numpy(), probs, atol=1e-5)
+    np.testing.assert_allclose((found.logits.double() / model.temperature).softmax(dim=-1).numpy(), probs, atol=1e-5)
     assert (found.signals[:, 0] > 8).all()
     assert not found.signals[:, 1].any()
     blind = [replace(window, signals=None) for window in windows]

@@ -23,7 +23,7 @@ class Card:
     `classes`, `texts` (K,) the label map and what the texts were, `tokens` their ids; `image`, `text`: sha256 of the
     towers (`towers.digest`), which came from `recipe.tower`, and `words`: the measures of the text tower;
     `preprocessing`: pixels and sampling; `data`: dataset, fold, number of trials; `scores`: by the name of what was
-    scored; `parameters`: trained numbers.
+    scored, the temperature of "val" too; `parameters`: trained numbers.
     """
 
     recipe: Recipe
@@ -48,6 +48,11 @@ class Card:
         if known.classes == self.classes:
             return Task(known.name, self.classes, known.valence, known.arousal, self.texts or None)
         return own(dict(zip(self.classes, self.texts, strict=True)))
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by so that probabilities are calibrated; fitted on validation, 1 without any."""
+        return float(self.scores.get("val", {}).get("temperature", 1.0))
 
     @property
     def bond(self) -> dict[str, str]:

@@ -76,6 +76,7 @@ class Exported:
     def probs(self, frames: np.ndarray) -> np.ndarray:
         """Frames uint8 (N, T, 3, S, S) -> probabilities (N, K)."""
         logits = np.concatenate([self.run(frames[i : i + 1]) for i in range(len(frames))]).astype(np.float64)
+        logits /= self.card.checkpoint.temperature
         likely = np.exp(logits - logits.max(axis=1, keepdims=True))
         return likely / likely.sum(axis=1, keepdims=True)
 

@@ -48,6 +48,11 @@ class Trained:
         """What `data.prepare` is to make of a window."""
         return self.model.needs
 
+    @property
+    def temperature(self) -> float:
+        """The card's, for its own classes; 1 for others, of which validation knows nothing."""
+        return 1.0 if self.card is None or self.task.classes != self.card.classes else self.card.temperature
+
     def read(self, window: Window) -> np.ndarray:
         """A window of one person -> probabilities (K,). ValueError for one without a picture."""
         return self.read_all([window])[0]
@@ -71,7 +76,7 @@ class Trained:
             sources = tuple("face+pulse" if there else "face" for there in answer.pulse.tolist())
         else:
             logits = self.model(batch)
-        return logits.double().softmax(dim=-1).cpu().numpy(), sources
+        return (logits.double() / self.temperature).softmax(dim=-1).cpu().numpy(), sources
 
     @torch.inference_mode()
     def evidence(self, windows: Sequence[Window]) -> Evidence:

@@ -65,7 +65,7 @@ def export(source: str | Path, to: Format, out: str | Path, *, int8: bool = Fals
     shown = shown or noise(model.needs)
     seen = np.arange(len(shown)) % 2 == 0 if int8 else np.zeros(len(shown), bool)
     told(f"reading {len(shown)} clips in torch, float32")
-    wanted = _torch(core, shown)
+    wanted = _torch(core, shown, model.temperature)
     out.parent.mkdir(parents=True, exist_ok=True)
     with work.staging(out.parent) as making:
         whole = making / "whole"
@@ -108,7 +108,7 @@ def _compared(model: Trained, source: str | Path, to: Format, int8: bool, clips:
 
 
 @torch.inference_mode()
-def _torch(model: DuSE, clips: Sequence[Clip]) -> np.ndarray:
+def _torch(model: DuSE, clips: Sequence[Clip], temperature: float) -> np.ndarray:
     """Probabilities (N, K)."""
     rows = [model.read(torch.from_numpy(clip.frames)[None]).logits for clip in clips]
-    return torch.cat(rows).double().softmax(dim=-1).numpy()
+    return (torch.cat(rows).double() / temperature).softmax(dim=-1).numpy()

@@ -73,12 +73,13 @@ class Evidence:
     """`logits` (B, K), and what they rest on.
 
     `frames` (B, T): weight of each frame, they sum to 1; `classes` (B, N, K): weight of each class text in each head,
-    they sum to 1 in a head; None without LSEA.
+    they sum to 1 in a head; None without LSEA; `feature` (B, d): V_g, what is compared with the texts.
     """
 
     logits: Tensor
     frames: Tensor
     classes: Tensor | None
+    feature: Tensor
 
 
 class Htpc(nn.Module):
@@ -241,7 +242,7 @@ class DuSE(nn.Module):
             else:
                 v_g, weights, classes = self.lsea(video, text)
             logits = similarity(v_g, text, self.options.score, self.options.score_temperature)
-        return Evidence(logits, weights, classes)
+        return Evidence(logits, weights, classes, v_g)
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits (B, K)."""

@@ -18,21 +18,22 @@ from mien.models.duse import DuSE
 @torch.no_grad()
 def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: int, windowed: bool
            ) -> dict[str, float]:
-    """UAR and WAR on validation, over all devices; of windows, of the trials they belong to. A text tower is run once.
-    """
+    """UAR and WAR on validation, over all devices, and the temperature that fits; UAR and WAR of windows are of the
+    trials they belong to. A text tower is run once."""
     if judge is None:
         return {}
     module = model.module
     module.eval()
     if isinstance(module, DuSE):
         module.baked = module.text_features()
-    confusion = torch.zeros(classes, classes, dtype=torch.float64 if fabric.device.type != "mps" else torch.float32,
-                            device=fabric.device)
+    where: Any = {"dtype": torch.float64 if fabric.device.type != "mps" else torch.float32, "device": fabric.device}
+    confusion, costs = torch.zeros(classes, classes, **where), torch.zeros(len(metrics.TEMPERATURES), **where)
     known: dict[str, tuple[int, Tensor]] = {}
     for number, batch in enumerate(judge):
         if number % fabric.world_size == fabric.global_rank or windowed:
-            probs = model(batch.to(fabric.device)).float().softmax(dim=-1)
-            for id, target, row in zip(batch.trial, cast(Tensor, batch.target).tolist(), probs, strict=True):
+            logits, targets = model(batch.to(fabric.device)).float(), cast(Tensor, batch.target)
+            costs += torch.from_numpy(metrics.costs(logits.cpu().numpy(), targets.cpu().numpy())).to(**where)
+            for id, target, row in zip(batch.trial, targets.tolist(), logits.softmax(dim=-1), strict=True):
                 name = whose(id) if windowed else str(len(known))
                 known[name] = (target, row + known[name][1] if name in known else row)
     for number, (target, row) in enumerate(known.values()):
@@ -41,9 +42,10 @@ def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: i
     if isinstance(module, DuSE):
         module.baked = None
     module.train()
-    confusion = cast(Tensor, fabric.all_reduce(confusion, reduce_op="sum"))
-    counts = confusion.cpu().numpy()
-    return {"uar": float(metrics.uar(counts)), "war": float(metrics.war(counts))}
+    sums = [cast(Tensor, fabric.all_reduce(value, reduce_op="sum")) for value in (confusion, costs)]
+    counts, cost = (value.cpu().numpy() for value in sums)
+    return {"uar": float(metrics.uar(counts)), "war": float(metrics.war(counts)),
+            "temperature": metrics.temperature(cost)}
 
 
 def better(scores: Mapping[str, float], best: Mapping[str, float], choose: str) -> bool:
