@@ -103,7 +103,7 @@ def draw(number: int, count: int, side: int) -> Pictures:
     scene = synthetic.Scene((actor,), size=(wide, wide), fps=1, seconds=count, light=lambda t: float(light[int(t)]),
                             cuts=tuple(range(1, count)), coarse=_coarse(wide), seed=number)
     rgb = np.stack([cv2.resize(frame.rgb, (side, side), interpolation=cv2.INTER_AREA) for frame in scene.frames()])
-    return Pictures(rgb, _holds(units >= SHOWN, pose, light), np.full(count, number))
+    return Pictures(rgb, holds(units >= SHOWN, pose, light), np.full(count, number))
 
 
 def join(parts: list[Pictures]) -> Pictures:
@@ -130,8 +130,8 @@ def _moved(rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(1.5, 5, count) * (rng.random(count) < CHANCE)
 
 
-def _holds(shown: np.ndarray, pose: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """shown bool (N, 18), pose (N, 3) degrees, light (N,) -> bool (N, P)."""
+def holds(shown: np.ndarray, pose: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Movements bool (N, 18), pose (N, 3) degrees, light (N,) -> bool (N, P): which phrases are true."""
     seen = dict(zip(synthetic.ACTION_UNITS, shown.T, strict=True))
 
     def true(phrase: Phrase) -> np.ndarray:

@@ -1,0 +1,253 @@
+"""The recipe that makes a small CLIP: its words are true of its pictures, what it writes is a CLIP, and it learns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+from mien import checkpoint, cli, synthetic, towers
+from mien.lookalikes import captions
+from mien.lookalikes.captions import FACE, FIRST, MIRRORED, PHRASES, Pictures
+from mien.recipes import PRETRAINING, RECIPES, change
+from mien.recipes.clip import Views, small
+from mien.tasks import EXPRESSION
+from mien.towers.save import save
+from mien.towers.spelling import END, START, spell
+from mien.train.pretraining import Learner, auc, begin, view
+from mien.train.pretraining import towers as new_towers
+from mien.train.wording import Wording
+
+SMALL = small(PRETRAINING["clip/synthetic"])
+CPU = torch.device("cpu")
+
+
+def phrase(words: str) -> int:
+    return next(k for k, ways in enumerate(PHRASES) if words in ways)
+
+
+def told(units=(), yaw=0.0, pitch=0.0, light=1.0) -> set[str]:
+    """What is said of one face that shows these units."""
+    shown = np.array([[name in units for name in synthetic.ACTION_UNITS]])
+    holds = captions.holds(shown, np.array([[pitch, yaw, 0.0]]), np.array([light]))[0]
+    return {PHRASES[k][0] for k in np.flatnonzero(holds)}
+
+
+# --- pictures and their words -----------------------------------------------------------------------------------------
+
+def test_words_say_what_is_planted():
+    rest = told()
+    assert {"a calm face at rest", "brows level", "lips closed", "lips closed and straight"} <= rest
+    assert rest & {"parted lips", "closed eyes", "in the dark"} == set()
+    smile = told(("AU06", "AU12", "AU25"))
+    assert {"lip corners pulled up", "lifted cheeks", "parted lips", "brows level"} <= smile
+    assert smile & {"a calm face at rest", "lips closed", "lips closed and straight"} == set()
+    assert "brows high and arched" in told(("AU01", "AU02"))
+    assert "brows high and arched" not in told(("AU02",))
+    assert "brows raised and drawn together" in told(("AU01", "AU04"))
+    assert "brows level" not in told(("AU04",))
+    assert "parted lips" in told(("AU26",))
+    assert "turned to the left" in told(yaw=12)
+    assert "turned to the right" in told(yaw=-12)
+    assert "the head raised" in told(pitch=8)
+    assert "in the dark" in told(light=0.7)
+
+
+def test_every_movement_has_words_and_none_names_an_expression():
+    said = {unit for one in FACE for unit in (*one.every, *one.some)}
+    assert said == set(synthetic.ACTION_UNITS)
+    words = {word for ways in PHRASES for way in ways for word in way.lower().split()}
+    named = {*EXPRESSION.classes, *synthetic.PROTOTYPES, "smile", "frown", "anger", "happiness", "sadness", "surprised",
+             "afraid", "disgusted"}
+    assert words & named == set()
+    assert len({way for ways in PHRASES for way in ways}) == sum(map(len, PHRASES))
+
+
+def test_pictures_are_of_people_that_no_lookalike_has_and_always_the_same():
+    one = captions.draw(FIRST + 3, 4, 32)
+    again = captions.draw(FIRST + 3, 4, 32)
+    assert one.rgb.shape == (4, 32, 32, 3)
+    assert one.rgb.dtype == np.uint8
+    assert one.holds.shape == (4, len(PHRASES))
+    assert np.array_equal(one.rgb, again.rgb)
+    assert np.array_equal(one.holds, again.holds)
+    with pytest.raises(ValueError, match="from 1000 on, got 39"):
+        captions.draw(39, 4, 32)
+
+
+def test_dark_pictures_are_dark():
+    seen = captions.draw(FIRST + 1, 30, 32)
+    dark, face = seen.holds[:, phrase("in the dark")], seen.rgb[:, 10:22, 12:20].mean(axis=(1, 2, 3))
+    assert 5 < dark.sum() < 25
+    assert roc_auc_score(dark, -face) > 0.9
+
+
+# --- views ------------------------------------------------------------------------------------------------------------
+
+def test_views_that_change_nothing_and_mirrors():
+    rng = np.random.default_rng(0)
+    frames, holds = torch.rand(3, 3, 16, 16), rng.random((3, len(PHRASES))) < 0.5
+    none = Views(shift=0, zoom=0, turn=0, light=0, tint=0, mirror=0)
+    same, still = view(frames, holds, none, rng)
+    assert torch.allclose(same, frames, atol=1e-5)
+    assert np.array_equal(still, holds)
+    turned, exchanged = view(frames, holds, replace(none, mirror=1.0), rng)
+    assert torch.allclose(turned, frames.flip(-1), atol=1e-5)
+    left, right = phrase("turned to the left"), phrase("turned to the right")
+    assert np.array_equal(exchanged[:, left], holds[:, right])
+    assert np.array_equal(exchanged[:, right], holds[:, left])
+    assert np.array_equal(exchanged[:, : len(FACE)], holds[:, : len(FACE)])
+    assert sorted(MIRRORED) == list(range(len(PHRASES)))
+
+
+# --- words as tokens --------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    spell([way for ways in PHRASES for way in ways], folder)
+    return folder
+
+
+def test_the_tokenizer_is_read_by_transformers_and_spells_any_word(words):
+    read = transformers.CLIPTokenizer.from_pretrained(words)
+    texts = ["Lip corners pulled up, parted lips", "zygomaticus: a quick jolt; 17 times"]
+    assert [read.decode(read(text)["input_ids"], skip_special_tokens=True).strip().replace(" ,", ",")
+            for text in texts[:1]] == [texts[0].lower()]
+    known, unknown = (read(text)["input_ids"] for text in texts)
+    assert known[0] == unknown[0] == read.convert_tokens_to_ids(START)
+    assert known[-1] == read.convert_tokens_to_ids(END) not in unknown[1:-1]  # no letter is unknown
+    assert known[-1] == len(read) - 1
+
+
+def test_composed_captions_hold_for_what_they_are_said_of(words):
+    rng = np.random.default_rng(0)
+    holds = rng.random((40, len(PHRASES))) < 0.3
+    wording, read = Wording(words, holds), transformers.CLIPTokenizer.from_pretrained(words)
+    ids, true, prior = wording.draw(holds[:10], 6, rng)
+    assert ids.shape[0] == true.shape[1] == len(prior) == len(PHRASES) + 6
+    assert torch.equal(true[:, : len(PHRASES)], torch.from_numpy(holds[:10]).float())
+    for k, row in enumerate(ids.tolist()):
+        said = [part.strip() for part in read.decode(row, skip_special_tokens=True).split(",")]
+        chosen = [phrase(part) for part in said]
+        assert np.array_equal(true[:, k].numpy() > 0, holds[:10][:, chosen].all(axis=1))
+        share = np.clip(holds[:, chosen].all(axis=1).mean(), 0.01, 0.99)
+        assert float(prior[k].sigmoid()) == pytest.approx(share, abs=1e-5)
+    assert true[:, len(PHRASES) :].any(dim=0).all()
+
+
+# --- towers -----------------------------------------------------------------------------------------------------------
+
+def test_saved_towers_are_a_clip_to_transformers_and_come_back_bit_for_bit(words, tmp_path):
+    spell([way for ways in PHRASES for way in ways], tmp_path)
+    wording = Wording(words, np.ones((1, len(PHRASES)), bool))
+    image, text = new_towers(SMALL, wording.end)
+    save(image, text, tmp_path, start=wording.start, scale=2.0)
+    theirs = transformers.CLIPModel.from_pretrained(tmp_path).eval()
+    pictures, ids = torch.randn(2, 3, 32, 32), wording.rows([np.array([0, 3]), np.array([5])], np.random.default_rng(0))
+    with torch.no_grad():
+        like = theirs(pixel_values=pictures, input_ids=ids)
+        for mine, his in ((image(pictures), like.image_embeds), (text(ids), like.text_embeds)):
+            assert torch.allclose(torch.nn.functional.normalize(mine, dim=-1), his, atol=1e-5)
+    assert towers.load(tmp_path, "clip-image").hash == towers.digest(image)
+    assert towers.load(tmp_path, "clip-text").hash == towers.digest(text)
+    assert theirs.logit_scale.item() == 2.0
+    with pytest.raises(ValueError, match="image and the text tower"):
+        save(text, image, tmp_path, start=0, scale=1.0)
+
+
+def test_patches_begin_white():
+    rgb = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (400, 3, 8, 8), dtype=np.uint8))
+    rgb = (rgb // 4 + rgb.float().mean((2, 3), keepdim=True).byte()).contiguous()  # pixels that go together
+    image, _ = new_towers(replace(SMALL, size=8, patch=4), 9)
+    begin(image, rgb)
+    door, count = image.embed, 24
+    with torch.no_grad():
+        tokens = door.patch(towers.pixels(rgb, image.plan)).flatten(2).transpose(1, 2) + door.positions[1:]
+    assert torch.allclose(tokens[..., :count].mean(dim=0), torch.zeros(4, count), atol=1e-3)
+    white = np.cov(tokens[..., :count].flatten(0, 1).numpy().T)
+    assert np.abs(white - np.diag(np.diag(white))).max() < 0.01
+    assert np.abs(np.diag(white) - 0.95).max() < 0.1
+
+
+def test_area_under_the_curve_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    score, true = rng.integers(0, 9, 60).astype(float), rng.random(60) < 0.3
+    assert auc(score, true) == pytest.approx(roc_auc_score(true, score))
+
+
+# --- learning ---------------------------------------------------------------------------------------------------------
+
+def planted(count: int, seed: int) -> Pictures:
+    """Two phrases are a bright square each, at a place of its own, on noise; the others hold at random."""
+    rng = np.random.default_rng(seed)
+    rgb = rng.integers(60, 140, (count, 32, 32, 3), dtype=np.uint8)
+    holds = rng.random((count, len(PHRASES))) < 0.5
+    for k, (row, column) in enumerate(((4, 4), (22, 20))):
+        rgb[holds[:, k], row : row + 8, column : column + 8] += 70
+    return Pictures(rgb, holds, np.arange(count) // 4)
+
+
+def test_what_is_seen_is_learnt_and_what_is_not_is_not(words):
+    how = change(SMALL, {"steps": "120", "batch": "32", "views.mirror": "0", "views.shift": "0", "rate": "0.003"})
+    learner = Learner(how, words, planted(800, 0), CPU, 0)
+    learner.learn(lambda share: None)
+    found = learner.judge()
+    names = [ways[0] for ways in PHRASES]
+    assert min(found[name] for name in names[:2]) > 0.85
+    assert 0.3 < np.mean([found[name] for name in names[2:]]) < 0.7
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "clip"
+    found = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(folder), "--device", "cpu"])
+    assert found.exit_code == 0, found.output
+    return folder, found.output
+
+
+def test_the_command_writes_a_clip_that_everything_loads(made):
+    folder, output = made
+    assert "tiny: it knows nothing" in output
+    assert str(folder) in output
+    card = json.loads((folder / "pretraining.json").read_text())
+    assert card["recipe"]["tiny"]
+    assert card["seed"] == 0
+    assert set(card["auc"]) <= {ways[0] for ways in PHRASES}
+    zero = checkpoint.zero_shot(folder, precision="32")
+    assert zero.task == EXPRESSION
+    recipe = change(RECIPES["duse/dfew"], {"tower": str(folder)})
+    model = checkpoint.build(recipe, EXPRESSION, checkpoint.clip(str(folder)))
+    assert torch.isfinite(model.read(torch.zeros(1, 16, 3, 32, 32, dtype=torch.uint8)).logits).all()
+    assert not [path for path in folder.parent.iterdir() if path != folder]  # nothing half is left
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--data", "somewhere"], "expected none for clip/synthetic"), (["--set", "stps=3"], "did you mean steps"),
+    (["--set", "name=x"], "got 'name'"), (["--set", "patch=5"], "divisor of the size"),
+])  # fmt: skip
+def test_wrong_wishes_are_refused_before_anything_is_drawn(tmp_path, arguments, said):
+    found = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(tmp_path / "x"), *arguments])
+    assert found.exit_code == 1
+    assert said in found.output
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_with_files_in_it_is_left_alone(made):
+    found = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(made[0])])
+    assert found.exit_code == 1
+    assert "new or empty folder" in found.output
+
+
+def test_other_recipes_still_want_their_data():
+    found = CliRunner().invoke(cli.app, ["train", "duse/dfew", "--tiny"])
+    assert found.exit_code == 1
+    assert "--data: expected the folder" in found.output
