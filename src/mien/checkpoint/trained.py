@@ -84,7 +84,8 @@ class Trained:
         if not isinstance(self.model, MVP):
             raise ValueError(f"evidence: expected an MVP, got {type(self.model).__name__}: see `read_all`")
         found = self.model.read(prepare(windows, self.needs).to(next(self.model.parameters()).device))
-        return Evidence(**{name: None if value is None else value.cpu() for name, value in vars(found).items()})
+        told = {name: None if value is None else value.cpu() for name, value in vars(found).items()}
+        return Evidence(**told | {"logits": told["logits"].double() / self.temperature})
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `model.safetensors`, `card.json` and `README.md` into `folder`; each whole or not at all."""

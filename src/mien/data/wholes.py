@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from mien import face, video
 from mien.data.cache import Cache
 from mien.data.features import Features
+from mien.face.crop import MARGIN
 from mien.models.mvp import CLIP_SECONDS
 from mien.types import Trial, Window
 
@@ -23,27 +25,29 @@ LEAST = 4
 class Wholes:
     """Called with a trial of `cache` it is a `Source`: the whole trial from 0 s on, without pictures.
 
-    `features`: of the tower that reads its clips, `CLIP_SECONDS` from one to the next; None for action units.
+    `features`: of the tower that reads its clips, `CLIP_SECONDS` from one to the next; None for action units. `crop`
+    of the clips: the kept pictures, a head with hair line, chin and some background, or only the face in them.
     """
 
     cache: Cache
     features: Features | None = None
+    crop: Literal["large", "tight"] = "large"
 
     def __call__(self, trial: Trial, pick: Callable[[int], np.ndarray] | None = None) -> Window:
         window = self.cache.window(trial.id)
         window = replace(window, signals=self.cache.signals(trial.id, 0.0, window.end))
         if self.features is None:
             return window
-        content = f"{self.cache.entries[trial.id].folder} {CLIP_SECONDS} {LEAST}"
+        content = f"{self.cache.entries[trial.id].folder} {CLIP_SECONDS} {LEAST}{self.crop.removeprefix('large')}"
         plan = self.features.tower.plan
-        places = self._places(trial, plan.frames)
+        places = self.places(trial, plan.frames)
         there = [k for k, rows in enumerate(places) if len(rows)]
-        found = self.features(trial, content, lambda: [self._clip(trial, places[k], plan.size) for k in there])
+        found = self.features(trial, content, lambda: [self.clip(trial, places[k], plan.size) for k in there])
         clips = np.full((len(places), found.shape[1]), np.nan, np.float32)
         clips[there] = found
         return replace(window, clips=clips)
 
-    def _places(self, trial: Trial, frames: int) -> list[np.ndarray]:
+    def places(self, trial: Trial, frames: int) -> list[np.ndarray]:
         """Of each clip, which of the trial's pictures; none where too few were kept."""
         pictured = self.cache.pictured(trial.id)
         count = int(np.ceil(self.cache.entries[trial.id].end / CLIP_SECONDS - 1e-6))
@@ -51,9 +55,12 @@ class Wholes:
                   for k in range(count)]
         return [rows[video.pick_frames(len(rows), frames)] if len(rows) >= LEAST else rows[:0] for rows in inside]
 
-    def _clip(self, trial: Trial, rows: np.ndarray, size: int) -> Tensor:
-        """-> uint8 (T, 3, S, S)."""
+    def clip(self, trial: Trial, rows: np.ndarray, size: int) -> Tensor:
+        """The pictures of these indices -> uint8 (T, 3, S, S)."""
         faces = self.cache.window(trial.id, 0.0, 0.0, pictures=rows).faces
+        if faces is not None and self.crop == "tight":
+            edge = round(faces.shape[1] * (1 - 1 / (1 + MARGIN)) / 2)
+            faces = faces[:, edge:-edge, edge:-edge]
         fitted = [picture if len(picture) == size else face.fit(picture, size)
                   for picture in (() if faces is None else faces)]
         return torch.from_numpy(np.ascontiguousarray(np.stack(fitted))).permute(0, 3, 1, 2)

@@ -26,4 +26,5 @@ MVP: dict[str, Recipe] = {
 
 def small(options: mvp.Options) -> mvp.Options:
     """The same question to a model that trains in a moment."""
-    return replace(options, width=16, layers=1, video_layers=1, fusion_layers=1, attention_heads=2, inner=32)
+    return replace(options, width=16, layers=1, video_layers=1, fusion_layers=1, attention_heads=2, inner=32,
+                   pretrain=1, finetune=1)

@@ -31,6 +31,26 @@ def save(image: Tower, text: Tower, folder: str | Path, *, start: int, scale: fl
     _write(folder / "preprocessor_config.json", _preprocessing(image.plan))
 
 
+def save_videomae(tower: Tower, folder: str | Path) -> None:
+    """A VideoMAE -> config.json, model.safetensors and preprocessor_config.json in `folder`, which is there.
+
+    Raises ValueError for a tower of another kind.
+    """
+    plan, folder = tower.plan, Path(folder)
+    if plan.kind != "videomae":
+        raise ValueError(f"save_videomae: expected a tower of kind videomae, got {plan.kind}")
+    tensors = {name.removeprefix("videomae."): value.detach().float().cpu().contiguous()
+               for name, value in _named(tower).items()}
+    if plan.pool == "mean-norm":
+        tensors = {name.replace("layernorm.", "fc_norm.") if name.startswith("layernorm.") else name: value
+                   for name, value in tensors.items()}
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    told = {name: value for name, value in _measures(plan).items() if name != "projection_dim"}
+    _write(folder / "config.json", {**told, "model_type": "videomae", "image_size": plan.size, "patch_size": plan.patch,
+                                    "num_frames": plan.frames, "tubelet_size": plan.tubelet, "num_channels": 3})
+    _write(folder / "preprocessor_config.json", {"image_mean": list(plan.mean), "image_std": list(plan.std)})
+
+
 def _named(tower: Tower) -> dict[str, Tensor]:
     """The tensors of a tower by the names that transformers gives them."""
     layout = next(one for one in LAYOUTS if one.name == "transformers" and tower.plan.kind in one.kinds)

@@ -19,11 +19,12 @@ TINY: dict[Kind, Plan] = {
                        std=CLIP_STD),
     "clip-text": Plan("clip-text", 32, 2, 2, 64, "quick_gelu", out=16, vocab=_END + 1, context=77, end=_END,
                       pool="end"),
+    "videomae": Plan("videomae", 32, 2, 2, 64, size=32, patch=8, frames=4, pool="norm-mean"),
 }
 
 
 def tiny(kind: Kind) -> Tower:
-    """The frozen tower of this kind, "clip-image" or "clip-text"; torch's generators stay as they are."""
+    """The frozen tower of this kind, "clip-image", "clip-text" or "videomae"; torch's generators stay as they are."""
     with torch.random.fork_rng(devices=[]):
         tower = Tower(TINY[kind])
     rng = np.random.default_rng(0)  # torch's own draws depend on the processor's instructions

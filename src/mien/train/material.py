@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mien.checkpoint.parts import pick
 from mien.data.build import build
 from mien.data.cache import Cache, read_index
 from mien.data.features import Features
 from mien.data.loader import Source
 from mien.data.pieces import Pieces
+from mien.data.tuning import tuned
 from mien.data.wholes import Wholes
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES, Targets
 from mien.models import mvp
 from mien.protocols import PROTOCOLS
-from mien.recipes import Recipe
-from mien.towers import load
+from mien.recipes import TINY, Recipe
+from mien.towers import digest, load, tiny
 from mien.types import Fold, Trial
 from mien.work import Tick
 
@@ -28,7 +30,7 @@ class Material:
     """`train` and `val` of the fold, ready to be read from `cache`; `fold` knows test, which `fit` is not given.
 
     `source`: trial, or window of one, -> what was seen; `notes`: what is to be told, a line each: counts, the rule of
-    the labels, trials that are left out and why.
+    the labels, trials that are left out and why; `tower`: which one gave features of clips, and what it learnt from.
     """
 
     cache: Cache
@@ -37,12 +39,14 @@ class Material:
     val: Targets
     notes: tuple[str, ...]
     source: Source
+    tower: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> dict[str, Any]:
         """For the card."""
         return {"dataset": self.cache.dataset, "fold": self.fold.name, "protocol": self.fold.protocol,
-                "train": len(self.train.trials), "val": len(self.val.trials), "labels": str(self.train.rule)}
+                "train": len(self.train.trials), "val": len(self.val.trials), "labels": str(self.train.rule),
+                **({"tower": self.tower} if self.tower else {})}
 
 
 def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, workers: int = 1,
@@ -83,13 +87,15 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material
     for side, found in (("train", train), ("val", val)):
         notes += [_lost(side, found, blind)] * bool(found.lost)
     source: Source = ready.clip
+    tower: dict[str, str] = {}
     if isinstance(recipe.options, mvp.Options):
-        source = Wholes(ready, _features(recipe.options, ready, chosen))
+        source, tower = _wholes(recipe.options, ready, chosen, learnt)
+        notes += [tower["told"]] if tower else []
     if recipe.windowed:
         source = pieces = Pieces(ready, recipe.seconds)
         learnt, judged = pieces.cut(learnt), pieces.cut(judged)
         notes.append(f"windows of {recipe.seconds:g} s: train {len(learnt.trials)}, val {len(judged.trials)}")
-    return Material(ready, chosen, learnt, judged, tuple(notes), source)
+    return Material(ready, chosen, learnt, judged, tuple(notes), source, tower)
 
 
 def tested(recipe: Recipe, material: Material) -> tuple[Targets, tuple[str, ...]]:
@@ -153,11 +159,22 @@ def _lost(name: str, found: _Side, blind: bool) -> str:
             f"{', '.join(found.lost[:5])}{' ...' if len(found.lost) > 5 else ''}")
 
 
-def _features(options: mvp.Options, cache: Cache, fold: Fold) -> Features | None:
-    """Of clips, by the published tower that the options name; None for action units."""
+def _wholes(options: mvp.Options, cache: Cache, fold: Fold, learnt: Targets) -> tuple[Wholes, dict[str, str]]:
+    """Whole trials, for clips with the features of this fold's own tower -> these, and for the card, which tower."""
+    wholes = Wholes(cache, crop=options.crop)
     if options.video == "aus" or options.modality == "physio":
-        return None
-    return Features(cache.path / "features", load(options.video, "videomae"), fold)
+        return wholes, {}
+    start = tiny("videomae") if options.video == TINY else load(options.video, "videomae")
+    if options.features != start.plan.features:
+        raise ValueError(f"options.features: expected {start.plan.features}, the width of the tower {options.video}, "
+                         f"got {options.features}: say --set options.features={start.plan.features}")
+    found = tuned(start, fold, wholes, learnt, cache.path / "towers", options.pretrain, options.finetune, pick("auto"))
+    losses = [f"{stage}: loss {first:.3f}, then {last:.3f}" for stage, (first, last) in found.losses.items()]
+    people = len(found.learnt.people) if found.learnt else 0
+    told = f"video tower {options.video}, learnt from {people} people of the training side; {'; '.join(losses)}"
+    features = Features(cache.path / "features", found.tower, fold, found.learnt)
+    where = options.video if found.folder is None else str(found.folder.absolute())
+    return Wholes(cache, features, options.crop), {"source": where, "sha256": digest(found.tower), "told": told}
 
 
 def _there(trials: Sequence[Trial], cache: Cache, blind: bool = False) -> _Side:

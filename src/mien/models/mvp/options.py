@@ -20,10 +20,11 @@ class Options:
 
     `fusion`: "cross" (queries physiology, keys video), "swapped", "both", "concat", "late" (average of two answers);
     `channels`: one backbone for all, or one each; `rate` Hz and `patch` s of the signals; `video`: "aus", or where the
-    tower of the clips comes from, and `features` D of a row; `heads`: one dimension, or valence and arousal at once
-    (K = 4: low low, low high, high low, high high); `seconds`: of a window at most; in training, `noise` is added to
-    the signals, in deviations of each, and `forget` is the chance that a channel, a modality or a stretch of one is
-    hidden; `smoothing` of labels.
+    tower of the clips comes from, and `features` D of a row; `crop` of its pictures, and for how many epochs it goes on
+    learning from the faces of a fold's training side, without labels (`pretrain`) and then with (`finetune`); `heads`:
+    one dimension, or valence and arousal at once (K = 4: low low, low high, high low, high high); `seconds`: of a
+    window at most; in training, `noise` is added to the signals, in deviations of each, and `forget` is the chance that
+    a channel, a modality or a stretch of one is hidden; `smoothing` of labels.
     """
 
     modality: Literal["both", "physio", "video"] = "both"
@@ -34,6 +35,9 @@ class Options:
     seconds: float = 120.0  # "1-2 minutes"
     video: str = "aus"
     features: int = len(ACTION_UNITS)
+    crop: Literal["large", "tight"] = "large"  # the paper's better one
+    pretrain: int = 20  # ours: VideoMAE needs 800 from nothing; published weights know moving pictures already
+    finetune: int = 10  # ours: 75 of VideoMAE on Kinetics, whose labels are a thousand times as many
     heads: Literal["one", "two"] = "one"
     patch: float = 0.5
     width: int = 256
@@ -56,6 +60,7 @@ class Options:
             ("patch", round(self.patch * self.rate) >= 1, "a sample or more"),
             ("features", self.features >= 1, "1 or more"), ("layers", self.layers >= 0, "0 or more"),
             ("video_layers", self.video_layers >= 0, "0 or more"), ("inner", self.inner >= 1, "1 or more"),
+            ("pretrain", self.pretrain >= 0, "0 or more"), ("finetune", self.finetune >= 0, "0 or more"),
             ("fusion_layers", self.fusion_layers >= 1, "1 or more"), ("width", self.width >= 2, "2 or more"),
             ("attention_heads", self.attention_heads >= 1 and self.width % self.attention_heads == 0,
              f"a divisor of the width {self.width}"),

@@ -1,0 +1,148 @@
+"""Each fold's own VideoMAE: it sees the training side and nobody else, whatever is asked of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from mien.data import tuning
+from mien.data.features import Features
+from mien.data.wholes import Wholes
+from mien.labels import RULES
+from mien.protocols import dfew, kfold, leave_one_subject_out
+from mien.recipes import RECIPES, change, tiny
+from mien.towers import digest, load
+from mien.towers import tiny as small
+from mien.towers.save import save_videomae
+from mien.train.material import sides
+from mien.types import Trial
+from test_scpt_data import write
+
+RULE = RULES["mvp/arousal"]
+RECIPE = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.seconds": "8", "options.video": "tiny",
+                                                    "options.features": "32"})
+
+
+@pytest.fixture(scope="module")
+def trials() -> list[Trial]:
+    return [Trial(f"s{who}/{number}", "deap", subject=f"s{who}", labels={"arousal": 3.0 + 4 * number})
+            for who in range(6) for number in range(2)]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory, trials):
+    return write(tmp_path_factory.mktemp("tuning") / "cache", trials, {trial.id: 9.0 for trial in trials})
+
+
+class Spying(Wholes):
+    """Remembers whose pictures were looked at."""
+
+    seen: ClassVar[set[str]] = set()
+
+    def clip(self, trial, rows, size):
+        self.seen.add(trial.subject)
+        return super().clip(trial, rows, size)
+
+
+def run(cache, fold, folder, targets=None, **change):
+    return tuning.tuned(small("videomae"), fold, Spying(cache), targets or RULE(fold.train), folder,
+                        **{"pretrain": 1, "finetune": 1, **change})
+
+
+@pytest.mark.parametrize("protocol", [kfold, leave_one_subject_out])
+def test_only_the_training_side_is_looked_at(cache, trials, tmp_path, protocol):
+    towers = set()
+    for fold in protocol(trials)[:2]:
+        Spying.seen = set()
+        found = run(cache, fold, tmp_path)
+        judged = {trial.subject for trial in (*fold.val, *fold.test)}
+        assert Spying.seen == {trial.subject for trial in fold.train}
+        assert not Spying.seen & judged
+        assert {name for _, name in found.learnt.people} == Spying.seen
+        assert set(found.losses) == {"pretrain", "finetune"}
+        towers.add(digest(found.tower))
+    assert len(towers) == 2
+    assert digest(small("videomae")) not in towers
+
+
+def test_there_is_no_way_to_learn_from_the_judged(cache, trials, tmp_path):
+    first, second = kfold(trials)[:2]
+    with pytest.raises(ValueError, match="expected training trials only"):
+        run(cache, first, tmp_path, RULE((*first.train, *first.test)))
+    with pytest.raises(ValueError, match="expected training trials only"):
+        run(cache, first, tmp_path, RULE(first.val), pretrain=0)
+    mixed = dfew([replace(trial, side=str(1 + k % 5)) for k, trial in enumerate(trials)])[0]
+    with pytest.raises(ValueError, match="expected a fold that keeps subjects apart"):
+        run(cache, mixed, tmp_path)
+    found = run(cache, first, tmp_path)
+    with pytest.raises(ValueError, match="expected a tower that learnt from this fold's training side"):
+        Features(tmp_path, found.tower, second, found.learnt)
+
+
+def test_what_was_learnt_is_kept_and_told_apart(cache, trials, tmp_path):
+    fold = kfold(trials)[0]
+    found = run(cache, fold, tmp_path)
+    Spying.seen = set()
+    again = run(cache, fold, tmp_path)
+    assert Spying.seen == set()
+    assert (digest(again.tower), again.learnt, again.losses) == (digest(found.tower), found.learnt, found.losses)
+    other = run(cache, fold, tmp_path, finetune=2)
+    assert other.folder != found.folder
+    assert other.losses["pretrain"] == found.losses["pretrain"]
+    assert (run(cache, fold, tmp_path, pretrain=0, finetune=0).learnt, len(list(tmp_path.iterdir()))) == (None, 3)
+    told = json.loads((found.folder / tuning.TOLD).read_text())
+    assert told["split"] == found.learnt.split
+
+
+@pytest.mark.parametrize("pool", ["norm-mean", "mean-norm"])
+def test_a_saved_tower_is_the_one_that_is_loaded(tmp_path, pool):
+    from mien.towers import Tower
+
+    torch.manual_seed(0)
+    tower = Tower(replace(small("videomae").plan, pool=pool, heads=4, eps=1e-6)).eval()
+    save_videomae(tower, tmp_path)
+    back = load(tmp_path, "videomae")
+    assert digest(back) == digest(tower)
+    frames = torch.rand(2, 4, 3, 32, 32)
+    torch.testing.assert_close(back(frames), tower(frames), atol=1e-5 if pool == "mean-norm" else 1e-6, rtol=0)
+
+
+def test_a_fold_is_gathered_with_its_own_tower_and_crop(cache, trials):
+    folds, keys = kfold(trials), set()
+    for fold, crop in ((folds[0], "large"), (folds[0], "tight"), (folds[1], "large")):
+        material = sides(change(RECIPE, {"options.crop": crop}), fold, cache, len(trials))
+        told = material.data["tower"]
+        assert any("people of the training side" in note for note in material.notes)
+        assert load(told["source"], "videomae", expect=told["sha256"]) is not None
+        features = material.source.features
+        assert features.split == material.source.features.split
+        keys.add(features.key(trials[0], "content"))
+        window = material.source(trials[0])
+        assert np.isfinite(window.clips).any()
+    assert len(keys) == 3
+    with pytest.raises(ValueError, match=r"options\.features: expected 32"):
+        sides(change(RECIPE, {"options.features": "18"}), folds[0], cache, len(trials))
+
+
+def test_a_tight_crop_is_the_middle_of_the_large_one(cache, trials):
+    rows = np.arange(4)
+    large, tight = (Wholes(cache, crop=crop).clip(trials[0], rows, 32) for crop in ("large", "tight"))
+    assert large.shape == tight.shape == (4, 3, 32, 32)
+    gradient = np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))
+    pictured = np.repeat(gradient[None, :, :, None], 3, axis=3)
+
+    class Painted(Wholes):
+        pass
+
+    held = Painted(cache, crop="tight")
+    window = cache.window(trials[0].id, 0.0, 0.0, pictures=np.arange(1))
+    painted = replace(window, faces=pictured.astype(np.uint8))
+    object.__setattr__(held, "cache", type("One", (), {"window": lambda *a, **k: painted})())
+    row = held.clip(trials[0], np.arange(1), 32)[0, 0, 16].numpy()
+    assert row[0] == pytest.approx(8 * 32 * (1 - 1 / 1.3) / 2, abs=10)
+    assert row[-1] == pytest.approx(8 * 32 * (1 + 1 / 1.3) / 2, abs=14)
