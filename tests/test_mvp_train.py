@@ -93,7 +93,10 @@ def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, monkeypatch
         "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio",
         "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
-    assert "validation UAR" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.startswith("  chosen"))
+    order = ["validation macro-F1", "F1 of high", "weighted F1", "UAR", "WAR"]
+    assert [row.index(name) for name in order] == sorted(row.index(name) for name in order)
+    assert row.count("(chance ") == 5
     assert "leave one subject out" in done.stderr
     model = mien.load(tmp_path / "run/chosen", precision="32")
     assert (model.needs.signals, model.needs.aus) == (("ecg", "ecg_left", "eda"), None)

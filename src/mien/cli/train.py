@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,8 +55,8 @@ def train(
     with one_line(debug):
         if root is None:
             raise ValueError(f"--data: expected the folder that holds the dataset of {recipe}, got none")
-        chosen = _recipe(recipe, tiny, changes or [])
-        _check(precision, device, chosen.tower)
+        chosen = asked(recipe, tiny, changes or [])
+        expect_usable(precision, device, chosen.tower)
         from mien import train
 
         place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
@@ -74,7 +75,8 @@ def train(
         print(_sum(chosen, found, material))
 
 
-def _recipe(name: str, tiny: bool, changes: list[str]) -> Recipe:
+def asked(name: str, tiny: bool, changes: list[str]) -> Recipe:
+    """The recipe of this name, small with `tiny`, with what --set changes."""
     from mien import recipes
 
     found = recipes.find(name)
@@ -82,7 +84,7 @@ def _recipe(name: str, tiny: bool, changes: list[str]) -> Recipe:
     return recipes.change(found, settings(changes))
 
 
-def _check(precision: str, device: str, tower: str) -> None:
+def expect_usable(precision: str, device: str, tower: str) -> None:
     """What would stop the training after a long preparation stops it now; a tower on the hub is downloaded."""
     if precision not in ("auto", "32", "bf16", "16"):
         raise ValueError(f"--precision: expected auto, 32, bf16 or 16, got {precision!r}")
@@ -95,12 +97,23 @@ def _check(precision: str, device: str, tower: str) -> None:
         towers.locate(tower)
 
 
+MEASURES = {"macro_f1": "macro-F1", "positive_f1": "F1 of high", "weighted_f1": "weighted F1", "uar": "UAR",
+            "war": "WAR"}
+
+
+def _measured(recipe: Recipe, scores: Mapping[str, float]) -> str:
+    """Scores in words; of MVP F1 first, each beside what guessing by the share of each class would have."""
+    if recipe.method != "mvp":
+        return f"UAR {100 * scores['uar']:.2f} %, WAR {100 * scores['war']:.2f} %"
+    return ", ".join(f"{told} {100 * scores[name]:.2f} % (chance {100 * scores[f'chance_{name}']:.2f})"
+                     for name, told in MEASURES.items() if name in scores)
+
+
 def _sum(recipe: Recipe, found: Fitted, material: Material) -> str:
     lines = [f"{recipe.name}, {found.steps} steps on {len(material.train.trials)} trials"
              + (", tiny: it knows nothing" if recipe.tiny else "")]
     for name, scores in found.scores.items():
-        lines.append(f"  {name} (epoch {scores['epoch']}): validation UAR {100 * scores['uar']:.2f} %, WAR "
-                     f"{100 * scores['war']:.2f} %")
+        lines.append(f"  {name} (epoch {scores['epoch']}): validation {_measured(recipe, scores)}")
     if recipe.published and not recipe.tiny:
         told = recipe.published
         lines.append(f"  published, on test: UAR {told.uar} %, WAR {told.war} % ({told.source})")

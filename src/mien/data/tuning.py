@@ -81,7 +81,9 @@ def _stage(name: str, begin: Tuned, fold: Fold, trials: Sequence[Trial], labels:
     place = folder / key(*parts)
     if not (place / TOLD).exists():
         tower = copy.deepcopy(begin.tower).requires_grad_(True)
-        model = Masked(tower) if labels is None else Judging(tower, 1 + max(1, *labels.values()))
+        width = tower.plan.width // 2  # as ViT-B's decoder: half the width, heads of 64
+        model = (Masked(tower, width=width, heads=max(width // 64, 1)) if labels is None
+                 else Judging(tower, 1 + max(1, *labels.values())))
         steps = epochs * int(np.ceil(len(clips) / BATCH))
         with torch.random.fork_rng():
             torch.manual_seed(seed)

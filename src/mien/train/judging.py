@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -16,10 +17,11 @@ from mien.models.duse import DuSE
 
 
 @torch.no_grad()
-def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: int, windowed: bool
-           ) -> dict[str, float]:
-    """UAR and WAR on validation, over all devices, and the temperature that fits; UAR and WAR of windows are of the
-    trials they belong to. A text tower is run once."""
+def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: int, windowed: bool,
+           trained: np.ndarray) -> dict[str, float]:
+    """Every measure (`metrics.measures`) on validation, over all devices, with `chance_` before its name that of a
+    guess that names each class as often as training had it, `trained` (K,) trials of each; and the temperature that
+    fits. Measures of windows are of the trials they belong to. A text tower is run once."""
     if judge is None:
         return {}
     module = model.module
@@ -44,7 +46,10 @@ def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: i
     module.train()
     sums = [cast(Tensor, fabric.all_reduce(value, reduce_op="sum")) for value in (confusion, costs)]
     counts, cost = (value.cpu().numpy() for value in sums)
-    return {"uar": float(metrics.uar(counts)), "war": float(metrics.war(counts)),
+    guess = np.outer(counts.sum(axis=1), trained / max(trained.sum(), 1))
+    named = metrics.measures(classes)
+    return {**{name: float(measure(counts)) for name, measure in named.items()},
+            **{f"chance_{name}": float(measure(guess)) for name, measure in named.items()},
             "temperature": metrics.temperature(cost)}
 
 

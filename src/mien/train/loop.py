@@ -33,14 +33,14 @@ from mien.train.judging import better, judged
 from mien.train.state import LOG, Log, restore, save
 
 LAST, CHOSEN = "last", "chosen"
-COLUMNS = ("step", "epoch", "rate", "loss", "gradient", "parts", "val_uar", "val_war")
+COLUMNS = ("step", "epoch", "rate", "loss", "gradient", "parts", "val_uar", "val_war", "val_macro_f1")
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """What a training left: checkpoints of the `last` epoch and of the one `chosen` on validation, and the `log`.
 
-    `scores`: {"last": {"uar", "war", "epoch"}, "chosen": ...} on validation, 0..1; None where nothing validates.
+    `scores`: {"last": {"uar", "war", ..., "epoch"}, "chosen": ...} on validation, 0..1; None where nothing validates.
     """
 
     last: Path
@@ -117,14 +117,15 @@ def _loop(run: _Run, clips: Clips, judge: Any, workers: int, save_every: float,
     log = Log(run.out / LOG, COLUMNS, None if state is None else state["log"]) if fabric.is_global_zero else None
     change = Augmenter(clips.needs.size or 0, run.recipe.augment)
     steps, saved = replace(run.steps, start=step), time.monotonic()
+    trained = np.bincount([clips.target[trial.id] for trial in clips.trials], minlength=len(run.card.classes))
     for batch in training(clips, steps, workers, pin=fabric.device.type == "cuda"):
         row = _step(run, change, batch.to(fabric.device, non_blocking=True), step)
         step += 1
         if step % steps.per_epoch == 0:
             epoch = step // steps.per_epoch
-            scores = judged(run.fabric, run.model, judge, len(run.card.classes), run.recipe.windowed)
+            scores = judged(run.fabric, run.model, judge, len(run.card.classes), run.recipe.windowed, trained)
             scores = {**scores, "epoch": epoch}
-            row |= {f"val_{name}": f"{scores[name]:.6f}" for name in ("uar", "war") if name in scores}
+            row |= {f"val_{name}": f"{scores[name]:.6f}" for name in ("uar", "war", "macro_f1") if name in scores}
             if better(scores, best, run.recipe.schedule.choose):
                 best = scores
                 _write(run, CHOSEN, step, {"val": best})
