@@ -148,8 +148,13 @@ def test_windows_decide_together(material):
 
     logits = torch.tensor([[0.0, 4.0], [0.5, 0.0], [1.0, 0.0], [1.0, 0.0]])[:, None, None]
     batch = Batch(tfr=logits, target=torch.tensor([1, 1, 0, 0]), trial=("a@0", "a@1", "b@0", "b@1"))
-    assert judged(Fabric(), Model(), [batch], 2, windowed=True) == {"uar": 1.0, "war": 1.0}
-    assert judged(Fabric(), Model(), [batch], 2, windowed=False) == {"uar": 0.75, "war": 0.75}
+    for windowed, right in ((True, 1.0), (False, 0.75)):
+        found = judged(Fabric(), Model(), [batch], 2, windowed, np.array([1, 3]))
+        assert (found["uar"], found["war"]) == (right, right)
+    # of guesses that are high three times in four, of two low and two high windows
+    assert found["chance_war"] == pytest.approx(0.5)
+    assert found["chance_positive_f1"] == pytest.approx(2 * 0.5 * 0.75 / (0.5 + 0.75))
+    assert found["chance_macro_f1"] == pytest.approx((0.6 + 2 * 0.5 * 0.25 / 0.75) / 2)
 
 
 def test_one_subject_learns_without_an_adversary_and_one_class_is_refused(material, tmp_path):
