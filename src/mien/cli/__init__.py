@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli import analyze, data, doctor, export, stream, train
+from mien.cli import analyze, bench, data, doctor, export, serve, stream, train
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -19,7 +19,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 app.command()(analyze.analyze)
 app.command()(doctor.doctor)
 app.command()(stream.stream)
+app.command()(serve.serve)
 app.command()(train.train)
+app.command()(bench.bench)
 app.command()(export.export)
 app.add_typer(data.app, name="data")
 

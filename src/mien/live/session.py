@@ -66,6 +66,11 @@ class Session:
         self._stream.tracker.close()
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Of the model."""
+        return self._model.task.classes
+
+    @property
     def faces(self) -> list[Face]:
         """Everybody in the newest frame, with the ids that events have."""
         return [replace(face, id=face.id + self._met) for face in self._stream.faces]

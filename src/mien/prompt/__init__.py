@@ -7,6 +7,6 @@ A language is a template file in this folder: `en.toml`, `de.toml`.
 """
 
 from mien.prompt.said import CERTAINTY, NOBODY, Said, say
-from mien.prompt.words import describe, languages, system, words
+from mien.prompt.words import describe, languages, no_picture, system, words
 
-__all__ = ["CERTAINTY", "NOBODY", "Said", "describe", "languages", "say", "system", "words"]
+__all__ = ["CERTAINTY", "NOBODY", "Said", "describe", "languages", "no_picture", "say", "system", "words"]

@@ -34,6 +34,11 @@ def words(said: Said, language: str = "en") -> str:
     return told["sentence"].format(face=face, heart=heart)
 
 
+def no_picture(language: str = "en") -> str:
+    """The sentence where there is nothing to look at."""
+    return _template(language)["no_picture"]
+
+
 def system(sentence: str, language: str = "en") -> str:
     """The sentence -> the system message for a language model: what it is, and how far to trust it."""
     return _template(language)["system"].format(sentence=sentence).strip()

@@ -1,0 +1,289 @@
+"use strict";
+// The live page: camera frames with their capture times go out over one WebSocket, faces, events and waves come back.
+
+const $ = (id) => document.getElementById(id);
+const WIDTH = 640, FLIGHT = 3, MINUTE = 60, KEPT = 20000;  // px; frames under way; s; events in memory
+const state = { socket: null, media: null, flight: 0, classes: [], rows: [], kept: [], faces: null, last: -1, wave: null };
+
+const token = () => $("token").value || new URLSearchParams(location.hash.slice(1)).get("token") || "";
+const authorised = () => (token() ? { authorization: `Bearer ${token()}` } : {});
+const say = (text, wrong = false) => { $("status").textContent = text; $("status").classList.toggle("wrong", wrong); };
+const colour = (i) => getComputedStyle(document.documentElement).getPropertyValue(`--k${i % 7}`);
+
+// ------------------------------------------------------------------ camera
+
+async function start() {
+  try {
+    state.media = await navigator.mediaDevices.getUserMedia({ audio: false,
+      video: { width: { ideal: WIDTH }, height: { ideal: 480 }, frameRate: { ideal: 30 } } });
+  } catch (error) {
+    const told = { NotAllowedError: "the browser was not allowed to use it", NotFoundError: "there is none",
+      NotReadableError: "another program uses it" };
+    say(`No picture from the camera: ${told[error.name] || error.name}.`, true);
+    return;
+  }
+  $("video").srcObject = state.media;
+  await $("video").play();
+  $("hint").hidden = true;
+  $("camera").textContent = "Stop camera";
+  $("camera").setAttribute("aria-pressed", "true");
+  connect();
+  follow();
+}
+
+function stop(text = "The camera is off.") {
+  for (const track of state.media ? state.media.getTracks() : []) track.stop();
+  if (state.socket) state.socket.close();
+  state.media = state.socket = state.faces = null;
+  $("video").srcObject = null;
+  $("hint").hidden = false;
+  $("camera").textContent = "Start camera";
+  $("camera").setAttribute("aria-pressed", "false");
+  draw();
+  say(text);
+}
+
+function connect() {
+  const query = new URLSearchParams({ frames: "true", language: $("language").value });
+  if (token()) query.set("token", token());
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream?${query}`);
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => say("Connected.");
+  socket.onmessage = (message) => hear(JSON.parse(message.data));
+  socket.onclose = (event) => {
+    if (state.socket !== socket) return;
+    state.socket = null;
+    if (state.media) {
+      say(`The server is gone${event.reason ? `: ${event.reason}` : ""}; trying again.`, true);
+      setTimeout(() => state.media && connect(), 2000);
+    }
+  };
+  state.socket = socket;
+  state.flight = 0;
+  state.last = -1;
+}
+
+const canvas = document.createElement("canvas");
+
+function follow() {
+  const video = $("video");
+  const next = (now, about) => {
+    if (!state.media) return;
+    video.requestVideoFrameCallback(next);
+    // the time of capture where the browser knows it: the time of arrival jitters, and that ruins a pulse
+    send((about.captureTime || about.mediaTime * 1000 || now) / 1000);
+  };
+  video.requestVideoFrameCallback(next);
+}
+
+function send(time) {
+  const socket = state.socket, video = $("video");
+  if (!socket || socket.readyState !== WebSocket.OPEN || state.flight >= FLIGHT || time <= state.last) return;
+  const scale = Math.min(1, WIDTH / video.videoWidth);
+  canvas.width = Math.round(video.videoWidth * scale);
+  canvas.height = Math.round(video.videoHeight * scale);
+  canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0, canvas.width, canvas.height);
+  state.last = time;
+  state.flight += 1;
+  canvas.toBlob(async (blob) => {
+    if (!blob || socket.readyState !== WebSocket.OPEN) { state.flight -= 1; return; }
+    const picture = new Uint8Array(await blob.arrayBuffer());
+    const message = new Uint8Array(8 + picture.length);
+    new DataView(message.buffer).setFloat64(0, time, true);
+    message.set(picture, 8);
+    socket.send(message);
+  }, "image/jpeg", 0.92);
+}
+
+// ------------------------------------------------------------------ what comes back
+
+function hear(message) {
+  if (message.type === "hello") {
+    state.classes = message.classes;
+    $("legend").replaceChildren(...message.classes.map((name, i) => {
+      const item = document.createElement("li"), mark = document.createElement("i");
+      mark.style.setProperty("background", `var(--k${i % 7})`);
+      item.append(mark, name);
+      return item;
+    }));
+  } else if (message.type === "frame") {
+    state.flight = Math.max(0, state.flight - 1);
+    state.faces = message;
+    $("dropped").textContent = `${message.dropped} frames`;
+    draw();
+  } else if (message.type === "error") {
+    state.flight = Math.max(0, state.flight - 1);
+    say(message.reason, true);
+  } else if (message.type === "wave") {
+    state.wave = message;
+    line();
+  } else if (message.type === "event") event(message);
+}
+
+function event(row) {
+  if ($("text").textContent !== row.text) $("text").textContent = row.text;
+  const { label, certainty, heart_rate: rate } = row.said;
+  $("label").textContent = label ? `${label}${certainty === "clear" ? "" : " ?"}` : "not read";
+  $("heart").textContent = rate === null ? "not known" : `${rate} bpm`;
+  $("latency").textContent = `${row.latency_ms.toFixed(0)} ms`;
+  state.rows.push(row);
+  while (state.rows.length && state.rows[0].t < row.t - MINUTE) state.rows.shift();
+  if ($("record").checked && state.kept.length < KEPT) state.kept.push(row);
+  $("download").disabled = !state.kept.length;
+  $("count").textContent = state.kept.length ? `${state.kept.length} events` : "";
+  units(row.action_units);
+  timeline();
+}
+
+function units(values) {
+  const box = $("units");
+  const names = Object.keys(values || {});
+  if (names.length && box.children.length !== names.length) {
+    box.replaceChildren(...names.map((name) => {
+      const item = document.createElement("div"), word = document.createElement("span"), bar = document.createElement("meter");
+      item.setAttribute("role", "listitem");
+      word.textContent = name;
+      bar.max = 5;
+      bar.setAttribute("aria-label", name);
+      item.append(word, bar);
+      return item;
+    }));
+  }
+  for (const [i, item] of [...box.children].entries()) item.lastChild.value = (values && values[names[i]]) || 0;
+}
+
+// ------------------------------------------------------------------ drawing
+
+function fitted(element) {
+  const ratio = window.devicePixelRatio || 1, box = element.getBoundingClientRect();
+  element.width = Math.round(box.width * ratio);
+  element.height = Math.round(box.height * ratio);
+  const context = element.getContext("2d");
+  context.scale(ratio, ratio);
+  return [context, box.width, box.height];
+}
+
+function draw() {
+  const [context, width, height] = fitted($("overlay"));
+  if (!state.faces) return;
+  const [w, h] = state.faces.size, scale = Math.min(width / w, height / h);
+  const [left, top] = [(width - w * scale) / 2, (height - h * scale) / 2];
+  context.font = "600 14px system-ui, sans-serif";
+  for (const face of state.faces.faces) {
+    const [x0, y0, x1, y1] = face.box.map((v, i) => (i % 2 ? top : left) + v * scale);
+    const chosen = face.id === state.faces.chosen;
+    context.lineWidth = chosen ? 3 : 1.5;
+    context.strokeStyle = chosen ? "#6dd3ee" : "#ffffff";
+    context.setLineDash(face.state === "tracked" ? [] : [6, 5]);
+    context.strokeRect(x0, y0, x1 - x0, y1 - y0);
+    const words = `person ${face.id}`, wide = context.measureText(words).width + 10;
+    context.fillStyle = "rgba(0, 0, 0, .65)";
+    context.fillRect(x0, Math.max(0, y0 - 21), wide, 20);
+    context.fillStyle = "#fff";
+    context.fillText(words, x0 + 5, Math.max(15, y0 - 6));
+  }
+}
+
+function timeline() {
+  const [context, width, height] = fitted($("timeline"));
+  const rows = state.rows, end = rows.length ? rows[rows.length - 1].t : 0;
+  for (const row of rows) {
+    const x0 = width * (1 - (end - row.window[0]) / MINUTE), x1 = width * (1 - (end - row.window[1]) / MINUTE);
+    let y = height;
+    state.classes.forEach((name, i) => {
+      const share = row.expression && row.expression[name] ? row.expression[name] : 0;
+      context.fillStyle = colour(i);
+      context.fillRect(x0, y - share * height, x1 - x0 + .5, share * height);
+      y -= share * height;
+    });
+  }
+  const shown = rows.length ? rows[rows.length - 1] : null;
+  $("timeline").setAttribute("aria-label", `Shares of each expression over the last minute; now ${shown ? shown.label || "not read" : "nothing"}`);
+}
+
+function line() {
+  const [context, width, height] = fitted($("wave"));
+  const values = state.wave ? state.wave.values : [];
+  $("wavenote").textContent = values.length ? "" : "(shown once a heart rate is read)";
+  if (!values.length) return;
+  const most = Math.max(...values.map(Math.abs), 1e-9);
+  context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
+  context.lineWidth = 1.6;
+  context.beginPath();
+  values.forEach((v, i) => context.lineTo((i / (values.length - 1)) * width, height * (.5 - .45 * v / most)));
+  context.stroke();
+}
+
+// ------------------------------------------------------------------ an uploaded video
+
+let job = null;
+
+async function ask(path, options = {}) {
+  const answer = await fetch(path, { ...options, headers: { ...authorised(), ...options.headers } });
+  if (!answer.ok) {
+    const told = await answer.json().catch(() => ({}));
+    throw new Error(typeof told.detail === "string" ? told.detail : `the server answered ${answer.status}`);
+  }
+  return answer;
+}
+
+async function upload(file) {
+  $("job").hidden = false;
+  $("results").replaceChildren();
+  $("progress").removeAttribute("value");
+  $("jobname").textContent = `Sending ${file.name}`;
+  $("cancel").disabled = true;
+  try {
+    const query = new URLSearchParams({ images: $("images").checked });
+    let work = await (await ask(`v1/analyze?${query}`, { method: "POST", body: file,
+      headers: { "content-type": "application/octet-stream" } })).json();
+    job = work.id;
+    $("cancel").disabled = false;
+    while (work.status === "queued" || work.status === "running") {
+      $("jobname").textContent = work.status === "queued" ? "Waiting for its turn" : `Analysing ${file.name}`;
+      $("progress").value = work.progress;
+      await new Promise((done) => setTimeout(done, 500));
+      work = await (await ask(`v1/analyze/${job}`)).json();
+    }
+    $("progress").value = work.progress;
+    if (work.status !== "done") throw new Error(work.reason || work.status);
+    $("jobname").textContent = `${file.name}: ${work.people} ${work.people === 1 ? "person" : "people"}`;
+    $("results").replaceChildren(...work.files.map(result));
+    say("The video is analysed.");
+  } catch (error) {
+    $("jobname").textContent = `${file.name} was not analysed`;
+    say(error.message, true);
+  }
+  $("cancel").disabled = true;
+}
+
+function result(name) {
+  const item = document.createElement("li"), button = document.createElement("button");
+  button.type = "button";
+  button.textContent = `Download ${name}`;
+  button.onclick = async () => {
+    try { save(await (await ask(`v1/analyze/${job}/${name}`)).blob(), name); } catch (error) { say(error.message, true); }
+  };
+  item.append(button);
+  return item;
+}
+
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+// ------------------------------------------------------------------ buttons
+
+$("camera").onclick = () => (state.media ? stop() : start());
+$("file").onchange = () => { const [file] = $("file").files; $("file").value = ""; if (file) upload(file); };
+$("cancel").onclick = () => ask(`v1/analyze/${job}`, { method: "DELETE" }).catch((error) => say(error.message, true));
+$("download").onclick = () => save(new Blob([state.kept.map((row) => JSON.stringify(row) + "\n").join("")],
+  { type: "application/jsonl" }), "events.jsonl");
+$("record").onchange = () => { if (!$("record").checked && !state.kept.length) $("count").textContent = ""; };
+$("language").onchange = () => { if (state.socket) state.socket.close(); };
+window.addEventListener("resize", () => { draw(); timeline(); line(); });
+line();

@@ -1,0 +1,114 @@
+"""In front of an OpenAI-compatible server: a system message about the person now goes in, all else goes through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from mien.prompt import system
+from mien.serve.options import Options
+
+CONNECT, ANSWER = 10.0, 600.0
+"""s until the language server must have been reached, and between two pieces of its answer. Our choice: a large model
+on a processor takes minutes to read a long conversation before its first word."""
+
+OWN = {"host", "content-length", "connection", "transfer-encoding", "keep-alive", "upgrade", "te", "trailer", "origin",
+       "proxy-authorization", "proxy-authenticate", "accept-encoding", "cookie", "forwarded", "x-forwarded-for"}
+"""Headers that belong to one connection, or to nobody else."""
+
+
+class TooLarge(Exception):
+    """A body beyond the limit."""
+
+
+async def body(request: Request, most: int) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is."""
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > most:
+            raise TooLarge(f"expected {most} bytes or fewer")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def with_system(messages: list[object], text: str) -> list[object]:
+    """Messages of a conversation -> the same with one more, behind the system messages that come first."""
+    first = next((i for i, each in enumerate(messages)
+                  if not (isinstance(each, dict) and each.get("role") in ("system", "developer"))), len(messages))
+    return [*messages[:first], {"role": "system", "content": text}, *messages[first:]]
+
+
+class Proxy:
+    """One upstream server. `sentence` gives what is said of the person now, '' for nothing; `counted` the status."""
+
+    def __init__(self, options: Options, sentence: Callable[[], str], counted: Callable[[int], None]) -> None:
+        self._options, self._sentence, self._counted = options, sentence, counted
+        # trust_env: no proxy of the environment gets to read what people say
+        self._client = httpx.AsyncClient(timeout=httpx.Timeout(ANSWER, connect=CONNECT), trust_env=False,
+                                         follow_redirects=False)
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self._client.aclose()
+
+    async def chat(self, request: Request) -> Response:
+        """`POST /v1/chat/completions`: the body with one more message, and the answer as it comes."""
+        try:
+            content = await body(request, self._options.body)
+            asked = json.loads(content)
+        except TooLarge as error:
+            return self._problem(413, str(error))
+        except (ValueError, RecursionError):
+            return self._problem(400, "expected JSON in the body")
+        if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
+            return self._problem(400, "expected an object with a list of messages")
+        sentence = self._sentence()
+        if sentence:
+            text = system(sentence, self._options.language)
+            content = json.dumps({**asked, "messages": with_system(asked["messages"], text)}).encode()
+        return await self._through(request, "chat/completions", content)
+
+    async def models(self, request: Request) -> Response:
+        """`GET /v1/models`: which clients ask for first."""
+        return await self._through(request, "models", b"")
+
+    async def _through(self, request: Request, path: str, content: bytes) -> Response:
+        if not self._options.llm:
+            return self._problem(503, "expected a language server behind this one, got none: start mien serve with "
+                                      "--llm http://127.0.0.1:11434/v1")
+        headers = {name: value for name, value in request.headers.items() if name not in OWN}
+        if self._options.token or self._options.llm_key:  # then the client's was for us, not for them
+            headers.pop("authorization", None)
+        headers["accept-encoding"] = "identity"
+        if self._options.llm_key:
+            headers["authorization"] = f"Bearer {self._options.llm_key}"
+        sent = self._client.build_request(request.method, f"{self._options.llm.rstrip('/')}/{path}", content=content,
+                                          headers=headers, params=request.query_params)
+        try:
+            answer = await self._client.send(sent, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self._problem(502, f"expected an answer from the language server, got {type(error).__name__}: check "
+                                      "that it runs, and --llm")
+        self._counted(answer.status_code)
+        kept = {name: value for name, value in answer.headers.items()
+                if name not in OWN | {"content-encoding", "set-cookie"}}
+        return StreamingResponse(_pieces(answer), answer.status_code, kept)
+
+    def _problem(self, status: int, told: str) -> JSONResponse:
+        """As OpenAI's clients expect it; nothing of what the person wrote is in it, nor in any log."""
+        self._counted(status)
+        return JSONResponse({"error": {"message": told, "type": "mien_error", "param": None, "code": status}}, status)
+
+
+async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """The answer as it comes. One that breaks off ends the connection: the client must not take it for whole."""
+    try:
+        async for piece in answer.aiter_bytes():
+            yield piece
+    finally:
+        await answer.aclose()

@@ -1,0 +1,137 @@
+"""What one server holds: its own camera, its clients, its uploads, its counters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time as clock
+from dataclasses import replace
+from typing import Any
+
+from mien.analysis import reader
+from mien.live import Camera, Event, Live, Session
+from mien.prompt import NOBODY, words
+from mien.serve.crew import Crew, Guest, Lent
+from mien.serve.jobs import Jobs
+from mien.serve.meters import Meters
+from mien.serve.options import Options
+from mien.serve.proxy import Proxy
+
+FRESH = 3.0
+"""s after which an event no longer says how somebody is now. Our choice: six steps."""
+
+SENDING = 64
+"""Messages that wait for a slow client, the oldest dropped first."""
+
+log = logging.getLogger("mien.serve")
+
+
+class Room:
+    """Made before the server starts, so that a camera or a model that is not there ends it at once."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.model = reader(options.settings)
+        self.meters = Meters()
+        self.guests: dict[str, Guest] = {}
+        self.finder = Lent(options.workers, options.settings.face_model, options.settings.faces)
+        self.crew = Crew(options.workers, self._after, self._failed)
+        self.jobs = Jobs(options, lambda status: self.meters.jobs.labels(status).inc())
+        self.proxy = Proxy(options, self.sentence, lambda status: self.meters.chats.labels(str(status)).inc())
+        self.live: Live | None = None
+        self._counted = (0, 0)
+        self._heard: tuple[float, Event] | None = None  # of the server's own camera
+        self._listener: threading.Thread | None = None
+        if options.source:
+            session = Session(options.settings, model=self.model, language=options.language)
+            self.live = Live(Camera(options.source, told=log.warning), session=session).__enter__()
+            self._listener = threading.Thread(target=self._listen, args=(self.live,), name="mien-ear", daemon=True)
+            self._listener.start()
+
+    async def close(self) -> None:
+        """Stop everything."""
+        await self.proxy.close()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self.crew.close()
+        self.jobs.close()
+        if self.live is not None and self._listener is not None:
+            self.live.close()
+            self._listener.join()
+
+    def enter(self, tell: Any, *, step: float | None, language: str, person: int | None, chatty: bool) -> Guest:
+        """A new client. Raises ValueError for what it asks for."""
+        settings = self.options.settings if step is None else replace(self.options.settings, step=step)
+        session = Session(settings, model=self.model, finder=self.finder, language=language, person=person)
+        guest = Guest(session, tell, pixels=self.options.pixels, chatty=chatty)
+        self.guests[guest.id] = guest
+        self.meters.clients.set(len(self.guests))
+        return guest
+
+    def leave(self, guest: Guest) -> None:
+        """A client has gone, and with it all that was known of it."""
+        self.crew.leave(guest)
+        self.guests.pop(guest.id, None)
+        self.meters.clients.set(len(self.guests))
+        self.meters.dropped.inc(guest.dropped)
+        self.meters.malformed.inc(guest.malformed)
+
+    def now(self, client: str = "") -> tuple[Event | None, float]:
+        """The newest event and its age in s: of that client, else of the server's camera, else of whichever client was
+        heard last; None when it is older than `FRESH`."""
+        if client:
+            guest = self.guests.get(client)
+            found = [] if guest is None else [guest]
+        else:
+            found = list(self.guests.values())
+        heard = [(guest.heard, guest.session.latest) for guest in found if guest.heard is not None]
+        if not client and self._heard is not None:
+            heard = [self._heard]
+        newest = max(heard, key=lambda each: each[0], default=None)
+        age = float("inf") if newest is None else clock.perf_counter() - newest[0]
+        return (newest[1], age) if newest is not None and age <= FRESH else (None, age)
+
+    def sentence(self) -> str:
+        """What is said of the person now, in the server's language; '' without a picture."""
+        event, _ = self.now()
+        return "" if event is None else words(event.said if event.row is not None else NOBODY, self.options.language)
+
+    @property
+    def camera(self) -> str:
+        """How the server's own camera is."""
+        return "none" if self.live is None else self.live.camera.state
+
+    def metrics(self) -> bytes:
+        """Counters, as they are now."""
+        if self.live is not None:
+            read, dropped = self.live.session.frames, self.live.camera.dropped
+            self.meters.frames.inc(read - self._counted[0])
+            self.meters.dropped.inc(dropped - self._counted[1])
+            self._counted = read, dropped
+        return self.meters.text()
+
+    def _listen(self, live: Live) -> None:
+        try:
+            for event in live.events():
+                self._heard = clock.perf_counter(), event
+                self._count([event])
+        except Exception as error:  # the camera's trouble is told; uploads and clients go on
+            log.error("the camera's stream ended: %s", error)
+            self.meters.failures.inc()
+
+    def _after(self, guest: Guest, events: list[Event]) -> None:
+        self.meters.frames.inc()
+        self._count(events)
+
+    def _count(self, events: list[Event]) -> None:
+        for event in events:
+            self.meters.events.labels(event.row.reason or "read" if event.row else "no_face").inc()
+            self.meters.latency.observe(event.latency)
+
+    def _failed(self, guest: Guest, error: Exception) -> None:
+        self.meters.failures.inc()
+        log.error("a client's frame could not be read: %s: %s", type(error).__name__, error)
+        guest.tell({"type": "error", "reason": "expected to read this frame, failed; this is a fault of mien",
+                    "close": True})

@@ -1,0 +1,57 @@
+"""A server of mien's on a free port of this machine, in a thread; and films to send to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import uvicorn
+
+from mien.serve import Options, app
+from mien.types import Frame
+
+
+@contextmanager
+def uvicorn_of(application, **options):
+    """Any ASGI application -> its address and the server; it ends with the block."""
+    config = uvicorn.Config(application, host="127.0.0.1", port=0, log_level="error", access_log=False, **options)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    try:
+        yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", server
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def mien(**options):
+    """`mien serve` with these options -> its address (host:port) and its room."""
+    chosen = Options(**options)
+    application = app(chosen)
+    with uvicorn_of(application, ws_max_size=chosen.frame, timeout_graceful_shutdown=2) as (address, _):
+        yield address, application.state.room
+
+
+def film(seconds=3.0, fps=10.0, size=(320, 240)):
+    """The portrait that drifts before a wall, with the time of each frame."""
+    from skimage import data
+
+    face = cv2.resize(np.ascontiguousarray(data.astronaut()[:300, 60:360]), (200, 200), interpolation=cv2.INTER_AREA)
+    wall = np.full((size[1], size[0], 3), 120, np.uint8)
+    wall[::16] = 90
+    for time_ in np.arange(0, seconds, 1 / fps):
+        rgb = wall.copy()
+        left = 60 + round(5 * np.sin(time_))
+        rgb[30:230, left : left + 200] = face
+        yield Frame(float(time_), rgb)

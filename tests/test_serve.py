@@ -1,0 +1,428 @@
+"""The server, as a client sees it: uploads, frames over a WebSocket, limits, who may ask; on this machine only."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import av
+import cv2
+import httpx
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+import live_server
+from mien.serve import Options
+from mien.serve.crew import WAITING, Crew
+from mien.serve.pictures import Malformed, decode, encode
+from mien.serve.sniffing import suffix
+
+TOKEN = "a-token-for-the-tests-only"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with live_server.mien(upload=3_000_000, seconds=6.0, rate=1000, burst=1000) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    with live_server.mien(token=TOKEN, rate=1.0, burst=15) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("serve") / "clip.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for frame in live_server.film(3.0):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.rgb, format="rgb24")))
+        out.mux(stream.encode())
+    return path.read_bytes()
+
+
+def told(ws, kind, others=None, seconds=20.0):
+    """The next message of that type; others go where they may be wanted."""
+    while True:
+        message = json.loads(ws.recv(timeout=seconds))
+        if message["type"] == kind:
+            return message
+        if others is not None:
+            others.append(message)
+
+
+def drained(ws, count=10**6, message=None):
+    """Read, and send a message before each, until the connection ends -> how it ended."""
+    try:
+        for _ in range(count):
+            if message is not None:
+                ws.send(message)
+            ws.recv(timeout=10)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code
+    raise AssertionError("still open")
+
+
+# ---------------------------------------------------------------- frames
+
+
+def test_frames_go_in_and_events_come_out_with_the_times_of_capture(server):
+    address, _ = server
+    rows = []
+    with connect(f"ws://{address}/v1/stream?frames=true&language=de") as ws:
+        hello = told(ws, "hello")
+        for i, frame in enumerate(live_server.film(2.3)):
+            ws.send(encode(5000 + frame.time, frame.rgb, quality=0 if i % 2 else 92))  # raw and JPEG
+            seen = told(ws, "frame", rows)
+            assert seen["t"] == pytest.approx(5000 + frame.time)
+        now = httpx.get(f"http://{address}/v1/now", params={"client": hello["client"], "language": "de"}).json()
+        other = httpx.get(f"http://{address}/v1/now", params={"client": "nobody"}).json()
+    assert [row["t"] for row in rows if row["type"] == "event"] == pytest.approx([5000.5, 5001.0, 5001.5, 5002.0])
+    assert seen["faces"][0]["state"] == "tracked"
+    assert seen["size"] == [320, 240]
+    assert now["event"]["t"] == pytest.approx(5002.0)
+    assert now["event"]["schema"] == "mien.event/1"
+    assert now["text"].startswith("Die Person wirkt")
+    assert (other["event"], other["text"]) == (None, "There is no picture now.")
+    assert hello["classes"][0] == "happy"
+
+
+def test_what_is_no_frame_is_told_and_the_next_one_is_read(server):
+    address, room = server
+    rgb = next(live_server.film()).rgb
+    jpeg = encode(1.0, rgb)
+    bad = [b"", b"1234567", jpeg[:8], jpeg[:200], struct.pack("<d", math.nan) + jpeg[8:], jpeg[:8] + b"GIF89a0123456",
+           struct.pack("<d", 2.0) + b"RGB8" + struct.pack("<HH", 60000, 60000) + b"x",
+           struct.pack("<d", 2.0) + b"RGB8" + struct.pack("<HH", 4, 4) + bytes(48), bomb()]
+    with connect(f"ws://{address}/v1/stream?frames=true") as ws:
+        for message in bad:
+            ws.send(message)
+            assert "expected" in told(ws, "error")["reason"]
+        ws.send(jpeg)
+        assert told(ws, "frame")["t"] == 1.0
+        ws.send(encode(0.5, rgb))
+        assert "later capture time" in told(ws, "error")["reason"]
+    assert gone(room)
+    text = httpx.get(f"http://{address}/metrics").text
+    assert f"mien_frames_malformed_total {len(bad)}.0" in text
+    assert "mien_failures_total 0.0" in text
+
+
+def bomb():
+    """A JPEG of some hundred bytes whose header claims 65 500 by 65 500 px."""
+    _, jpeg = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))
+    content = bytearray(jpeg.tobytes())
+    at = content.find(b"\xff\xc0")
+    content[at + 5 : at + 9] = struct.pack(">HH", 65500, 65500)
+    return struct.pack("<d", 2.0) + bytes(content)
+
+
+def test_nothing_but_malformed_frames_ends_the_connection(server):
+    address, _ = server
+    with connect(f"ws://{address}/v1/stream") as ws:
+        assert drained(ws, 200, b"nonsense") == 1007
+
+
+@pytest.mark.parametrize(("send", "code"), [("text", 1003), (bytes(7_000_000), 1009)])
+def test_messages_of_another_kind_or_size_end_the_connection(server, send, code):
+    with connect(f"ws://{server[0]}/v1/stream") as ws:
+        ws.send(send)
+        assert drained(ws) == code
+
+
+@pytest.mark.parametrize("query", ["step=nan", "step=0.001", "step=1e9", "language=xx"])
+def test_impossible_wishes_are_refused(server, query):
+    with pytest.raises((InvalidStatus, ConnectionClosed)), connect(f"ws://{server[0]}/v1/stream?{query}") as ws:
+        ws.recv(timeout=5)
+
+
+def test_who_sends_nothing_is_let_go_and_there_are_no_more_than_allowed():
+    with live_server.mien(idle=2.0, clients=2, workers=1) as (address, room):
+        started = time.monotonic()
+        with connect(f"ws://{address}/v1/stream") as one, connect(f"ws://{address}/v1/stream") as other:
+            with pytest.raises((InvalidStatus, ConnectionClosed)), connect(f"ws://{address}/v1/stream") as ws:
+                ws.recv(timeout=5)
+            assert (drained(one), drained(other)) == (1001, 1001)
+        assert time.monotonic() - started > 1.9
+        assert gone(room)
+
+
+def greeted(address, **options):
+    with connect(address, **options) as ws:
+        return told(ws, "hello")["client"]
+
+
+def gone(room):
+    until = time.monotonic() + 10
+    while room.guests and time.monotonic() < until:
+        time.sleep(0.02)
+    return not room.guests
+
+
+class Counting:
+    """A guest whose work only takes time."""
+
+    def __init__(self, name, took):
+        from collections import deque
+
+        self.name, self.took, self.waiting = name, took, deque()
+        self.in_turn = self.gone = False
+        self.dropped = 0
+
+    def work(self, message, at):
+        time.sleep(0.002)
+        self.took.append(self.name)
+        return []
+
+
+def test_the_crew_takes_turns_whoever_sends_most():
+    took, failed = [], []
+    crew = Crew(1, lambda guest, events: None, lambda guest, error: failed.append(error))
+    guests = [Counting(i, took) for i in range(5)]
+    until = time.monotonic() + 0.6
+    while time.monotonic() < until:
+        for guest in guests:
+            for _ in range(20 if guest.name == 0 else 1):  # one floods
+                crew.post(guest, b"")
+        time.sleep(0.005)
+    crew.close()
+    counts = np.bincount(took, minlength=5)
+    assert not failed
+    assert counts.min() > 0.7 * counts.max()
+    assert guests[0].dropped > 500
+    assert all(len(guest.waiting) <= WAITING for guest in guests)
+
+
+# ---------------------------------------------------------------- uploads
+
+
+def ended(client, id_):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        work = client.get(f"/v1/analyze/{id_}").json()
+        if work["status"] not in ("queued", "running"):
+            return work
+        time.sleep(0.1)
+    raise AssertionError("never ended")
+
+
+def test_an_upload_is_analysed_and_its_results_can_be_had_and_forgotten(server, clip):
+    address, room = server
+    with httpx.Client(base_url=f"http://{address}", timeout=60) as client:
+        work = client.post("/v1/analyze", content=clip)
+        assert work.status_code == 202
+        id_ = work.json()["id"]
+        job = room.jobs.find(id_)
+        done = ended(client, id_)
+        assert (done["status"], done["people"], done["progress"]) == ("done", 1, 1.0)
+        assert not job.upload.exists()  # the video itself is not kept
+        summary = client.get(f"/v1/analyze/{id_}/summary.json").json()
+        assert summary["source"]["duration_s"] == pytest.approx(3.0, abs=0.2)
+        report = client.get(f"/v1/analyze/{id_}/report.html")
+        assert report.headers["content-disposition"].startswith("attachment")
+        assert "sandbox" in report.headers["content-security-policy"]
+        assert "data:image/jpeg" not in report.text  # no face unless asked for
+        assert len(client.get(f"/v1/analyze/{id_}/events.jsonl").text.splitlines()) >= 5
+        assert client.get(f"/v1/analyze/{id_}/upload.mp4").status_code == 422
+        assert client.get(f"/v1/analyze/{id_}/..%2f..%2fupload").status_code in (404, 422)
+        assert client.delete(f"/v1/analyze/{id_}").status_code == 204
+        assert client.get(f"/v1/analyze/{id_}").status_code == 404
+    assert not job.folder.exists()
+
+
+def test_uploads_that_are_no_video_too_long_too_large_or_broken_are_told(server, clip):
+    long = b"" if clip is None else video_of(8.0)
+    with httpx.Client(base_url=f"http://{server[0]}", timeout=60) as client:
+        assert client.post("/v1/analyze", content=b"#!/bin/sh\n" * 100).status_code == 415
+        assert client.post("/v1/analyze", content=b"").status_code == 415
+        assert client.post("/v1/analyze", content=clip + bytes(3_000_000)).status_code == 413
+        assert client.post("/v1/analyze", content=(bytes(100_000) for _ in range(40))).status_code == 415
+        chunks = (clip[:1000], *(bytes(100_000) for _ in range(40)))
+        assert client.post("/v1/analyze", content=iter(chunks)).status_code == 413  # no length is announced
+        for content, words in ((clip[:2000], "expected"), (long, "6 s or less")):
+            work = ended(client, client.post("/v1/analyze", content=content).json()["id"])
+            assert work["status"] == "failed"
+            assert words in work["reason"]
+            assert "mien-serve-" not in work["reason"]  # nothing of our folders
+
+
+def video_of(seconds):
+    import io
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as out:
+        stream = out.add_stream("libx264", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(round(seconds * 2)):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        out.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def test_a_file_that_names_other_files_is_no_video():
+    for head in (b"#EXTM3U\nhttp://127.0.0.1/x", b"ffconcat version 1.0\nfile /etc/passwd", b"v=0\no=- 0 0", b"", b"G"):
+        assert suffix(head) == ""
+    assert suffix(b"\0\0\0\x20ftypisom") == ".mp4"
+    assert suffix(b"\x1aE\xdf\xa3rest") == ".webm"
+
+
+# ---------------------------------------------------------------- who may ask
+
+
+def test_without_the_token_there_is_nothing_but_the_page(guarded):
+    address, _ = guarded
+    with httpx.Client(base_url=f"http://{address}") as client:
+        for path in ("/", "/page.js", "/page.css", "/reference", "/healthz"):
+            assert client.get(path).status_code == 200
+        for path in ("/v1/now", "/metrics", "/openapi.json", "/v1/models", "/v1/analyze/x", "/none"):
+            assert client.get(path).status_code == 401
+            assert client.get(path, headers={"authorization": "Bearer wrong"}).status_code == 401
+        assert client.get("/v1/now", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+        assert client.get("/v1/now", params={"token": TOKEN}).status_code == 401  # addresses end up in logs
+    for query in ("", "?token=", "?token=wrong", "?token=%ff%00é"):
+        with pytest.raises(InvalidStatus):
+            greeted(f"ws://{address}/v1/stream{query}")
+    assert greeted(f"ws://{address}/v1/stream?token={TOKEN}")
+    assert greeted(f"ws://{address}/v1/stream", additional_headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+def test_the_token_is_compared_in_constant_time(monkeypatch, guarded):
+    from mien.serve import guard
+
+    asked = []
+    monkeypatch.setattr(guard.hmac, "compare_digest", lambda given, known: bool(asked.append((given, known))))
+    time.sleep(1.1)
+    assert httpx.get(f"http://{guarded[0]}/v1/now", headers={"authorization": "Bearer x"}).status_code == 401
+    assert asked == [(b"x", TOKEN.encode())]
+
+
+def test_who_asks_too_often_is_told_to_wait(guarded):
+    answers = [httpx.get(f"http://{guarded[0]}/v1/now", headers={"authorization": f"Bearer {TOKEN}"})
+               for _ in range(20)]
+    assert answers[-1].status_code == 429
+    assert answers[-1].headers["retry-after"] == "1"
+
+
+def test_pages_of_others_and_names_of_others_are_refused(server, clip):
+    address, _ = server
+    for origin in ("http://evil.example", "null", "https://127.0.0.1", f"http://{address}.evil.example"):
+        assert httpx.post(f"http://{address}/v1/analyze", content=clip, headers={"origin": origin}).status_code == 403
+        with pytest.raises(InvalidStatus) as refused:
+            greeted(f"ws://{address}/v1/stream", origin=origin)
+        assert refused.value.response.status_code == 403
+    assert greeted(f"ws://{address}/v1/stream", origin=f"http://{address}")
+    for host in ("evil.example", "", "127.0.0.1.evil.example:80", "a b", "[::1"):  # DNS rebinding
+        assert httpx.get(f"http://{address}/v1/now", headers={"host": host}).status_code in (400, 403)
+    port = address.rpartition(":")[2]
+    assert httpx.get(f"http://{address}/v1/now", headers={"host": f"localhost:{port}"}).status_code == 200
+
+
+def test_the_page_may_load_nothing_from_elsewhere(server):
+    for path in ("/", "/page.js", "/page.css", "/reference", "/reference.js"):
+        answer = httpx.get(f"http://{server[0]}{path}")
+        assert answer.status_code == 200
+        assert "http://" not in answer.text
+        assert "https://" not in answer.text.replace('"https:" ? "wss"', "")
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_beyond_this_machine_a_token_is_demanded():
+    for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):
+        with pytest.raises(ValueError, match="expected a token"):
+            Options(host=host)
+        with pytest.raises(ValueError, match="expected a token"):
+            Options(host=host, token="short")
+        assert not Options(host=host, token=TOKEN).local
+    assert all(Options(host=host).local for host in ("127.0.0.1", "localhost", "::1", "127.0.0.5"))
+    assert TOKEN not in repr(Options(token=TOKEN))
+
+
+# ---------------------------------------------------------------- the server's own camera; the command
+
+
+def test_the_servers_own_camera_is_read_by_many(clip, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(clip)
+    with live_server.mien(source=str(tmp_path / "clip.mp4")) as (address, room):
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            found = [httpx.get(f"http://{address}/v1/now").json() for _ in range(2)]
+            if all(each["event"] and each["event"]["face_id"] for each in found):
+                break
+            time.sleep(0.1)
+        assert found[0]["event"]["face_id"] == found[1]["event"]["face_id"] == 1
+        assert found[0]["text"].startswith("The person looks")
+        time.sleep(0.5)
+        text = httpx.get(f"http://{address}/metrics").text
+        assert "mien_latency_seconds_bucket" in text
+    assert not room.live._thread.is_alive()
+
+
+def test_the_command_says_where_it_listens_and_ends_with_ctrl_c(tmp_path):
+    process = subprocess.Popen([sys.executable, "-m", "mien.cli", "serve", "--port", "0"], stderr=subprocess.PIPE,
+                               text=True)
+    try:
+        line = process.stderr.readline()
+        address = line.split()[1]
+        assert httpx.get(f"{address}healthz").json()["status"] == "ok"
+        with socket.create_connection(("127.0.0.1", int(address.rstrip("/").rpartition(":")[2])), 5):
+            process.send_signal(2)
+            process.wait(15)
+    finally:
+        process.kill()
+        rest = process.stderr.read()
+        process.stderr.close()
+    assert "Traceback" not in rest
+
+
+def test_a_port_that_is_taken_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = subprocess.run([sys.executable, "-m", "mien.cli", "serve", "--port", str(taken.getsockname()[1])],
+                              capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def test_a_frame_goes_through_the_wire_unchanged():
+    rgb = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    frame = decode(encode(1.5, rgb, quality=0), 10_000)
+    assert frame.time == 1.5
+    assert np.array_equal(frame.rgb, rgb)
+    smooth = cv2.GaussianBlur(rgb, (0, 0), 5)
+    assert np.abs(decode(encode(1.5, smooth), 10_000).rgb.astype(int) - smooth).mean() < 3
+    with pytest.raises(Malformed, match="at most 100 px"):
+        decode(encode(1.5, rgb), 100)
+
+
+def test_bytes_at_random_are_frames_or_malformed_and_nothing_else():
+    rng = np.random.default_rng(0)
+    base = encode(1.0, next(live_server.film()).rgb)
+    heads = (base[:8] + b"\xff\xd8\xff", base[:8] + b"RGB8", b"")
+    for i in range(600):
+        message = bytearray(base) if i % 2 else bytearray(heads[i % 3] + rng.bytes(int(rng.integers(0, 400))))
+        for at in rng.integers(0, max(len(message), 1), rng.integers(1, 30)) if message else []:
+            message[at] = rng.integers(256)
+        if i % 4 == 1:
+            message = message[: rng.integers(len(message))]
+        try:
+            frame = decode(bytes(message), 1_000_000)
+        except Malformed as error:
+            assert "expected" in str(error)  # noqa: PT017
+        else:
+            assert frame.rgb.ndim == 3
+    assert threading.active_count() < 50
