@@ -117,7 +117,7 @@ class Scores:
 
 
 def bootstrap(measure: Measure, target: np.ndarray, predicted: np.ndarray, classes: int,
-              group: Sequence[str] | None = None, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+              group: Sequence[str] | np.ndarray | None = None, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
               ) -> tuple[float, float]:
     """Percentile interval of a measure, drawing whole groups (people) with replacement; None: single answers.
 

@@ -1,0 +1,144 @@
+"""The tables of a benchmark: what is printed beside what came out here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.bench import scores
+from mien.bench.run import Judged
+from mien.recipes.published import PEERS, PRINTED, Printed
+from mien.tasks import Task
+
+NAMES = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
+         "positive_f1": "F1 of high", "ece": "ECE", "ece_calibrated": "ECE, with temperature"}
+"""Measure -> what the table calls it; recalls by their class."""
+
+
+def main(judged: Judged) -> pd.DataFrame:
+    """A row a measure, in %: measure, paper, last, last_low, last_high, chosen, ..., difference_last,
+    difference_chosen (ours less the paper's); then chance and majority, which stand in both."""
+    task = judged.recipe.task
+    printed = {} if judged.recipe.tiny else PRINTED.get(judged.recipe.name, Printed()).values
+    parts = {name: judged.predictions[judged.predictions["checkpoint"] == name] for name in scores.CHECKPOINTS}
+    values = {name: scores.scored(part, task).values() | scores.calibration(part, task) for name, part in parts.items()}
+    limits = {name: scores.intervals(part, task) for name, part in parts.items()}
+    rows: list[dict[str, Any]] = []
+    for measure in values["last"]:
+        row: dict[str, Any] = {"measure": measure, "paper": printed.get(measure, np.nan)}
+        for name in scores.CHECKPOINTS:
+            row[name] = 100 * values[name][measure]
+            low, high = limits[name].get(measure, (np.nan, np.nan))
+            row |= {f"{name}_low": 100 * low, f"{name}_high": 100 * high}
+        rows.append(row | {f"difference_{name}": row[name] - row["paper"] for name in scores.CHECKPOINTS})
+    for kind, found in scores.references(parts["last"], judged.folds, task).items():
+        for measure in ("uar", "war", "macro_f1"):
+            value = 100 * found.values()[measure]
+            rows.append({"measure": f"{measure}, {kind}", "last": value, "chosen": value})
+    return pd.DataFrame(rows)
+
+
+def by_fold(judged: Judged) -> pd.DataFrame:
+    """A row a fold: trials of test, UAR and WAR of both checkpoints in %; then mean and standard deviation."""
+    rows = []
+    for fold in judged.folds:
+        row: dict[str, Any] = {"fold": fold["name"]}
+        for name in scores.CHECKPOINTS:
+            kept = judged.predictions.query("fold == @fold['name'] and checkpoint == @name")
+            found = scores.scored(kept, judged.recipe.task).values()
+            row |= {"test": len(kept), f"uar_{name}": 100 * found["uar"], f"war_{name}": 100 * found["war"]}
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    numbers = frame.columns[2:]
+    mean, spread = frame[numbers].mean(), frame[numbers].std()
+    last = [{"fold": "mean", "test": frame["test"].sum(), **mean}, {"fold": "standard deviation", **spread}]
+    return pd.concat([frame, pd.DataFrame(last)], ignore_index=True)
+
+
+def markdown(judged: Judged) -> str:
+    """The page `table.md`."""
+    recipe = judged.recipe
+    done = f"{len(judged.folds)} of " * (len(judged.folds) < judged.count) + f"{judged.count} folds"
+    lines = [f"# {recipe.name}, {done}, seed {judged.seed}", ""]
+    if recipe.tiny:
+        lines += ["A trial: small random towers and few steps. It shows that everything runs, and knows nothing.", ""]
+    if recipe.changed:
+        lines += ["Changed: " + ", ".join(f"`{path}={value}`" for path, value in recipe.changed.items()) + ".", ""]
+    lines += _page_main(main(judged), recipe.task, who=scores.people(judged.predictions) is not None)
+    lines += ["", "## Folds", "", *pages(_named_folds(by_fold(judged)), ".2f")]
+    chosen = judged.predictions[judged.predictions["checkpoint"] == "chosen"]
+    for column in judged.by:
+        lines += ["", f"## By {column} (checkpoint chosen on validation)", "",
+                  *pages(scores.grouped(chosen, column, recipe.task), ".2f")]
+    lines += ["", "## Notes", "", *(f"- {note}" for note in _notes(judged))]
+    lines += _peers(judged)
+    return "\n".join(lines) + "\n"
+
+
+def _page_main(frame: pd.DataFrame, task: Task, who: bool) -> list[str]:
+    def cell(row: Any, name: str) -> str:
+        limits = f" ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})" if row.get(f"{name}_low") == row.get(
+            f"{name}_low") and f"{name}_low" in row else ""
+        return number(row[name]) + limits
+
+    rows = [[_title(row["measure"]), number(row["paper"]), cell(row, "last"), cell(row, "chosen"),
+             number(row["difference_last"], "+.2f"), number(row["difference_chosen"], "+.2f")]
+            for _, row in frame.iterrows()]
+    what = "people" if who else "clips"
+    head = ["%", "paper", "last epoch", "chosen on validation", "difference, last", "difference, chosen"]
+    return [*grid(head, rows), "", f"All test trials together. In brackets 95 % intervals, bootstrap over {what}; "
+            "difference: ours less the paper's."]
+
+
+def _title(measure: str) -> str:
+    name, _, kind = measure.partition(", ")
+    told = NAMES.get(name, f"recall {name.removeprefix('recall_')}")
+    return f"{told}, {kind}" if kind else told
+
+
+def _named_folds(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.rename(columns={f"{kind}_{name}": f"{kind.upper()}, {name}" for kind in ("uar", "war")
+                                 for name in scores.CHECKPOINTS})
+
+
+def _notes(judged: Judged) -> Iterable[str]:
+    told = PRINTED.get(judged.recipe.name)
+    if told and not judged.recipe.tiny:
+        yield f"Paper: {told.source}. {told.note[:1].upper()}{told.note[1:]}."
+    yield "Test trials were never seen in training and chose nothing; the chosen epoch is the best on validation."
+    yield f"Split sha256 {judged.split}, of all folds together."
+    for fold in judged.folds:
+        yield fold["stated"]
+        yield from fold["notes"]
+
+
+def _peers(judged: Judged) -> list[str]:
+    column = {"dfew": 0, "ferv39k": 2}.get(judged.recipe.dataset)
+    if column is None or judged.recipe.method != "duse":
+        return []
+    rows = [[name, number(values[column]), number(values[column + 1])] for name, values in PEERS.items()]
+    title = "## Others, as DuSE's table I prints them (arXiv 2604.12777)"
+    return ["", title, "", *grid(["method", "UAR", "WAR"], rows)]
+
+
+def pages(frame: pd.DataFrame, form: str) -> list[str]:
+    """A table as lines of markdown."""
+    rows = [[number(value, form) if isinstance(value, float) else str(value) for value in row]
+            for row in frame.itertuples(index=False)]
+    return grid([str(name) for name in frame.columns], rows)
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Cells as lines of markdown; | within a cell is kept from ending it."""
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return [line(head), "|" + "---|" * len(head), *map(line, rows)]
+
+
+def number(value: float, form: str = ".2f") -> str:
+    """Nothing where there is no number."""
+    return "" if value != value else format(value, form)

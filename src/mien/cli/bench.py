@@ -1,0 +1,89 @@
+"""`mien bench`: a recipe judged by its protocol; two benchmarks compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.telling import bar, one_line
+from mien.cli.train import asked, expect_usable
+
+if TYPE_CHECKING:
+    from mien.bench import Judged
+
+
+def bench(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Such as duse/dfew or scpt/deap-arousal.")] = "",
+    root: Annotated[
+        Path | None, typer.Option("--data", metavar="ROOT", help="The folder that holds the dataset.")
+    ] = None,
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/bench-RECIPE-seedN when not given.")
+    ] = "",
+    cache: Annotated[
+        str, typer.Option(metavar="CACHE", help="The prepared dataset; what it lacks is prepared. Otherwise in --out.")
+    ] = "",
+    folds: Annotated[str, typer.Option(metavar="K,K", help="Only these folds, by number or name.")] = "",
+    by: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Scores of each group too: gender, subject, scene ...")
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option(metavar="A B", help="Test two finished benchmarks against each other.")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="auto (bf16 where the device computes in it), 32, bf16 or 16.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Decides everything that is random.")] = 0,
+    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that prepare and load.")] = 0,
+    tiny: Annotated[bool, typer.Option("--tiny", help="A small random tower and few steps: does it run?")] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe: options.beta=0.5.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+) -> None:
+    """Cross-validate RECIPE by its protocol; write table.md, scores, figures and predictions into DIR.
+
+    Stopped in any way, a kill included, the same command goes on and ends with the same table.
+    """
+    with one_line(debug):
+        if compare is not None:
+            return _compare(*compare)
+        if not recipe or root is None:
+            raise ValueError("bench: expected RECIPE and --data ROOT, or --compare A B: see mien bench --help")
+        chosen = asked(recipe, tiny, changes or [])
+        expect_usable(precision, device, chosen.tower)
+        from mien.bench import cross_validate, write
+
+        place = out or f"runs/bench-{recipe.replace('/', '-')}{'-tiny' * tiny}-seed{seed}"
+        with bar(f"bench {chosen.name}", 1, quiet) as (tick, above):
+            judged = cross_validate(
+                chosen, root, place, cache=cache, seed=seed, folds=[name for name in folds.split(",") if name],
+                by=by or (), device=device, precision=precision, workers=workers, told=above,  # type: ignore[arg-type]
+                heard=lambda _, share: tick(share))
+            write(judged)
+    if not quiet:
+        print(_sum(judged))
+
+
+def _compare(first: Path, second: Path) -> None:
+    from mien.bench import compare
+
+    for found in compare(first, second):
+        print("\n".join(found.lines(first.name, second.name)))
+
+
+def _sum(judged: Judged) -> str:
+    from mien.bench import tables
+
+    frame = tables.main(judged).set_index("measure")
+    lines = [f"{judged.recipe.name}, {len(judged.folds)} of {judged.count} folds"
+             + (", tiny: it knows nothing" if judged.recipe.tiny else "")]
+    for name, title in (("last", "last epoch"), ("chosen", "chosen on validation")):
+        lines.append(f"  {title}: UAR {frame.loc['uar', name]:.2f} %, WAR {frame.loc['war', name]:.2f} %")
+    lines.append(f"  always the majority: UAR {frame.loc['uar, majority', 'last']:.2f} %, WAR "
+                 f"{frame.loc['war, majority', 'last']:.2f} %")
+    return "\n".join([*lines, f"see {judged.out / 'table.md'}"])

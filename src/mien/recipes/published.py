@@ -1,0 +1,69 @@
+"""What the papers print, in %, with where: targets beside our own numbers. What no source gives is not here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mien.tasks import EXPRESSION
+
+
+@dataclass(frozen=True)
+class Printed:
+    """`values`: measure (as in `metrics`) -> %; `source`; `note`: what a reader must know of them."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+    note: str = ""
+
+
+_DUSE = "arXiv 2604.12777"
+_BEST = "published numbers of the field may be of the epoch that is best on test (DFER-CLIP chooses so); ours never are"
+_F1 = "a summary of arXiv 2501.03103 (alphaxiv.org/overview/2501.03103); the paper's own tables are not public"
+_WHICH = "which F1 is not stated: with that of the high class a guess by frequency would reach 62 on AMIGOS' arousal"
+
+
+def _recalls(*values: float) -> dict[str, float]:
+    return dict(zip((f"recall_{name}" for name in EXPRESSION.classes), values, strict=True))
+
+
+PRINTED: dict[str, Printed] = {
+    "duse/dfew": Printed({"uar": 64.88, "war": 75.36, **_recalls(92.89, 81.05, 72.76, 78.51, 62.69, 20.69, 45.57)},
+                         f"{_DUSE}, tables I and II: mean of the official five folds", _BEST),
+    "duse/ferv39k": Printed({"uar": 43.39, "war": 53.05}, f"{_DUSE}, table I: official test side", _BEST),
+    "mvp/amigos-valence": Printed({"macro_f1": 66.0}, _F1, _WHICH),
+    "mvp/amigos-arousal": Printed({"macro_f1": 58.0}, _F1, _WHICH),
+    "mvp/deap-valence": Printed({"macro_f1": 61.0}, _F1, _WHICH),
+    "mvp/deap-arousal": Printed({"macro_f1": 55.0}, _F1, _WHICH),
+}
+"""Recipe -> what is printed of it. Of SCPT (arXiv 2605.05694) no number is public."""
+
+_NO = float("nan")
+
+PEERS: dict[str, tuple[float, float, float, float]] = {
+    "C3D": (42.74, 53.54, 22.68, 31.69), "P3D": (43.97, 54.47, 23.20, 33.39), "I3D-RGB": (43.40, 54.27, 30.17, 38.78),
+    "3D ResNet18": (46.52, 58.27, 26.67, 37.57), "EC-STFL": (45.35, 56.51, _NO, _NO),
+    "Former-DFER": (53.69, 65.70, 37.20, 46.85), "NR-DFERNet": (54.21, 68.19, 33.99, 45.97),
+    "DPCNet": (57.11, 66.32, _NO, _NO), "EST": (53.94, 65.85, _NO, _NO), "LOGO-Former": (54.21, 66.98, 38.22, 48.13),
+    "GCA-IAL": (55.71, 69.24, 35.82, 48.54), "MSCM": (58.49, 70.16, _NO, _NO), "M3DFEL": (56.10, 69.25, 35.94, 47.67),
+    "AEN": (56.66, 69.37, 38.18, 47.88), "DFER-CLIP": (59.61, 71.25, 41.27, 51.65),
+    "MAE-DFER": (63.41, 74.43, 43.12, 52.07), "EmoCLIP": (58.04, 62.12, 31.41, 36.18),
+    "SW-FSCL": (57.25, 70.81, 36.83, 49.87), "CLIPER": (57.56, 70.84, 41.23, 51.34),
+    "CDGT": (59.16, 70.07, 41.34, 50.80), "LSGTnet": (61.33, 72.34, 41.30, 51.31),
+    "UMBEnet": (64.55, 73.93, 44.01, 52.10), "DuSE": (64.88, 75.36, 43.39, 53.05),
+}
+"""Method -> UAR and WAR on DFEW, UAR and WAR on FERV39k: DuSE's table I. NaN: not printed."""
+
+PEER_RECALLS: dict[str, dict[str, float]] = {
+    "C3D": _recalls(75.17, 39.49, 55.11, 62.49, 45.00, 1.38, 20.51),
+    "I3D-RGB": _recalls(78.61, 44.19, 56.69, 55.87, 45.88, 2.07, 20.51),
+    "P3D": _recalls(74.85, 43.40, 54.18, 60.42, 50.99, 0.69, 23.28),
+    "3D ResNet18": _recalls(76.32, 50.21, 64.18, 62.85, 47.52, 0.00, 24.56),
+    "EC-STFL": _recalls(79.18, 49.05, 57.85, 60.98, 46.15, 2.76, 21.51),
+    "Former-DFER": _recalls(84.05, 62.57, 67.52, 70.03, 56.43, 3.45, 31.78),
+    "GCA-IAL": _recalls(87.95, 67.21, 70.10, 76.06, 62.22, 0.00, 26.44),
+    "SW-FSCL": _recalls(88.35, 68.52, 70.98, 78.17, 64.25, 1.42, 28.66),
+    "LSGTnet": _recalls(90.67, 71.70, 70.48, 76.71, 65.01, 14.48, 40.24),
+    "DuSE": _recalls(92.89, 81.05, 72.76, 78.51, 62.69, 20.69, 45.57),
+}
+"""Method -> recall of each class on DFEW: DuSE's table II."""
