@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli import analyze, bench, data, doctor, export, serve, stream, train
+from mien.cli import analyze, bench, data, doctor, export, mcp, serve, stream, train
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -20,6 +20,7 @@ app.command()(analyze.analyze)
 app.command()(doctor.doctor)
 app.command()(stream.stream)
 app.command()(serve.serve)
+app.command()(mcp.mcp)
 app.command()(train.train)
 app.command()(bench.bench)
 app.command()(export.export)

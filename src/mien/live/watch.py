@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time as clock
 from collections import deque
 from collections.abc import Iterator
 
@@ -29,6 +30,7 @@ class Live:
         self.camera = Camera(source) if isinstance(source, str) else source
         self.session = session or Session(settings, language=language, person=person)
         self.latencies: deque[float] = deque(maxlen=1024)
+        self.heard = 0.0  # when the newest event came, perf_counter s
         self.error: BaseException | None = None
         self._events: Buffer[Event] = Buffer(WAITING)
         self._thread = threading.Thread(target=self._work, name="mien-live", daemon=True)
@@ -69,6 +71,7 @@ class Live:
             while not self.camera.frames.ended:
                 arrived = self.camera.frames.get(0.5)
                 for event in [] if arrived is None else self.session.push(arrived.frame, arrived.at):
+                    self.heard = clock.perf_counter()
                     self.latencies.append(event.latency)
                     self._events.put(event)
         except BaseException as error:  # raised again where the events are read

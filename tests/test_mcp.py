@@ -1,0 +1,112 @@
+"""The MCP server, asked by the SDK's own client: in process, over standard input and output, and of a mien serve."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+
+import av
+import pytest
+from mcp import Client, StdioServerParameters
+
+import live_server
+from mien import mcp
+from mien.live import Live
+from mien.prompt import no_picture
+
+
+def asked(server, *calls, wait=None):
+    """Connect, call each -> what came."""
+
+    async def run():
+        async with Client(server) as client:
+            if wait is not None:
+                await wait(client)
+            return [await call(client) for call in calls]
+
+    return asyncio.run(run())
+
+
+def tool(**arguments):
+    return lambda client: client.call_tool(mcp.TOOL, arguments)
+
+
+def resource(client):
+    return client.read_resource(mcp.RESOURCE)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mcp") / "clip.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for frame in live_server.film(4.0):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.rgb, format="rgb24")))
+        out.mux(stream.encode())
+    return path
+
+
+def test_the_tool_and_the_resource_say_what_is_read():
+    said = {"en": {"text": "The person looks happy.", "event": {"t": 1.5}},
+            "de": {"text": "Die Person wirkt fröhlich.", "event": None}}
+    server = mcp.server(said.__getitem__)
+    tools, resources, english, german, wrong, text = asked(
+        server, lambda client: client.list_tools(), lambda client: client.list_resources(), tool(), tool(language="de"),
+        tool(language="xx"), resource)
+    assert [each.name for each in tools.tools] == [mcp.TOOL]
+    assert tools.tools[0].annotations.read_only_hint
+    assert [str(each.uri) for each in resources.resources] == [mcp.RESOURCE]
+    assert english.structured_content == said["en"]
+    assert german.structured_content == said["de"]
+    assert wrong.is_error
+    assert text.contents[0].text == "The person looks happy."
+
+
+def test_of_a_camera_in_this_process(clip):
+    with Live(str(clip)) as live:
+        now = mcp.of_live(live)
+        assert now("de") == {"text": no_picture("de"), "event": None}
+        until = time.monotonic() + 30
+        while (now("en")["event"] or {}).get("face_id") is None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert now("en")["event"]["face_id"] == 1
+        assert now("en")["text"].startswith("The person looks")
+        live.heard -= mcp.now.FRESH + 1  # and then nothing more came
+        assert now("en")["event"] is None
+
+
+def test_of_a_server_that_runs_and_of_one_that_does_not(clip):
+    token = "a-token-for-the-tests"
+    with live_server.mien(source=str(clip), token=token, workers=1) as (address, _):
+        now = mcp.of_server(f"http://{address}", token)
+        until = time.monotonic() + 30
+        while now("en")["event"] is None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert now("en")["event"]["schema"] == "mien.event/1"
+        with pytest.raises(ConnectionError, match="Unauthorized"):
+            mcp.of_server(f"http://{address}", "wrong")("en")
+    failed = asked(mcp.server(now), tool())[0]
+    assert failed.is_error
+    assert "check that it runs" in failed.content[0].text
+    with pytest.raises(ValueError, match="expected an address"):
+        mcp.of_server("localhost")
+
+
+def test_the_command_speaks_the_protocol_over_standard_input_and_output(clip):
+    command = StdioServerParameters(command=sys.executable, args=["-m", "mien.cli", "mcp", "--source", str(clip)])
+
+    async def until_read(client):
+        for _ in range(200):
+            answer = await client.call_tool(mcp.TOOL, {})
+            if (answer.structured_content["event"] or {}).get("face_id"):
+                return
+            await asyncio.sleep(0.1)
+
+    answer, text = asked(command, tool(), resource, wait=until_read)
+    event = answer.structured_content["event"]
+    assert event["face_id"] == 1
+    assert json.loads(answer.content[0].text)["text"].startswith("The person looks")
+    assert text.contents[0].text.startswith("The person looks")
