@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mien.batch import Batch
 from mien.models import scpt
 from mien.models.scpt import ABLATIONS, SCPT, Options, gradient_norms, pooled
-from mien.models.scpt.dssa import Adapter, Reverse, adversarial, orthogonality, ramp
+from mien.models.scpt.dssa import Adapter, Reverse, adversarial, apart, orthogonality, ramp
 from mien.models.scpt.prompts import Mcp
 from mien.towers import VIT_B16, Plan, Tower, pixels
 from moved_weights import stir
@@ -68,14 +68,15 @@ def reached(model: SCPT, loss: Tensor) -> set[str]:
 
 @pytest.mark.parametrize("prompts", ["mcp", "xattn"])
 @pytest.mark.parametrize("training", [False, True])
-def test_at_first_it_is_the_plain_tower_exactly(prompts, training):
-    model = build(replace(FULL, prompts=prompts)).train(training)
+@pytest.mark.parametrize("read", ["shared", "stream"])
+def test_at_first_it_is_the_plain_tower_exactly(prompts, training, read):
+    model = build(replace(FULL, prompts=prompts, read=read)).train(training)
     given = batch()
     with torch.no_grad():
         plain = model.tower(pixels(given.frames.flatten(0, 1), PLAN)).unflatten(0, (6, 4)).mean(dim=1)
         answer = model.read(given)
         assert torch.equal(answer.feature, plain)
-        assert torch.equal(answer.logits, model.head(plain))
+        assert read == "shared" or torch.equal(answer.logits, model.head(plain))
         assert not torch.equal(stir(model).read(given).feature, plain)
 
 
@@ -98,10 +99,11 @@ def test_the_prompter_and_the_adapters_have_the_published_sizes():
         assert count(Mcp(VIT_B16, Options())) == 839_628  # ViPT's trainable count
         assert count(Adapter(768, 64)) == 99_136  # AdaptFormer's
         full = SCPT(Tower(VIT_B16), 2, 20)
-        sizes = {name: count(getattr(full, name)) for name in ("prompts", "adapters", "head", "decoder", "who_shared",
-                                                                "who_specific")}
-        assert sizes == {"prompts": 839_628, "adapters": 12 * (2 * 99_136 + 1), "head": 2 * 769, "decoder": 768 * 769,
-                         "who_shared": 64 * 65 + 40 * 65, "who_specific": 20 * 65}
+        names = ("prompts", "adapters", "head", "decoder", "who_specific")
+        sizes = {name: count(getattr(full, name)) for name in names}
+        assert sizes == {"prompts": 839_628, "adapters": 12 * (2 * 99_136 + 1), "head": 2 * (12 * 64 + 1),
+                         "decoder": 768 * 769, "who_specific": 20 * 65}
+        assert count(SCPT(Tower(VIT_B16), 2, 20, Options(adversary="head")).who_shared) == 64 * 65 + 40 * 65
         assert sum(value.numel() for value in learning(full).values()) == sum(sizes.values()) + 224 * 224
         assert sum(value.numel() for value in learning(full.strip()).values()) == (
             839_628 + 12 * 99_137 + 2 * 769 + 224 * 224)
@@ -151,7 +153,8 @@ def test_frozen_weights_stay_bit_for_bit_and_all_that_learns_moves(prompts):
     after = model.state_dict()
     same = {name for name in before if torch.equal(before[name], after[name])}
     assert {name for name in before if name.startswith("tower.")} <= same
-    assert same - {name for name in before if name.startswith("tower.")} == set()
+    unread = {"adapters.2.scale"}  # the codes are classified: behind the last of them nobody reads the stream
+    assert same - {name for name in before if name.startswith("tower.")} == unread
 
 
 def test_full_fine_tuning_moves_the_tower():
@@ -175,13 +178,14 @@ def test_without_the_training_parts_the_answers_are_the_same():
 
 # ---------------------------------------------------------------------------------------------- losses
 
-def test_each_loss_reaches_what_it_should_and_only_that():
-    model = stir(build()).train()
-    losses = model.loss(batch())
+@pytest.mark.parametrize("adversary", ["kernel", "head"])
+def test_each_loss_reaches_what_it_should_and_only_that(adversary):
+    model = stir(build(replace(FULL, adversary=adversary))).train()
+    losses = model.loss(batch(12))
     stream = {"prompts", "shared"}
     assert {name: reached(model, loss) for name, loss in losses.items()} == {
         "cross_entropy": stream | {"head"},
-        "adversarial": stream | {"who_shared"},
+        "adversarial": stream | ({"who_shared"} if adversary == "head" else set()),
         "specific": {"specific", "who_specific"},  # what is learnt of a person does not reach the stream
         "orthogonal": stream | {"specific"},
         "reconstruct": stream | {"specific", "decoder"},
@@ -196,13 +200,13 @@ def test_the_gradient_is_reversed_and_ramped():
     Reverse.apply(value, 0.3).sum().backward()
     torch.testing.assert_close(value.grad, torch.full((2,), -0.3))
     assert [round(ramp(at), 4) for at in (0.0, 0.1, 0.5, 1.0)] == [0.0, 0.4621, 0.9866, 0.9999]
-    model = stir(build()).train()
-    found = {}
-    for model.progress in (0.0, 1.0):
-        loss = model.loss(batch())["adversarial"]
-        found[model.progress] = reached(model, loss)
-    assert found[0.0] == {"who_shared"}
-    assert found[1.0] == {"who_shared", "prompts", "shared"}
+    for adversary, head in (("head", {"who_shared"}), ("kernel", set())):
+        model = stir(build(replace(FULL, adversary=adversary))).train()
+        found = {}
+        for model.progress in (0.0, 1.0):
+            found[model.progress] = reached(model, model.loss(batch(12))["adversarial"])
+        assert found[0.0] == head
+        assert found[1.0] == head | {"prompts", "shared"}
 
 
 def test_orthogonality_tells_equal_from_independent_codes():
@@ -228,6 +232,74 @@ def test_orthogonality_tells_equal_from_independent_codes():
         c.data -= 100 * c.grad
         c.grad = None
     assert orthogonality(a, a + c) < orthogonality(a, a + b) / 5
+
+
+def people(count: int = 6, each: int = 8, shift: float = 0.0, lean: float = 0.5) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes (B, 4) with a step of the class in the first number and `shift`s of people in the others."""
+    generator = torch.Generator().manual_seed(7)
+    subject = torch.arange(count).repeat_interleave(each)
+    often = torch.where(subject % 2 == 0, lean, 1 - lean)
+    target = (torch.arange(count * each) % each < (often * each).round()).long()
+    code = torch.randn(count * each, 4, generator=generator)
+    code[:, 0] += 4 * target
+    code[:, 1:] += shift * torch.randn(count, 3, generator=generator)[subject]
+    return code, subject, target
+
+
+@pytest.mark.parametrize("condition", ["label", "balance", "none"])
+def test_the_kernel_adversary_is_the_sum_written_out(condition):
+    code, subject, target = people(3, 4, 1.0, 0.75)
+    standard = (code - code.mean(0)) / ((code - code.mean(0)).square().mean(0) + 1e-5).sqrt()
+    far = {(i, j): float((standard[i] - standard[j]).square().sum()) for i in range(12) for j in range(12) if i != j}
+    middle = sorted(far.values())[(len(far) - 1) // 2]
+    cell = [sum(bool(subject[j] == subject[i] and target[j] == target[i]) for j in range(12)) for i in range(12)]
+    total = {True: [0.0, 0.0], False: [0.0, 0.0]}
+    for (i, j), distance in far.items():
+        if condition == "label" and target[i] != target[j]:
+            continue
+        weight = 1 / (cell[i] * cell[j]) if condition == "balance" else 1.0
+        kernel = sum(np.exp(-distance / (width * middle)) for width in (0.25, 0.5, 1.0, 2.0)) / 4
+        sums = total[bool(subject[i] == subject[j])]
+        sums[0] += weight * kernel
+        sums[1] += weight
+    wanted = total[True][0] / total[True][1] - total[False][0] / total[False][1]
+    assert float(apart(code, subject, target, condition)) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_the_kernel_adversary_sees_people_and_not_their_classes():
+    same, leaning, shifted = (people(12, 16, *how) for how in ((0.0, 0.5), (0.0, 0.9375), (2.0, 0.5)))
+    assert abs(float(apart(*same, "label"))) < 0.01
+    assert abs(float(apart(*leaning, "label"))) < 0.01  # that one shows a class more often is no trace of a person
+    assert float(apart(*leaning, "none")) > 0.05
+    assert float(apart(*shifted, "label")) > 0.05
+    code, subject, target = shifted
+    assert float(apart(1000 * code + 7, subject, target, "label")) == pytest.approx(
+        float(apart(code, subject, target, "label")), rel=1e-2)  # shrinking fools nobody
+    for rows in ([0], [0, 1], [0, 16]):  # nothing to compare, or people alone, or no two of one
+        assert float(apart(code[rows], subject[rows], target[rows], "label")) == 0.0
+    assert float(apart(torch.zeros(8, 4), torch.arange(8) % 2, torch.zeros(8), "label")) == 0.0
+
+
+def test_descending_it_takes_people_out_and_leaves_the_class():
+    linear = pytest.importorskip("sklearn.linear_model").LogisticRegression
+    code, subject, target = people(6, 32, 3.0)
+    taught, told = torch.arange(192) % 2 == 0, torch.arange(192) % 2 == 1
+
+    def read(found: Tensor, what: Tensor) -> float:
+        return linear(max_iter=2000).fit(found[taught], what[taught]).score(found[told], what[told])
+
+    torch.manual_seed(0)
+    way = nn.Linear(4, 3, bias=False)
+    adam = torch.optim.Adam(way.parameters(), 0.05)
+    before = way(code).detach()
+    for _ in range(150):
+        adam.zero_grad()
+        rows = torch.randperm(192)[:48]
+        apart(way(code[rows]), subject[rows], target[rows], "label").backward()
+        adam.step()
+    after = way(code).detach()
+    assert read(before, subject) > 0.6 > 0.4 > read(after, subject)  # chance 0.17
+    assert read(after, target) > 0.9
 
 
 def test_the_adversary_takes_account_of_the_label():

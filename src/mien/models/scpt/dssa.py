@@ -26,6 +26,11 @@ class Adapter(nn.Module):
         return F.gelu(self.down(u))
 
 
+WIDTHS = (0.25, 0.5, 1.0, 2.0)
+"""Of the kernels, squared, in median squared distances. Our choice, after Long et al. 2015, arXiv 1502.02791: several
+widths, so that none has to be the right one."""
+
+
 @dataclass(frozen=True, eq=False)
 class Codes:
     """Of one layer's class token, mean over the frames: `shared` and `specific` (B, r), `both` (B, D), what the two
@@ -113,6 +118,31 @@ def orthogonality(shared: Tensor, specific: Tensor) -> Tensor:
     return ((rows[0].T @ rows[1]).square().sum() - own) / len(shared)
 
 
+def apart(code: Tensor, subject: Tensor, target: Tensor, condition: str) -> Tensor:
+    """How far people's codes (B, r) lie apart: mean kernel within a person less that between two, 0 where they do not.
+
+    That is half the mean squared MMD between two people, without bias: what the best adversary among the functions of
+    the kernel's space gains, in closed form (Gretton et al. 2012, A Kernel Two-Sample Test, JMLR 13). Gaussians whose
+    widths are multiples of the median distance. 0 where the batch has no pair of windows to compare.
+    """
+    code = standard(code)
+    far = torch.cdist(code, code).square()
+    others = ~torch.eye(len(code), dtype=torch.bool, device=code.device)
+    if len(code) < 2:
+        return code.sum() * 0.0
+    middle = far[others].detach().median().clamp_min(1e-6)
+    kernel = torch.stack([torch.exp(-far / (width * middle)) for width in WIDTHS]).mean(dim=0)
+    weight = _weight(subject, target) if condition == "balance" else torch.ones_like(code[:, 0])
+    pairs = weight[:, None] * weight * others
+    if condition == "label":
+        pairs = pairs * (target[:, None] == target)
+    same = subject[:, None] == subject
+    own, between = pairs * same, pairs * ~same
+    if not bool(own.any()) or not bool(between.any()):
+        return code.sum() * 0.0
+    return (kernel * own).sum() / own.sum() - (kernel * between).sum() / between.sum()
+
+
 def adversarial(logits: Tensor, subject: Tensor, target: Tensor, condition: str) -> Tensor:
     """Cross entropy of the subject, logits (B, S), or (B, K, S) where they are given for each class of the label.
 
@@ -125,6 +155,10 @@ def adversarial(logits: Tensor, subject: Tensor, target: Tensor, condition: str)
     each = F.cross_entropy(logits, subject, reduction="none")
     if condition == "none":
         return each.mean()
-    same = (subject[:, None] == subject) & (target[:, None] == target)
-    weight = 1.0 / same.sum(dim=1)
+    weight = _weight(subject, target)
     return (weight * each).sum() / weight.sum()
+
+
+def _weight(subject: Tensor, target: Tensor) -> Tensor:
+    """(B,): one over how many windows of the batch have the same subject and class."""
+    return 1.0 / ((subject[:, None] == subject) & (target[:, None] == target)).sum(dim=1)

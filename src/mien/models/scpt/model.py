@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.batch import Batch
-from mien.models.scpt.dssa import Codes, Dssa, Reverse, adversarial, orthogonality, ramp, standard
+from mien.models.scpt.dssa import Codes, Dssa, Reverse, adversarial, apart, orthogonality, ramp, standard
 from mien.models.scpt.options import FRAMES, SECONDS, Options
 from mien.models.scpt.prompts import GENERATORS
 from mien.towers import Tower, pixels
@@ -71,8 +71,9 @@ class SCPT(nn.Module):
                           "off", stacklevel=3)
         if not self.decoupled:
             return
-        out = self.subjects * (self.classes if options.condition == "label" else 1)
-        self.who_shared = nn.Sequential(nn.Linear(r, r), nn.ReLU(), nn.Linear(r, out))
+        if options.adversary == "head":
+            out = self.subjects * (self.classes if options.condition == "label" else 1)
+            self.who_shared = nn.Sequential(nn.Linear(r, r), nn.ReLU(), nn.Linear(r, out))
         self.who_specific = nn.Linear(r, self.subjects)
         self.decoder = nn.Linear(width, width)
 
@@ -102,7 +103,8 @@ class SCPT(nn.Module):
             feature = self.tower.finish(tokens).float().unflatten(0, (-1, frames)).mean(dim=1)
             read = feature
             if self.options.read == "shared":
-                read = F.layer_norm(torch.cat([one.shared for one in codes], dim=1), (self.head.in_features,))
+                read = torch.cat([one.shared for one in codes], dim=1)
+                read = F.layer_norm(read, read.shape[1:])
             if self.door is not None and image is not None:
                 logits = self._fused(read, self._beside(image))
             else:
@@ -127,20 +129,27 @@ class SCPT(nn.Module):
 
     def _decoupling(self, codes: Sequence[Codes], subject: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The four losses, each the mean over layers."""
-        options, strength = self.options, ramp(self.progress)
+        options = self.options
         parts: dict[str, list[Tensor]] = {name: [] for name in ("adversarial", "specific", "orthogonal", "reconstruct")}
         for one in codes:
             own, both, u = one.specific, one.both, one.u
             if own is None or both is None or u is None:
                 raise ValueError("SCPT.loss: expected both branches of every layer, got a stripped model")
-            who = self.who_shared(Reverse.apply(standard(one.shared), strength))
-            if options.condition == "label":
-                who = who.unflatten(1, (self.classes, self.subjects))
-            parts["adversarial"].append(adversarial(who, subject, target, options.condition))
+            parts["adversarial"].append(self._adversary(one.shared, subject, target))
             parts["specific"].append(F.cross_entropy(self.who_specific(standard(own)), subject))
             parts["orthogonal"].append(orthogonality(one.shared, own))
             parts["reconstruct"].append(F.mse_loss(self.decoder(both), u))
         return {name: getattr(options, name) * torch.stack(each).mean() for name, each in parts.items()}
+
+    def _adversary(self, code: Tensor, subject: Tensor, target: Tensor) -> Tensor:
+        """What tells people apart by their shared codes (B, r), to be minimised; ramped."""
+        options, strength = self.options, ramp(self.progress)
+        if options.adversary == "kernel":
+            return strength * apart(code, subject, target, options.condition)
+        who = self.who_shared(Reverse.apply(standard(code), strength))
+        if options.condition == "label":
+            who = who.unflatten(1, (self.classes, self.subjects))
+        return adversarial(who, subject, target, options.condition)
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """-> shared and specific codes (B, layers, r) as they are at the end of training, for probes; no gradient."""

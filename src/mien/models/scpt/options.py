@@ -34,9 +34,10 @@ class Options:
     bottleneck: int = 64  # r; AdaptFormer
     scale: float = 0.1  # of the adapter in the stream, learned from there on; AdaptFormer, SSM
     stream: Literal["shared", "both"] = "shared"  # both: the specific branch joins in half of the training steps
-    read: Literal["stream", "shared"] = "stream"  # what is classified: the class token, or the shared codes
+    read: Literal["shared", "stream"] = "shared"  # what is classified: the shared codes, or the class token
     decouple: bool = True  # the four losses below
-    adversarial: float = 0.25  # DSN
+    adversary: Literal["kernel", "head"] = "kernel"  # who tells people apart: in closed form, or learned
+    adversarial: float = 1.0  # MISA, for what makes codes alike; with a head DSN: 0.25
     condition: Literal["label", "balance", "none"] = "label"  # Zhao et al. 2019: what is made equal, given the class
     specific: float = 0.25  # DSN's order of size
     orthogonal: float = 0.075  # DSN
@@ -67,13 +68,13 @@ class Options:
         return self.prompts != "none" or self.fusion != "prompts"
 
 
-_FACE = Options(prompts="none", adapter="none", decouple=False)
+_FACE = Options(prompts="none", adapter="none", read="stream", decouple=False)
 
 ABLATIONS: dict[str, Options] = {
     "face only": _FACE,
     "+ waveform prompts": replace(_FACE, prompts="mcp", image="wave"),
     "+ time-frequency prompts": replace(_FACE, prompts="mcp"),
-    "+ single adapter": Options(adapter="single", decouple=False),
+    "+ single adapter": Options(adapter="single", read="stream", decouple=False),
     "+ DSSA without its losses": Options(stream="both", decouple=False),
     "full": Options(),
     "late fusion": replace(_FACE, fusion="late"),
