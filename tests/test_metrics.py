@@ -119,14 +119,6 @@ def test_people_who_answer_alike_widen_the_interval():
     assert metrics.bootstrap(metrics.war, target, right, 2, people) == (low, high)
 
 
-def test_guessing_and_one_answer():
-    counts = np.array([10, 30, 60])
-    for measure in (metrics.uar, metrics.war):
-        assert measure(metrics.guessed(counts)) == pytest.approx(1 / 3)
-    always = metrics.constant(counts, 2)
-    assert (metrics.uar(always), metrics.war(always)) == (pytest.approx(1 / 3), pytest.approx(0.6))
-
-
 def test_mcnemar_counts_what_only_one_got_right():
     first = np.array([1] * 15 + [0] * 5 + [1] * 40 + [0] * 20, bool)
     second = np.array([0] * 15 + [1] * 5 + [1] * 40 + [0] * 20, bool)

@@ -117,8 +117,8 @@ class Scores:
 
 
 def bootstrap(measure: Measure, target: np.ndarray, predicted: np.ndarray, classes: int,
-              group: Sequence[str] | np.ndarray | None = None, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
-              ) -> tuple[float, float]:
+              group: Sequence[str] | np.ndarray | None = None, level: float = 0.95, resamples: int = RESAMPLES,
+              seed: int = 0) -> tuple[float, float]:
     """Percentile interval of a measure, drawing whole groups (people) with replacement; None: single answers.
 
     Efron & Tibshirani 1993, An introduction to the bootstrap, ch. 13. NaN, NaN where nothing can be drawn, or for one
@@ -141,18 +141,6 @@ def bootstrap(measure: Measure, target: np.ndarray, predicted: np.ndarray, class
     found = measure(drawn.reshape(resamples, classes, classes))
     low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def guessed(counts: np.ndarray) -> np.ndarray:
-    """Trials of each class (K,) -> the confusion to be expected of guessing every class equally often."""
-    return np.repeat(counts[:, None] / len(counts), len(counts), axis=1)
-
-
-def constant(counts: np.ndarray, answer: int) -> np.ndarray:
-    """Trials of each class (K,) -> the confusion of always giving the same answer."""
-    out = np.zeros((len(counts), len(counts)))
-    out[:, answer] = counts
-    return out
 
 
 def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:

@@ -17,8 +17,8 @@ MOST = 2000
 PERPLEXITY = 30.0
 """van der Maaten & Hinton 2008, Visualizing data using t-SNE, JMLR 9: 5 to 50."""
 
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
-"""Tol's bright scheme (personal.sron.nl/~pault): told apart by colour-blind people too."""
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#222222")
+"""Tol's bright scheme (personal.sron.nl/~pault), which colour-blind people tell apart too, black in place of grey."""
 
 
 def confusion(path: Path, counts: np.ndarray, classes: Sequence[str]) -> None:
@@ -72,8 +72,10 @@ def tsne(path: Path, features: np.ndarray, target: np.ndarray, classes: Sequence
     figure = Figure(figsize=(3 * columns, 3 * rows + 0.6), dpi=150, layout="constrained")
     figure.suptitle(title, fontsize=10)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
+    for number, axes in enumerate(grid):
+        axes.set(xticks=[], yticks=[], visible=number < panels)
+        for spine in axes.spines.values():
+            spine.set_color("#bbbbbb")
     shape = {"s": 9 if len(points) > 200 else 22, "linewidths": 0}
     for k, (name, axes) in enumerate(zip(classes, grid[1:], strict=False)):
         colour, own = COLOURS[k % len(COLOURS)], target == k

@@ -34,8 +34,8 @@ Heard = Callable[[str, float], None]
 class Judged:
     """A cross-validation in folder `out`, as far as it went.
 
-    `predictions`: a row a trial, fold and checkpoint (`Answers.table`); `folds`: of each judged fold its name, its
-    statement, its notes and the training trials of each class; `features` (N, d) of the first fold's chosen
+    `predictions`: a row a trial, fold and checkpoint (`Answers.table`); `folds`: of each judged fold what `DONE` holds,
+    its name, statement, notes, training trials of each class and more; `features` (N, d) of the first fold's chosen
     checkpoint, with the class of each; `count`: folds of the whole protocol; `by`: columns of the trial table whose
     groups are told apart.
     """
@@ -101,7 +101,8 @@ def judge(recipe: Recipe, fold: Fold, ready: Cache, place: Path, surveyed: int, 
     writing.table(place / PREDICTIONS, pd.concat(frames, ignore_index=True))
     with writing.replacing(place / FEATURES) as temporary:
         np.save(temporary, np.hstack([found["chosen"].target[:, None], found["chosen"].feature]).astype(np.float32))
-    told = {"name": fold.name, "stated": stated(fold), "notes": [*material.notes[1:], *notes],
+    told = {"name": fold.name, "stated": stated(fold), "labels": str(material.train.rule),
+            "notes": [*material.notes[3:], *notes[1:]], "counts": [*material.notes[1:3], notes[0]],
             "train": material.train.counts, "validation": fitted.scores}
     writing.text(place / DONE, json.dumps(told, indent=1) + "\n")
 

@@ -58,15 +58,17 @@ def _recall(k: int, counts: np.ndarray) -> np.ndarray:
 
 
 def references(frame: pd.DataFrame, folds: tuple[Mapping[str, Any], ...], task: Task) -> dict[str, metrics.Scores]:
-    """`chance`: every class guessed equally often; `majority`: always the class that the fold's training has most."""
+    """What guessing brings on average. `chance`: every class equally often; `frequency`: as often as the fold's
+    training has it; `majority`: always the one that it has most."""
     classes = len(task.classes)
-    found = {"chance": np.zeros((classes, classes)), "majority": np.zeros((classes, classes))}
+    found = {name: np.zeros((classes, classes)) for name in ("chance", "frequency", "majority")}
     for fold in folds:
         target, _ = places(frame[frame["fold"] == fold["name"]], task)
         counts = np.bincount(target, minlength=classes)
-        found["chance"] += metrics.guessed(counts)
-        most = max(fold["train"], key=fold["train"].get)
-        found["majority"] += metrics.constant(counts, task.classes.index(most))
+        trained = np.array([fold["train"][name] for name in task.classes])
+        found["chance"] += np.outer(counts, np.full(classes, 1 / classes))
+        found["frequency"] += np.outer(counts, trained / trained.sum())
+        found["majority"] += np.outer(counts, np.arange(classes) == trained.argmax())
     return {name: metrics.Scores(task, value) for name, value in found.items()}
 
 

@@ -10,8 +10,7 @@ import pandas as pd
 
 from mien.bench import scores
 from mien.bench.run import Judged
-from mien.recipes.published import PEERS, PRINTED, Printed
-from mien.tasks import Task
+from mien.recipes.published import PEER_RECALLS, PEERS, PRINTED, Printed
 
 NAMES = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
          "positive_f1": "F1 of high", "ece": "ECE", "ece_calibrated": "ECE, with temperature"}
@@ -20,9 +19,9 @@ NAMES = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1", "weighte
 
 def main(judged: Judged) -> pd.DataFrame:
     """A row a measure, in %: measure, paper, last, last_low, last_high, chosen, ..., difference_last,
-    difference_chosen (ours less the paper's); then chance and majority, which stand in both."""
+    difference_chosen (ours less the paper's); then guesses (`scores.references`), which stand in both."""
     task = judged.recipe.task
-    printed = {} if judged.recipe.tiny else PRINTED.get(judged.recipe.name, Printed()).values
+    printed = PRINTED.get(judged.recipe.name, Printed()).values
     parts = {name: judged.predictions[judged.predictions["checkpoint"] == name] for name in scores.CHECKPOINTS}
     values = {name: scores.scored(part, task).values() | scores.calibration(part, task) for name, part in parts.items()}
     limits = {name: scores.intervals(part, task) for name, part in parts.items()}
@@ -54,7 +53,7 @@ def by_fold(judged: Judged) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     numbers = frame.columns[2:]
     mean, spread = frame[numbers].mean(), frame[numbers].std()
-    last = [{"fold": "mean", "test": frame["test"].sum(), **mean}, {"fold": "standard deviation", **spread}]
+    last = [{"fold": "mean", "test": frame["test"].sum(), **mean}, {"fold": "standard deviation", "test": "", **spread}]
     return pd.concat([frame, pd.DataFrame(last)], ignore_index=True)
 
 
@@ -67,18 +66,19 @@ def markdown(judged: Judged) -> str:
         lines += ["A trial: small random towers and few steps. It shows that everything runs, and knows nothing.", ""]
     if recipe.changed:
         lines += ["Changed: " + ", ".join(f"`{path}={value}`" for path, value in recipe.changed.items()) + ".", ""]
-    lines += _page_main(main(judged), recipe.task, who=scores.people(judged.predictions) is not None)
+    ours = main(judged)
+    lines += _page_main(ours, who=scores.people(judged.predictions) is not None)
     lines += ["", "## Folds", "", *pages(_named_folds(by_fold(judged)), ".2f")]
     chosen = judged.predictions[judged.predictions["checkpoint"] == "chosen"]
     for column in judged.by:
         lines += ["", f"## By {column} (checkpoint chosen on validation)", "",
                   *pages(scores.grouped(chosen, column, recipe.task), ".2f")]
     lines += ["", "## Notes", "", *(f"- {note}" for note in _notes(judged))]
-    lines += _peers(judged)
+    lines += _peers(judged, ours)
     return "\n".join(lines) + "\n"
 
 
-def _page_main(frame: pd.DataFrame, task: Task, who: bool) -> list[str]:
+def _page_main(frame: pd.DataFrame, who: bool) -> list[str]:
     def cell(row: Any, name: str) -> str:
         limits = f" ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})" if row.get(f"{name}_low") == row.get(
             f"{name}_low") and f"{name}_low" in row else ""
@@ -106,22 +106,34 @@ def _named_folds(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _notes(judged: Judged) -> Iterable[str]:
     told = PRINTED.get(judged.recipe.name)
-    if told and not judged.recipe.tiny:
+    if told:
         yield f"Paper: {told.source}. {told.note[:1].upper()}{told.note[1:]}."
     yield "Test trials were never seen in training and chose nothing; the chosen epoch is the best on validation."
+    yield "Chance: every class guessed equally often; frequency: as often as training has it; majority: its most."
+    yield f"Labels: {judged.recipe.rule}, {judged.folds[0]['labels']}."
     yield f"Split sha256 {judged.split}, of all folds together."
     for fold in judged.folds:
         yield fold["stated"]
         yield from fold["notes"]
 
 
-def _peers(judged: Judged) -> list[str]:
+def _peers(judged: Judged, ours: pd.DataFrame) -> list[str]:
+    """What DuSE's tables I and II print of others, and this run below."""
     column = {"dfew": 0, "ferv39k": 2}.get(judged.recipe.dataset)
     if column is None or judged.recipe.method != "duse":
         return []
+    own = ours.set_index("measure")
+    runs = {"this run, last epoch": own["last"], "this run, chosen on validation": own["chosen"]}
     rows = [[name, number(values[column]), number(values[column + 1])] for name, values in PEERS.items()]
-    title = "## Others, as DuSE's table I prints them (arXiv 2604.12777)"
-    return ["", title, "", *grid(["method", "UAR", "WAR"], rows)]
+    rows += [[name, number(values["uar"]), number(values["war"])] for name, values in runs.items()]
+    lines = ["", "## Beside others, as DuSE's tables I and II print them (arXiv 2604.12777)", "",
+             *grid(["method", "UAR", "WAR"], rows)]
+    if column == 0:
+        names = [f"recall_{name}" for name in judged.recipe.task.classes]
+        every = {**PEER_RECALLS, **{title: dict(values) for title, values in runs.items()}}
+        rows = [[title, *(number(values[name]) for name in names)] for title, values in every.items()]
+        lines += ["", *grid(["recall", *judged.recipe.task.classes], rows)]
+    return lines
 
 
 def pages(frame: pd.DataFrame, form: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli import analyze, bench, data, doctor, export, mcp, serve, stream, train
+from mien.cli import ablate, analyze, bench, data, doctor, export, mcp, serve, stream, train
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -23,6 +23,7 @@ app.command()(serve.serve)
 app.command()(mcp.mcp)
 app.command()(train.train)
 app.command()(bench.bench)
+app.command()(ablate.ablate)
 app.command()(export.export)
 app.add_typer(data.app, name="data")
 
