@@ -1,0 +1,155 @@
+"""The proxy in front of a language model: OpenAI's own client, a real Qwen2 with random weights behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from contextlib import contextmanager
+
+import httpx
+import openai
+import pytest
+from websockets.sync.client import connect
+
+import live_server
+from mien import prompt
+from mien.serve.pictures import encode
+from mien.serve.proxy import with_system
+
+pytest.importorskip("transformers")
+from tiny_language_server import Language
+
+SECRET = "my darkest secret"
+MESSAGES = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": SECRET}]
+
+
+@pytest.fixture(scope="module")
+def language():
+    found = Language()
+    with live_server.uvicorn_of(found.app) as (address, _):
+        yield found, f"http://{address}/v1"
+
+
+@pytest.fixture(scope="module")
+def proxied(language):
+    with live_server.mien(llm=language[1], workers=1, rate=1000, burst=1000) as found:
+        yield found
+
+
+def client(address, key="key-of-the-person"):
+    return openai.OpenAI(base_url=f"http://{address}/v1", api_key=key, max_retries=0, timeout=60)
+
+
+def ask(address, **options):
+    return client(address).chat.completions.create(model="tiny-qwen2", messages=MESSAGES, temperature=0.0, seed=3,
+                                                   **options)
+
+
+@contextmanager
+def watched(address):
+    """Somebody in front of a camera while the block lasts -> the sentence about them."""
+    with connect(f"ws://{address}/v1/stream") as ws:
+        ws.recv(timeout=20)
+        for frame in live_server.film(1.3):
+            ws.send(encode(frame.time, frame.rgb))
+            ws.ping().wait(5)
+        told = {}
+        while not told.get("face_id"):
+            told = json.loads(ws.recv(timeout=20))
+        yield told["text"]
+
+
+def test_without_a_picture_everything_goes_through_untouched(proxied, language):
+    server, upstream = language
+    content = json.dumps({"model": "tiny-qwen2", "messages": MESSAGES, "seed": 10**18, "odd": {"nested": [1.0, None]}},
+                         indent=3).encode()
+    direct = httpx.post(f"{upstream}/chat/completions", content=content)
+    through = httpx.post(f"http://{proxied[0]}/v1/chat/completions", content=content)
+    assert through.content == direct.content
+    assert server.heard[-1] == server.heard[-2] == content
+    assert [each.id for each in client(proxied[0]).models.list().data] == ["tiny-qwen2"]
+
+
+def test_the_person_now_goes_in_as_a_system_message_and_nothing_else_changes(proxied, language):
+    server, _ = language
+    with watched(proxied[0]) as sentence:
+        answer = ask(proxied[0])
+        heard = json.loads(server.heard[-1])
+        whole = answer.choices[0].message.content
+        pieces = [chunk.choices[0].delta.content for chunk in ask(proxied[0], stream=True)]
+    wanted = [MESSAGES[0], {"role": "system", "content": prompt.system(sentence)}, MESSAGES[1]]
+    assert heard["messages"] == wanted
+    assert {name: value for name, value in heard.items() if name != "messages"} == \
+        {"model": "tiny-qwen2", "temperature": 0.0, "seed": 3}
+    assert whole == server.says(wanted) != server.says(MESSAGES)  # the model did read it
+    assert len(pieces) == 12  # each piece came as one
+    assert "".join(pieces) == whole
+    assert server.headers[-1]["authorization"] == "Bearer key-of-the-person"  # without a token of ours, theirs
+
+
+def test_the_languages_servers_own_errors_come_through(proxied):
+    with pytest.raises(openai.NotFoundError, match="no such model"):
+        client(proxied[0]).chat.completions.create(model="other", messages=MESSAGES)
+
+
+def test_with_a_token_the_key_for_the_language_server_is_another(language):
+    token = "a-token-for-the-tests"
+    with live_server.mien(llm=language[1], token=token, llm_key="theirs", workers=1) as (address, _):
+        client(address, token).chat.completions.create(model="tiny-qwen2", messages=MESSAGES)
+        with pytest.raises(openai.AuthenticationError):
+            ask(address)
+    assert language[0].headers[-1]["authorization"] == "Bearer theirs"
+    assert token not in str(language[0].headers[-1])
+
+
+@pytest.mark.parametrize("how", ["closed", "silent", "breaks"])
+def test_a_language_server_that_is_down_is_a_clear_502_and_what_was_said_is_in_no_log(how, caplog, capfd, monkeypatch):
+    from mien.serve import proxy
+
+    monkeypatch.setattr(proxy, "ANSWER", 1.0)
+    caplog.set_level(logging.DEBUG)
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = listening.getsockname()
+    if how == "closed":
+        listening.close()
+    elif how == "breaks":
+        threading.Thread(target=lambda: listening.accept()[0].close(), daemon=True).start()
+    with live_server.mien(llm=f"http://127.0.0.1:{address[1]}/v1", workers=1) as (own, _):
+        with pytest.raises(openai.APIStatusError) as failed:
+            ask(own)
+        text = httpx.get(f"http://{own}/metrics").text
+    listening.close()
+    assert failed.value.status_code == 502
+    assert "language server" in failed.value.message
+    assert 'mien_chats_total{status="502"} 1.0' in text
+    output = capfd.readouterr()
+    logs = [record for record in caplog.records if record.name.split(".")[0] in ("mien", "uvicorn", "httpx")]
+    assert SECRET not in "".join([output.out, output.err, failed.value.message, *(each.getMessage() for each in logs)])
+
+
+@pytest.mark.parametrize(("content", "status"), [
+    (b"", 400), (b"{", 400), (b"[]", 400), (b'{"messages": 3}', 400), (b"[" * 100_000, 400),
+    (bytes(33 * 2**20), 413)])
+def test_what_is_no_conversation_is_told(proxied, content, status):
+    answer = httpx.post(f"http://{proxied[0]}/v1/chat/completions", content=iter([content]))  # no length is announced
+    assert answer.status_code == status
+    assert "expected" in answer.json()["error"]["message"]
+
+
+def test_without_a_language_server_that_is_told():
+    with live_server.mien(workers=1) as (address, _):
+        answer = httpx.post(f"http://{address}/v1/chat/completions", json={"messages": []})
+    assert answer.status_code == 503
+    assert "--llm" in answer.json()["error"]["message"]
+
+
+def test_the_message_stands_behind_the_system_messages_that_come_first():
+    user, first, late = {"role": "user"}, {"role": "system", "content": "a"}, {"role": "system", "content": "b"}
+    new = {"role": "system", "content": "x"}
+    assert with_system([], "x") == [new]
+    assert with_system([user], "x") == [new, user]
+    assert with_system([first, user, late], "x") == [first, new, user, late]
+    assert with_system([first], "x") == [first, new]
+    assert with_system(["odd", user], "x") == [new, "odd", user]
