@@ -17,8 +17,10 @@ from mien.data.loader import Clips, scoring
 from mien.data.wholes import Wholes
 from mien.labels import RULES
 from mien.models import mvp
+from mien.protocols import kfold
 from mien.recipes import RECIPES, change, from_json, tiny, to_json
-from mien.train import fit
+from mien.train import Material, figures, fit
+from mien.train.material import sides
 from mien.types import Trial
 from test_scpt_data import write
 
@@ -98,5 +100,70 @@ def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, monkeypatch
     assert [row.index(name) for name in order] == sorted(row.index(name) for name in order)
     assert row.count("(chance ") == 5
     assert "leave one subject out" in done.stderr
+    for name in (figures.LABELS, figures.CASES):
+        if name in done.stdout:  # cases are drawn where a trial was right
+            assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "run" / figures.LABELS).exists()
     model = mien.load(tmp_path / "run/chosen", precision="32")
     assert (model.needs.signals, model.needs.aus) == (("ecg", "ecg_left", "eda"), None)
+
+
+STUDIES = {
+    "face": {"options.modality": "video"}, "physiology": {"options.modality": "physio"},
+    "ECG": {"options.modality": "physio", "options.signals": "ecg,ecg_left"},
+    "PPG": {"options.modality": "physio", "options.signals": "ppg"},
+    "EDA": {"options.modality": "physio", "options.signals": "eda"}, "both": {},
+    **{f"{seconds} s": {"options.seconds": str(seconds)} for seconds in (5, 10, 30, 60, 120)},
+    "swapped": {"options.fusion": "swapped"}, "both ways": {"options.fusion": "both"},
+    "concatenated": {"options.fusion": "concat"}, "averaged": {"options.fusion": "late"},
+    "separate": {"options.channels": "separate"},
+    "tight": {"options.video": "tiny", "options.features": "32", "options.crop": "tight"},
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_each_study_is_a_matter_of_settings(material, tmp_path, name):
+    source, train, val = material
+    recipe = change(RECIPE, {"schedule.epochs": "1", **STUDIES[name]})
+    if recipe.options.video != "aus":
+        source = sides(recipe, kfold(source.cache.trials)[0], source.cache, 12).source
+    source = Named(source, recipe.options.signals[0])
+    found = fit(recipe, train, val, source, tmp_path, device="cpu", precision="32")
+    assert 0 <= found.scores["last"]["macro_f1"] <= 1
+    needs = mien.load(found.last, precision="32").needs
+    assert needs.seconds == float(STUDIES[name].get("options.seconds", 12))
+    assert (needs.signals is None) == (name == "face")
+    assert (needs.aus is None) == (recipe.options.modality == "physio" or name == "tight")
+
+
+class Named:
+    """The same trials, their only channel under another name."""
+
+    def __init__(self, source, name):
+        self.source, self.name = source, name
+
+    def __call__(self, trial, pick=None):
+        window = self.source(trial, pick)
+        return replace(window, signals=replace(window.signals, names=(self.name,)))
+
+
+def test_figures_show_labels_cases_and_runs_side_by_side(material, fitted, tmp_path):
+    source, train, val = material
+    root = tmp_path / "runs"
+    for name in ("large", "tight"):
+        recipe = RECIPE if name == "large" else change(RECIPE, {"options.crop": "tight"})
+        fit(recipe, train, val, source, root / name, device="cpu", precision="32", data={"fold": "1"})
+    runs = figures.others(root / "large")
+    assert list(runs) == ["seconds=12", "seconds=12, crop=tight"]
+    assert all(0 <= scores["chance_macro_f1"] <= 0.5 for scores in runs.values())
+    held = Material(source.cache, None, train, val, (), source)
+    cases = figures.successes(held, fitted, RECIPE)
+    right = {trial.id: int(k) for trial, k in zip(val.trials, val.target, strict=True)}
+    assert all(case.truth == ("low", "high")[right[case.name]] for case in cases)
+    assert len(cases) <= figures.SHOWN
+    made = figures.write(RECIPE, held, replace(fitted, chosen=root / "large/chosen"))
+    assert [path.name for path in made[:2]] == [figures.LABELS, figures.COMPARED]
+    for path in made:
+        assert path.read_bytes().startswith(b"\x89PNG")
+    figures.cases(tmp_path / "c.png", [figures.Case("s", source(val.trials[0]), "low", 0.7, np.full(60, 1 / 60), 12.0)])
+    assert (tmp_path / "c.png").stat().st_size > 10_000

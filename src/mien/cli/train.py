@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,8 +71,9 @@ def train(
                 chosen, material.train, material.val, material.source, place, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
                 compile=compile, data=material.data, tick=lambda step, steps, _: tick(step / steps))
+        drawn = train.drawn(chosen, material, found) if chosen.method == "mvp" else ()
     if not quiet:
-        print(_sum(chosen, found, material))
+        print(_sum(chosen, found, material, drawn))
 
 
 def asked(name: str, tiny: bool, changes: list[str]) -> Recipe:
@@ -109,7 +110,7 @@ def _measured(recipe: Recipe, scores: Mapping[str, float]) -> str:
                      for name, told in MEASURES.items() if name in scores)
 
 
-def _sum(recipe: Recipe, found: Fitted, material: Material) -> str:
+def _sum(recipe: Recipe, found: Fitted, material: Material, drawn: Sequence[Path]) -> str:
     lines = [f"{recipe.name}, {found.steps} steps on {len(material.train.trials)} trials"
              + (", tiny: it knows nothing" if recipe.tiny else "")]
     for name, scores in found.scores.items():
@@ -118,4 +119,5 @@ def _sum(recipe: Recipe, found: Fitted, material: Material) -> str:
         told = recipe.published
         lines.append(f"  published, on test: UAR {told.uar} %, WAR {told.war} % ({told.source})")
     lines.append(f"see {found.chosen} (chosen on validation), {found.last} and {found.log}")
+    lines += [f"figures: {', '.join(map(str, drawn))}"] if drawn else []
     return "\n".join(lines)
