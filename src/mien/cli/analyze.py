@@ -15,65 +15,82 @@ if TYPE_CHECKING:
     from mien.files import Entry, Found, Outcome
 
 
+Videos = Annotated[
+    list[str],
+    typer.Argument(metavar="VIDEO", help="Files, folders (with the folders in them), patterns like 'day1/*.mp4'."),
+]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", metavar="DIR", help="Where the results go: for each video a folder of its path.")
+]
+Formats = Annotated[
+    str, typer.Option("--format", metavar="LIST", help="More forms of the timeline: csv,jsonl,srt,elan.")
+]
+Fex = Annotated[bool, typer.Option("--fex", help="Also write fex.csv and openface.csv, columns as theirs.")]
+Overlay = Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4, the annotated video.")]
+Images = Annotated[
+    bool, typer.Option("--images/--no-images", help="Show faces in the report, or keep no picture at all.")
+]
+Blur = Annotated[bool, typer.Option("--blur", help="Blur the faces in the report and the annotated video.")]
+Segments = Annotated[
+    str, typer.Option(metavar="EVENTS.CSV", help="Also write means for each condition, baseline-corrected.")
+]
+Neutral = Annotated[
+    str, typer.Option(metavar="first:5s|IMAGE", help="A person's neutral face; otherwise it is estimated on the way.")
+]
+Step = Annotated[float, typer.Option(metavar="SECONDS", help="How often the timeline has a row.")]
+Faces = Annotated[int, typer.Option(metavar="N", help="The most people followed at a time.")]
+Model = Annotated[
+    str, typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:FOLDER_OR_HUB_ID.")
+]
+Labels = Annotated[
+    str, typer.Option(metavar="LABELS.YAML", help="Other labels and their texts, for a checkpoint or clip:.")
+]
+FaceModel = Annotated[
+    str, typer.Option("--face-model", metavar="FILE.TASK", help="A face_landmarker.task instead of the built-in one.")
+]
+Physio = Annotated[
+    str, typer.Option(metavar="SIGNALS.CSV", help="Contact signals of one person: a table, or an E4 folder.")
+]
+PhysioOffset = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Where in the video their time 0 lies; before it: negative.")
+]
+PhysioStart = Annotated[
+    str, typer.Option(metavar="DATE", help="When the video begins, by their clock: 2026-01-31T12:00:00.")
+]
+PhysioRate = Annotated[float | None, typer.Option(metavar="HZ", help="Of a table without a column of time.")]
+Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Files analysed at a time.")]
+Cluster = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="A Dask scheduler to send the files to, such as tcp://host:8786.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of every error.")]
+
+
 def analyze(
-    videos: Annotated[
-        list[str],
-        typer.Argument(metavar="VIDEO", help="Files, folders (with the folders in them), patterns like 'day1/*.mp4'."),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="DIR", help="Where the results go: for each video a folder of its path."),
-    ] = Path("results"),
-    formats: Annotated[
-        str, typer.Option("--format", metavar="LIST", help="More forms of the timeline: csv,jsonl,srt,elan.")
-    ] = "",
-    fex: Annotated[bool, typer.Option("--fex", help="Also write fex.csv and openface.csv, columns as theirs.")] = False,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4, the annotated video.")] = False,
-    images: Annotated[
-        bool, typer.Option("--images/--no-images", help="Show faces in the report, or keep no picture at all.")
-    ] = True,
-    blur: Annotated[bool, typer.Option("--blur", help="Blur the faces in the report and the annotated video.")] = False,
-    segments: Annotated[
-        str, typer.Option(metavar="EVENTS.CSV", help="Also write means for each condition, baseline-corrected.")
-    ] = "",
-    neutral: Annotated[
-        str,
-        typer.Option(metavar="first:5s|IMAGE", help="A person's neutral face; otherwise it is estimated on the way."),
-    ] = "",
-    step: Annotated[float, typer.Option(metavar="SECONDS", help="How often the timeline has a row.")] = Settings.step,
-    faces: Annotated[int, typer.Option(metavar="N", help="The most people followed at a time.")] = Settings.faces,
-    model: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:FOLDER_OR_HUB_ID."),
-    ] = Settings.model,
-    labels: Annotated[
-        str, typer.Option(metavar="LABELS.YAML", help="Other labels and their texts, for a checkpoint or clip:.")
-    ] = "",
-    face_model: Annotated[
-        str,
-        typer.Option("--face-model", metavar="FILE.TASK", help="A face_landmarker.task instead of the built-in one."),
-    ] = "",
-    physio: Annotated[
-        str,
-        typer.Option(metavar="SIGNALS.CSV", help="Contact signals of one person: a table, or an E4 folder."),
-    ] = "",
-    physio_offset: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Where in the video their time 0 lies; before it: negative.")
-    ] = None,
-    physio_start: Annotated[
-        str, typer.Option(metavar="DATE", help="When the video begins, by their clock: 2026-01-31T12:00:00.")
-    ] = "",
-    physio_rate: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Of a table without a column of time.")
-    ] = None,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Files analysed at a time.")] = 1,
-    cluster: Annotated[
-        str,
-        typer.Option(metavar="ADDRESS", help="A Dask scheduler to send the files to, such as tcp://host:8786."),
-    ] = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of every error.")] = False,
+    videos: Videos,
+    out: Out = Path("results"),
+    formats: Formats = "",
+    fex: Fex = False,
+    overlay: Overlay = False,
+    images: Images = True,
+    blur: Blur = False,
+    segments: Segments = "",
+    neutral: Neutral = "",
+    step: Step = Settings.step,
+    faces: Faces = Settings.faces,
+    model: Model = Settings.model,
+    labels: Labels = "",
+    face_model: FaceModel = "",
+    physio: Physio = "",
+    physio_offset: PhysioOffset = None,
+    physio_start: PhysioStart = "",
+    physio_rate: PhysioRate = None,
+    workers: Workers = 1,
+    cluster: Cluster = "",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Read expression and pulse of everybody in the videos; write summary, timeline and report of each into DIR.
 
@@ -84,23 +101,10 @@ def analyze(
         from mien import files
 
         options = files.Options(
-            step=step,
-            neutral=neutral,
-            faces=faces,
-            model=model,
-            labels=labels,
-            face_model=face_model,
-            formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
-            fex=fex,
-            overlay=overlay,
-            images=images,
-            blur=blur,
-            segments=segments or None,
-            physio=physio,
-            physio_offset=physio_offset,
-            physio_start=physio_start,
-            physio_rate=physio_rate,
-        )
+            step=step, neutral=neutral, faces=faces, model=model, labels=labels, face_model=face_model,
+            formats=tuple(name.strip() for name in formats.split(",") if name.strip()), fex=fex, overlay=overlay,
+            images=images, blur=blur, segments=segments or None, physio=physio, physio_offset=physio_offset,
+            physio_start=physio_start, physio_rate=physio_rate)
         options.check()
         found = files.find(videos, out)
         if physio and len(found) > 1:
