@@ -28,7 +28,7 @@ from mien.types import Trial
 from test_scpt_data import write
 
 RULE = RULES["scpt/arousal"]
-RECIPE = change(tiny(RECIPES["scpt/deap-arousal"]), {"schedule.people": "2"})
+RECIPE = change(tiny(RECIPES["scpt/deap-arousal"]), {"schedule.batch": "6", "schedule.epochs": "3"})
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,12 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_each_loss_and_the_norm_of_its_gradient_are_logged_by_name(fitted):
     found = rows(fitted.log)
     names = {"cross_entropy", "adversarial", "specific", "orthogonal", "reconstruct"}
-    first, *others = (dict(part.split("=") for part in row["parts"].split()) for row in found)
-    assert set(first) == names | {f"|{name}|" for name in names}
-    assert all(names <= set(row) for row in others)
-    assert float(first["|adversarial|"]) > 0
-    assert [float(row["rate"]) for row in found] == pytest.approx([1e-4] * 3 + [5e-5] * 3)
+    told = [dict(part.split("=") for part in row["parts"].split()) for row in found]
+    norms = {f"|{name}|" for name in names}
+    assert [set(row) for row in told] == [names | norms, names] * 3  # of gradients once an epoch
+    assert float(told[0]["|adversarial|"]) == 0.0  # not yet ramped up
+    assert all(float(told[row][name]) > 0 for row in (2, 4) for name in norms)
+    assert [float(row["rate"]) for row in found] == pytest.approx([1e-4] * 2 + [7.5e-5] * 2 + [2.5e-5] * 2)
 
 
 def test_the_tower_stays_and_what_reads_is_kept(material, tmp_path):
@@ -75,7 +76,8 @@ def test_the_tower_stays_and_what_reads_is_kept(material, tmp_path):
     assert [name for name in kept if "specific" in name or "who_" in name or "decoder" in name] == []
     begin = checkpoint.build(RECIPE, RECIPE.task, parts, 0, 3)
     before = dict(begin.named_parameters())
-    assert {name for name in kept if torch.equal(kept[name], before[name])} == set()
+    # the codes are classified: behind the last of them nobody reads the stream
+    assert {name for name in kept if torch.equal(kept[name], before[name])} == {"adapters.1.scale"}
 
 
 def test_the_checkpoint_reads_windows_with_and_without_a_pulse(fitted, material):

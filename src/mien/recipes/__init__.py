@@ -54,5 +54,6 @@ def find(name: str) -> Recipe:
 def tiny(recipe: Recipe) -> Recipe:
     """The same with a small random tower and few steps: it shows that everything runs, and knows nothing."""
     options = small(recipe.options) if isinstance(recipe.options, Options) else recipe.options
+    people = min(recipe.schedule.people, 2)  # of whom each batch has four windows, so that some can be compared
     return replace(recipe, tower=TINY, tiny=True, options=options,
-                   schedule=replace(recipe.schedule, epochs=2, batch=4, warmup=0))
+                   schedule=replace(recipe.schedule, epochs=2, batch=8 if people else 4, people=people, warmup=0))
