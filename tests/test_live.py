@@ -410,3 +410,20 @@ def test_the_command_tells_what_is_wrong_in_one_line(tmp_path):
         assert done.exit_code == 1
         assert words in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_wave_is_the_planted_pulse():
+    from mien import synthetic
+
+    portrait = synthetic.portrait(pulse=synthetic.Pulse(90.0, 0.015), respiration=None, seconds=13, fps=15, noise=1.0,
+                                  size=(320, 240), sway=0.3)
+    with Session() as session:
+        assert session.wave() is None
+        fed(session, portrait.frames())
+        wave = session.wave()
+    rate = session.latest.said.heart_rate
+    power = np.abs(np.fft.rfft(wave.values[0] * np.hanning(wave.values.shape[1]), 4096))
+    peak = np.fft.rfftfreq(4096, 1 / wave.rate)[power.argmax()]
+    assert 60 * peak == pytest.approx(90, abs=4)
+    assert rate == pytest.approx(90, abs=4)
+    assert 10 < wave.times[-1] - wave.times[0] < 12.1

@@ -50,15 +50,14 @@ def ask(address, **options):
 @contextmanager
 def watched(address):
     """Somebody in front of a camera while the block lasts -> the sentence about them."""
-    with connect(f"ws://{address}/v1/stream") as ws:
-        ws.recv(timeout=20)
+    with connect(f"ws://{address}/v1/stream?frames=true") as ws:
         for frame in live_server.film(1.3):
             ws.send(encode(frame.time, frame.rgb))
-            ws.ping().wait(5)
-        told = {}
-        while not told.get("face_id"):
-            told = json.loads(ws.recv(timeout=20))
-        yield told["text"]
+            while json.loads(ws.recv(timeout=20))["type"] != "frame":
+                pass  # the next frame when this one is read
+        now = httpx.get(f"http://{address}/v1/now").json()
+        assert now["event"]["face_id"]
+        yield now["text"]
 
 
 def test_without_a_picture_everything_goes_through_untouched(proxied, language):

@@ -22,8 +22,8 @@ from mien.types import Emotion, Face, Frame, Signal
 GAP = 30.0
 """s without a frame after which a stream starts anew: as long as the tracker remembers anybody."""
 
-WAVE = 10.0
-"""s of the pulse's wave that are shown: the shortest from which a heart rate is read."""
+WAVE = 12.0
+"""s of the pulse's wave that are shown. Our choice: just longer than the shortest from which a heart rate is read."""
 
 
 class Session:

@@ -1,0 +1,153 @@
+"""The page in a real browser, with a camera that plays the portrait with a planted pulse; and its looks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import live_server
+from mien import synthetic
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="expected Debian's chromium, got none: apt install chromium")
+
+BPM, SECONDS = 84.0, 14.0
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """The portrait with a pulse, as a film for the camera (played in a loop, at 30 Hz) and as one to upload."""
+    folder = tmp_path_factory.mktemp("page")
+    portrait = synthetic.portrait(pulse=synthetic.Pulse(BPM, 0.015), respiration=None, seconds=SECONDS, fps=30.0,
+                                  size=(320, 240), sway=0.3, noise=1.0)
+    synthetic.write(portrait, folder / "camera.avi", codec="mjpeg", crf=None)
+    os.rename(folder / "camera.avi", folder / "portrait.avi")
+    raw(folder / "portrait.avi", folder / "camera.mjpeg")
+    return folder
+
+
+def raw(source: Path, target: Path) -> None:
+    """The pictures of an AVI file one after the other, as Chromium's fake camera wants them."""
+    import av
+
+    with av.open(str(source)) as film, target.open("wb") as out:
+        for packet in film.demux(video=0):
+            out.write(bytes(packet))
+
+
+@pytest.fixture(scope="module")
+def server():
+    with live_server.mien(rate=1000, burst=1000) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(films):
+    with playwright.sync_playwright() as running:
+        arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+                     f"--use-file-for-fake-video-capture={films / 'camera.mjpeg'}"]
+        found = running.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    context = browser.new_context(permissions=["camera"], viewport={"width": 1200, "height": 900})
+    opened = context.new_page()
+    opened.wrong, opened.elsewhere = [], []
+    opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
+    opened.on("console", lambda told: opened.wrong.append(told.text) if told.type == "error" else None)
+    opened.on("request", lambda asked: opened.elsewhere.append(asked.url) if server[0] not in asked.url
+              and not asked.url.startswith(("blob:", "data:")) else None)
+    opened.goto(f"http://{server[0]}/")
+    yield opened
+    context.close()
+    assert opened.wrong == []
+    assert opened.elsewhere == []
+
+
+def shown(page, name):
+    """A screenshot where MIEN_SCREENSHOTS names a folder: to be looked at by eye."""
+    folder = os.environ.get("MIEN_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def ink(page, canvas):
+    """How many pixels of a canvas are painted."""
+    return page.evaluate("""(id) => { const c = document.getElementById(id);
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; }""", canvas)
+
+
+def test_the_camera_is_read_and_the_pulse_appears(page):
+    page.get_by_label("Record the events").evaluate("box => { box.checked = true; box.closest('details').open = true }")
+    page.get_by_role("button", name="Start camera").click()
+    playwright.expect(page.locator("#text")).to_have_text(re.compile("^The person looks"), timeout=30000)
+    first = ink(page, "timeline")
+    playwright.expect(page.locator("#heart")).to_have_text(re.compile("^[0-9]+ bpm$"), timeout=60000)
+    rate = float(page.locator("#heart").text_content().split()[0])
+    page.wait_for_timeout(700)
+    assert rate == pytest.approx(BPM, abs=4)
+    assert ink(page, "timeline") > first > 0  # it moves
+    assert ink(page, "wave") > 100
+    assert ink(page, "overlay") > 100
+    assert page.locator("#units [role=listitem]").count() >= 15
+    assert "ms" in page.locator("#latency").text_content()
+    shown(page, "light")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download events").click()
+    rows = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
+    assert rows[-1]["said"]["heart_rate"] is not None
+    assert all(row["schema"] == "mien.event/1" for row in rows)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(600)
+    shown(page, "dark")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(600)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown(page, "phone")
+    page.get_by_role("button", name="Stop camera").click()
+    assert page.locator("#hint").is_visible()
+    assert page.evaluate("state.media === null && state.socket === null")
+
+
+def test_a_video_is_uploaded_and_its_report_downloaded(page, films):
+    page.locator("#file").set_input_files(films / "portrait.avi")
+    page.get_by_role("button", name="Download report.html").wait_for(timeout=60000)
+    assert "1 person" in page.locator("#jobname").text_content()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download report.html").click()
+    assert "<html" in Path(download.value.path()).read_text("utf-8")
+    page.locator("#file").set_input_files({"name": "x.mp4", "mimeType": "video/mp4", "buffer": b"no video" * 100})
+    playwright.expect(page.locator("#status")).to_have_text(re.compile("expected a video"))
+    page.wrong = [told for told in page.wrong if "415" not in told]  # the browser notes every 4xx
+
+
+def test_the_keyboard_reaches_everything_and_everything_has_a_name(page):
+    names = []
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    assert names[0].startswith("Skip")
+    assert {"camera", "file"} <= set(names)
+    for element in page.locator("button, input, select, canvas[role=img], meter, video").all():
+        named = element.evaluate("e => (e.getAttribute('aria-label') || e.textContent || (e.labels && e.labels.length "
+                                 "&& e.labels[0].textContent) || '').trim()")
+        assert named, element.evaluate("e => e.outerHTML")
+    assert page.locator("[aria-live=polite]").count() == 1
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_the_reference_lists_every_endpoint(page, server):
+    page.goto(f"http://{server[0]}/reference")
+    page.get_by_text("POST /v1/chat/completions").wait_for()
+    assert page.locator("#rows tr").count() >= 8
