@@ -14,7 +14,7 @@ from mien.batch import Batch
 from mien.models import scpt
 from mien.models.scpt import ABLATIONS, SCPT, Options, gradient_norms, pooled
 from mien.models.scpt.dssa import Adapter, Reverse, adversarial, apart, orthogonality, ramp
-from mien.models.scpt.prompts import Mcp
+from mien.models.scpt.prompts import Mcp, places
 from mien.towers import VIT_B16, Plan, Tower, pixels
 from moved_weights import stir
 
@@ -108,6 +108,28 @@ def test_the_prompter_and_the_adapters_have_the_published_sizes():
         assert sum(value.numel() for value in learning(full.strip()).values()) == (
             839_628 + 12 * 99_137 + 2 * 769 + 224 * 224)
         assert count(SCPT(Tower(VIT_B16), 2, 0)) == count(full)
+
+
+@pytest.mark.parametrize("prompts", ["mcp", "xattn", "vpt"])
+def test_an_image_moved_to_other_frequencies_makes_other_prompts(prompts):
+    """A row of patches moved up by one whole patch: its content is the same, its frequency is not."""
+    model = stir(build(replace(FULL, prompts=prompts))).eval()
+    image = torch.zeros(2, 1, 32, 32)
+    image[0, :, 8:16] = image[1, :, 16:24] = batch(1).tfr[0, :, :8]
+    same = torch.cat([batch(1).frames, batch(1).frames]) * 0 + 128  # every patch of the face is alike
+    with torch.no_grad():
+        model.tower.embed.positions.zero_()
+        low, high = model.read(Batch(frames=same, tfr=image)).logits
+    assert (low - high).abs().max() > 1e-3
+
+
+def test_places_are_those_of_row_and_column():
+    found = places(PLAN).reshape(4, 4, 32)
+    assert torch.equal(found[:, 0, :16], found[:, 3, :16])
+    assert torch.equal(found[0, :, 16:], found[2, :, 16:])
+    torch.testing.assert_close(found[3, 1, [0, 1, 16, 17]],
+                               torch.tensor([np.sin(3), np.cos(3), np.sin(1), np.cos(1)], dtype=torch.float32))
+    assert len({tuple(row) for row in found.flatten(0, 1).tolist()}) == 16
 
 
 def test_the_fovea_is_the_equation_written_out():

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.models.scpt.options import Options
-from mien.towers import Plan
+from mien.towers import Plan, sinusoids
 
 
 def _linear(width: int, out: int, empty: bool = False) -> nn.Linear:
@@ -20,6 +20,14 @@ def _linear(width: int, out: int, empty: bool = False) -> nn.Linear:
     (nn.init.zeros_ if empty else nn.init.xavier_uniform_)(made.weight)
     nn.init.zeros_(made.bias)
     return made
+
+
+def places(plan: Plan) -> Tensor:
+    """(P, D): sines and cosines of row and column, half of the channels each, as in Chen et al. 2021, 2104.02057."""
+    side = plan.size // plan.patch
+    along = sinusoids(side, plan.width // 2)
+    both = along[:, None].expand(-1, side, -1), along[None].expand(side, -1, -1)
+    return torch.cat(both, dim=2).flatten(0, 1)
 
 
 class _Door(nn.Module):
@@ -54,13 +62,20 @@ class Prompter(nn.Module):
 class Mcp(_Door):
     """Modality-complementary prompts: Zhu et al. 2023, Visual Prompt Multi-Modal Tracking, arXiv 2303.10826.
 
-    Patch by patch: the prompt made of a place in the image goes to that place of the face.
+    Patch by patch: the prompt made of a place in the image goes to that place of the face. Rows of the image are
+    frequencies, which two registered pictures have none of: so its tokens are told their places, by fixed numbers.
     """
+
+    places: Tensor
 
     def __init__(self, plan: Plan, options: Options):
         super().__init__(plan)
+        self.register_buffer("places", places(plan), persistent=False)
         self.norms = nn.ModuleList(nn.LayerNorm(plan.width) for _ in range(plan.layers))
         self.layers = nn.ModuleList(Prompter(plan.width, options) for _ in range(plan.layers))
+
+    def begin(self, image: Tensor) -> Tensor:
+        return super().begin(image) + self.places
 
     def forward(self, layer: int, tokens: Tensor, pulse: Tensor) -> tuple[Tensor, Tensor]:
         face = self.norms[max(layer - 1, 0)](tokens[:, 1:].float())
