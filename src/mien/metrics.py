@@ -135,11 +135,12 @@ def bootstrap(measure: Measure, target: np.ndarray, predicted: np.ndarray, class
         cells = np.asarray(target) * classes + np.asarray(predicted)
         parts = np.zeros((size, classes**2))
         np.add.at(parts, (who, cells), 1)
-    if size < 2:
+    drawn = rng.multinomial(size, chances, resamples) @ parts if size > 1 else np.zeros((0, classes**2))
+    found = measure(drawn.reshape(-1, classes, classes))
+    found = found[np.isfinite(found)]
+    if not found.size:
         return float("nan"), float("nan")
-    drawn = rng.multinomial(size, chances, resamples) @ parts
-    found = measure(drawn.reshape(resamples, classes, classes))
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
