@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from .stream import Model, Prototypes, Stream, mean
 from .tasks import EXPRESSION, Task, read_labels
 from .timeline import Timeline
 from .types import Emotion, Person, Session
+
+if TYPE_CHECKING:
+    from .data.filming import Clips
 
 CLIP = "clip:"
 """Before the folder or hub id of a CLIP that reads without training."""
@@ -39,15 +43,16 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
         neutral = neutral_face(settings, finder)
         model = reader(settings)
         late = session.whole(model)
+        album, clips = session.films(model) if late else (None, [])
         with Stream(session.Later(model.task) if late else model, settings, finder=finder, neutral=neutral,
-                    keep_all=True) as stream:
+                    keep_all=True, album=album) as stream:
             emotions, waited = _run(stream, frames, progress)
             if stream.frames < 2:
                 raise video.VideoError(f"{Path(path).name}: expected a video, got a single picture; give a recording "
                                        "of some seconds")
             told = None
             if late:
-                emotions, told = _late(stream, model, emotions, frames.source.duration, settings)
+                emotions, told = _late(stream, model, emotions, frames.source.duration, settings, clips)
             people = tuple(_person(stream, id_, emotions) for id_ in sorted(stream.people))
             seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
             return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=told,
@@ -70,11 +75,11 @@ def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] 
     return sorted(emotions, key=lambda row: (row.start, row.face)), waited
 
 
-def _late(stream: Stream, model: Model, emotions: list[Emotion], seconds: float, settings: Settings
-          ) -> tuple[list[Emotion], Session]:
+def _late(stream: Stream, model: Model, emotions: list[Emotion], seconds: float, settings: Settings,
+          clips: Sequence[Clips]) -> tuple[list[Emotion], Session]:
     """Rows and session of a model that reads whole recordings."""
     started = clock.perf_counter()
-    found = session.read(model, stream.people, emotions, seconds, beside(settings, seconds))
+    found = session.read(model, stream.people, emotions, seconds, beside(settings, seconds), clips)
     stream.seconds["model"] += clock.perf_counter() - started
     return found
 

@@ -6,7 +6,7 @@ A file is a stream that ends: `analyze` in analysis.py is this, run over `video.
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -101,10 +101,12 @@ class Stream:
     Leaving the `with` frees the tracker; close() first gives the rows of the last, shorter step.
     Rows of the step [k step, (k+1) step) come with the first frame at or after its end plus `latency`, for everybody
     known then. `keep_all`: remember each person's whole recording (for a file); otherwise the last `duration` s.
+    `album`: makes what keeps a person's pictures, for each in the order in which they come; None: by the model's needs.
     """
 
     def __init__(self, model: Model | None = None, settings: Settings | None = None, *, finder: Finder | None = None,
-                 neutral: np.ndarray | None = None, keep_all: bool = False) -> None:
+                 neutral: np.ndarray | None = None, keep_all: bool = False,
+                 album: Callable[[], Album] | None = None) -> None:
         self.settings = settings or Settings()
         self.model = model or Prototypes()
         self.tracker = Tracker(finder, faces=self.settings.faces)
@@ -113,6 +115,7 @@ class Stream:
         self.frames = 0
         self._neutral = neutral
         self._keep_all = keep_all
+        self._album = album
         self._steps = 0  # finished
         self._last: tuple[Frame, list[Face]] | None = None
 
@@ -164,7 +167,7 @@ class Stream:
     def _meet(self, time: float) -> Known:
         longest = max(self.settings.duration, self.model.seconds)
         keep = None if self._keep_all else longest + self.settings.latency + 2 * self.settings.step
-        album, needs = None, self.model.needs
+        album, needs = self._album() if self._album else None, self.model.needs
         if needs.frames is not None and needs.size is not None:
             span = max(self.model.seconds, self.settings.step)
             album = Album(needs.size, span + self.settings.latency, span / (SPARE * needs.frames))

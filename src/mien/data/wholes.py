@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -58,9 +58,12 @@ class Wholes:
     def clip(self, trial: Trial, rows: np.ndarray, size: int) -> Tensor:
         """The pictures of these indices -> uint8 (T, 3, S, S)."""
         faces = self.cache.window(trial.id, 0.0, 0.0, pictures=rows).faces
-        if faces is not None and self.crop == "tight":
-            edge = round(faces.shape[1] * (1 - 1 / (1 + MARGIN)) / 2)
-            faces = faces[:, edge:-edge, edge:-edge]
-        fitted = [picture if len(picture) == size else face.fit(picture, size)
-                  for picture in (() if faces is None else faces)]
-        return torch.from_numpy(np.ascontiguousarray(np.stack(fitted))).permute(0, 3, 1, 2)
+        return fitted(() if faces is None else faces, size, self.crop)
+
+
+def fitted(pictures: Sequence[np.ndarray] | np.ndarray, size: int, crop: str) -> Tensor:
+    """Pictures (T, P, P, 3), cut as they are kept -> uint8 (T, 3, S, S), `crop` large or tight."""
+    edge = round(len(pictures[0]) * (1 - 1 / (1 + MARGIN)) / 2) if crop == "tight" else 0
+    inner = [picture[edge : len(picture) - edge, edge : len(picture) - edge] for picture in pictures]
+    same = [picture if len(picture) == size else face.fit(picture, size) for picture in inner]
+    return torch.from_numpy(np.ascontiguousarray(np.stack(same))).permute(0, 3, 1, 2)

@@ -1,23 +1,18 @@
-"""Models of one or two minutes over a whole recording: with the contact signals of one person, where there are some.
-
-Such a model reads no single step, so the stream runs with `Later` in its place; when all is seen, `read` gives every
-row its answer, each from the `needs.seconds` before it, and the recording one answer with what that rests on.
-"""
+"""Answers of a model that looks at one or two minutes: for every row, and for a whole recording."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mien.types import Course, Emotion, Needs, Session, Signal, Window
+from mien.types import Course, Emotion, Session, Signal, Window
 
 if TYPE_CHECKING:
-    from mien.imports import Contact
+    from mien.data.filming import Clips
     from mien.stream import Known
-    from mien.tasks import Task
 
 LEAST = 5.0
 """s of a face or of a signal from which an answer is given: the shortest input that the paper compares (length study);
@@ -28,25 +23,6 @@ SPARSE = 24
 of what it looks at hardly changes an answer, and a reading costs much."""
 
 BATCH = 16
-
-
-class Later:
-    """Stands in the stream for a model that reads when all has been seen."""
-
-    needs, seconds = Needs(), 0.0
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
-    def read(self, window: Window) -> np.ndarray:
-        """A window -> probabilities (K,) that say nothing."""
-        return np.full(len(self.task.classes), 1 / len(self.task.classes))
-
-
-def whole(model: Any) -> bool:
-    """Whether this model reads whole recordings: long series of a face, of signals, or of both."""
-    needs = model.needs
-    return (needs.signals, needs.aus, needs.clips) != (None, None, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +41,7 @@ class Reader:
     model: Any
     fed: Signal | None
     main: int | None
+    clips: Mapping[int, Clips] = field(default_factory=dict)
 
     @property
     def length(self) -> float:
@@ -101,8 +78,16 @@ class Reader:
         return "+".join([*(["face"] if face else []), *heard])
 
     def _window(self, known: Known, id: int, end: float) -> Window:
-        window = known.seen.window(max(end - self.length, 0.0), end)
-        return replace(window, signals=self._wired(window) if id == self.main else None)
+        return self._full(known.seen.window(max(end - self.length, 0.0), end), id)
+
+    def _full(self, window: Window, id: int | None) -> Window:
+        """The window with the signals and the clips of this person."""
+        wired = self._wired(window) if id == self.main else None
+        if self.model.needs.clips is None:
+            return replace(window, signals=wired)
+        own = None if id is None else self.clips.get(id)
+        rows = np.zeros((0, 1)) if own is None else own.rows(window.start, window.end)
+        return replace(window, signals=wired, clips=rows)
 
     def _wired(self, window: Window) -> Signal | None:
         """The signals within the window."""
@@ -132,7 +117,7 @@ class Reader:
         count = max(int(np.ceil(window.end / self.length - 1e-6)), 1)
         starts = np.linspace(0.0, max(window.end - self.length, 0.0), count)
         parts = [_cut(window, start, min(start + self.length, window.end)) for start in starts]
-        found = [self.model.evidence([replace(part, signals=self._wired(part))]) for part in parts]
+        found = [self.model.evidence([self._full(part, self.main)]) for part in parts]
         good = np.array([_most(one)[0] >= self.least for one in found])
         task = self.model.task
         probs = np.mean([_softmax(one.logits)[0] for one in found], axis=0, where=good[:, None]) if good.any() else (
@@ -147,6 +132,7 @@ class Reader:
     def _used(self, window: Window) -> dict[str, float]:
         """s known of each channel and of the face."""
         from mien.data.series import units  # with torch, which is there where a model is
+        from mien.models.mvp import CLIP_SECONDS
 
         needs, fed = self.model.needs, self.fed
         used = {name: 0.0 if fed is None else float(np.isfinite(fed.values[k]).sum() / fed.rate)
@@ -154,61 +140,10 @@ class Reader:
         if needs.aus is not None:
             rows = units(window, needs.aus, 0.0, window.end)
             used["face"] = float(np.isfinite(rows).any(axis=1).sum() / needs.aus)
+        if needs.clips is not None:
+            seen = np.isfinite(np.asarray(self._full(window, self.main).clips)).any(axis=1)
+            used["face"] = float(seen.sum() * CLIP_SECONDS)
         return used
-
-
-def read(model: Any, people: Mapping[int, Known], emotions: Sequence[Emotion], seconds: float,
-         contact: Contact | None) -> tuple[list[Emotion], Session]:
-    """What the stream saw of everyone, its rows, the recording's length and its contact signals -> rows and session.
-
-    Contact signals are taken to belong to whoever was seen longest; the others are read by their face alone.
-    """
-    main = max(people, key=lambda id: (people[id].seen.frames_tracked, -id), default=None)
-    fed, notes = _fed(contact, model.needs, seconds)
-    if contact is not None and len(people) > 1:
-        notes.append(f"the signals are taken to be of person {main}, who was seen longest of {len(people)}")
-    reader = Reader(model, fed, main)
-    rows = [row for id, known in people.items()
-            for row in reader.rows([row for row in emotions if row.face == id], id, known)]
-    window = _nobody(seconds) if main is None else replace(people[main].seen.window(0.0, np.inf), end=seconds)
-    session = reader.session(window, ())
-    notes += _about(session, model.needs, contact)
-    return sorted(rows, key=lambda row: (row.start, row.face)), replace(session, notes=tuple(notes))
-
-
-def _fed(contact: Contact | None, needs: Needs, seconds: float) -> tuple[Signal | None, list[str]]:
-    """The channels that the model asks for at its rate, NaN where they are missing or bad; None where there are none.
-    """
-    if contact is None:
-        return None, []
-    if needs.signals is None or needs.rate is None:
-        return None, [*contact.notes, "the model does not look at signals"]
-    from mien.data.series import wires  # with torch, which is there where a model is
-
-    out = np.full((len(needs.signals), round(seconds * needs.rate)), np.nan, np.float32)
-    notes = list(contact.notes)
-    for row, name in zip(out, needs.signals, strict=True):
-        found = contact.find(name)
-        if found is None:
-            notes.append(f"{name}: the model knows it, and the file has none")
-            continue
-        signal, k = found
-        one = Signal(signal.values[k : k + 1], signal.rate, (name,), ("",), signal.start)
-        row[:] = wires(one, (name,), needs.rate, 0.0, seconds)[0]
-        notes += [f"{signal.names[k]} is taken for {name}"] * (signal.names[k] != name)
-    there = np.isfinite(out).any()
-    return Signal(out, needs.rate, needs.signals, ("",) * len(out)) if there else None, notes
-
-
-def _about(session: Session, needs: Needs, contact: Contact | None) -> list[str]:
-    """What the answer rests on, in words."""
-    if session.reason:
-        return ["no answer: nothing is left that the model could read"]
-    face, wires = session.used.get("face", 0.0) > 0, [name for name in needs.signals or () if session.used[name] > 0]
-    told = " and ".join([*(["the face"] if face else []), *([", ".join(wires)] if wires else [])])
-    alone = " alone" if needs.signals is not None and "face" in session.used and not (face and wires) else ""
-    why = ": no contact signals were given" if contact is None and needs.signals is not None and face else ""
-    return [f"read by {told}{alone}{why}"]
 
 
 def _most(found: Any) -> np.ndarray:
@@ -247,11 +182,3 @@ def _cut(window: Window, start: float, end: float) -> Window:
     inside = (window.times >= start) & (window.times < end)
     rows = {name: getattr(window, name)[inside] for name in ("times", "skin", "position", "aus", "pose", "gaze")}
     return replace(window, start=float(start), end=float(end), **rows)
-
-
-def _nobody(seconds: float) -> Window:
-    from mien.tasks import ACTION_UNITS
-
-    none = np.zeros((0, 3))
-    return Window(0.0, seconds, np.zeros(0), np.zeros((0, 4, 3)), none, np.zeros((0, len(ACTION_UNITS))), none,
-                  none[:, :2])
