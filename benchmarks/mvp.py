@@ -130,8 +130,8 @@ ARMS = {
     "MVP, 60 s": {}, "MVP, 10 s": {"seconds": 10.0},
     "video alone, 60 s": {"modality": "video"}, "physiology alone, 60 s": {"modality": "physio"},
 }
-SMALL = Options(signals=("ppg", "eda"), seconds=SECONDS, width=32, layers=1, video_layers=1, fusion_layers=1,
-                attention_heads=1, inner=64, dropout=0.0, head_dropout=0.0, noise=0.0, forget=0.0, smoothing=0.0)
+SMALL = Options(signals=("ppg", "eda"), seconds=SECONDS, width=64, layers=1, video_layers=1, fusion_layers=1,
+                attention_heads=2, inner=128, dropout=0.0, head_dropout=0.0, noise=0.0, forget=0.0, smoothing=0.0)
 
 
 def cut(of: People, rows: torch.Tensor, starts: np.ndarray, seconds: float) -> Batch:
@@ -148,8 +148,8 @@ def learn(options: Options, train: People, seed: int, steps: int, size: int = 24
     """Train from scratch on windows at random places, to the end or until the loss stays below `DONE`."""
     torch.manual_seed(seed)
     rng, model, losses = np.random.default_rng(seed), MVP(options), []
-    adam = torch.optim.AdamW(model.parameters(), 3e-3, weight_decay=0.01)
-    plan = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, total_steps=steps, pct_start=0.1)
+    adam = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.01)
+    plan = torch.optim.lr_scheduler.OneCycleLR(adam, 2e-3, total_steps=steps, pct_start=0.1)
     order: list[int] = []
     for _ in range(steps):
         order = order if len(order) >= size else rng.permutation(len(train.target)).tolist()

@@ -12,8 +12,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mien import checkpoint, cli, imports, report, session, synthetic
+from mien import checkpoint, cli, imports, report, session, synthetic, towers, video, windower
+from mien.data.filming import Clips
 from mien.models import mvp
+from mien.models.videomae import features
 from mien.recipes import RECIPES, change, tiny
 from mien.stream import Known, Smoother
 from mien.tasks import ACTION_UNITS, VALENCE
@@ -330,6 +332,41 @@ def test_what_cannot_be_asked_is_told_before_any_work(place, monkeypatch, argume
     done = analyze(place, *arguments)
     assert done.exit_code == 1
     assert said in " ".join(done.output.split())
+
+
+def test_clips_are_read_as_they_end_and_forgotten(monkeypatch):
+    tower = towers.tiny("videomae")
+    monkeypatch.setattr(windower, "crop", lambda rgb, marks, side: rgb)
+    album = Clips(32, tower=tower)
+    pictures = np.random.default_rng(0).integers(0, 255, (200, 32, 32, 3), np.uint8)
+    times = np.arange(200) / 25  # 8 s: three clips and a rest of 0.32 s
+    for time, picture in zip(times, pictures, strict=True):
+        if not 2.56 <= time < 5.0:  # of the second clip three pictures are left
+            album.push(float(time), picture, np.zeros((1, 3)))
+    assert len(album._pictures) < 10
+    album.close()
+    rows = album.rows(0.0, 8.0)
+    assert np.isfinite(rows).all(axis=1).tolist() == [True, False, True]
+    for row, first in ((0, 0), (2, 128)):
+        picked = pictures[first : first + 64][video.pick_frames(64, 4)]
+        expected = features(tower, [torch.from_numpy(picked).permute(0, 3, 1, 2)])
+        np.testing.assert_allclose(rows[row], expected[0].numpy(), atol=1e-5)
+    assert album.rows(2.6, 8.0).shape == (2, 32)
+
+
+def test_the_command_reads_clips_by_the_tower_of_the_checkpoint(place, monkeypatch):
+    monkeypatch.chdir(place)
+    recipe = change(tiny(RECIPES["mvp/amigos-valence"]), {"options.seconds": "10", "options.video": "tiny",
+                                                          "options.features": "32"})
+    found = mvp.MVP(recipe.options)
+    tower = {"source": "tiny", "sha256": towers.digest(towers.tiny("videomae"))}
+    card = checkpoint.make_card(recipe, recipe.task, found, ("", ""), data={"tower": tower})
+    checkpoint.Trained(found, recipe.task, 10.0, card).save_pretrained(place / "clips")
+    done = analyze(place, "--model", "clips", "--out", "seen")
+    assert done.exit_code == 0, done.output
+    told = json.loads((place / "seen/talk.mp4/summary.json").read_text())["session"]
+    assert told["used_s"]["face"] == pytest.approx(4 * 2.56)
+    assert told["notes"] == ["read by the face alone: no contact signals were given"]
 
 
 def test_the_report_shows_a_session_without_anybody(tmp_path):

@@ -32,7 +32,7 @@ class Clips(Album):
 
     def push(self, time: float, rgb: np.ndarray, landmarks: np.ndarray) -> None:
         """As `Album.push`; the clip before is read when another begins."""
-        clip = int(time // CLIP_SECONDS)
+        clip = int(np.floor(time / CLIP_SECONDS + 1e-9))
         if clip != self._clip:
             self.close()
             self._clip = clip

@@ -13,6 +13,12 @@ Tokens = tuple[Tensor, Tensor]
 """(B, T, W), and which of them hold (B, T)."""
 
 
+SHARP = 3.0
+"""Times torch's own start of queries and keys. Our choice: scores then begin with a deviation of about 3, so that some
+heads look at what stands out. Even attention, which is torch's start, makes of an event of seconds in a minute a few
+hundredths of a mean, and two such events are found together late or never (benchmarks/mvp.py)."""
+
+
 class Layer(nn.Module):
     """x (B, T, W) looks at `keys` (B, L, W), or at itself, where `held` (B, L) is True; pre-norm, with its MLP.
 
@@ -29,6 +35,9 @@ class Layer(nn.Module):
         self.q, self.kv, self.out = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
         self.mlp = Mlp(width, options.inner)
         self.drop = nn.Dropout(options.dropout)
+        with torch.no_grad():
+            self.q.weight.mul_(SHARP)
+            self.kv.weight[:width].mul_(SHARP)
 
     def forward(self, x: Tensor, held: Tensor, keys: Tensor | None = None) -> Tensor:
         q, k, v = self._parts(x, keys)
