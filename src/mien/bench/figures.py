@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from mien import metrics, writing
 
@@ -93,7 +94,8 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
     if count < 3 or features.shape[1] < 2:
         return np.zeros((count, 2))
     model = TSNE(perplexity=min(PERPLEXITY, (count - 1) / 3), init="pca", random_state=seed, n_jobs=1)
-    return model.fit_transform(np.asarray(features, np.float64))
+    with threadpool_limits(1):  # on a busy machine its threads wait for each other longer than they work
+        return model.fit_transform(np.asarray(features, np.float64))
 
 
 def _save(figure: Figure, path: Path) -> None:
