@@ -24,9 +24,9 @@ from mien.cli import app
 from mien.live import Buffer, Camera, Live, Session, Steady, choose
 from mien.prompt import NOBODY
 from mien.settings import Settings
-from mien.stream import Stream
+from mien.stream import Prototypes, Stream
 from mien.tasks import EXPRESSION
-from mien.types import Frame, Reading
+from mien.types import Frame, Needs, Reading
 from mien.video import VideoError
 
 ROW = next(row for row in timeline(seconds=20).emotions if not row.abstained)
@@ -236,6 +236,14 @@ def test_frames_may_change_size(portrait):
         events = fed(session, (Frame(f.time, cv2.resize(f.rgb, (720, 480))) for f in film(portrait, 1.5, start=1)))
     assert events[-1].row is not None
     assert not events[-1].row.abstained
+
+
+def test_a_model_that_reads_whole_recordings_is_refused():
+    class Late(Prototypes):
+        needs = Needs(seconds=30, signals=("ecg",), rate=128)
+
+    with pytest.raises(ValueError, match="use it with mien analyze"):
+        Session(model=Late())
 
 
 # ---------------------------------------------------------------- cameras

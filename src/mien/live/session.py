@@ -30,8 +30,8 @@ class Session:
     """Push frames, get events, a step after the other; a pause of `GAP` s starts a new stream on the same clock.
 
     `person`: the id of whom to follow; None: whoever `choose` says. `model`, `finder`: as in `Stream`, made from the
-    settings when None. Not for several threads at a time. Raises ValueError for an unknown language, and what
-    `analysis.reader` raises for the model.
+    settings when None. Not for several threads at a time. Raises ValueError for an unknown language and a model that
+    reads whole recordings, and what `analysis.reader` raises for the model.
     """
 
     def __init__(self, settings: Settings | None = None, *, model: Model | None = None, finder: Finder | None = None,
@@ -45,6 +45,10 @@ class Session:
         self.latest: Event | None = None
         words(NOBODY, language)
         self._model = model or reader(self.settings)
+        needs = self._model.needs
+        if (needs.signals, needs.aus, needs.clips) != (None, None, None):
+            raise ValueError(f"--model {self.settings.model}: expected a model that reads some seconds of a face, got "
+                             "one that reads whole recordings: use it with mien analyze")
         self._finder = finder
         self._neutral = neutral_face(self.settings, finder)
         self._steady: dict[int, Steady] = {}

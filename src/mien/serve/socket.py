@@ -75,7 +75,8 @@ async def _receive(socket: WebSocket, room: Room, guest: Guest) -> tuple[int, st
     """Frames into the queue, until the client goes -> the code to close with, 0 when it closed."""
     while True:
         try:
-            message = await asyncio.wait_for(socket.receive(), room.options.idle)
+            async with asyncio.timeout(room.options.idle):  # wait_for of 3.11 may swallow the task's own cancellation
+                message = await socket.receive()
         except TimeoutError:
             if guest.in_turn:  # it waits for us
                 continue
@@ -93,7 +94,8 @@ async def _send(socket: WebSocket, outbox: Outbox) -> tuple[int, str]:
         message = await outbox.next()
         text = json.dumps(message, ensure_ascii=False, allow_nan=False)
         try:
-            await asyncio.wait_for(socket.send_text(text), SLOW)
+            async with asyncio.timeout(SLOW):
+                await socket.send_text(text)
         except TimeoutError:
             return 1008, f"expected each message to be received within {SLOW:g} s"
         except (WebSocketDisconnect, RuntimeError):  # gone while we spoke
