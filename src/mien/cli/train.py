@@ -12,6 +12,8 @@ from mien.cli import pretrain
 from mien.cli.telling import bar, one_line, say, settings
 
 if TYPE_CHECKING:
+    from mien.bench.elsewhere import Elsewhere
+    from mien.datasets import Survey
     from mien.recipes import Recipe
     from mien.train import Fitted, Material
 
@@ -27,6 +29,12 @@ def train(
     ] = "",
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/RECIPE-foldK-seedN when not given.")
+    ] = "",
+    test_data: Annotated[
+        str, typer.Option(metavar="ROOT", help="Another dataset with these labels, to judge what came out.")
+    ] = "",
+    test_cache: Annotated[
+        str, typer.Option(metavar="CACHE", help="That one prepared; what it lacks is prepared. Otherwise in --out.")
     ] = "",
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     devices: Annotated[int, typer.Option(metavar="N", min=1, help="Devices on each machine.")] = 1,
@@ -59,6 +67,7 @@ def train(
         expect_usable(precision, device, chosen.tower)
         from mien import train
 
+        other = _other(chosen, test_data)
         place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
         with bar("preparing", 1, quiet) as (tick, above):
             material = train.gather(chosen, root, cache or place / "cache", fold, workers=max(workers, 1), tick=tick,
@@ -72,8 +81,19 @@ def train(
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
                 compile=compile, data=material.data, tick=lambda step, steps, _: tick(step / steps))
         drawn = train.drawn(chosen, material, found) if chosen.method == "mvp" else ()
+        told = _sum(chosen, found, material, drawn)
+        if other is not None:
+            from mien.bench.elsewhere import elsewhere
+
+            with bar(f"judging by {other.dataset}", 1, quiet) as (tick, above):
+                judged = elsewhere(
+                    chosen, {"last": found.last, "chosen": found.chosen}, other,
+                    test_cache or place / f"cache-{other.dataset}", place / f"{other.dataset}.parquet",
+                    train=material.fold.train, device=device, precision=precision, workers=workers,  # type: ignore[arg-type]
+                    tick=tick, told=above)
+            told = "\n".join([told, *_beyond(judged)])
     if not quiet:
-        print(_sum(chosen, found, material, drawn))
+        print(told)
 
 
 def asked(name: str, tiny: bool, changes: list[str]) -> Recipe:
@@ -96,6 +116,21 @@ def expect_usable(precision: str, device: str, tower: str) -> None:
     parts.pick(device)
     if tower not in ("", TINY):
         towers.locate(tower)
+
+
+def _other(recipe: Recipe, root: str) -> Survey | None:
+    """The dataset that judges, found before anything is trained."""
+    if not root:
+        return None
+    from mien.bench.elsewhere import find
+
+    return find(recipe, root)
+
+
+def _beyond(judged: Elsewhere) -> list[str]:
+    return [*judged.notes, f"  always the commonest class: WAR {100 * judged.majority:.2f} %",
+            *(f"  {name}: test UAR {100 * found['uar']:.2f} %, WAR {100 * found['war']:.2f} %"
+              for name, found in judged.scores.items()), f"see {judged.predictions}"]
 
 
 MEASURES = {"macro_f1": "macro-F1", "positive_f1": "F1 of high", "weighted_f1": "weighted F1", "uar": "UAR",
