@@ -139,7 +139,7 @@ def write(root: Path, trials: list[Trial], seconds: dict[str, float], hidden: tu
         entries.append({"trial": caches.trial_fields(trial, root), "folder": str(number), "frames": len(rows),
                         "pictures": int((rows["length"] > 0).sum()), "end": float(rows["time"][-1]) + 1e-9,
                         "coverage": 1.0, "signals": wires, "note": ""})
-    index = {"schema": caches.SCHEMA, "dataset": "deap", "settings": {"size": 32}, "trials": entries}
+    index = {"schema": caches.SCHEMA, "dataset": trials[0].dataset, "settings": {"size": 32}, "trials": entries}
     (root / caches.INDEX).write_text(json.dumps(index))
     return Cache(root)
 

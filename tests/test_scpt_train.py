@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,7 +18,7 @@ import mien
 import skin_traces
 from mien import checkpoint, cli
 from mien.checkpoint import WEIGHTS
-from mien.data.pieces import Pieces
+from mien.data.pieces import Pieces, whose
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES
 from mien.recipes import RECIPES, change, tiny
@@ -112,6 +113,41 @@ def test_one_command_goes_from_a_dataset_to_a_checkpoint(material, tmp_path, mon
     card = checkpoint.card.read(tmp_path / "run" / "last" / "card.json")
     assert (card.data["fold"], card.classes, card.recipe.method) == ("s0", ("low", "high"), "scpt")
     assert card.data["train"] == 8  # two people with two trials of two windows
+
+
+def test_another_dataset_judges_by_the_same_command(material, tmp_path, monkeypatch):
+    """MAHNOB teaches, DEAP judges: its trials are none of those learnt from, and each is decided upon once."""
+    pieces, train, val = material
+    names = dict.fromkeys(whose(trial.id) for trial in (*train.trials, *val.trials))
+    deap = tuple(replace(pieces.cache.entries[name].trial, video=Path("film.avi")) for name in names)
+    mahnob = tuple(replace(trial, id=f"m{trial.id}", dataset="mahnob", subject=f"m{trial.subject}") for trial in deap)
+    taught = write(tmp_path / "taught", list(mahnob), dict.fromkeys((trial.id for trial in mahnob), 20.0))
+    roots = {name: tmp_path / name for name in ("mahnob", "deap", "other")}
+    for name, trials in (("mahnob", mahnob), ("deap", deap)):
+        roots[name].mkdir()
+        monkeypatch.setitem(DATASETS, name, SimpleNamespace(survey=lambda root, name=name, trials=trials: Survey(
+            name, Path(root), "planted", trials if Path(root).name == name else (), (), ())))
+    roots["other"].mkdir()
+
+    def run_it(other: str):
+        return CliRunner().invoke(cli.app, [
+            "train", "scpt/mahnob-arousal", "--data", str(roots["mahnob"]), "--fold", "1", "--tiny", "--device", "cpu",
+            "--cache", str(taught.path), "--out", str(tmp_path / "run"), "--set", "schedule.epochs=1",
+            "--test-data", str(roots[other]), "--test-cache", str(pieces.cache.path)])
+
+    done = run_it("deap")
+    assert done.exit_code == 0, done.output
+    found = pd.read_parquet(tmp_path / "run" / "deap.parquet")
+    for name in ("last", "chosen"):
+        rows = found[found.checkpoint == name]
+        assert sorted(rows.trial) == sorted(names)
+        assert set(rows.dataset) == {"deap"}
+        right = 100 * (rows.label == rows.predicted).mean()
+        assert f"{name}: test UAR {right:.2f} %, WAR {right:.2f} %" in done.output  # as many high as low
+        assert list(rows.label) == ["high" if name.endswith("/1") else "low" for name in rows.trial]
+    refused = run_it("other")
+    assert refused.exit_code == 1
+    assert "expected another dataset with the labels of scpt/mahnob-arousal (deap)" in refused.output
 
 
 def test_stopped_half_way_it_ends_the_same(fitted, material, tmp_path):
