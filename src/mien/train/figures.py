@@ -143,8 +143,9 @@ def cases(path: Path, found: Sequence[Case]) -> None:
         if case.attention is not None:
             start = max(window.end - case.seconds, window.start)
             step = case.seconds / len(case.attention)
-            looked.fill_between(start + (np.arange(len(case.attention)) + 0.5) * step,
-                                case.attention * len(case.attention), color=COLOURS[1], alpha=0.6)
+            even = case.attention[case.attention > 0].mean() if case.attention.any() else 1.0
+            looked.fill_between(start + (np.arange(len(case.attention)) + 0.5) * step, case.attention / even,
+                                color=COLOURS[1], alpha=0.6)
         looked.set_xlabel("s")
         for axes in (face, wires, looked):
             axes.set_xlim(window.start, window.end)
