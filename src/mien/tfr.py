@@ -92,13 +92,15 @@ def ssq(waves: Tensor, rate: float, frequencies: np.ndarray, columns: int | None
     bank = _bank("morlet", waves, rate, frequencies, columns)
     values = _filtered(waves, bank)
     slopes = _filtered(waves, replace(bank, gain=bank.gain * bank.bins))
-    power = values.real**2 + values.imag**2
-    turns = (slopes * values.conj()).real / power.clamp_min(1e-30)  # Hz
-    row = ((turns.clamp_min(1e-6).log() - float(logs[0])) / gap).round()
-    inside = (row >= 0) & (row < len(logs)) & (power > 1e-12 * power.amax(dim=(1, 2), keepdim=True))
-    index = row.clamp(0, len(logs) - 1).long()[..., None].expand(*row.shape, 2)
-    moved = torch.view_as_real(values * inside * (gap / _admissible()))
-    return torch.view_as_complex(torch.zeros_like(moved).scatter_add_(1, index, moved))
+    real, imaginary = values.real.contiguous(), values.imag.contiguous()
+    power = (real * real).addcmul_(imaginary, imaginary)
+    turns = (slopes.real * real).addcmul_(slopes.imag, imaginary).div_(power.clamp_min(1e-30))  # Hz
+    row = turns.clamp_min_(1e-6).log_().sub_(float(logs[0])).div_(gap).round_().add_(1)
+    row.masked_fill_(power <= 1e-12 * power.amax(dim=(1, 2), keepdim=True), 0)
+    index = row.clamp_(0, len(logs) + 1).long()  # a row below and one above hold what lies outside
+    none = real.new_zeros(len(real), len(logs) + 2, real.shape[2])
+    moved = [none.scatter_add(1, index, part)[:, 1:-1] for part in (real, imaginary)]
+    return torch.complex(moved[0], moved[1]).mul_(gap / _admissible())
 
 
 Transform = Callable[[Tensor, float, np.ndarray, int | None], Tensor]
