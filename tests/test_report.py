@@ -24,7 +24,7 @@ from mien import report
 from mien.report import cells, charts
 from mien.report.truth import curves, scores
 from mien.timeline import Timeline
-from mien.types import Reading
+from mien.types import Course, Reading, Session, Signal
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PLOTLY = get_plotlyjs()
@@ -80,8 +80,21 @@ def unpack(matrix: dict) -> np.ndarray:
     return matrix["low"] + coded / 254 * (matrix["high"] - matrix["low"])
 
 
+def with_session(face: int | None = 0):
+    """A recording of 30 s with two signals, one masked for 5 s, and attention to a second of the face."""
+    t = np.arange(30 * 128) / 128
+    values = np.stack([np.sin(7 * t), t])
+    values[1, 1000:1640] = np.nan
+    share = np.ones(150)
+    share[60:65] = 7.0
+    signal, looked = Signal(values, 128.0, ("ecg", "eda"), ("", "")), Course(np.arange(150) / 5 + 0.1, share, 0.1)
+    told = Session(face, "expression7", np.eye(7)[0], 30.0, {"ecg": 30.0, "eda": 25.0, "face": 28.0}, signal,
+                   {"face": looked}, ("eda: no data <16.7%>",))
+    return replace(timeline(people=1, seconds=30), session=told)
+
+
 SIZES = {"nobody": timeline(people=0), "one row": timeline(people=1, seconds=0.5),
-         "one": timeline(people=1, seconds=30), "five": timeline(people=5, seconds=120)}
+         "one": timeline(people=1, seconds=30), "five": timeline(people=5, seconds=120), "session": with_session()}
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -261,6 +274,19 @@ def test_truth_that_makes_no_sense_is_refused(truth, message):
         report.html(TALK, truth={0: truth})
 
 
+def test_a_whole_recording_is_told_with_its_signals_and_where_the_model_looked():
+    page = Page(report.html(SIZES["session"]))
+    assert "eda: no data <16.7%>" in page.words
+    assert "Of the face the model looked most at 0:12 (7.0 times)" in page.words
+    drawn = page.data["session"]["signals"][1]
+    gap = [x for x, y in zip(drawn["x"], drawn["y"], strict=True) if y is None]
+    assert min(gap) == pytest.approx(1000 * 1000 / 128, abs=60)
+    assert max(gap) == pytest.approx(1000 * 1640 / 128, abs=60)
+    ecg = np.array(page.data["session"]["signals"][0]["y"])
+    assert ecg.max() == pytest.approx(np.sqrt(2), abs=0.05)  # of a sine, in its own spread
+    assert len(ecg) <= 1500
+
+
 def test_people_without_rows_or_without_anything_seen():
     (who,) = timeline(people=1).faces
     nothing = replace(who, coverage=0, expression=np.full(7, np.nan), valence=math.nan, arousal=math.nan,
@@ -305,7 +331,8 @@ def browser():
 
 
 @pytest.mark.parametrize(("name", "width", "scheme"), [
-    ("nobody", 1200, "light"), ("one row", 1200, "dark"), ("one", 390, "dark"), ("five", 1200, "light")])
+    ("nobody", 1200, "light"), ("one row", 1200, "dark"), ("one", 390, "dark"), ("five", 1200, "light"),
+    ("session", 390, "light")])
 def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     t = np.arange(0, 30, 0.1)
     units = {f"AU{n}": (t, t / 10) for n in ("01", "02", "04", "12", "45")}

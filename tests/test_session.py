@@ -308,6 +308,8 @@ def test_the_command_reads_video_and_signals_together(place, monkeypatch):
     assert "shorter than the video" in text
     assert "ecg_left: the model knows it, and the file has none" in text
     assert "Of the face the model looked most at" in text
+    assert "answers from face, ecg, eda" in text
+    assert "guess at how somebody would rate this" in text
     data = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])["session"]
     assert [one["name"] for one in data["signals"]] == ["ecg", "eda"]
     assert [one["name"] for one in data["attention"]] == ["the face"]

@@ -28,14 +28,15 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
     """The page as text: the same for the same timeline."""
     people = timeline.faces
     window = float(timeline.settings.get("duration", 0.0) or 0.0)  # type: ignore[arg-type]
-    basis, _ = words.basis(str(timeline.settings.get("model", "")))
+    basis, _ = words.basis(str(timeline.settings.get("model", "")), timeline.session is not None)
     cards, sections, data = [], [], []
     for index, who in enumerate(people):
         track = timeline.tracks.get(who.id)
         seen = cells.of(track, charts.columns(len(people))) if track else None
         planted = _curves((truth or {}).get(who.id))
         scores = _scores(planted, track, window) if track else []
-        told = f"{basis} {words.alone(track.rows if track else ())}".strip()
+        rests = words.alone if timeline.session is None else words.parts
+        told = f"{basis} {rests(track.rows if track else ())}".strip()
         cards.append(person.card(who, timeline.task, images, blur, told))
         sections.append(person.section(who, timeline.task, seen, scores).replace("{index}", str(index)))
         data.append(charts.person(who, track, seen, planted, len(people)))

@@ -82,13 +82,15 @@ def _asset(name: str) -> str:
 def _header(timeline: Timeline, name: str) -> str:
     source = timeline.source
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in words.facts(source, timeline.seconds))
-    what, how = words.basis(str(timeline.settings.get("model", "")))
+    rated = timeline.session is not None
+    what, how = words.basis(str(timeline.settings.get("model", "")), rated)
+    subject = "Classes are" if rated else "Expressions are what faces show,"
     lost = f'<div class="notice warn"><p><b>Not all of the file could be read.</b> {escape(source.lost)}</p></div>'
     return f"""<header>
 <p class="kicker">Expression and pulse from video</p>
 <h1>{name}</h1>
 <ul class="facts">{facts}</ul>
-<div class="notice"><p><b>{what}</b> Expressions are what faces show, {how}. Heart rates come from the colour of the
+<div class="notice"><p><b>{what}</b> {subject} {how}. Heart rates come from the colour of the
 skin and are given only where the signal carries them. <a href="#how">How to read this</a></p></div>
 {lost if source.lost else ""}
 </header>"""

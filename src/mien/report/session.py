@@ -16,6 +16,9 @@ from mien.types import REASONS, Course, Session, Signal
 POINTS = 1500
 """Points of a signal that are drawn. Our choice: more than a screen shows; highest and lowest of each stretch."""
 
+MOMENTS, APART, MORE = 3, 3.0, 1.5
+"""Moments that are named, s between them, and times as much attention as at every other, at least."""
+
 NAMES = {"face": "the face", "body": "the signals"}
 
 
@@ -83,10 +86,16 @@ def _answer(found: Session, task: Task) -> str:
 
 def _where(name: str, course: Course) -> str:
     """The moments that were looked at most, in words."""
-    known = np.flatnonzero(np.isfinite(course.share))
-    best = np.sort(known[np.argsort(-course.share[known])[:3]])
+    times, share = course.times, np.nan_to_num(course.share)
+    best: list[int] = []
+    for k in np.argsort(-share, kind="stable").tolist():
+        apart = all(abs(times[k] - times[other]) >= APART for other in best)
+        if apart and share[k] >= MORE and len(best) < MOMENTS:
+            best.append(k)
+    best.sort()
     moments = ", ".join(f"{words.clock(course.times[k])} ({course.share[k]:.1f} times)" for k in best)
-    return (f"Of {NAMES.get(name, escape(name))} the model looked most at {moments}; "
+    where = f"most at {moments}" if best else "evenly"
+    return (f"Of {NAMES.get(name, escape(name))} the model looked {where}; "
             f"{words.percent(course.nowhere)} of its attention went to no moment.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
@@ -46,10 +47,14 @@ READING = (
 """Heading and HTML of each paragraph of `How to read this`."""
 
 
-def basis(model: str) -> tuple[str, str]:
-    """The name of what read the expressions -> what they are, and how they were read, in words."""
+def basis(model: str, rated: bool = False) -> tuple[str, str]:
+    """The name of what read the expressions -> what they are, and how they were read, in words. `rated`: the classes
+    are ratings of a recording."""
     if model in ("", "facs"):
         return BASELINE, RULES
+    if rated:
+        return ("A model&rsquo;s guess at how somebody would rate this, not emotion; not calibrated here.",
+                f"guessed at as ratings by the model {escape(model)}")
     what = "A model&rsquo;s reading of expression, not emotion; not calibrated here."
     return what, f"read by the model {escape(model)}"
 
@@ -72,6 +77,14 @@ def alone(rows: Sequence[Emotion]) -> str:
         return ""
     return (f"{count} of its {len(told)} answers here are from the face alone: no pulse could be read." if count
             else f"All of its {len(told)} answers here are from {told[0].replace('+', ' and ')}.")
+
+
+def parts(rows: Sequence[Emotion]) -> str:
+    """How many of a person's answers rest on what, for a model of faces and contact signals."""
+    told = Counter(row.read_from for row in rows if row.read_from)
+    each = "; ".join(f"{count} of {told.total()} answers from {name.replace('+', ', ')}"
+                     for name, count in told.most_common())
+    return f"{each}." if each else ""
 
 
 def number(value: float | None, digits: int = 0, sign: bool = False) -> str:
