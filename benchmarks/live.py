@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -115,7 +116,7 @@ def exact(source: Path) -> None:
           f"{pulses:.2g} bpm\n")
 
 
-async def one_client(address: str, pictures: list[np.ndarray], seconds: float, lag: float) -> dict[str, list[float]]:
+async def one_client(address: str, pictures: list[bytes], seconds: float, lag: float) -> dict[str, list[float]]:
     """Frames at `RATE`, whatever comes back; -> what came back."""
     from websockets.asyncio.client import connect
 
@@ -135,7 +136,7 @@ async def one_client(address: str, pictures: list[np.ndarray], seconds: float, l
         begun = time.perf_counter()
         for number in range(round(seconds * RATE)):
             await asyncio.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
-            await socket.send(encode(number / RATE, pictures[number % len(pictures)]))
+            await socket.send(struct.pack("<d", number / RATE) + pictures[number % len(pictures)])
             told["sent"].append(time.perf_counter())
         await asyncio.sleep(1.0)
         listener.cancel()
@@ -144,7 +145,7 @@ async def one_client(address: str, pictures: list[np.ndarray], seconds: float, l
 
 def clients(seconds: float) -> None:
     portrait = synthetic.portrait(seconds=10.0, fps=RATE)
-    pictures = [frame.rgb for frame in portrait.frames()]
+    pictures = [encode(0.0, frame.rgb)[8:] for frame in portrait.frames()]
     server = subprocess.Popen([sys.executable, "-m", "mien.cli", "serve", "--port", "0"], stderr=subprocess.PIPE,
                               text=True)
     memory: list[float] = []

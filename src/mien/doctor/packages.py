@@ -22,6 +22,8 @@ OPTIONAL = {
     "demo": "the embedded sample of `make demo`",
     "models": "trained models",
     "cluster": "--cluster, on several machines",
+    "serve": "mien serve",
+    "mcp": "mien mcp",
 }
 """Extras that a user may want."""
 

@@ -17,9 +17,9 @@ BACK_OFF = (0.5, 30.0)
 """s until a lost camera is tried again: at first, then twice as long each time, at most. Our choice: a cable that is
 plugged in again is seen at once, and a camera that is gone for the night costs nothing."""
 
-DEPTH = 8
-"""Frames that wait. Our choice: a quarter of a second at 30 fps; reading a pulse takes as long as a frame or two, and
-what waits longer is no longer now."""
+DEPTH = 15
+"""Frames that wait. Our choice: half a second at 30 fps, as long as a step: a large model may read for most of that,
+and what waits longer is no longer now."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,91 @@
+"""A ROS 2 node: pictures in, what is read of the person out. Tried without ROS by tests/test_examples.py.
+
+    ros2 run is not needed:  python mien_node.py --ros-args -r image:=/camera/image_raw
+
+Subscribes to `image` (sensor_msgs/Image: rgb8, bgr8 or mono8) and publishes `person/event` (std_msgs/String, JSON as in
+docs/live.md) at every step and `person/text` (std_msgs/String, one sentence) when it changes. Parameters: `model`,
+`step` (s), `language`, `person` (an id, 0: whoever faces the camera, nearest). Needs rclpy of your ROS 2 distribution
+and mien in the same Python: `pip install mien` into a venv made with --system-site-packages.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+from mien.live import Buffer, Session
+from mien.settings import Settings
+from mien.types import Frame
+
+CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
+
+
+def frame(message: Image) -> Frame:
+    """sensor_msgs/Image -> the frame, its time that of the header: the camera's, not that of arrival."""
+    channels = CHANNELS.get(message.encoding)
+    if channels is None:
+        raise ValueError(f"image: expected {', '.join(CHANNELS)}, got {message.encoding}: convert it with image_proc")
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    pixels = rows[:, : message.width * channels].reshape(message.height, message.width, channels)
+    rgb = pixels[..., ::-1] if message.encoding == "bgr8" else np.repeat(pixels, 3, 2) if channels == 1 else pixels
+    return Frame(message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec, np.ascontiguousarray(rgb))
+
+
+class Mien(Node):
+    """Pictures are dropped, oldest first, when they come faster than they are read: the executor never waits."""
+
+    def __init__(self) -> None:
+        super().__init__("mien")
+        asked = {"model": Settings.model, "step": Settings.step, "language": "en", "person": 0}
+        chosen = {name: self.declare_parameter(name, value).value for name, value in asked.items()}
+        self._session = Session(Settings(model=chosen["model"], step=chosen["step"], pictures=False),
+                                language=chosen["language"], person=chosen["person"] or None)
+        self._event = self.create_publisher(String, "person/event", 10)
+        self._text = self.create_publisher(String, "person/text", 10)
+        self._waiting: Buffer[Image] = Buffer(15)
+        self._told = ""
+        self.create_subscription(Image, "image", self._waiting.put, qos_profile_sensor_data)
+        self._worker = threading.Thread(target=self._work, daemon=True)
+        self._worker.start()
+
+    def _work(self) -> None:
+        while not self._waiting.ended:
+            message = self._waiting.get(0.5)
+            if message is not None:
+                self._read(frame(message))
+
+    def _read(self, picture: Frame) -> None:
+        for event in self._session.push(picture):
+            self._event.publish(String(data=json.dumps({**event.json(), "dropped": self._waiting.dropped})))
+            if event.text != self._told:
+                self._told = event.text
+                self._text.publish(String(data=event.text))
+
+    def destroy_node(self) -> None:
+        """Ends the worker first."""
+        self._waiting.close()
+        self._worker.join()
+        self._session.close()
+        super().destroy_node()
+
+
+def main() -> None:
+    """Until Ctrl-C."""
+    rclpy.init()
+    node = Mien()
+    try:
+        rclpy.spin(node)
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()
+
+
+if __name__ == "__main__":
+    main()
