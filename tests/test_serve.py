@@ -257,6 +257,19 @@ def test_uploads_that_are_no_video_too_long_too_large_or_broken_are_told(server,
             assert "mien-serve-" not in work["reason"]  # nothing of our folders
 
 
+def test_an_upload_that_stalls_gives_its_place_back():
+    with live_server.mien(idle=1.0, jobs=1, workers=1) as (address, room):
+        host, _, port = address.partition(":")
+        head = f"POST /v1/analyze HTTP/1.1\r\nHost: {address}\r\nContent-Length: 5000\r\n\r\n".encode()
+        with socket.create_connection((host, int(port)), 10) as raw:
+            raw.sendall(head + b"\0\0\0\x20ftypisom" + bytes(1000))
+            time.sleep(0.3)
+            assert httpx.post(f"http://{address}/v1/analyze", content=b"x").status_code == 503
+            assert b" 408 " in raw.recv(1000).split(b"\r\n")[0]
+        assert httpx.post(f"http://{address}/v1/analyze", content=b"x").status_code == 415
+        assert not list(room.jobs._place.iterdir())
+
+
 def video_of(seconds):
     import io
 

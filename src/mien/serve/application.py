@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from mien.prompt import languages, no_picture, words
 from mien.serve import socket
+from mien.serve.body import Refused, pieces
 from mien.serve.guard import Guard
 from mien.serve.jobs import Full, Job
 from mien.serve.options import Options
@@ -107,7 +108,7 @@ def _uploads(made: FastAPI, room: Room) -> None:
             raise HTTPException(404, "expected the id of an upload, got none that is still here")
         return job
 
-    @made.post("/v1/analyze", status_code=202, openapi_extra=VIDEO, responses=problems(400, 415, 503))
+    @made.post("/v1/analyze", status_code=202, openapi_extra=VIDEO, responses=problems(400, 408, 415, 503))
     async def analyze(request: Request, images: bool = False, blur: bool = False) -> Work:
         """Upload a video; its analysis begins when it is its turn. Faces are in the report only with `images`."""
         try:
@@ -115,7 +116,7 @@ def _uploads(made: FastAPI, room: Room) -> None:
         except Full as error:
             raise HTTPException(503, str(error), {"retry-after": "10"}) from error
         try:
-            await _receive(request, job, room.options.upload)
+            await _receive(request, job, room.options)
         except BaseException:
             room.jobs.drop(job)
             raise
@@ -145,14 +146,11 @@ def _uploads(made: FastAPI, room: Room) -> None:
                             headers={"content-security-policy": SANDBOX})
 
 
-async def _receive(request: Request, job: Job, most: int) -> None:
+async def _receive(request: Request, job: Job, options: Options) -> None:
     """The body into the job's file, looked at before it is kept. HTTPException for what is too much, or no video."""
-    size, head, file = 0, b"", None
+    head, file = b"", None
     try:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > most:
-                raise HTTPException(413, f"expected {most} bytes or fewer")
+        async for piece in pieces(request, options.upload, options.idle):
             if file is None:
                 head += piece
                 if len(head) < HEAD:
@@ -163,6 +161,8 @@ async def _receive(request: Request, job: Job, most: int) -> None:
         if file is None:
             file = _begun(job, head)
             file.write(head)
+    except Refused as error:
+        raise HTTPException(error.status, str(error)) from error
     finally:
         if file is not None:
             file.close()
@@ -178,7 +178,7 @@ def _begun(job: Job, head: bytes) -> Any:
 
 def _chat(made: FastAPI, room: Room) -> None:
     answers: dict[int | str, dict[str, Any]] = {code: {"description": "As OpenAI's API tells of errors."}
-                                                for code in (400, 413, 502, 503)}
+                                                for code in (400, 408, 413, 502, 503)}
 
     @made.post("/v1/chat/completions", openapi_extra=CHAT, responses=answers | problems(), response_class=Response)
     async def chat(request: Request) -> Response:

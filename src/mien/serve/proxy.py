@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from mien.prompt import system
+from mien.serve.body import Refused, pieces
 from mien.serve.options import Options
 
 CONNECT, ANSWER = 10.0, 600.0
@@ -19,21 +20,6 @@ on a processor takes minutes to read a long conversation before its first word."
 OWN = {"host", "content-length", "connection", "transfer-encoding", "keep-alive", "upgrade", "te", "trailer", "origin",
        "proxy-authorization", "proxy-authenticate", "accept-encoding", "cookie", "forwarded", "x-forwarded-for"}
 """Headers that belong to one connection, or to nobody else."""
-
-
-class TooLarge(Exception):
-    """A body beyond the limit."""
-
-
-async def body(request: Request, most: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is."""
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > most:
-            raise TooLarge(f"expected {most} bytes or fewer")
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def with_system(messages: list[object], text: str) -> list[object]:
@@ -59,10 +45,10 @@ class Proxy:
     async def chat(self, request: Request) -> Response:
         """`POST /v1/chat/completions`: the body with one more message, and the answer as it comes."""
         try:
-            content = await body(request, self._options.body)
+            content = b"".join([piece async for piece in pieces(request, self._options.body, self._options.idle)])
             asked = json.loads(content)
-        except TooLarge as error:
-            return self._problem(413, str(error))
+        except Refused as error:
+            return self._problem(error.status, str(error))
         except (ValueError, RecursionError):
             return self._problem(400, "expected JSON in the body")
         if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
