@@ -18,7 +18,8 @@ from mien.bench.write import write
 from mien.recipes import RECIPES, Recipe
 from mien.recipes.ablations import ABLATIONS, Ablation, Row
 
-Heard = Callable[[str, float], None]
+LOADED = ("tower", "options.video", "options.features")
+"""Settings that name weights."""
 
 
 def asked(name: str, recipe: str = "") -> tuple[Ablation, str]:
@@ -32,15 +33,16 @@ def asked(name: str, recipe: str = "") -> tuple[Ablation, str]:
 
 
 def changed(row: Row, base: str, tiny: bool, settings: dict[str, str]) -> Recipe:
-    """The recipe of a row; `settings` hold for all rows and give way to its own; a tiny tower stays as it is."""
+    """The recipe of a row; `settings` hold for all rows and give way to its own; of a tiny one no tower is loaded."""
     whole = {**settings, **row.settings}
-    start = recipes.tiny(RECIPES[base]) if tiny else RECIPES[base]
-    return recipes.change(start, {path: value for path, value in whole.items() if not (tiny and path == "tower")})
+    if tiny:
+        return recipes.change(recipes.tiny(RECIPES[base]), {k: v for k, v in whole.items() if k not in LOADED})
+    return recipes.change(RECIPES[base], whole)
 
 
 def ablate(name: str, root: str | Path, out: str | Path, *, recipe: str = "", cache: str | Path = "",
            tiny: bool = False, rows: Sequence[int] = (), settings: dict[str, str] | None = None,
-           heard: Heard | None = None, **how: Any) -> pd.DataFrame:
+           heard: Callable[[str, float], None] | None = None, **how: Any) -> pd.DataFrame:
     """Judge every row of an ablation, or those of these numbers from 1 -> the table, which `out` gets as table.md too.
 
     Each row is a benchmark in a folder of `out`, rows that ask for one and the same recipe share it. What is there is

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.telling import bar, one_line
+from mien.cli.telling import bar, busy, one_line, say
 from mien.cli.train import asked, expect_usable
 
 if TYPE_CHECKING:
     from mien.bench import Judged
+    from mien.recipes import Recipe
 
 
 def bench(
@@ -32,6 +33,9 @@ def bench(
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A B", help="Test two finished benchmarks against each other.")
     ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Classic classifiers on hand-crafted features instead.")
+    ] = False,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="auto (bf16 where the device computes in it), 32, bf16 or 16.")
@@ -55,13 +59,16 @@ def bench(
         if not recipe or root is None:
             raise ValueError("bench: expected RECIPE and --data ROOT, or --compare A B: see mien bench --help")
         chosen = asked(recipe, tiny, changes or [])
-        expect_usable(precision, device, chosen.tower)
+        expect_usable(precision, device, chosen)
         from mien.bench import cross_validate, write
 
-        place = out or f"runs/bench-{recipe.replace('/', '-')}{'-tiny' * tiny}-seed{seed}"
+        place = Path(out or f"runs/bench-{recipe.replace('/', '-')}{'-tiny' * tiny}-seed{seed}")
+        wanted = [name for name in folds.split(",") if name]
+        if baselines:
+            return _baselines(chosen, root, place, quiet, cache=cache, seed=seed, folds=wanted, workers=workers)
         with bar(f"bench {chosen.name}", 1, quiet) as (tick, above):
             judged = cross_validate(
-                chosen, root, place, cache=cache, seed=seed, folds=[name for name in folds.split(",") if name],
+                chosen, root, place, cache=cache, seed=seed, folds=wanted,
                 by=by or (), device=device, precision=precision, workers=workers, told=above,  # type: ignore[arg-type]
                 heard=lambda _, share: tick(share))
             write(judged)
@@ -74,6 +81,15 @@ def _compare(first: Path, second: Path) -> None:
 
     for found in compare(first, second):
         print("\n".join(found.lines(first.name, second.name)))
+
+
+def _baselines(recipe: Recipe, root: Path, place: Path, quiet: bool, **how: Any) -> None:
+    from mien.bench.baselines import baselines
+
+    with busy(lambda: f"baselines of {recipe.name}", quiet):
+        baselines(recipe, root, place, told=say, **how)
+    if not quiet:
+        print((place / "baselines.md").read_text(encoding="utf-8"), end="")
 
 
 def _sum(judged: Judged) -> str:

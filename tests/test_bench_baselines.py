@@ -1,0 +1,125 @@
+"""Hand-crafted features against planted numbers; classifiers that find what is there, and a leak that shows."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import neurokit2 as nk
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from mien import cli, lookalikes, metrics, protocols
+from mien.bench import baselines, features
+from mien.recipes import RECIPES, change
+from mien.tasks import ACTION_UNITS
+from mien.types import Signal, Trial, Window
+
+RECIPE = change(RECIPES["mvp/deap-arousal"], {"protocol": "kfold"})
+
+
+def window(aus: np.ndarray, seconds: float) -> Window:
+    count = len(aus)
+    nothing = np.zeros((count, 4, 3))
+    return Window(0.0, seconds, np.arange(count) / 25, nothing, nothing[:, 0], aus, nothing[:, 0], nothing[:, 0, :2])
+
+
+def test_statistics_of_a_face_are_those_that_were_planted():
+    rng = np.random.default_rng(0)
+    aus = rng.uniform(0, 5, (250, len(ACTION_UNITS)))
+    aus[:, 3] = np.arange(250) / 25
+    aus[100:150, 5] = np.nan
+    found = features.face(window(aus, 10.0))
+    names = [f"{ACTION_UNITS[3]}_{what}" for what in features.STATISTICS]
+    assert [found[name] for name in names] == pytest.approx(
+        [aus[:, 3].mean(), aus[:, 3].std(), *np.percentile(aus[:, 3], [10, 90]), 1.0])
+    assert found[f"{ACTION_UNITS[5]}_mean"] == pytest.approx(np.nanmean(aus[:, 5]))
+    empty = features.face(window(np.full((250, len(ACTION_UNITS)), np.nan), 10.0))
+    assert np.isnan(empty[f"{ACTION_UNITS[0]}_sd"])
+
+
+def test_the_heart_rate_of_a_wire_is_in_its_features():
+    wave = nk.ppg_simulate(duration=60, sampling_rate=128, heart_rate=84, random_state=1)
+    signal = Signal(np.stack([wave, wave]).astype(np.float32), 128.0, ("ppg", "strange"), ("", ""))
+    found = features.body(signal, ("ppg", "strange", "ecg"))
+    assert found["ppg_mean_hr"] == pytest.approx(84, abs=2)
+    assert not [name for name in found if name.startswith("strange")]
+    assert features.body(None, ("ppg",)) == {}
+
+
+def test_windows_are_cut_and_a_trial_without_a_film_has_its_signals():
+    aus = np.tile(np.arange(500.0)[:, None] / 25, len(ACTION_UNITS))
+    whole = window(aus, 20.0)
+    wave = nk.ppg_simulate(duration=20, sampling_rate=128, heart_rate=70, random_state=1)
+    signal = Signal(wave[None].astype(np.float32), 128.0, ("ppg",), ("",))
+
+    def cut(id, start=0.0, end=np.inf):
+        rows = (whole.times >= start) & (whole.times < end) & (id == "seen")
+        return window(whole.aus[rows], max(min(end, 20.0) - start, 0.04))
+
+    def heard(id, start=0.0, end=np.inf):
+        first, last = int(start * 128), min(int(min(end, 20.0) * 128), wave.size)
+        return None if id == "seen" else Signal(signal.values[:, first:last], 128.0, ("ppg",), ("",))
+
+    cache = SimpleNamespace(entries={"seen": SimpleNamespace(end=20.0), "heard": SimpleNamespace(end=0.0)}, window=cut,
+                            signals=heard)
+    trials = [Trial("seen", "deap", "s1"), Trial("heard", "deap", "s2")]
+    ids, values, names = features.table(cache, trials, ("ppg",), 5.0)
+    assert ids == ["seen"] * 4 + ["heard"] * 4
+    np.testing.assert_allclose(values[:4, names.index(f"{ACTION_UNITS[0]}_mean")], [2.48, 7.48, 12.48, 17.48])
+    assert np.isnan(values[4:, names.index(f"{ACTION_UNITS[0]}_mean")]).all()
+    assert np.isnan(values[:4, [k for k, name in enumerate(names) if name.startswith("ppg")]]).all()
+
+
+def people(signal: float, seed: int = 0):
+    """12 people with 6 trials of 6 windows; each trial has a look of its own, and class 1 a step of `signal`."""
+    rng = np.random.default_rng(seed)
+    trials, ids, rows = [], [], []
+    for who in range(12):
+        for k in range(6):
+            high = int(rng.integers(2))
+            trials.append(Trial(f"s{who}/{k}", "deap", f"s{who}", labels={"arousal": 7.0 if high else 2.0}))
+            look = rng.normal(0, 1, 10)
+            look[0] += signal * high
+            ids += [trials[-1].id] * 6
+            rows += list(look + rng.normal(0, 0.2, (6, 10)))
+    return trials, ids, np.array(rows)
+
+
+def test_what_is_there_is_found_and_what_is_not_is_not():
+    for signal, low, high in ((6.0, 0.93, 1.0), (0.0, 0.3, 0.67)):
+        trials, ids, rows = people(signal)
+        first = [ids.index(trial.id) for trial in trials]
+        made = [trial.id for trial in trials], rows[first], [str(k) for k in range(10)]
+        found = baselines.honest(RECIPE, protocols.kfold(trials), made, 0)
+        assert found["classifier"].tolist() == list(baselines.CLASSIFIERS)
+        assert ((found["war"] >= 100 * low) & (found["war"] <= 100 * high)).all(), found
+        assert (found["trials"] == len(trials)).all()
+        assert ((found["war_low"] <= found["war"]) & (found["war"] <= found["war_high"])).all()
+        forest = found.set_index("classifier").loc["random forest", "ccc"]
+        assert forest > 0.8 if signal else abs(forest) < 0.35
+
+
+def test_nothing_is_there_and_the_leaky_split_claims_much():
+    trials, ids, rows = people(0.0)
+    found = baselines.leaky(RECIPE, protocols.kfold(trials), trials, (ids, rows, list("abcdefghij")), 0)
+    assert (found["by the protocol"] < 67).all(), found
+    assert (found["LEAKY"] > 90).all(), found
+    np.testing.assert_allclose(found["gap"], found["LEAKY"] - found["by the protocol"])
+
+
+def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatch):
+    monkeypatch.setattr(lookalikes.amigos, "_film", lambda *given: None)
+    lookalikes.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    done = CliRunner().invoke(cli.app, [
+        "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--baselines", "--set", "protocol=loso",
+        "--set", "options.modality=physio", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "run/baselines.md").read_text()
+    assert done.stdout == page
+    assert "| the recipe's method, as printed |" in page
+    assert "66.00" in page
+    assert "LEAKY" in page
+    table = pd.read_csv(tmp_path / "run/baselines.csv")
+    assert set(metrics.measures(2)) <= set(table)
