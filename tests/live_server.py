@@ -6,12 +6,12 @@ import threading
 import time
 from contextlib import contextmanager
 
-import cv2
-import numpy as np
 import uvicorn
 
+from live_films import film
 from mien.serve import Options, app
-from mien.types import Frame
+
+__all__ = ["film", "mien", "uvicorn_of"]
 
 
 @contextmanager
@@ -41,17 +41,3 @@ def mien(**options):
     application = app(chosen)
     with uvicorn_of(application, ws_max_size=chosen.frame, timeout_graceful_shutdown=2) as (address, _):
         yield address, application.state.room
-
-
-def film(seconds=3.0, fps=10.0, size=(320, 240)):
-    """The portrait that drifts before a wall, with the time of each frame."""
-    from skimage import data
-
-    face = cv2.resize(np.ascontiguousarray(data.astronaut()[:300, 60:360]), (200, 200), interpolation=cv2.INTER_AREA)
-    wall = np.full((size[1], size[0], 3), 120, np.uint8)
-    wall[::16] = 90
-    for time_ in np.arange(0, seconds, 1 / fps):
-        rgb = wall.copy()
-        left = 60 + round(5 * np.sin(time_))
-        rgb[30:230, left : left + 200] = face
-        yield Frame(float(time_), rgb)

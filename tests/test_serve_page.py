@@ -120,6 +120,16 @@ def test_the_camera_is_read_and_the_pulse_appears(page):
     assert page.evaluate("state.media === null && state.socket === null")
 
 
+def test_a_video_is_played_and_read_like_a_camera(page, films):
+    synthetic.write(synthetic.portrait(seconds=3.0, fps=15.0, size=(320, 240)), films / "watch.webm", codec="libvpx")
+    page.locator("#watch").set_input_files(films / "watch.webm")
+    playwright.expect(page.locator("#text")).to_have_text(re.compile("^The person looks"), timeout=20000)
+    assert ink(page, "overlay") > 100
+    playwright.expect(page.locator("#status")).to_have_text("The video is over.", timeout=20000)
+    page.locator("#watch").set_input_files({"name": "x.webm", "mimeType": "video/webm", "buffer": b"no video" * 100})
+    playwright.expect(page.locator("#status")).to_have_text(re.compile("cannot be played"))
+
+
 def test_a_video_is_uploaded_and_its_report_downloaded(page, films):
     page.locator("#file").set_input_files(films / "portrait.avi")
     page.get_by_role("button", name="Download report.html").wait_for(timeout=60000)
@@ -138,7 +148,7 @@ def test_the_keyboard_reaches_everything_and_everything_has_a_name(page):
         page.keyboard.press("Tab")
         names.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
     assert names[0].startswith("Skip")
-    assert {"camera", "file"} <= set(names)
+    assert {"camera", "file", "watch"} <= set(names)
     for element in page.locator("button, input, select, canvas[role=img], meter, video").all():
         named = element.evaluate("e => (e.getAttribute('aria-label') || e.textContent || (e.labels && e.labels.length "
                                  "&& e.labels[0].textContent) || '').trim()")

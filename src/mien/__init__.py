@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .analysis import analyze
     from .checkpoint import Trained, load
+    from .live import Live
     from .settings import Settings
     from .stream import Stream
     from .summary import Summary
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analyze": "analysis", "Settings": "settings", "Stream": "stream", "Summary": "summary", "Timeline": "timeline",
-    "Trained": "checkpoint", "load": "checkpoint",
+    "Live": "live", "Trained": "checkpoint", "load": "checkpoint",
     **dict.fromkeys(("Emotion", "Face", "Frame", "Person", "Reading", "Signal", "Source", "Window"), "types"),
 }
 
-__all__ = ["Emotion", "Face", "Frame", "Person", "Reading", "Settings", "Signal", "Source", "Stream", "Summary",
+__all__ = ["Emotion", "Face", "Frame", "Live", "Person", "Reading", "Settings", "Signal", "Source", "Stream", "Summary",
            "Timeline", "Trained", "Window", "analyze", "load"]
 
 

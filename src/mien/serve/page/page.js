@@ -23,9 +23,26 @@ async function start() {
     return;
   }
   $("video").srcObject = state.media;
+  await begin("Stop camera");
+}
+
+async function watch(file) {  // a video of the visitor's, played here and read like a camera; it is not uploaded
+  if (state.media) stop();
+  state.media = { url: URL.createObjectURL(file), getTracks: () => [] };
+  $("video").src = state.media.url;
+  try {
+    await begin("Stop video");
+  } catch (error) {
+    stop();
+    say(`${file.name} cannot be played by this browser (${error.name}); let it be analysed instead.`, true);
+  }
+}
+
+async function begin(button) {
   await $("video").play();
+  state.rows = [];
   $("hint").hidden = true;
-  $("camera").textContent = "Stop camera";
+  $("camera").textContent = button;
   $("camera").setAttribute("aria-pressed", "true");
   connect();
   follow();
@@ -34,6 +51,11 @@ async function start() {
 function stop(text = "The camera is off.") {
   for (const track of state.media ? state.media.getTracks() : []) track.stop();
   if (state.socket) state.socket.close();
+  if (state.media && state.media.url) {
+    URL.revokeObjectURL(state.media.url);
+    $("video").removeAttribute("src");
+    $("video").load();
+  }
   state.media = state.socket = state.faces = null;
   $("video").srcObject = null;
   $("hint").hidden = false;
@@ -280,6 +302,8 @@ function save(blob, name) {
 
 $("camera").onclick = () => (state.media ? stop() : start());
 $("file").onchange = () => { const [file] = $("file").files; $("file").value = ""; if (file) upload(file); };
+$("watch").onchange = () => { const [file] = $("watch").files; $("watch").value = ""; if (file) watch(file); };
+$("video").onended = () => stop("The video is over.");
 $("cancel").onclick = () => ask(`v1/analyze/${job}`, { method: "DELETE" }).catch((error) => say(error.message, true));
 $("download").onclick = () => save(new Blob([state.kept.map((row) => JSON.stringify(row) + "\n").join("")],
   { type: "application/jsonl" }), "events.jsonl");
