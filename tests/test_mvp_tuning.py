@@ -146,3 +146,15 @@ def test_a_tight_crop_is_the_middle_of_the_large_one(cache, trials):
     row = held.clip(trials[0], np.arange(1), 32)[0, 0, 16].numpy()
     assert row[0] == pytest.approx(8 * 32 * (1 - 1 / 1.3) / 2, abs=10)
     assert row[-1] == pytest.approx(8 * 32 * (1 + 1 / 1.3) / 2, abs=14)
+
+
+def test_a_trial_without_a_face_is_learnt_from_by_its_signals(tmp_path, trials):
+    unseen = write(tmp_path / "cache", trials, {trial.id: 9.0 for trial in trials}, hidden=(0.0, 99.0))
+    fold = kfold(trials)[0]
+    for modality, kept in (("both", len(fold.train)), ("physio", len(fold.train)), ("video", 0)):
+        recipe = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.modality": modality, "options.seconds": "8"})
+        material = sides(recipe, fold, unseen, len(trials))
+        assert len(material.train.trials) == kept
+        assert any("trials without a picture of a face are left out" in note for note in material.notes) == (not kept)
+    window = sides(change(recipe, {"options.modality": "both"}), fold, unseen, len(trials)).source(trials[0])
+    assert window.signals.values.shape[1] > 8 * 64

@@ -76,8 +76,8 @@ def split(recipe: Recipe, root: str | Path) -> tuple[Survey, tuple[Fold, ...]]:
 
 def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material:
     """What a fold gives to learn from, out of a cache. `surveyed`: trials of the dataset, on any side or none."""
-    rule, blind = RULES[recipe.rule], _blind(recipe)
-    train, val = (_there(trials, ready, blind) for trials in (chosen.train, chosen.val))
+    rule, wanted = RULES[recipe.rule], _wanted(recipe)
+    train, val = (_there(trials, ready, wanted) for trials in (chosen.train, chosen.val))
     learnt = rule(train.kept, train.kept)
     judged = rule(val.kept, train.kept)
     notes = [f"{chosen.name}, {chosen.protocol}", f"train: {learnt}", f"val: {judged}"]
@@ -85,7 +85,7 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material
     notes += [f"{surveyed - sided} trials were not filmed or are left out by the protocol: no side has them"] * (
         sided < surveyed)
     for side, found in (("train", train), ("val", val)):
-        notes += [_lost(side, found, blind)] * bool(found.lost)
+        notes += [_lost(side, found, wanted)] * bool(found.lost)
     source: Source = ready.clip
     tower: dict[str, str] = {}
     if isinstance(recipe.options, mvp.Options):
@@ -101,10 +101,10 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material
 def tested(recipe: Recipe, material: Material) -> tuple[Targets, tuple[str, ...]]:
     """The test side, for those who judge what `fit` has made -> its targets, of windows where the recipe cuts trials,
     and what is to be told of it."""
-    fold, ready, blind = material.fold, material.cache, _blind(recipe)
-    test, train = _there(fold.test, ready, blind), _there(fold.train, ready, blind)
+    fold, ready, wanted = material.fold, material.cache, _wanted(recipe)
+    test, train = _there(fold.test, ready, wanted), _there(fold.train, ready, wanted)
     found = RULES[recipe.rule](test.kept, train.kept)
-    notes = [f"{fold.name} test: {found}", *[_lost(f"{fold.name} test", test, blind)] * bool(test.lost)]
+    notes = [f"{fold.name} test: {found}", *[_lost(f"{fold.name} test", test, wanted)] * bool(test.lost)]
     return (material.source.cut(found) if isinstance(material.source, Pieces) else found), tuple(notes)
 
 
@@ -153,8 +153,14 @@ def _blind(recipe: Recipe) -> bool:
     return isinstance(recipe.options, mvp.Options) and recipe.options.modality == "physio"
 
 
-def _lost(name: str, found: _Side, blind: bool) -> str:
-    what = "signals" if blind else "a picture of a face"
+def _wanted(recipe: Recipe) -> tuple[str, ...]:
+    """What a trial must have, one of these at least: a model of both answers where one of them is missing."""
+    modality = recipe.options.modality if isinstance(recipe.options, mvp.Options) else "video"
+    return {"physio": ("signals",), "video": ("pictures",), "both": ("pictures", "signals")}[modality]
+
+
+def _lost(name: str, found: _Side, wanted: Sequence[str]) -> str:
+    what = " or ".join({"signals": "signals", "pictures": "a picture of a face"}[one] for one in wanted)
     return (f"{name}: {len(found.lost)} trials without {what} are left out: "
             f"{', '.join(found.lost[:5])}{' ...' if len(found.lost) > 5 else ''}")
 
@@ -177,8 +183,8 @@ def _wholes(options: mvp.Options, cache: Cache, fold: Fold, learnt: Targets) -> 
     return Wholes(cache, features, options.crop), {"source": where, "sha256": digest(found.tower), "told": told}
 
 
-def _there(trials: Sequence[Trial], cache: Cache, blind: bool = False) -> _Side:
-    """The trials that have a picture of a face (`blind`: signals), and the names of the others."""
-    has = {id for id, entry in cache.entries.items() if (entry.signals if blind else entry.pictures)}
+def _there(trials: Sequence[Trial], cache: Cache, wanted: Sequence[str]) -> _Side:
+    """The trials that have one of `pictures` of a face and `signals`, as wanted, and the names of the others."""
+    has = {id for id, entry in cache.entries.items() if any(getattr(entry, one) for one in wanted)}
     kept = tuple(trial for trial in trials if trial.id in has)
     return _Side(kept, tuple(trial.id for trial in trials if trial.id not in has))
