@@ -14,9 +14,9 @@ class Views:
     """How far a picture is changed each time it is seen: `shift` of its side, `zoom` of its size, `turn` degrees, to
     both sides; `light` and `tint`: shares by which it and each of its colours vary; `mirror`: probability."""
 
-    shift: float = 0.06
-    zoom: float = 0.08
-    turn: float = 4.0
+    shift: float = 0.03
+    zoom: float = 0.04
+    turn: float = 2.0
     light: float = 0.2
     tint: float = 0.06
     mirror: float = 0.5
@@ -29,24 +29,23 @@ class Views:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """`people` are drawn, `pictures` of each. The image tower: `size` px, `patch` px, `width`, `layers`, `heads`; the
+    """`people` are drawn, `pictures` of each. The image tower: `size` px, `patch` px, `width`, `layers`; the
     text tower: `text_width`, `text_layers`; both end in `features`. `steps` of `batch` pictures at `rate` at its
     highest; `captions`: composed texts a step, beside every phrase alone; `scale` of the cosines."""
 
     name: str
-    people: int = 1000
-    pictures: int = 10
+    people: int = 500
+    pictures: int = 12
     size: int = 64
-    patch: int = 16
-    width: int = 128
-    layers: int = 4
-    heads: int = 4
+    patch: int = 32
+    width: int = 288
+    layers: int = 3
     text_width: int = 96
     text_layers: int = 2
     features: int = 64
-    steps: int = 1200
+    steps: int = 200
     batch: int = 96
-    rate: float = 2e-3
+    rate: float = 5e-5
     weight_decay: float = 0.05
     captions: int = 24
     scale: float = 15.0
@@ -56,7 +55,7 @@ class Pretraining:
     changed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        whole = ("people", "pictures", "size", "patch", "width", "layers", "heads", "text_width", "text_layers",
+        whole = ("people", "pictures", "size", "patch", "width", "layers", "text_width", "text_layers",
                  "features", "steps", "batch")
         for name in whole:
             if getattr(self, name) < 1:
@@ -67,6 +66,11 @@ class Pretraining:
         if self.size % self.patch:
             raise ValueError(f"Pretraining.patch: expected a divisor of the size {self.size} px, got {self.patch}")
 
+    @property
+    def heads(self) -> int:
+        """Of the image tower: one for each patch, see `train.beginning`."""
+        return (self.size // self.patch) ** 2
+
 
 PRETRAINING: dict[str, Pretraining] = {"clip/synthetic": Pretraining("clip/synthetic")}
 """Recipes that make a tower instead of a model of a data set, by name."""
@@ -74,5 +78,5 @@ PRETRAINING: dict[str, Pretraining] = {"clip/synthetic": Pretraining("clip/synth
 
 def small(recipe: Pretraining) -> Pretraining:
     """The same with few people, small towers and few steps: it shows that everything runs, and knows nothing."""
-    return replace(recipe, tiny=True, people=3, pictures=4, size=32, width=32, layers=2, heads=2, text_width=32,
-                   text_layers=2, features=16, steps=3, batch=4, captions=4)
+    return replace(recipe, tiny=True, people=3, pictures=4, size=32, patch=16, width=144, layers=2, text_width=32,
+                   text_layers=2, features=32, steps=3, batch=4, captions=4)

@@ -28,12 +28,14 @@ from mien.tasks import TASKS
 from mien.towers import Plan, Tower, pixels
 from mien.towers.save import save
 from mien.towers.spelling import spell
+from mien.train.beginning import PLACES, Regression, whiten
 from mien.train.wording import Wording
 from mien.work import Tick, staging, version
 
 CARD = "pretraining.json"
 KEPT_OUT = 20  # of so many people one is not learnt from but judged by
-PLACES = 4  # of so many channels one tells places apart at first; our choice
+LOOKS = 4  # views of each picture that the regression sees at first
+WORDS = 150  # steps in which the text tower learns to name what the image tower begins with
 SHARE = 0.3  # of the time that drawing takes, nearly
 
 
@@ -99,9 +101,28 @@ class Learner:
         self.holds, self.kept_holds = seen.holds[~rest], seen.holds[rest]
         self.wording = Wording(folder, self.holds)
         self.image, self.text = towers(recipe, self.wording.end)
-        begin(self.image, self.rgb[:: max(len(self.rgb) // 4096, 1)].cpu())
+        self._begin()
         self.image.to(device)
         self.text.to(device)
+
+    def _begin(self) -> None:
+        """See `beginning`; then the text tower learns to point where the image tower points."""
+        rng, rgb = np.random.default_rng([self.seed, 1]), self.rgb.cpu()
+        whiten(self.image, rgb[:: max(len(rgb) // 1500, 1)])
+        regression = Regression(self.image)
+        for rows in _batches(len(rgb), 500, -(-LOOKS * len(rgb) // 500), rng):
+            regression.add(*view(rgb[torch.from_numpy(rows)].float() / 255, self.holds[rows], self.recipe.views, rng))
+        regression.plant()
+        adam = torch.optim.AdamW(self.text.parameters(), 2e-3)
+        rate = torch.optim.lr_scheduler.OneCycleLR(adam, 2e-3, total_steps=WORDS, pct_start=0.1)
+        for rows in _batches(len(rgb), 16, WORDS, rng):
+            ids, named = self.wording.name(self.holds[rows], self.recipe.captions, rng)
+            told = self.text(ids)
+            loss = (1 - F.cosine_similarity(told, F.pad(named, (0, told.shape[1] - named.shape[1])))).mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            rate.step()
 
     def learn(self, tick: Tick) -> float:
         """All steps -> the last loss."""
@@ -143,31 +164,15 @@ class Learner:
 
 def towers(recipe: Pretraining, end: int) -> tuple[Tower, Tower]:
     """New towers of the image and of the text; `end`: the highest id of the tokenizer, the end token's."""
-    width, words, out = recipe.width, recipe.text_width, recipe.features
+    width, words, out, phrases = recipe.width, recipe.text_width, recipe.features, len(PHRASES)
+    if min(out, width // recipe.heads) < phrases or width // PLACES < recipe.heads + 1:
+        raise ValueError(f"Pretraining: expected {phrases} features or more and a width of {phrases * recipe.heads} or "
+                         f"more, for {phrases} phrases and {recipe.heads} patches, got {out} and {width}")
     image = Plan("clip-image", width, recipe.layers, recipe.heads, 4 * width, out=out, size=recipe.size,
                  patch=recipe.patch)
     text = Plan("clip-text", words, recipe.text_layers, max(words // 32, 1), 4 * words, out=out, vocab=end + 1, end=end,
                 pool="end")
     return Tower(image), Tower(text)
-
-
-@torch.no_grad()
-def begin(image: Tower, rgb: Tensor) -> None:
-    """The patch embedding begins as the whitened principal components of patches, less the mean patch of their place:
-    what faces differ in, in equal parts (Jordan 2024, 2404.00498, whitens patches too). One channel of `PLACES` has no
-    part in it and tells places apart. rgb uint8 (N, 3, S, S)."""
-    plan, door = image.plan, image.embed
-    patches = F.unfold(pixels(rgb, plan), plan.patch, stride=plan.patch).transpose(1, 2)  # (N, places, 3 p p)
-    mean = patches.mean(dim=0)
-    flat = (patches - mean).flatten(0, 1)
-    value, vector = torch.linalg.eigh(flat.T @ flat / len(flat))
-    count = min(plan.width - plan.width // PLACES, len(value))
-    white = vector[:, -count:] / (value[-count:] + 0.01 * value.mean()).sqrt()
-    door.patch.weight.zero_()
-    door.patch.weight[:count] = white.T.reshape(count, 3, plan.patch, plan.patch)
-    door.positions.zero_()
-    door.positions[1:, :count] = -mean @ white
-    door.positions[:, count:].normal_()
 
 
 def view(frames: Tensor, holds: np.ndarray, how: Views, rng: np.random.Generator) -> tuple[Tensor, np.ndarray]:

@@ -34,14 +34,19 @@ class Wording:
         ids (K, L); true (B, K) float: whether the whole text holds; prior (K,): logit of its share of all pictures.
         Each composed text is true of one picture of the batch at least; words and order are drawn.
         """
-        sets = [np.array([k]) for k in range(len(PHRASES))]
-        for row in rng.integers(len(seen), size=count):
-            there = np.flatnonzero(seen[row])
-            sets.append(rng.permutation(there)[: rng.integers(2, MOST + 1)])
+        sets = _sets(seen, count, rng)
         true = np.column_stack([seen[:, chosen].all(axis=1) for chosen in sets])
         share = np.array([self._holds[:, chosen].all(axis=1).mean() for chosen in sets])
         prior = torch.logit(torch.from_numpy(share).float().clamp(CERTAIN, 1 - CERTAIN))
         return self.rows(sets, rng), torch.from_numpy(true).float(), prior
+
+    def name(self, seen: np.ndarray, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """As `draw` -> ids (K, L), and which phrases each text names, (K, P) 0 or 1."""
+        sets = _sets(seen, count, rng)
+        named = torch.zeros(len(sets), len(PHRASES))
+        for row, chosen in zip(named, sets, strict=True):
+            row[chosen] = 1.0
+        return self.rows(sets, rng), named
 
     def rows(self, sets: Sequence[np.ndarray], rng: np.random.Generator) -> Tensor:
         """Sets of phrases -> ids (K, L), padded with the end token."""
@@ -54,3 +59,12 @@ class Wording:
             texts.append([self.start, *text, self.end])
         longest = max(map(len, texts))
         return torch.tensor([text + [self.end] * (longest - len(text)) for text in texts])
+
+
+def _sets(seen: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Every phrase alone, then `count` sets of phrases that hold together."""
+    sets = [np.array([k]) for k in range(len(PHRASES))]
+    for row in rng.integers(len(seen), size=count):
+        there = np.flatnonzero(seen[row])
+        sets.append(rng.permutation(there)[: rng.integers(2, MOST + 1)])
+    return sets
