@@ -159,6 +159,13 @@ def test_each_kind_of_augmentation_does_what_it_says():
     plain = frames.float() / 255
     torch.testing.assert_close(Augmenter(24, none)(frames, 1), plain, atol=1e-5, rtol=0)
     torch.testing.assert_close(Augmenter(24, replace(none, flip=1.0))(frames, 1), plain.flip(-1), atol=1e-5, rtol=0)
+    ramp = torch.linspace(0, 255, 24).round().to(torch.uint8).expand(8, 2, 3, 24, 24)
+    turned = Augmenter(24, replace(none, rotation=45.0))(ramp, 1)[:, :, :, 8:16, 8:16]  # within the picture at any angle
+    slope = turned.diff(dim=-2).mean((1, 2, 3, 4))
+    assert slope.abs().max() > 0.01
+    assert ((slope**2 + turned.diff(dim=-1).mean((1, 2, 3, 4)) ** 2).sqrt() == pytest.approx(1 / 23, rel=0.1))
+    near = Augmenter(24, replace(none, area=(0.25, 0.25)))(ramp, 1)
+    assert near.diff(dim=-1).mean((1, 2, 3, 4)) == pytest.approx(0.5 / 23, rel=0.15)
     dim = Augmenter(24, replace(none, brightness=0.5))(frames, 1)
     factors = dim.mean((1, 2, 3, 4)) / plain.mean((1, 2, 3, 4))
     assert len(factors.unique()) == 8

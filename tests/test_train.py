@@ -94,6 +94,25 @@ def test_in_bfloat16_the_frozen_weights_stay_too_and_what_learns_is_float32(tmp_
     assert {value.dtype for value in load_file(found.last / WEIGHTS).values()} == {torch.float32}
 
 
+def test_in_float16_the_gradient_is_told_unscaled(tmp_path):
+    found, plain = run(tmp_path / "16", precision="16"), run(tmp_path / "32", precision="32")
+    assert float(rows(found.log)[0]["loss"]) == pytest.approx(float(rows(plain.log)[0]["loss"]), rel=0.03)
+    assert rows(found.log)[0]["loss"] != rows(plain.log)[0]["loss"]
+    half, full = ([float(row["gradient"]) for row in rows(one.log)] for one in (found, plain))
+    ratios = [a / b for a, b in zip(half, full, strict=True) if np.isfinite(a)]  # the first steps overflow: 2^16 times
+    assert ratios
+    assert 0.1 < min(ratios) <= max(ratios) < 10
+
+
+def test_the_text_tower_is_run_once_a_step_and_once_a_validation(tmp_path, monkeypatch):
+    calls, true = [], DuSE.text_features
+    monkeypatch.setattr(DuSE, "text_features", lambda self: calls.append(self.baked is None) or true(self))
+    found = run(tmp_path)
+    epochs = RECIPE.schedule.epochs
+    written = 1 + len({row["epoch"] for row in rows(found.log)})  # a checkpoint holds them
+    assert found.steps + epochs <= sum(calls) <= found.steps + epochs + written
+
+
 def test_a_planted_colour_is_learnt(tmp_path):
     recipe = change(RECIPE, {"schedule.epochs": "25", "schedule.rate": "0.01", "augment.on": "false"})
     found = run(tmp_path, recipe)
@@ -210,7 +229,8 @@ def test_a_finished_training_is_not_done_again(fitted):
 
 def test_another_training_is_not_gone_on_with(fitted):
     for options, told in (({"seed": 3}, "another seed"), ({"train": RULE(TRAIN.trials[:9])}, "another trials"),
-                          ({"recipe": change(RECIPE, {"options.beta": "0.5"})}, "another recipe")):
+                          ({"recipe": change(RECIPE, {"options.beta": "0.5"})}, "another recipe"),
+                          ({"precision": "bf16"}, "another precision")):
         with pytest.raises(ValueError, match=told):
             run(fitted.last.parent, **options)
 
@@ -230,7 +250,7 @@ def test_what_is_not_finite_stops_and_names_step_and_trials(tmp_path, monkeypatc
 
     monkeypatch.setattr(DuSE, "loss", spoilt)
     with pytest.raises(ValueError, match=f"step 5: expected a finite {what}, got nan") as error:
-        run(tmp_path, save_every=0.0)
+        run(tmp_path)
     assert ", ".join(calls[4]) in str(error.value)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     assert state["step"] == 4
@@ -334,6 +354,10 @@ def test_one_command_leads_from_a_dataset_to_a_checkpoint(trained):
     (["duse/dfw"], "mien: recipe: expected one of"), (["duse/dfew", "--set", "beta"], "mien: --set: expected path"),
     (["duse/dfew", "--tiny", "--device", "toaster"], "mien: --device: expected auto"),
     (["duse/dfew", "--tiny", "--precision", "8"], "mien: --precision: expected auto"),
+    (["duse/dfew", "--set", "tower=tiny"], "mien: --set tower=tiny: Recipe.tower: expected a folder or a hub id"),
+    (["duse/dfew", "--tiny", "--devices", "3"], "mien: schedule.batch: expected a multiple of the 3 devices, got 4"),
+    (["duse/dfew", "--tiny", "--set", "options.depth=5"], "mien: Options.depth: expected 1 to 2 layers"),
+    (["duse/dfew", "--tiny", "--set", "options.prompts=0", "--set", "options.lsea=false"], "something that learns"),
     (["duse/dfew", "--set", "tower=/no/clip"], "mien: /no/clip: expected a folder"),
     (["duse/dfew", "--tiny"], "expected the dataset dfew, got nothing"),
 ])  # fmt: skip
@@ -343,6 +367,19 @@ def test_what_cannot_be_trained_is_told_in_one_line(tmp_path, arguments, told):
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_devices_share_the_work_and_one_of_them_speaks(trained, tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-m", "mien.cli", "train", "duse/dfew", "--data", trained / "dfew", "--fold", "2", "--tiny",
+         "--cache", trained / "run/cache", "--out", tmp_path, "--device", "cpu", "--devices", "2"],
+        capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("tiny: it knows nothing") == 1
+    assert told.stderr.count("fd2, DFEW official 5-fold") == 1
+    losses = [float(row["loss"]) for row in rows(tmp_path / "log.csv")]
+    assert len(losses) > 1
+    assert np.isfinite(losses).all()
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ class Card:
         lines = ["---", "library_name: mien", "license: other", "tags: [mien, facial-expression]", "---", "",
                  f"# {recipe.name}", ""]
         if recipe.tiny:
-            lines += ["A trial: small random towers and few steps. It knows nothing.", ""]
+            lines += [f"{recipe.doubt[0].upper()}{recipe.doubt[1:]}.", ""]
         lines += [f"Trained tensors only ({self.parameters:,} numbers); the towers are those of `{recipe.tower}`.", "",
                   "```python", "import mien", 'model = mien.load("this/repository")', "```", "",
                   f"Classes: {', '.join(self.classes)}. Licence: {recipe.licence}.", "",

@@ -51,7 +51,7 @@ def ablate(
             raise ValueError(f"--rows: expected numbers from 1 with commas, got {wrong[0]!r}")
         given = settings(changes or [])
         for row in grid.rows:
-            expect_usable(precision, device, ablation.changed(row, base, tiny, given).tower)
+            expect_usable(precision, device, ablation.changed(row, base, tiny, given))
         place = Path(out or f"runs/ablate-{name.replace('/', '-')}{'-tiny' * tiny}")
         with bar(f"ablate {name}", 1, quiet) as (tick, above):
             frame = ablation.ablate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from mien.cli.telling import bar, one_line, say, settings
 
 if TYPE_CHECKING:
     from mien.bench.elsewhere import Elsewhere
+    from mien.checkpoint import Clip
     from mien.datasets import Survey
     from mien.recipes import Recipe
     from mien.train import Fitted, Material
@@ -64,9 +66,10 @@ def train(
         if root is None:
             raise ValueError(f"--data: expected the folder that holds the dataset of {recipe}, got none")
         chosen = asked(recipe, tiny, changes or [])
-        expect_usable(precision, device, chosen.tower)
+        parts = expect_usable(precision, device, chosen, devices, nodes)
         from mien import train
 
+        quiet = quiet or not train.leads()
         other = _other(chosen, test_data)
         place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
         with bar("preparing", 1, quiet) as (tick, above):
@@ -79,7 +82,7 @@ def train(
             found = train.fit(
                 chosen, material.train, material.val, material.source, place, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
-                compile=compile, data=material.data, tick=lambda step, steps, _: tick(step / steps))
+                compile=compile, parts=parts, data=material.data, tick=lambda step, steps, _: tick(step / steps))
         drawn = train.drawn(chosen, material, found) if chosen.method == "mvp" else ()
         told = _sum(chosen, found, material, drawn)
         if other is not None:
@@ -97,25 +100,31 @@ def train(
 
 
 def asked(name: str, tiny: bool, changes: list[str]) -> Recipe:
-    """The recipe of this name, small with `tiny`, with what --set changes."""
+    """The recipe of this name, small with `tiny`, with what --set changes; a tower's folder by its whole path."""
     from mien import recipes
 
     found = recipes.find(name)
     found = recipes.tiny(found) if tiny else found
-    return recipes.change(found, settings(changes))
+    found = recipes.change(found, settings(changes))
+    place = Path(found.tower).expanduser()
+    return replace(found, tower=str(place.resolve())) if found.tower and place.exists() else found
 
 
-def expect_usable(precision: str, device: str, tower: str) -> None:
-    """What would stop the training after a long preparation stops it now; a tower on the hub is downloaded."""
+def expect_usable(precision: str, device: str, recipe: Recipe, devices: int = 1, nodes: int = 1) -> Clip | None:
+    """What would stop the training after a long preparation stops it now; a tower on the hub is downloaded.
+
+    The towers, which are loaded to see whether they fit.
+    """
     if precision not in ("auto", "32", "bf16", "16"):
         raise ValueError(f"--precision: expected auto, 32, bf16 or 16, got {precision!r}")
-    from mien import towers
+    from mien import checkpoint, train
     from mien.checkpoint import parts
-    from mien.recipes import TINY
 
     parts.pick(device)
-    if tower not in ("", TINY):
-        towers.locate(tower)
+    train.expect_shared(recipe, devices, nodes)
+    found = checkpoint.towers(recipe)
+    train.expect_learning(recipe, checkpoint.build(recipe, recipe.task, found, subjects=2))
+    return found
 
 
 def _other(recipe: Recipe, root: str) -> Survey | None:
@@ -147,10 +156,10 @@ def _measured(recipe: Recipe, scores: Mapping[str, float]) -> str:
 
 def _sum(recipe: Recipe, found: Fitted, material: Material, drawn: Sequence[Path]) -> str:
     lines = [f"{recipe.name}, {found.steps} steps on {len(material.train.trials)} trials"
-             + (", tiny: it knows nothing" if recipe.tiny else "")]
+             + (f", {recipe.doubt}" if recipe.tiny else "")]
     for name, scores in found.scores.items():
         lines.append(f"  {name} (epoch {scores['epoch']}): validation {_measured(recipe, scores)}")
-    if recipe.published and not recipe.tiny:
+    if recipe.published and not recipe.tiny and not recipe.changed:
         told = recipe.published
         lines.append(f"  published, on test: UAR {told.uar} %, WAR {told.war} % ({told.source})")
     lines.append(f"see {found.chosen} (chosen on validation), {found.last} and {found.log}")

@@ -108,6 +108,9 @@ class Recipe:
     changed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.tower == TINY and not self.tiny:
+            raise ValueError(f"Recipe.tower: expected a folder or a hub id, got {TINY!r}, the random one of trials: "
+                             "give --tiny")
         if not self.seconds > 0:
             raise ValueError(f"Recipe.seconds: expected more than 0, got {self.seconds}")
         if self.protocol not in PROTOCOLS:
@@ -116,6 +119,13 @@ class Recipe:
             raise ValueError(f"Recipe.rule: expected one of {', '.join(RULES)}, got {self.rule!r}")
         if not isinstance(self.options, OPTIONS[self.method]):
             raise ValueError(f"Recipe.options: expected those of {self.method}, got {type(self.options).__module__}")
+
+    @property
+    def doubt(self) -> str:
+        """What is to be said of a trial; '' of a whole training."""
+        if not self.tiny:
+            return ""
+        return "tiny: it knows nothing" if self.tower == TINY else "a trial of few steps"
 
     @property
     def windowed(self) -> bool:

@@ -15,13 +15,16 @@ from mien.batch import Batch
 from mien.data.pieces import whose
 from mien.models.duse import DuSE
 
+ENOUGH = 30
+"""Trials of validation from which on a temperature is fitted. Our choice: of fewer it follows chance."""
+
 
 @torch.no_grad()
 def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: int, windowed: bool,
            trained: np.ndarray) -> dict[str, float]:
     """Every measure (`metrics.measures`) on validation, over all devices, with `chance_` before its name that of a
     guess that names each class as often as training had it, `trained` (K,) trials of each; and the temperature that
-    fits. Measures of windows are of the trials they belong to. A text tower is run once."""
+    fits, 1 below `ENOUGH` trials. Measures of windows are of the trials they belong to. A text tower is run once."""
     if judge is None:
         return {}
     module = model.module
@@ -33,7 +36,9 @@ def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: i
     known: dict[str, tuple[int, Tensor]] = {}
     for number, batch in enumerate(judge):
         if number % fabric.world_size == fabric.global_rank or windowed:
-            logits, targets = model(batch.to(fabric.device)).float(), cast(Tensor, batch.target)
+            with fabric.autocast():  # the module itself: its wrapper would wait for devices that have no batch left
+                logits = module(batch.to(fabric.device)).float()
+            targets = cast(Tensor, batch.target)
             costs += torch.from_numpy(metrics.costs(logits.cpu().numpy(), targets.cpu().numpy())).to(**where)
             for id, target, row in zip(batch.trial, targets.tolist(), logits.softmax(dim=-1), strict=True):
                 name = whose(id) if windowed else str(len(known))
@@ -50,7 +55,7 @@ def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: i
     named = metrics.measures(classes)
     return {**{name: float(measure(counts)) for name, measure in named.items()},
             **{f"chance_{name}": float(measure(guess)) for name, measure in named.items()},
-            "temperature": metrics.temperature(cost)}
+            "temperature": metrics.temperature(cost) if counts.sum() >= ENOUGH else 1.0}
 
 
 def better(scores: Mapping[str, float], best: Mapping[str, float], choose: str) -> bool:

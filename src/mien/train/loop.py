@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from mien import checkpoint, recipes
 from mien.batch import Batch
@@ -28,7 +28,8 @@ from mien.data.loader import Clips, Mixed, Source, Steps, scoring, training
 from mien.labels import Targets
 from mien.models.scpt import gradient_norms
 from mien.recipes import Recipe
-from mien.towers import Tower, fast_dtype
+from mien.towers import Tower
+from mien.train.devices import cast, expect_learning, fabric_on
 from mien.train.judging import better, judged
 from mien.train.state import LOG, Log, restore, save
 
@@ -62,6 +63,7 @@ class _Run:
     seed: int
     card: checkpoint.Card
     out: Path
+    precision: str
 
 
 def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str | Path, *, seed: int = 0,
@@ -81,7 +83,7 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str |
     out = Path(out)
     _check(train, val)
     kind = pick(device)
-    fabric = _fabric(kind, devices, nodes, strategy, precision)
+    fabric = fabric_on(kind, devices, nodes, strategy, precision)
     with torch.random.fork_rng(devices=[]):
         parts = parts or checkpoint.towers(recipe)
         hashes = (parts.image.hash if parts else "", parts.text.hash if parts and parts.text is not None else "")
@@ -89,17 +91,17 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str |
         model = checkpoint.build(recipe, recipe.task, parts, seed, len(people))
         card = checkpoint.make_card(recipe, recipe.task, model, hashes, seed=seed, data=dict(data or {}))
         clips = _clips(train, source, model.needs, seed)
-        _cast(model, kind, precision)
+        computes = cast(model, kind, precision)
         if compile:
             for block in (block for part in model.children() if isinstance(part, Tower) for block in part.blocks):
                 block.compile()
         steps = _steps(recipe, clips, seed, fabric)
-        learning = [value for value in model.parameters() if value.requires_grad]
+        learning = expect_learning(recipe, model)
         adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.schedule.optimiser](
             learning, recipe.schedule.rate, weight_decay=recipe.schedule.weight_decay)
         module, optimiser = fabric.setup(model, adam)
         module.mark_forward_method("loss")
-        run = _Run(fabric, module, optimiser, recipe, steps, seed, card, out)
+        run = _Run(fabric, module, optimiser, recipe, steps, seed, card, out, computes)
         judge = scoring(_clips(val, source, model.needs), recipe.schedule.batch, workers) if len(val.trials) else None
         return _loop(run, clips, judge, workers, save_every, tick)
 
@@ -119,7 +121,12 @@ def _loop(run: _Run, clips: Clips, judge: Any, workers: int, save_every: float,
     steps, saved = replace(run.steps, start=step), time.monotonic()
     trained = np.bincount([clips.target[trial.id] for trial in clips.trials], minlength=len(run.card.classes))
     for batch in training(clips, steps, workers, pin=fabric.device.type == "cuda"):
-        row = _step(run, change, batch.to(fabric.device, non_blocking=True), step)
+        try:
+            row = _step(run, change, batch.to(fabric.device, non_blocking=True), step)
+        except ValueError:  # what was learnt up to here is kept
+            if log is not None:
+                save(run.out, _state(run, clips, step, best, scores, log.flush()))
+            raise
         step += 1
         if step % steps.per_epoch == 0:
             epoch = step // steps.per_epoch
@@ -156,15 +163,18 @@ def _step(run: _Run, change: Augmenter, batch: Batch, step: int) -> dict[str, An
         group["lr"] = rate
     run.optimiser.zero_grad()
     run.model.module.progress = step / len(replace(run.steps, start=0))
-    losses = run.model.loss(batch)
+    with run.fabric.autocast():  # Fabric has it around forward alone where there is one device
+        losses = run.model.loss(batch)
     norms = _each_norm(run, losses) if step % run.steps.per_epoch == 0 else {}
     total = torch.stack(list(losses.values())).sum()
     losses, loss = {name: value.detach() for name, value in losses.items()}, total.detach()
     _expect_finite(loss, losses, "loss", batch, step)
     run.fabric.backward(total)
-    norm = _gradient(run.optimiser)
-    if not isinstance(getattr(run.fabric.strategy.precision, "scaler", None), torch.amp.GradScaler):
-        _expect_finite(norm, losses, "gradient", batch, step)  # with scaled gradients an overflow is skipped and mended
+    norm, scaler = _gradient(run.optimiser), getattr(run.fabric.strategy.precision, "scaler", None)
+    if scaler is None:
+        _expect_finite(norm, losses, "gradient", batch, step)
+    else:
+        norm = norm / scaler.get_scale()  # an overflow is skipped and mended
     if run.recipe.schedule.clip:
         run.fabric.clip_gradients(run.model, run.optimiser, max_norm=run.recipe.schedule.clip)
     run.optimiser.step()
@@ -218,30 +228,13 @@ def _same(run: _Run, clips: Clips) -> dict[str, Any]:
     """What must be equal for a training to go on."""
     trials = hashlib.sha256(repr([(trial.id, clips.target[trial.id]) for trial in clips.trials]).encode()).hexdigest()
     return {"recipe": recipes.to_json(run.recipe), "seed": run.seed, "trials": trials, "image": run.card.image,
-            "text": run.card.text, "version": run.card.version}
+            "text": run.card.text, "version": run.card.version, "precision": run.precision}
 
 
 def _state(run: _Run, clips: Clips, step: int, best: Mapping, scores: Mapping, log: int) -> dict[str, Any]:
     return {"step": step, "best": dict(best), "scores": dict(scores), "log": log, "same": _same(run, clips),
             "trained": {name: value.cpu() for name, value in trainable(run.model.module).items()},
             "optimiser": run.optimiser.state_dict(), "scaler": run.fabric.strategy.precision.state_dict()}
-
-
-def _fabric(kind: str, devices: int, nodes: int, strategy: str, precision: Precision) -> Fabric:
-    device = torch.device(kind)
-    which: Any = [device.index] if device.index is not None else devices
-    fabric = Fabric(accelerator=device.type, devices=which, num_nodes=nodes, strategy=strategy,
-                    precision="16-mixed" if precision == "16" else "32-true")
-    fabric.launch()
-    return fabric
-
-
-def _cast(model: nn.Module, kind: str, precision: Precision) -> None:
-    """Frozen towers in the precision asked for; what learns stays float32."""
-    dtype = {"auto": fast_dtype(kind), "bf16": torch.bfloat16}.get(precision, torch.float32)
-    for part in model.children():
-        if isinstance(part, Tower) and not any(value.requires_grad for value in part.parameters()):
-            part.to(dtype)
 
 
 def _steps(recipe: Recipe, clips: Clips, seed: int, fabric: Fabric) -> Steps:
