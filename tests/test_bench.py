@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,14 +20,20 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, recall_score
 from typer.testing import CliRunner
 
+import mien
 import prepare_work
-from mien import bench, cli, lookalikes, metrics, recipes
+from mien import bench, cli, lookalikes, metrics, protocols, recipes
 from mien.bench import ablate, figures, scores, tables
 from mien.data import build, making
+from mien.data.cache import Cache
+from mien.data.pieces import Pieces
 from mien.datasets import DATASETS
+from mien.labels import RULES
 from mien.recipes.ablations import ABLATIONS
 from mien.recipes.published import PEER_RECALLS, PEERS, PRINTED
 from mien.tasks import EXPRESSION, VALENCE
+from mien.types import Trial
+from test_scpt_data import write
 
 FILES = ("table.md", "table.csv", "scores.json", "confusion.png", "tsne.png", "calibration.png", "predictions.parquet",
          "environment.json", "bench.json")
@@ -79,9 +86,6 @@ def test_every_file_is_there_and_every_clip_is_judged_by_the_fold_that_tests_it(
 
 
 def test_the_probabilities_are_those_of_the_checkpoint(data, judged):
-    import mien
-    from mien.data.cache import Cache
-
     model = mien.load(judged / "folds/fd2/last", precision="32")
     frame = pd.read_parquet(judged / "predictions.parquet").query("fold == 'fd2' and checkpoint == 'last'")
     cache = Cache(data / "cache")
@@ -171,6 +175,32 @@ def test_people_and_groups_of_signals_alone(tmp_path, monkeypatch):
     assert "By subject" in page
     assert "F1 of high" in page
     assert len(pd.read_csv(tmp_path / "run/by-subject.csv")) == 2
+
+
+def test_of_windows_the_trial_is_decided_by_their_mean(tmp_path, monkeypatch):
+    """SCPT: four people with two trials of two windows each; one of the people judges."""
+    trials = [Trial(f"s{who}/{number}", "deap", f"s{who}", labels={"arousal": 3.0 + 4 * number},
+                    about={"gender": "fm"[who % 2]}) for who in range(4) for number in range(2)]
+    cache = write(tmp_path / "cache", trials, dict.fromkeys((trial.id for trial in trials), 20.0))
+    folds = protocols.leave_one_subject_out(trials)
+    monkeypatch.setattr("mien.bench.run.split", lambda recipe, root: (SimpleNamespace(trials=trials), folds))
+    monkeypatch.setattr("mien.bench.run.prepared", lambda *given: cache)
+    recipe = recipes.change(recipes.tiny(recipes.RECIPES["scpt/deap-arousal"]), {"schedule.epochs": "1"})
+    judged = bench.cross_validate(recipe, tmp_path, tmp_path / "run", folds=["2"], by=["gender"], device="cpu",
+                                  precision="32")
+    bench.write(judged)
+    frame = judged.predictions[judged.predictions["checkpoint"] == "last"]
+    assert sorted(frame["trial"]) == ["s1/0", "s1/1"]
+    assert (frame["subject"] == "s1").all()
+    assert (frame["about.gender"] == "m").all()
+    model = mien.load(tmp_path / "run/folds/s1/last", precision="32")
+    pieces = Pieces(cache, recipe.seconds)
+    for _, row in frame.iterrows():
+        windows = pieces.cut(RULES["scpt/arousal"]([trial for trial in trials if trial.id == row["trial"]])).trials
+        assert len(windows) == 2
+        probs = model.read_all([pieces(one) for one in windows]).mean(axis=0)
+        np.testing.assert_allclose(row[["calibrated_low", "calibrated_high"]].to_numpy(float), probs, atol=1e-4)
+    assert "By gender" in (tmp_path / "run/table.md").read_text()
 
 
 # ---------------------------------------------------------------------------------------------- planted predictions
