@@ -74,6 +74,9 @@ def test_without_a_picture_everything_goes_through_untouched(proxied, language):
 def test_the_person_now_goes_in_as_a_system_message_and_nothing_else_changes(proxied, language):
     server, _ = language
     with watched(proxied[0]) as sentence:
+        ask(proxied[0], extra_headers={"X-Mien-Client": "somebody-else"})
+        assert json.loads(server.heard[-1])["messages"] == MESSAGES  # of whom there is no picture
+        assert "x-mien-client" not in server.headers[-1]
         answer = ask(proxied[0])
         heard = json.loads(server.heard[-1])
         whole = answer.choices[0].message.content

@@ -59,6 +59,7 @@ def serve(
             uvicorn.Server(uvicorn.Config(
                 made, log_level="warning", access_log=False, ws_max_size=options.frame, ws_max_queue=8,
                 limit_concurrency=128, timeout_keep_alive=5, timeout_graceful_shutdown=3, server_header=False,
+                proxy_headers=False, ws_per_message_deflate=False,
             )).run([listening])
 
 

@@ -18,7 +18,8 @@ CONNECT, ANSWER = 10.0, 600.0
 on a processor takes minutes to read a long conversation before its first word."""
 
 OWN = {"host", "content-length", "connection", "transfer-encoding", "keep-alive", "upgrade", "te", "trailer", "origin",
-       "proxy-authorization", "proxy-authenticate", "accept-encoding", "cookie", "forwarded", "x-forwarded-for"}
+       "proxy-authorization", "proxy-authenticate", "accept-encoding", "cookie", "forwarded", "x-forwarded-for",
+       "x-mien-client"}
 """Headers that belong to one connection, or to nobody else."""
 
 
@@ -30,9 +31,10 @@ def with_system(messages: list[object], text: str) -> list[object]:
 
 
 class Proxy:
-    """One upstream server. `sentence` gives what is said of the person now, '' for nothing; `counted` the status."""
+    """One upstream server. `sentence` gives what is said now of the person before the client of that id ('': whoever is
+    there), '' for nothing; `counted` hears of the status."""
 
-    def __init__(self, options: Options, sentence: Callable[[], str], counted: Callable[[int], None]) -> None:
+    def __init__(self, options: Options, sentence: Callable[[str], str], counted: Callable[[int], None]) -> None:
         self._options, self._sentence, self._counted = options, sentence, counted
         # trust_env: no proxy of the environment gets to read what people say
         self._client = httpx.AsyncClient(timeout=httpx.Timeout(ANSWER, connect=CONNECT), trust_env=False,
@@ -53,7 +55,7 @@ class Proxy:
             return self._problem(400, "expected JSON in the body")
         if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
             return self._problem(400, "expected an object with a list of messages")
-        sentence = self._sentence()
+        sentence = self._sentence(request.headers.get("x-mien-client", ""))
         if sentence:
             text = system(sentence, self._options.language)
             content = json.dumps({**asked, "messages": with_system(asked["messages"], text)}).encode()

@@ -75,8 +75,7 @@ class Room:
         self.crew.leave(guest)
         self.guests.pop(guest.id, None)
         self.meters.clients.set(len(self.guests))
-        self.meters.dropped.inc(guest.dropped)
-        self.meters.malformed.inc(guest.malformed)
+        self._tally(guest)
 
     def now(self, client: str = "") -> tuple[Event | None, float]:
         """The newest event and its age in s: of that client, else of the server's camera, else of whichever client was
@@ -93,9 +92,9 @@ class Room:
         age = float("inf") if newest is None else clock.perf_counter() - newest[0]
         return (newest[1], age) if newest is not None and age <= FRESH else (None, age)
 
-    def sentence(self) -> str:
-        """What is said of the person now, in the server's language; '' without a picture."""
-        event, _ = self.now()
+    def sentence(self, client: str = "") -> str:
+        """What is said of the person now, in the server's language; '' without a picture. `client` as in `now`."""
+        event, _ = self.now(client)
         return "" if event is None else words(event.said if event.row is not None else NOBODY, self.options.language)
 
     @property
@@ -105,12 +104,21 @@ class Room:
 
     def metrics(self) -> bytes:
         """Counters, as they are now."""
+        for guest in list(self.guests.values()):
+            self._tally(guest)
         if self.live is not None:
             read, dropped = self.live.session.frames, self.live.camera.dropped
             self.meters.frames.inc(read - self._counted[0])
             self.meters.dropped.inc(dropped - self._counted[1])
             self._counted = read, dropped
         return self.meters.text()
+
+    def _tally(self, guest: Guest) -> None:
+        """What a client lost since the last look."""
+        dropped, malformed = guest.dropped, guest.malformed
+        self.meters.dropped.inc(dropped - guest.counted[0])
+        self.meters.malformed.inc(malformed - guest.counted[1])
+        guest.counted = dropped, malformed
 
     def _listen(self, live: Live) -> None:
         try:
