@@ -175,6 +175,23 @@ def test_trials_are_cut_into_windows_with_their_pictures_pulse_and_target(tmp_pa
     assert abs(ridge(wire.tfr[0, 0]) - 90) < 4
 
 
+def test_windows_of_which_none_has_a_pulse_are_refused(tmp_path, trials):
+    cache = write(tmp_path / "cache", trials, dict.fromkeys((trial.id for trial in trials), 20.0))
+    pieces = Pieces(cache, 10.0)
+    found = pieces.cut(RULES["scpt/arousal"](trials))
+    assert pieces.pulses(found) == "a pulse of camera is read in 8 of 8 windows of train that were looked at"
+    assert "a pulse of ppg is read in 8 of 8" in pieces.pulses(found, "ppg")
+    with pytest.raises(ValueError, match=r"with a pulse of ecg, got none in 8 .* --set options.prompts=none"):
+        pieces.pulses(found, "ecg")
+    rows = np.load(tmp_path / "cache" / "0" / caches.ROWS)
+    rows["skin"] = np.nan
+    for number in range(4):
+        np.save(tmp_path / "cache" / str(number) / caches.ROWS, rows)
+    caches._table.cache_clear()
+    with pytest.raises(ValueError, match="with a pulse of camera, got none in 8"):
+        Pieces(Cache(tmp_path / "cache"), 10.0).pulses(found)
+
+
 def test_windows_without_a_face_are_left_out(tmp_path, trials):
     cache = write(tmp_path / "cache", trials[:1], {trials[0].id: 30.0}, hidden=(10.0, 20.0))
     targets = RULES["scpt/arousal"](trials[:1])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mien.data.cache import Cache
+from mien.data.pulses import wave
 from mien.labels import Targets
 from mien.types import Trial, Window
 
@@ -15,6 +16,10 @@ _BETWEEN = "@"
 
 MARGIN = 0.2
 """s of rows behind a window: frames come unevenly, and 10 s of them must be there for a pulse to be read."""
+
+
+LOOK = 64
+"""Windows that are looked at for a pulse before training. Our choice: a second or two; no pulse in any is no chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,20 @@ class Pieces:
             raise ValueError(f"expected windows of {self.seconds:g} s with a face in them, got none in "
                              f"{len(targets.trials)} trials: look at the videos")
         return replace(targets, trials=tuple(trials), target=np.array(target, dtype=np.int64))
+
+    def pulses(self, targets: Targets, of: str = "camera") -> str:
+        """In how many of the windows that `cut` made, of `LOOK` at most, a pulse `of` the camera or a wire is read.
+
+        ValueError where there is none: a model that is told of the pulse would learn from the face alone.
+        """
+        step = max(len(targets.trials) // LOOK, 1)
+        looked = targets.trials[::step][:LOOK]
+        read = sum(wave(self(trial, lambda _: np.arange(0)), of, self.seconds)[1] > 0 for trial in looked)
+        if not read:
+            raise ValueError(f"expected windows of {self.seconds:g} s with a pulse of {of}, got none in {len(looked)} "
+                             "that were looked at: take another with --set options.pulse=ppg, or --set "
+                             "options.prompts=none for the face alone")
+        return f"a pulse of {of} is read in {read} of {len(looked)} windows of train that were looked at"
 
     def _windows(self, trial: Trial) -> list[Trial]:
         pictured, end = self.cache.pictured(trial.id), self.cache.entries[trial.id].end

@@ -17,7 +17,7 @@ from mien.data.tuning import tuned
 from mien.data.wholes import Wholes
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES, Targets
-from mien.models import mvp
+from mien.models import mvp, scpt
 from mien.protocols import PROTOCOLS
 from mien.recipes import TINY, Recipe
 from mien.towers import digest, load, tiny
@@ -95,6 +95,8 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material
         source = pieces = Pieces(ready, recipe.seconds)
         learnt, judged = pieces.cut(learnt), pieces.cut(judged)
         notes.append(f"windows of {recipe.seconds:g} s: train {len(learnt.trials)}, val {len(judged.trials)}")
+        if isinstance(recipe.options, scpt.Options) and recipe.options.seen and learnt.trials:
+            notes.append(pieces.pulses(learnt, recipe.options.pulse))
     return Material(ready, chosen, learnt, judged, tuple(notes), source, tower)
 
 
