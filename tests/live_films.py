@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import av
 import cv2
 import numpy as np
 
@@ -20,3 +23,14 @@ def film(seconds=3.0, fps=10.0, size=(320, 240)):
         left = 60 + round(5 * np.sin(time_))
         rgb[30:230, left : left + 200] = face
         yield Frame(float(time_), rgb)
+
+
+def write(path: Path, seconds: float) -> Path:
+    """The film as an mp4 file."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for frame in film(seconds):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.rgb, format="rgb24")))
+        out.mux(stream.encode())
+    return path

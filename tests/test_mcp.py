@@ -7,13 +7,13 @@ import json
 import sys
 import time
 
-import av
 import pytest
 from mcp import Client, StdioServerParameters
 
 import live_server
+from live_films import write
 from mien import mcp
-from mien.live import Live
+from mien.live import FRESH, Live
 from mien.prompt import no_picture
 
 
@@ -39,14 +39,7 @@ def resource(client):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    path = tmp_path_factory.mktemp("mcp") / "clip.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for frame in live_server.film(4.0):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.rgb, format="rgb24")))
-        out.mux(stream.encode())
-    return path
+    return write(tmp_path_factory.mktemp("mcp") / "clip.mp4", 4.0)
 
 
 def test_the_tool_and_the_resource_say_what_is_read():
@@ -74,7 +67,7 @@ def test_of_a_camera_in_this_process(clip):
             time.sleep(0.05)
         assert now("en")["event"]["face_id"] == 1
         assert now("en")["text"].startswith("The person looks")
-        live.heard -= mcp.now.FRESH + 1  # and then nothing more came
+        live.heard -= FRESH + 1  # and then nothing more came
         assert now("en")["event"] is None
 
 

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 import live_server
+from live_films import write
 from mien.serve import Options
 from mien.serve.crew import WAITING, Crew
 from mien.serve.pictures import Malformed, decode, encode
@@ -42,14 +43,7 @@ def guarded():
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    path = tmp_path_factory.mktemp("serve") / "clip.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for frame in live_server.film(3.0):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.rgb, format="rgb24")))
-        out.mux(stream.encode())
-    return path.read_bytes()
+    return write(tmp_path_factory.mktemp("serve") / "clip.mp4", 3.0).read_bytes()
 
 
 def told(ws, kind, others=None, seconds=20.0):

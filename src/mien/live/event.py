@@ -10,6 +10,9 @@ from mien.prompt import Said
 from mien.timeline.texts import SCHEMA, event
 from mien.types import Emotion
 
+FRESH = 3.0
+"""s after which an event no longer says how somebody is now. Our choice: six steps."""
+
 Change = Literal["", "person", "expression", "heart_rate"]
 
 

@@ -10,14 +10,11 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from mien.live import Live
+from mien.live import FRESH, Live
 from mien.prompt import no_picture, words
 
 Now = Callable[[str], dict[str, Any]]
 """A language -> `text` and `event` of the person now, as `GET /v1/now` has them."""
-
-FRESH = 3.0
-"""s after which an event no longer says how somebody is now. Our choice: six steps."""
 
 PATIENCE = 5.0
 """s that a server may take. Our choice: it answers in milliseconds or not at all."""

@@ -10,16 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from mien.analysis import reader
-from mien.live import Camera, Event, Live, Session
+from mien.live import FRESH, Camera, Event, Live, Session
 from mien.prompt import NOBODY, words
 from mien.serve.crew import Crew, Guest, Lent
 from mien.serve.jobs import Jobs
 from mien.serve.meters import Meters
 from mien.serve.options import Options
 from mien.serve.proxy import Proxy
-
-FRESH = 3.0
-"""s after which an event no longer says how somebody is now. Our choice: six steps."""
 
 SENDING = 64
 """Messages that wait for a slow client, the oldest dropped first."""
