@@ -1,10 +1,10 @@
-# make demo [VIDEO=my.mp4]   make test   make lint   make clean
+# make demo [VIDEO=my.mp4]   make test   make lint   make docs   make clean
 # Everything happens in .venv, with the versions of constraints.txt. PYTHON=... chooses the Python to make it with.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint docs clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -22,6 +22,7 @@ help:
 	@echo 'make demo VIDEO=x.mp4  the same on your own video'
 	@echo 'make test              install into .venv and run all tests'
 	@echo 'make lint              ruff and mypy on src'
+	@echo 'make docs              build the pages into build/site'
 	@echo 'make clean             remove .venv, the results of the demo and all caches'
 
 demo: .venv/.demo
@@ -33,6 +34,9 @@ test: .venv/.test
 lint: .venv/.lint
 	$(python) -m ruff check src
 	$(python) -m mypy src
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict --quiet
 
 clean:
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

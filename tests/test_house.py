@@ -257,3 +257,36 @@ def test_what_the_readme_names_is_there():
     assert [option for option in set(re.findall(r"(?<![\w-])--[a-z]+", text)) if option not in known] == []
     targets = set(re.findall(r"`?make ([a-z]+)", text))
     assert [target for target in targets if f"\n{target}:" not in (ROOT / "Makefile").read_text()] == []
+
+
+NOT_METHODS = {"__init__", "videomae", "zeroshot"}
+"""In models/, but parts of a method, or nothing that is trained."""
+
+
+def test_a_method_has_a_recipe_a_page_and_a_test():
+    from mien.recipes import RECIPES
+    from mien.recipes.recipe import OPTIONS
+
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    methods = {path.stem for path in (SRC / "models").iterdir() if path.stem[:2] != "__" or path.stem == "__init__"}
+    assert methods - NOT_METHODS == set(OPTIONS), "recipes.recipe.OPTIONS names every method"
+    for method in OPTIONS:
+        assert any(recipe.method == method for recipe in RECIPES.values()), f"{method}: expected a recipe"
+        assert (ROOT / "tests" / f"test_{method}.py").exists(), f"expected tests/test_{method}.py"
+        assert re.search(rf"^#.*\b{method}\b", page, re.I | re.M), f"{method}: expected a section of docs/methods.md"
+
+
+def test_a_dataset_has_a_lookalike_and_a_page():
+    from mien.datasets import DATASETS
+    from mien.lookalikes import LOOKALIKES
+
+    page = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    assert set(DATASETS) == set(LOOKALIKES)
+    assert [name for name in DATASETS if not re.search(rf"\b{name}\b", page, re.I)] == []
+
+
+def test_the_pages_build_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "cross_validate" in (tmp_path / "site/api/index.html").read_text(encoding="utf-8")
