@@ -160,7 +160,7 @@ def test_each_kind_of_augmentation_does_what_it_says():
     torch.testing.assert_close(Augmenter(24, none)(frames, 1), plain, atol=1e-5, rtol=0)
     torch.testing.assert_close(Augmenter(24, replace(none, flip=1.0))(frames, 1), plain.flip(-1), atol=1e-5, rtol=0)
     ramp = torch.linspace(0, 255, 24).round().to(torch.uint8).expand(8, 2, 3, 24, 24)
-    turned = Augmenter(24, replace(none, rotation=45.0))(ramp, 1)[:, :, :, 8:16, 8:16]  # within the picture at any angle
+    turned = Augmenter(24, replace(none, rotation=45.0))(ramp, 1)[:, :, :, 8:16, 8:16]  # always inside
     slope = turned.diff(dim=-2).mean((1, 2, 3, 4))
     assert slope.abs().max() > 0.01
     assert ((slope**2 + turned.diff(dim=-1).mean((1, 2, 3, 4)) ** 2).sqrt() == pytest.approx(1 / 23, rel=0.1))

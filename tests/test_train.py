@@ -28,6 +28,7 @@ from mien.tasks import ACTION_UNITS, EXPRESSION
 from mien.towers import digest
 from mien.train import fit, material
 from mien.types import Fold, Trial, Window
+from test_checkpoint import small_clip
 
 RULE = RULES["expression"]
 RECIPE = change(tiny(RECIPES["duse/dfew"]), {"schedule.epochs": "3"})
@@ -399,13 +400,56 @@ def test_a_checkpoint_analyses_a_video(trained, film, tmp_path):
     expression = told["faces"][0]["expression"]
     assert list(expression) == list(EXPRESSION.classes)
     assert sum(expression.values()) == pytest.approx(1, abs=1e-4)
-    assert "read by the model" in (folder / "report.html").read_text()
+    report = (folder / "report.html").read_text()
+    assert "named by the model" in report
+    assert "Not a reading: the model is tiny: it knows nothing." in report
+    assert "not a reading: the model is tiny: it knows nothing" in (tmp_path / "out/manifest.json").read_text()
     facs = mien.analyze(film)
     read = mien.analyze(film, model=str(trained / "run/chosen"))
     for first, second in zip(facs.emotions, read.emotions, strict=True):
         assert first.abstained == second.abstained
         assert first.heart_rate == second.heart_rate
         assert first.abstained or not np.allclose(first.probs, second.probs)
+
+
+def test_other_weights_under_the_same_name_are_read_anew(film, tmp_path):
+    clip, shown = tmp_path / "clip", []
+    for seed in (0, 1):
+        model = small_clip(clip)
+        torch.manual_seed(seed)
+        torch.nn.init.normal_(model.visual_projection.weight)
+        model.save_pretrained(clip)
+        done = analysed(film, tmp_path / "out", "--model", f"clip:{clip}")
+        assert done.exit_code == 0, done.stderr
+        (told,) = (tmp_path / "out").rglob("summary.json")
+        shown.append(json.loads(told.read_text())["faces"][0]["expression"])
+    assert shown[0] != shown[1]
+
+
+def test_a_tower_that_was_moved_is_named(trained, film, tmp_path):
+    small_clip(tmp_path / "here")
+    run = tmp_path / "run"
+    done = CliRunner().invoke(cli.app, [
+        "train", "duse/dfew", "--data", str(trained / "dfew"), "--fold", "2", "--tiny", "--set", "schedule.epochs=1",
+        "--set", f"tower={tmp_path / 'here'}", "--cache", str(trained / "run/cache"), "--out", str(run)])
+    assert done.exit_code == 0, done.stderr
+    assert "a trial of few steps" in done.stdout
+    assert "knows nothing" not in done.stdout
+    (tmp_path / "here").rename(tmp_path / "there")
+    done = analysed(film, tmp_path / "out", "--model", run / "last")
+    assert done.exit_code == 1
+    assert "--tower" in done.stderr
+    done = analysed(film, tmp_path / "out", "--model", run / "last", "--tower", tmp_path / "there")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_the_weights_of_frames_are_told(trained):
+    model = mien.load(trained / "run/last")
+    found = model.evidence([colour(trial(0))])
+    assert found.frames.sum(dim=1).tolist() == pytest.approx([1.0])
+    assert found.frames.shape == (1, 16)
+    probs = found.logits.softmax(dim=-1)[0].numpy()
+    assert probs == pytest.approx(model.read(colour(trial(0))), abs=1e-6)
 
 
 def test_other_labels_are_read_at_run_time_with_and_without_training(trained, film, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -14,7 +16,7 @@ import numpy as np
 
 from . import facs, imports, pulse, session, video
 from .face import Finder, MediapipeFinder, Region, TaskFinder
-from .settings import Settings, neutral_seconds
+from .settings import CLIP, Settings, neutral_seconds
 from .stream import Model, Prototypes, Stream, mean
 from .tasks import EXPRESSION, Task, read_labels
 from .timeline import Timeline
@@ -22,9 +24,6 @@ from .types import Emotion, Person, Session
 
 if TYPE_CHECKING:
     from .data.filming import Clips
-
-CLIP = "clip:"
-"""Before the folder or hub id of a CLIP that reads without training."""
 
 _LIBRARIES = ("mien", "mediapipe", "av", "numpy", "scipy", "opencv-contrib-python")
 
@@ -56,7 +55,8 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
             people = tuple(_person(stream, id_, emotions) for id_ in sorted(stream.people))
             seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
             return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=told,
-                            settings={**asdict(settings), "finder": finder.name}, seconds=seconds, versions=_versions())
+                            settings={**asdict(settings), "finder": finder.name, "doubt": getattr(model, "doubt", "")},
+                            seconds=seconds, versions=_versions())
 
 
 def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] | None) -> tuple[list[Emotion], float]:
@@ -123,21 +123,30 @@ def reader(settings: Settings) -> Model:
     """
     if settings.model == "facs":
         return Prototypes()
-    card = Path(settings.model) / "card.json"
-    stamp = card.stat().st_mtime_ns if card.is_file() else 0
-    return _loaded(settings.model, read_labels(settings.labels) if settings.labels else None, stamp)
+    labels = read_labels(settings.labels) if settings.labels else None
+    files = held(settings.model) + (held(settings.tower) if settings.tower else [])
+    stamps = tuple((path, os.stat(path).st_mtime_ns) for path in files)
+    return _loaded(settings.model, settings.tower, labels, stamps)
+
+
+def held(name: str) -> list[str]:
+    """The files that a model's name stands for, where it is a folder or a file here; of a hub id none."""
+    place = os.path.expanduser(name.removeprefix(CLIP))
+    return [place] if os.path.isfile(place) else sorted(filter(os.path.isfile, glob.glob(f"{glob.escape(place)}/*")))
 
 
 @lru_cache(maxsize=1)
-def _loaded(name: str, labels: Task | None, stamp: int) -> Model:
+def _loaded(name: str, tower: str, labels: Task | None, stamps: tuple[tuple[str, int], ...]) -> Model:
     try:
         from . import checkpoint
     except ImportError as error:
         raise ValueError(f"--model: expected the packages that models need, {error.name} is missing: install them with "
                          'pip install "mien[models]"') from error
     if name.startswith(CLIP):
+        if name == CLIP:
+            raise ValueError("--model: expected clip:FOLDER_OR_HUB_ID, got clip: alone")
         return checkpoint.zero_shot(name.removeprefix(CLIP), labels or EXPRESSION, device="auto")
-    return checkpoint.load(name, labels=labels, device="auto")
+    return checkpoint.load(name, labels=labels, clip=tower, device="auto")
 
 
 def _finder(settings: Settings) -> Finder:

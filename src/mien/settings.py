@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CLIP = "clip:"
+"""Before the folder or hub id of a CLIP that reads without training."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -12,8 +15,9 @@ class Settings:
     step: how often a row comes; duration: how far back the pulse looks; latency: how long a row waits for what comes
     after it; smoothing: time constant of the expression's smoothing; neutral: '' to estimate a person's neutral face on
     line, 'first:5s', or the path of a picture; faces: the most people followed; pictures: keep the best view of each;
-    model: facs, the built-in one; a checkpoint's folder or hub id; or clip:FOLDER_OR_HUB_ID, zero-shot; labels: a YAML
-    file with other labels and their texts, for these two; face_model: a .task file for mediapipe's newer API instead of
+    model: facs, the built-in one; a checkpoint's folder or hub id; or clip:FOLDER_OR_HUB_ID, zero-shot; tower: where a
+    checkpoint's tower is now, if not where its card says; labels: a YAML file with other labels and their texts, for a
+    checkpoint or clip:; face_model: a .task file for mediapipe's newer API instead of
     the built-in models; physio: a table or an E4 folder with the contact signals of one person in the video;
     physio_offset: where in the video, in s, their time 0 lies; physio_start: when the video begins by their clock, a
     date; physio_rate: Hz, for a table without a column of time.
@@ -27,6 +31,7 @@ class Settings:
     faces: int = 8
     pictures: bool = True
     model: str = "facs"
+    tower: str = ""
     labels: str = ""
     face_model: str = ""
     physio: str = ""
@@ -41,6 +46,9 @@ class Settings:
         for name in ("latency", "smoothing"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}: expected 0 or more seconds, got {getattr(self, name)}")
+        if self.tower and (self.model == "facs" or self.model.startswith(CLIP)):
+            raise ValueError(f"tower: expected a checkpoint, whose tower can lie elsewhere, got {self.model}: name one "
+                             "with --model")
         if self.labels and self.model == "facs":
             raise ValueError("labels: expected a model that reads words, got facs: name a checkpoint or clip:HUB_ID "
                              "with --model")

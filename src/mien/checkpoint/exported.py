@@ -61,7 +61,7 @@ class Exported:
     """A model that is ready; `Stream(model)` takes it. `needs` say what a window holds, `seconds` how long it is."""
 
     def __init__(self, run: Run, card: ExportCard) -> None:
-        self.run, self.card = run, card
+        self.run, self.card, self.doubt = run, card, card.checkpoint.recipe.doubt
         self.task, self.seconds, self.needs = card.checkpoint.task, card.checkpoint.recipe.seconds, card.needs
 
     def read(self, window: Window) -> np.ndarray:

@@ -20,7 +20,7 @@ from mien.models import zeroshot
 from mien.models.duse import DuSE, Options
 from mien.models.mvp import MVP
 from mien.models.scpt import SCPT
-from mien.recipes import Recipe
+from mien.recipes import KNOWS_NOTHING, TINY, Recipe
 from mien.tasks import EXPRESSION, Task
 from mien.towers import Plan, Tower
 
@@ -78,7 +78,7 @@ def zero_shot(source: str, labels: Task = EXPRESSION, *, device: str = "cpu", pr
     model = zeroshot.zero_shot(image, text, tokens(source, labels, text.plan.context))
     model.bake()
     place(model, device, precision)
-    return Trained(model, labels, seconds)
+    return Trained(model, labels, seconds, doubt=KNOWS_NOTHING if source == TINY else "")
 
 
 def _assembled(recipe: Recipe, image: Tower, text: Tower, rows: Tensor) -> DuSE:

@@ -38,7 +38,13 @@ class Clip:
 def tower(source: str, kind: Literal["clip-image", "clip-text", "vit"], expect: str = "") -> Tower:
     """One tower of the CLIP at `source`; ValueError where its sha256 is not the one expected."""
     if source != TINY:
-        return load(source, kind, expect=expect)
+        try:
+            return load(source, kind, expect=expect)
+        except FileNotFoundError as error:
+            if not expect:
+                raise
+            raise FileNotFoundError(f"{error}; --tower, in Python clip=, says where the checkpoint's tower is "
+                                    "now") from error
     kind = "clip-image" if kind == "vit" else kind  # the tiny one serves both
     found = tiny(kind)
     if expect and found.hash != expect:

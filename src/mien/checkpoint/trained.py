@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
 import numpy as np
@@ -19,6 +19,7 @@ from mien.checkpoint.card import CARD, README, WEIGHTS, Card
 from mien.checkpoint.parts import kept
 from mien.data.pieces import MARGIN
 from mien.data.prepare import prepare
+from mien.models import duse
 from mien.models.duse import DuSE
 from mien.models.mvp import MVP, Evidence
 from mien.models.scpt import SCPT
@@ -36,11 +37,14 @@ FEATURES = "text_features"
 class Trained:
     """A model with its label map; `Stream(model)` takes it. `card`: None for zero-shot CLIP, where nothing was trained.
 
-    `needs` say what a window must hold, `seconds` how long it is, where a pulse is read with the margin that it needs.
+    `needs` say what a window must hold, `seconds` how long it is, where a pulse is read with the margin that it needs;
+    `doubt`: why its answers are not to be believed, '' where nothing speaks against them.
     """
 
-    def __init__(self, model: DuSE | SCPT | MVP, task: Task, seconds: float, card: Card | None = None) -> None:
+    def __init__(self, model: DuSE | SCPT | MVP, task: Task, seconds: float, card: Card | None = None,
+                 doubt: str = "") -> None:
         self.model, self.task, self.card = model.eval(), task, card
+        self.doubt = doubt if card is None else card.recipe.doubt
         self.seconds = seconds if self.needs.tfr is None else seconds + MARGIN
 
     @property
@@ -79,13 +83,18 @@ class Trained:
         return (logits.double() / self.temperature).softmax(dim=-1).cpu().numpy(), sources
 
     @torch.inference_mode()
-    def evidence(self, windows: Sequence[Window]) -> Evidence:
-        """Windows (N,) -> what an MVP answers and what that rests on, on the CPU. ValueError for another model."""
-        if not isinstance(self.model, MVP):
-            raise ValueError(f"evidence: expected an MVP, got {type(self.model).__name__}: see `read_all`")
-        found = self.model.read(prepare(windows, self.needs).to(next(self.model.parameters()).device))
-        told = {name: None if value is None else value.cpu() for name, value in vars(found).items()}
-        return Evidence(**told | {"logits": told["logits"].double() / self.temperature})
+    def evidence(self, windows: Sequence[Window]) -> Evidence | duse.Evidence:
+        """Windows (N,) -> what an MVP or a DuSE answers and what that rests on, on the CPU: of a DuSE the weight of
+        each frame (N, T) and of each class text (N, heads, K). ValueError for another model."""
+        batch = prepare(windows, self.needs).to(next(self.model.parameters()).device)
+        if isinstance(self.model, MVP):
+            found: Evidence | duse.Evidence = self.model.read(batch)
+        elif isinstance(self.model, DuSE) and batch.frames is not None:
+            found = self.model.read(batch.frames)
+        else:
+            raise ValueError(f"evidence: expected an MVP or a DuSE, got {type(self.model).__name__}: see `read_all`")
+        told: dict[str, Any] = {name: None if value is None else value.cpu() for name, value in vars(found).items()}
+        return type(found)(**told | {"logits": found.logits.cpu().double() / self.temperature})
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `model.safetensors`, `card.json` and `README.md` into `folder`; each whole or not at all."""

@@ -42,6 +42,9 @@ Faces = Annotated[int, typer.Option(metavar="N", help="The most people followed 
 Model = Annotated[
     str, typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:FOLDER_OR_HUB_ID.")
 ]
+Tower = Annotated[
+    str, typer.Option(metavar="FOLDER_OR_HUB_ID", help="Where a checkpoint's tower is now, if not where its card says.")
+]
 Labels = Annotated[
     str, typer.Option(metavar="LABELS.YAML", help="Other labels and their texts, for a checkpoint or clip:.")
 ]
@@ -80,6 +83,7 @@ def analyze(
     step: Step = Settings.step,
     faces: Faces = Settings.faces,
     model: Model = Settings.model,
+    tower: Tower = "",
     labels: Labels = "",
     face_model: FaceModel = "",
     physio: Physio = "",
@@ -101,7 +105,7 @@ def analyze(
         from mien import files
 
         options = files.Options(
-            step=step, neutral=neutral, faces=faces, model=model, labels=labels, face_model=face_model,
+            step=step, neutral=neutral, faces=faces, model=model, tower=tower, labels=labels, face_model=face_model,
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()), fex=fex, overlay=overlay,
             images=images, blur=blur, segments=segments or None, physio=physio, physio_offset=physio_offset,
             physio_start=physio_start, physio_rate=physio_rate)

@@ -69,7 +69,7 @@ def _one(path: Path, task: Task, needs: Needs, seconds: float, most: int) -> lis
         else:
             stream.close()
     pictured = [window for window in watcher.windows if window.faces is not None and len(window.faces)]
-    names = [f"{path.name} {window.start:.1f} to {window.end:.1f} s" for window in pictured[:most]]
+    names = [f"{path.name} {max(window.start, 0):.1f} to {window.end:.1f} s" for window in pictured[:most]]
     return [Clip(name, _frames(window, needs)) for name, window in zip(names, pictured, strict=False)]
 
 

@@ -92,6 +92,8 @@ def _note(timeline: Timeline, job: Job) -> str:
 
     options = job.options
     notes = [timeline.source.lost] if timeline.source.lost else []
+    if timeline.settings.get("doubt"):
+        notes.append(f"not a reading: the model is {timeline.settings['doubt']}")
     if not timeline.faces:
         notes.append("no face was seen")
     wanted = neutral_seconds(options.neutral)

@@ -6,7 +6,7 @@ import glob
 import os
 from dataclasses import dataclass
 
-from mien.settings import Settings
+from mien.settings import CLIP, Settings
 from mien.work import sha256
 
 FORMATS = {"csv": "timeline.csv", "jsonl": "events.jsonl", "srt": "timeline.srt", "elan": "timeline.txt"}
@@ -21,6 +21,7 @@ class Options:
     neutral: str = Settings.neutral
     faces: int = Settings.faces
     model: str = Settings.model
+    tower: str = Settings.tower
     labels: str = Settings.labels
     face_model: str = Settings.face_model
     formats: tuple[str, ...] = ()
@@ -43,8 +44,8 @@ class Options:
         """The settings of the analysis. `ValueError` says which of them cannot be."""
         return Settings(
             step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model,
-            labels=self.labels, face_model=self.face_model, physio=self.physio, physio_offset=self.physio_offset,
-            physio_start=self.physio_start, physio_rate=self.physio_rate,
+            tower=self.tower, labels=self.labels, face_model=self.face_model, physio=self.physio,
+            physio_offset=self.physio_offset, physio_start=self.physio_start, physio_rate=self.physio_rate,
         )
 
     def check(self) -> None:
@@ -93,6 +94,23 @@ class Options:
         return "" if self.neutral.startswith("first:") else self.neutral
 
     @property
+    def _model(self) -> str | list[str]:
+        """What the name of the model stands for now: its files by content, or the commit of a snapshot of the hub."""
+        from mien.analysis import held
+
+        if self.model == Settings.model:
+            return self.model
+        files = [path for path in held(self.model) if os.path.basename(path) != "README.md"]
+        if files:
+            return [sha256(path) for path in files]
+        from mien import checkpoint, recipes, towers
+
+        hub = self.model.removeprefix(CLIP)
+        if hub == recipes.TINY:
+            return self.model
+        return [hub, (towers.locate if hub != self.model else checkpoint.locate)(hub).name]
+
+    @property
     def settings(self) -> dict[str, object]:
         """What changes the content of an output: what was done with other settings is done again.
 
@@ -103,9 +121,8 @@ class Options:
             wires = [self.physio] if os.path.isfile(self.physio) else sorted(glob.glob(f"{self.physio}/*.csv"))
             read["physio"] = [sha256(path) for path in wires]
             read["clock"] = [self.physio_offset, self.physio_start, self.physio_rate]
-        named = (os.path.join(self.model, name) for name in ("model.safetensors", "card.json"))  # or an exported model
         return read | {
-            "model": next((sha256(path) for path in named if os.path.isfile(path)), self.model),
+            "model": self._model,
             "step": self.step,
             "faces": self.faces,
             "neutral": sha256(self.picture) if self.picture else self.neutral,

@@ -16,11 +16,11 @@ from mien.models.mvp import Options
 from mien.recipes.change import change, from_json, to_json
 from mien.recipes.clip import PRETRAINING, Pretraining
 from mien.recipes.mvp import MVP, small
-from mien.recipes.recipe import TINY, Augment, Published, Recipe, Schedule
+from mien.recipes.recipe import KNOWS_NOTHING, TINY, Augment, Published, Recipe, Schedule
 from mien.recipes.scpt import SCPT
 
-__all__ = ["PRETRAINING", "RECIPES", "TINY", "Augment", "Pretraining", "Published", "Recipe", "Schedule", "change",
-           "find", "from_json", "tiny", "to_json"]
+__all__ = ["KNOWS_NOTHING", "PRETRAINING", "RECIPES", "TINY", "Augment", "Pretraining", "Published", "Recipe",
+           "Schedule", "change", "find", "from_json", "tiny", "to_json"]
 
 _CLIP = "openai/clip-vit-large-patch14"  # tables I and IV: ViT-L/14, depth normal
 _DFEW = Recipe(

@@ -16,6 +16,8 @@ OPTIONS = {"duse": duse.Options, "scpt": scpt.Options, "mvp": mvp.Options}
 TINY = "tiny"
 """The tower of trials and tests: small, its weights drawn at random, always the same (`towers.tiny`)."""
 
+KNOWS_NOTHING = "tiny: it knows nothing"
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -125,7 +127,7 @@ class Recipe:
         """What is to be said of a trial; '' of a whole training."""
         if not self.tiny:
             return ""
-        return "tiny: it knows nothing" if self.tower == TINY else "a trial of few steps"
+        return KNOWS_NOTHING if self.tower == TINY else "a trial of few steps"
 
     @property
     def windowed(self) -> bool:

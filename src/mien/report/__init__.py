@@ -28,7 +28,8 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
     """The page as text: the same for the same timeline."""
     people = timeline.faces
     window = float(timeline.settings.get("duration", 0.0) or 0.0)  # type: ignore[arg-type]
-    basis, _ = words.basis(str(timeline.settings.get("model", "")), timeline.session is not None)
+    asked = timeline.settings
+    basis, _ = words.basis(str(asked.get("model", "")), timeline.session is not None, str(asked.get("doubt", "")))
     cards, sections, data = [], [], []
     for index, who in enumerate(people):
         track = timeline.tracks.get(who.id)

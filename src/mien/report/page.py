@@ -83,7 +83,8 @@ def _header(timeline: Timeline, name: str) -> str:
     source = timeline.source
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in words.facts(source, timeline.seconds))
     rated = timeline.session is not None
-    what, how = words.basis(str(timeline.settings.get("model", "")), rated)
+    told = timeline.settings
+    what, how = words.basis(str(told.get("model", "")), rated, str(told.get("doubt", "")))
     subject = "Classes are" if rated else "Expressions are what faces show,"
     lost = f'<div class="notice warn"><p><b>Not all of the file could be read.</b> {escape(source.lost)}</p></div>'
     return f"""<header>

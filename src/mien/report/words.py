@@ -47,11 +47,13 @@ READING = (
 """Heading and HTML of each paragraph of `How to read this`."""
 
 
-def basis(model: str, rated: bool = False) -> tuple[str, str]:
+def basis(model: str, rated: bool = False, doubt: str = "") -> tuple[str, str]:
     """The name of what read the expressions -> what they are, and how they were read, in words. `rated`: the classes
-    are ratings of a recording."""
+    are ratings of a recording; `doubt`: why the model is not to be believed."""
     if model in ("", "facs"):
         return BASELINE, RULES
+    if doubt:
+        return f"Not a reading: the model is {escape(doubt)}.", f"named by the model {escape(model)}"
     if rated:
         return ("A model&rsquo;s guess at how somebody would rate this, not emotion; not calibrated here.",
                 f"guessed at as ratings by the model {escape(model)}")

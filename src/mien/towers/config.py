@@ -35,7 +35,8 @@ def measure(ours: Mapping[str, Tensor], kind: Kind, names: Names, folder: Path, 
     told = {**_sizes(ours, kind, names), **_told(kind, names, folder, width)}
     if "act" not in told and "act" not in changes:
         raise ValueError(f"{folder}: expected a config.json or open_clip_config.json beside the weights, got none: say "
-                         "act='quick_gelu' (OpenAI's weights) or act='gelu' (most others), the tensors do not tell")
+                         "act='quick_gelu' (OpenAI's weights) or act='gelu' (most others), the tensors do not tell; or "
+                         "put the config.json of that CLIP beside it")
     return Plan(kind=kind, width=width, **{"heads": width // _HEAD, **told, **changes})  # type: ignore[arg-type]
 
 
