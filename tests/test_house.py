@@ -252,9 +252,13 @@ def test_what_the_readme_names_is_there():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link]
     assert [link for link in links if not (ROOT / link).exists()] == []
-    command = [sys.executable, "-m", "mien.cli", "analyze", "--help"]
-    known = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert [option for option in set(re.findall(r"(?<![\w-])--[a-z]+", text)) if option not in known] == []
+    lines = re.findall(r"^mien (\w+)(.*)$", text, re.M) + [("analyze", line) for line in text.splitlines()
+                                                           if not line.startswith("mien ") and "mien train" not in line]
+    for name in {name for name, _ in lines} - {"data"}:
+        command = [sys.executable, "-m", "mien.cli", name, "--help"]
+        known = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        named = {option for one, line in lines if one == name for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)}
+        assert [option for option in named if option not in known] == [], name
     targets = set(re.findall(r"`?make ([a-z]+)", text))
     assert [target for target in targets if f"\n{target}:" not in (ROOT / "Makefile").read_text()] == []
 
