@@ -280,7 +280,7 @@ def test_a_file_comes_at_its_own_pace(clip):
     frames = taken(camera)
     wall = frames[-1].at - frames[0].at
     assert len(frames) == 33
-    assert wall == pytest.approx(frames[-1].frame.time - frames[0].frame.time, abs=0.2)
+    assert wall == pytest.approx(frames[-1].frame.time - frames[0].frame.time, abs=0.5)
     assert (camera.dropped, camera.state) == (0, "ended")
 
 

@@ -161,3 +161,17 @@ def test_the_reference_lists_every_endpoint(page, server):
     page.goto(f"http://{server[0]}/reference")
     page.get_by_text("POST /v1/chat/completions").wait_for()
     assert page.locator("#rows tr").count() >= 8
+
+
+def test_with_a_token_the_page_takes_it_from_its_address(browser):
+    token = "a-token-for-the-tests"
+    with live_server.mien(token=token, workers=1) as (address, _):
+        context = browser.new_context(permissions=["camera"])
+        opened = context.new_page()
+        opened.goto(f"http://{address}/#token={token}")
+        opened.get_by_role("button", name="Start camera").click()
+        playwright.expect(opened.locator("#status")).to_have_text("Connected.", timeout=20000)
+        playwright.expect(opened.locator("#dropped")).to_have_text(re.compile("frames"), timeout=20000)
+        opened.locator("#file").set_input_files({"name": "x.mp4", "mimeType": "video/mp4", "buffer": b"no" * 500})
+        playwright.expect(opened.locator("#status")).to_have_text(re.compile("expected a video"))  # asked, not 401
+        context.close()
