@@ -39,10 +39,10 @@ class Pretraining:
     size: int = 64
     patch: int = 32
     width: int = 288
-    layers: int = 3
+    layers: int = 2
     text_width: int = 96
     text_layers: int = 2
-    features: int = 64
+    features: int = 96
     steps: int = 200
     batch: int = 96
     rate: float = 5e-5
@@ -78,5 +78,5 @@ PRETRAINING: dict[str, Pretraining] = {"clip/synthetic": Pretraining("clip/synth
 
 def small(recipe: Pretraining) -> Pretraining:
     """The same with few people, small towers and few steps: it shows that everything runs, and knows nothing."""
-    return replace(recipe, tiny=True, people=3, pictures=4, size=32, patch=16, width=144, layers=2, text_width=32,
+    return replace(recipe, tiny=True, people=3, pictures=4, size=32, patch=16, width=144, text_width=32,
                    text_layers=2, features=32, steps=3, batch=4, captions=4)

@@ -28,6 +28,10 @@ RIDGE = 0.003
 LOOK = 10.0
 """Logit by which a head prefers its patch at first; our choice: practically all of its weight."""
 
+BESIDE = 0.3
+"""Deviation of the features that no phrase names, where those of the phrases have 1 in the mean: random projections of
+the patches. Our choice: a tenth of the length, for a model that learns from these features to go by."""
+
 AMPLITUDE = 2.0
 """Of the channels that tell places apart, where the others have a deviation of 1."""
 
@@ -98,9 +102,9 @@ class Regression:
                 layer.weight.zero_()
                 layer.bias.zero_()
         self._look(found)
-        project, phrases = cast(nn.Linear, image.finish.project).weight, range(found.shape[1])
+        project = cast(nn.Linear, image.finish.project).weight
         project.zero_()
-        project[phrases, phrases] = 1.0
+        project.fill_diagonal_(1.0)
 
     def _look(self, found: Tensor) -> None:
         """The first layer: head h looks at patch h and adds up its share of the evidence. found (places C + 1, P)."""
@@ -120,5 +124,8 @@ class Regression:
             key[head, 0, is_there] = 1 / (AMPLITUDE * (is_there.stop - is_there.start))
             value[head, :phrases] = 0
             value[head, :phrases, : self.count] = shares[head].T
+            value[head, phrases:].normal_(std=self.count**-0.5)
             attend.out.weight[range(phrases), range(head * wide, head * wide + phrases)] = 1.0
+            rest = attend.out.weight[phrases : plan.out, head * wide + phrases : (head + 1) * wide]
+            rest.normal_(std=BESIDE * (plan.heads * (wide - phrases)) ** -0.5)
         bias[2, 0, :phrases] = found[-1]
