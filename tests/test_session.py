@@ -17,7 +17,7 @@ from mien.data.filming import Clips
 from mien.models import mvp
 from mien.models.videomae import features
 from mien.recipes import RECIPES, change, tiny
-from mien.stream import Known, Smoother
+from mien.stream import Known, Smoother, Stream
 from mien.tasks import ACTION_UNITS, VALENCE
 from mien.types import Emotion, Needs, Reading, Window
 from test_imports import wristband
@@ -188,12 +188,13 @@ def test_rows_are_answers_from_the_seconds_before_them(tmp_path):
     np.testing.assert_allclose(next(row for row in rows if row.end == 22.0).probs, expected, atol=1e-5)
     assert told.used == pytest.approx({"ecg": 30.0, "eda": 30.0, "face": 30.0}, abs=0.6)
     assert told.notes[-1] == "read by the face and ecg, eda"
-    ends = [reader.read(replace(known.seen.window(a, a + 20), signals=contact.signals[0])) for a in (0.0, 10.0)]
-    np.testing.assert_allclose(told.probs, np.mean(ends, axis=0), atol=1e-5)
+    parts = [replace(known.seen.window(a, a + 20), signals=contact.signals[0]) for a in (0.0, 10.0)]
+    np.testing.assert_allclose(told.probs, np.mean([reader.read(part) for part in parts], axis=0), atol=1e-5)
     face = told.attention["face"]
     assert len(face.times) == 150
     assert np.nanmean(face.share) == pytest.approx(1.0)
-    assert 0 < face.nowhere < 0.2
+    spent = reader.evidence(parts).face.sum(dim=1)  # the rest went to the token that stands for nothing there
+    assert face.nowhere == pytest.approx(1 - float(spent.mean()), abs=1e-4)
 
 
 class Staring:
@@ -238,6 +239,15 @@ def test_without_signals_the_face_answers_and_says_so(tmp_path):
     assert np.isnan(told.probs).all()
     rows, told = session.read(model(modality="video"), {0: known}, emotions(known), SECONDS, wires(tmp_path))
     assert "the model does not look at signals" in told.notes
+
+
+def test_live_a_model_of_both_says_that_it_reads_the_face_and_one_of_signals_is_refused():
+    window = person().seen.window(0.0, 20.0)
+    probs, parts = model().told(window)
+    assert parts == "face"
+    assert probs.sum() == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="expected a model that reads a face as it is seen"):
+        Stream(model(modality="physio"))
 
 
 def test_signals_answer_for_a_face_that_is_gone_and_for_nobody(tmp_path):

@@ -109,6 +109,10 @@ class Stream:
                  album: Callable[[], Album] | None = None) -> None:
         self.settings = settings or Settings()
         self.model = model or Prototypes()
+        needs = self.model.needs
+        if needs.aus is None and (needs.clips or (needs.signals and needs.frames is None)):
+            raise ValueError("Stream: expected a model that reads a face as it is seen, got one of contact signals or "
+                             "of clips alone: analyse a recording with it")
         self.tracker = Tracker(finder, faces=self.settings.faces)
         self.people: dict[int, Known] = {}
         self.seconds = {"track": 0.0, "pulse": 0.0, "model": 0.0}

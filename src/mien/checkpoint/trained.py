@@ -78,6 +78,11 @@ class Trained:
             answer = self.model.read(batch)
             logits = answer.logits
             sources = tuple("face+pulse" if there else "face" for there in answer.pulse.tolist())
+        elif isinstance(self.model, MVP):
+            found = self.model.read(batch, watch=False)
+            logits = found.logits
+            names = self.needs.signals or ()
+            sources = tuple(_parts(names, *one) for one in zip(found.signals, found.video, strict=True))
         else:
             logits = self.model(batch)
         return (logits.double() / self.temperature).softmax(dim=-1).cpu().numpy(), sources
@@ -130,6 +135,12 @@ class Trained:
         from mien.checkpoint.opening import load
 
         return load(source, **options)
+
+
+def _parts(names: Sequence[str], signals: torch.Tensor, video: torch.Tensor) -> str:
+    """`Emotion.read_from`: s of each channel (C,) and of the face -> what there was of them."""
+    heard = [name for name, seconds in zip(names, signals.tolist(), strict=False) if seconds]
+    return "+".join([*(["face"] if float(video) else []), *heard])
 
 
 def make_card(recipe: Recipe, task: Task, model: DuSE | SCPT | MVP, hashes: tuple[str, str], **told) -> Card:
