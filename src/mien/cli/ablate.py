@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.asking import CacheAt, Changes, Debug, Device, Folds, PrecisionName, Quiet, Seed, Tiny, Workers, names
 from mien.cli.telling import bar, one_line, settings
 from mien.cli.train import expect_usable
 
@@ -20,23 +21,17 @@ def ablate(
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/ablate-NAME when not given.")
     ] = "",
-    cache: Annotated[
-        str, typer.Option(metavar="CACHE", help="The prepared dataset; what it lacks is prepared. Otherwise in --out.")
-    ] = "",
+    cache: CacheAt = "",
     rows: Annotated[str, typer.Option(metavar="N,N", help="Only these rows, by number from 1.")] = "",
-    folds: Annotated[str, typer.Option(metavar="K,K", help="Only these folds, by number or name.")] = "",
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="NAME", help="auto (bf16 where the device computes in it), 32, bf16 or 16.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Decides everything that is random.")] = 0,
-    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that prepare and load.")] = 0,
-    tiny: Annotated[bool, typer.Option("--tiny", help="A small random tower and few steps: does it run?")] = False,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe of all rows.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+    folds: Folds = "",
+    device: Device = "auto",
+    precision: PrecisionName = "auto",
+    seed: Seed = 0,
+    workers: Workers = 0,
+    tiny: Tiny = False,
+    changes: Changes = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Judge every row of an ablation and write the table of the paper, with its numbers beside ours, into DIR.
 
@@ -46,7 +41,7 @@ def ablate(
         from mien.bench import ablate as ablation
 
         grid, base = ablation.asked(name, recipe)
-        wrong = [text for text in rows.split(",") if text and not text.strip().isdigit()]
+        wrong = [text for text in names(rows) if not text.isdigit()]
         if wrong:
             raise ValueError(f"--rows: expected numbers from 1 with commas, got {wrong[0]!r}")
         given = settings(changes or [])
@@ -55,9 +50,9 @@ def ablate(
         place = Path(out or f"runs/ablate-{name.replace('/', '-')}{'-tiny' * tiny}")
         with bar(f"ablate {name}", 1, quiet) as (tick, above):
             frame = ablation.ablate(
-                name, root, place, recipe=base, cache=cache, tiny=tiny, rows=[int(n) for n in rows.split(",") if n],
+                name, root, place, recipe=base, cache=cache, tiny=tiny, rows=list(map(int, names(rows))),
                 settings=given, heard=lambda _, share: tick(share), told=above, seed=seed, workers=workers,
-                folds=[one for one in folds.split(",") if one], device=device, precision=precision)
+                folds=names(folds), device=device, precision=precision)
         if not quiet:
             print(ablation.markdown(name, grid, base, frame, tiny), end="")
             print(f"see {place / 'table.md'}")

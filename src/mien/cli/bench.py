@@ -7,6 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.asking import (
+    CacheAt,
+    Changes,
+    Data,
+    Debug,
+    Device,
+    Folds,
+    PrecisionName,
+    Quiet,
+    RecipeName,
+    Seed,
+    Tiny,
+    Workers,
+    names,
+)
 from mien.cli.telling import bar, busy, one_line, say
 from mien.cli.train import asked, expect_usable
 
@@ -16,17 +31,13 @@ if TYPE_CHECKING:
 
 
 def bench(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Such as duse/dfew or scpt/deap-arousal.")] = "",
-    root: Annotated[
-        Path | None, typer.Option("--data", metavar="ROOT", help="The folder that holds the dataset.")
-    ] = None,
+    recipe: RecipeName = "",
+    root: Data = None,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/bench-RECIPE-seedN when not given.")
     ] = "",
-    cache: Annotated[
-        str, typer.Option(metavar="CACHE", help="The prepared dataset; what it lacks is prepared. Otherwise in --out.")
-    ] = "",
-    folds: Annotated[str, typer.Option(metavar="K,K", help="Only these folds, by number or name.")] = "",
+    cache: CacheAt = "",
+    folds: Folds = "",
     by: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Scores of each group too: gender, subject, scene ...")
     ] = None,
@@ -36,18 +47,14 @@ def bench(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Classic classifiers on hand-crafted features instead.")
     ] = False,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="NAME", help="auto (bf16 where the device computes in it), 32, bf16 or 16.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Decides everything that is random.")] = 0,
-    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that prepare and load.")] = 0,
-    tiny: Annotated[bool, typer.Option("--tiny", help="A small random tower and few steps: does it run?")] = False,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe: options.beta=0.5.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+    device: Device = "auto",
+    precision: PrecisionName = "auto",
+    seed: Seed = 0,
+    workers: Workers = 0,
+    tiny: Tiny = False,
+    changes: Changes = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Cross-validate RECIPE by its protocol; write table.md, scores, figures and predictions into DIR.
 
@@ -63,7 +70,7 @@ def bench(
         from mien.bench import cross_validate, write
 
         place = Path(out or f"runs/bench-{recipe.replace('/', '-')}{'-tiny' * tiny}-seed{seed}")
-        wanted = [name for name in folds.split(",") if name]
+        wanted = names(folds)
         if baselines:
             return _baselines(chosen, root, place, quiet, cache=cache, seed=seed, folds=wanted, workers=workers)
         with bar(f"bench {chosen.name}", 1, quiet) as (tick, above):

@@ -10,6 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import pretrain
+from mien.cli.asking import (
+    CacheAt,
+    Changes,
+    Data,
+    Debug,
+    Device,
+    PrecisionName,
+    Quiet,
+    RecipeName,
+    Seed,
+    Tiny,
+    Workers,
+)
 from mien.cli.telling import bar, one_line, say, settings
 
 if TYPE_CHECKING:
@@ -21,14 +34,10 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Such as duse/dfew or scpt/deap-arousal.")],
-    root: Annotated[
-        Path | None, typer.Option("--data", metavar="ROOT", help="The folder that holds the dataset.")
-    ] = None,
+    recipe: RecipeName,
+    root: Data = None,
     fold: Annotated[str, typer.Option(metavar="K", help="Which fold, by number from 1 or by name.")] = "1",
-    cache: Annotated[
-        str, typer.Option(metavar="CACHE", help="The prepared dataset; what it lacks is prepared. Otherwise in --out.")
-    ] = "",
+    cache: CacheAt = "",
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/RECIPE-foldK-seedN when not given.")
     ] = "",
@@ -38,22 +47,18 @@ def train(
     test_cache: Annotated[
         str, typer.Option(metavar="CACHE", help="That one prepared; what it lacks is prepared. Otherwise in --out.")
     ] = "",
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Device = "auto",
     devices: Annotated[int, typer.Option(metavar="N", min=1, help="Devices on each machine.")] = 1,
     nodes: Annotated[int, typer.Option(metavar="N", min=1, help="Machines, each started with this command.")] = 1,
     strategy: Annotated[str, typer.Option(metavar="NAME", help="As in Lightning Fabric, such as ddp.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="NAME", help="auto (bf16 where the device computes in it), 32, bf16 or 16.")
-    ] = "auto",
+    precision: PrecisionName = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="Let torch compile the towers; slow to begin.")] = False,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Decides everything that is random.")] = 0,
-    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that prepare and load.")] = 0,
-    tiny: Annotated[bool, typer.Option("--tiny", help="A small random tower and few steps: does it run?")] = False,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe: options.beta=0.5.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+    seed: Seed = 0,
+    workers: Workers = 0,
+    tiny: Tiny = False,
+    changes: Changes = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Train RECIPE on one fold of the dataset in ROOT; write checkpoints `chosen` and `last` and log.csv into DIR.
 
