@@ -53,7 +53,7 @@ def followed(source: Path, settings: Settings, minutes: float) -> dict[str, floa
     latencies, ends = [], []
     with Live(Camera(str(source), loop=True), settings) as live:
         for event in live.events():
-            if event.row is not None:
+            if event.row is not None and not event.row.abstained:
                 latencies.append(event.latency)
                 ends.append(time.perf_counter() - started)
             if time.perf_counter() - started > 60 * minutes:

@@ -230,6 +230,16 @@ def test_times_that_go_back_are_counted_and_a_leap_starts_anew(portrait):
     assert all(event.start >= 1e9 for event in later)
 
 
+def test_of_frames_that_were_dropped_nothing_is_said(portrait):
+    """A model so slow that only every third half second is seen: the person is there all the time."""
+    seen = [frame for frame in film(portrait, seconds=12) if frame.time < 1.99 or frame.time % 1.5 < 0.49]
+    with Session() as session:
+        events = fed(session, seen)
+    assert {event.row.state for event in events if event.end > 1} == {"tracked"}
+    assert [event.change for event in events if event.change] == ["person"]
+    assert [event.start for event in events if event.start >= 2] == [3.0, 4.5, 6.0, 7.5, 9.0]
+
+
 def test_frames_may_change_size(portrait):
     with Session() as session:
         fed(session, film(portrait, seconds=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as clock
+from bisect import bisect_left
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,8 @@ WAVE = 12.0
 
 class Session:
     """Push frames, get events, a step after the other; a pause of `GAP` s starts a new stream on the same clock.
+
+    Of a step in which no frame came, dropped or never sent, nothing is known and nothing is told.
 
     `person`: the id of whom to follow; None: whoever `choose` says. `model`, `finder`: as in `Stream`, made from the
     settings when None. Not for several threads at a time. Raises ValueError for an unknown language and a model that
@@ -56,6 +59,7 @@ class Session:
         self._base = 0.0  # s, where the stream began
         self._told = 0.0  # s, until when events were made
         self._last: float | None = None
+        self._times: list[float] = []  # s, of the frames whose steps are not told yet
         self._stream = self._open()
         self._finder = self._stream.tracker.finder
 
@@ -95,6 +99,7 @@ class Session:
         self._last = frame.time
         self.frames += 1
         rows = self._stream.push(Frame(frame.time - self._base, frame.rgb))
+        self._times.append(frame.time)
         self._highest = max([self._highest, *(face.id for face in self.faces)])
         return self._events(rows, frame.time, arrived)
 
@@ -119,6 +124,7 @@ class Session:
         self._met = self._highest
         self._stream, self._base, self._told = self._open(), time, time
         self._steady.clear()
+        self._times.clear()
         self.chosen = None
 
     def _events(self, rows: list[Emotion], now: float, arrived: float) -> list[Event]:
@@ -131,10 +137,15 @@ class Session:
         while not waiting and not steps and now >= self._told + self.settings.step + self.settings.latency:
             steps[self._told, self._told + self.settings.step] = []
             self._told += self.settings.step
-        events = [self._event(*step, steps[step], arrived) for step in sorted(steps)]
+        events = [self._event(*step, steps[step], arrived) for step in sorted(steps) if self._looked(*step)]
         if steps:
             self._told = max(self._told, max(steps)[1])
+            self._times = self._times[bisect_left(self._times, self._told):]
         return events
+
+    def _looked(self, start: float, end: float) -> bool:
+        """Whether a frame came in [start, end) s."""
+        return bisect_left(self._times, start) < bisect_left(self._times, end)
 
     def _event(self, start: float, end: float, rows: list[Emotion], arrived: float) -> Event:
         before = self.chosen
