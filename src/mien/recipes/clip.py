@@ -43,9 +43,9 @@ class Pretraining:
     text_width: int = 96
     text_layers: int = 2
     features: int = 96
-    steps: int = 200
+    steps: int = 60
     batch: int = 96
-    rate: float = 5e-5
+    rate: float = 1e-4
     weight_decay: float = 0.05
     captions: int = 24
     scale: float = 15.0
