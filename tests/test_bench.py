@@ -30,7 +30,7 @@ from mien.data.pieces import Pieces
 from mien.datasets import DATASETS
 from mien.labels import RULES
 from mien.recipes.ablations import ABLATIONS
-from mien.recipes.published import PEER_RECALLS, PEERS, PRINTED
+from mien.recipes.published import OTHERS, PEER_RECALLS, PEERS, PRINTED
 from mien.tasks import EXPRESSION, VALENCE
 from mien.types import Trial
 from test_scpt_data import write
@@ -174,6 +174,7 @@ def test_people_and_groups_of_signals_alone(tmp_path, monkeypatch):
     assert "bootstrap over people" in page
     assert "By subject" in page
     assert "F1 of high" in page
+    assert "EEGain, trivial" in page
     assert len(pd.read_csv(tmp_path / "run/by-subject.csv")) == 2
 
 
@@ -301,6 +302,7 @@ def test_what_is_printed_agrees_with_itself():
             assert (recipe.published.uar, recipe.published.war) == (PRINTED[name].values["uar"],
                                                                     PRINTED[name].values["war"])
     assert set(PRINTED) <= set(recipes.RECIPES)
+    assert {name.partition("/")[2] for name in recipes.RECIPES if name.startswith(("mvp", "scpt"))} == set(OTHERS)
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

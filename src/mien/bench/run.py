@@ -94,6 +94,9 @@ def judge(recipe: Recipe, fold: Fold, ready: Cache, place: Path, surveyed: int, 
     fitted = train.fit(recipe, material.train, material.val, material.source, place, seed=seed, data=material.data,
                        tick=tick, **how)
     test, notes = tested(recipe, material)
+    if not test.trials:
+        raise ValueError(f"{fold.name}: expected test trials with labels and a picture of a face, got none of "
+                         f"{len(fold.test)}: {'; '.join(notes)}")
     frames, found = [], {}
     for name, folder in (("last", fitted.last), ("chosen", fitted.chosen)):
         found[name] = answers(folder, test, material.source, recipe.windowed, **how)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mien.bench import scores
 from mien.bench.run import Judged
-from mien.recipes.published import PEER_RECALLS, PEERS, PRINTED, Printed
+from mien.recipes.published import OTHERS, PEER_RECALLS, PEERS, PRINTED, Printed
 
 NAMES = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
          "positive_f1": "F1 of high", "ece": "ECE", "ece_calibrated": "ECE, with temperature"}
@@ -118,7 +118,12 @@ def _notes(judged: Judged) -> Iterable[str]:
 
 
 def _peers(judged: Judged, ours: pd.DataFrame) -> list[str]:
-    """What DuSE's tables I and II print of others, and this run below."""
+    """What DuSE's tables I and II print of others, and this run below; or what others print of the same labels."""
+    others = OTHERS.get(judged.recipe.name.partition("/")[2], ())
+    if others:
+        rows = [[one.work, one.protocol, one.accuracy, one.f1, one.weighted_f1] for one in others]
+        return ["", "## Others on these labels, by other protocols: for orientation alone", "",
+                *grid(["work", "protocol", "accuracy", "F1 of high", "weighted F1"], rows)]
     column = {"dfew": 0, "ferv39k": 2}.get(judged.recipe.dataset)
     if column is None or judged.recipe.method != "duse":
         return []

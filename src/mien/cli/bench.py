@@ -26,6 +26,8 @@ from mien.cli.telling import bar, busy, one_line, say
 from mien.cli.train import asked, expect_usable
 
 if TYPE_CHECKING:
+    from pandas import Series
+
     from mien.bench import Judged
     from mien.recipes import Recipe
 
@@ -106,7 +108,11 @@ def _sum(judged: Judged) -> str:
     lines = [f"{judged.recipe.name}, {len(judged.folds)} of {judged.count} folds"
              + (", tiny: it knows nothing" if judged.recipe.tiny else "")]
     for name, title in (("last", "last epoch"), ("chosen", "chosen on validation")):
-        lines.append(f"  {title}: UAR {frame.loc['uar', name]:.2f} %, WAR {frame.loc['war', name]:.2f} %")
-    lines.append(f"  always the majority: UAR {frame.loc['uar, majority', 'last']:.2f} %, WAR "
-                 f"{frame.loc['war, majority', 'last']:.2f} %")
+        lines.append(f"  {title}: {_measured(frame[name])}")
+    lines.append(f"  always the majority: {_measured(frame['last'], ', majority')}")
     return "\n".join([*lines, f"see {judged.out / 'table.md'}"])
+
+
+def _measured(column: Series, kind: str = "") -> str:
+    return (f"UAR {column[f'uar{kind}']:.2f} %, WAR {column[f'war{kind}']:.2f} %, macro F1 "
+            f"{column[f'macro_f1{kind}']:.2f} %")

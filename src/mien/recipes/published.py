@@ -67,3 +67,36 @@ PEER_RECALLS: dict[str, dict[str, float]] = {
     "DuSE": _recalls(92.89, 81.05, 72.76, 78.51, 62.69, 20.69, 45.57),
 }
 """Method -> recall of each class on DFEW: DuSE's table II."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another work on the same labels, %, by another protocol: for orientation. `f1` is that of the high class."""
+
+    work: str
+    protocol: str
+    accuracy: str
+    f1: str = ""
+    weighted_f1: str = ""
+
+
+def _eegain(trivial: str, best: str) -> tuple[Other, ...]:
+    """EEGain's chance, and its best models of EEG, leaving one subject out."""
+    rows = [Other("EEGain, trivial: the majority, or a guess by frequency (README of EmotionLab/EEGain)",
+                  "leave one subject out, low to 4.5", *trivial.split("/"))]
+    told = "EEGain, the best of its EEG models" + ", from each to each" * ("to" in best)
+    return (*rows, Other(told, "the same", *best.split("/")))
+
+
+_TAO, _MTDE = "Tao et al. 2024, BSPC: camera pulse and face", "MTDE 2025, Sensors: camera pulse"
+_MIXED = "27 subjects; its preprint says subjects apart, the journal says mixed"
+
+OTHERS: dict[str, tuple[Other, ...]] = {
+    "deap-valence": (Other(_TAO, "not stated in its abstract", "70.82"), *_eegain("57/56/51", "53/61/47")),
+    "deap-arousal": (Other(_TAO, "not stated in its abstract", "72.37"), *_eegain("59/58/53", "57/57/53")),
+    "mahnob-valence": (Other(_MTDE, _MIXED, "62.26"), *_eegain("55/53/50", "57/58/54")),
+    "mahnob-arousal": (Other(_MTDE, _MIXED, "66.04", "", "61.97"), *_eegain("34/48/52", "54/49/51")),
+    "amigos-valence": _eegain("56/55/51", "53 to 55/56 to 60/50 to 52"),
+    "amigos-arousal": _eegain("66/62/59", "56 to 60/64 to 70/55 to 57"),
+}
+"""Dataset and label, the recipe's name behind its method -> what others print."""
