@@ -83,4 +83,4 @@ def _read(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         found: Any = model.read(cast(Tensor, batch.frames))
     else:
         found = model.read(batch, watch=False) if isinstance(model, MVP) else model.read(batch)
-    return found.logits, getattr(found, "feature", found.logits)
+    return found.logits, getattr(found, "read", getattr(found, "feature", found.logits))

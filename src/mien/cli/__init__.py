@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
+import warnings
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,8 @@ app.command()(ablate.ablate)
 app.command()(export.export)
 app.add_typer(data.app, name="data")
 
+_FORMAT = warnings.formatwarning
+
 
 def main() -> None:
     """The entry point of the command."""
@@ -34,7 +37,14 @@ def main() -> None:
         if isinstance(each, TextIOWrapper):
             each.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
     sys.unraisablehook = _unraisable
+    warnings.formatwarning = _warning
     app()
+
+
+def _warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+             ) -> str:
+    """What a warning says, in one line; where it comes from is for those who develop."""
+    return f"mien: {message}\n" if category is UserWarning else _FORMAT(message, category, filename, lineno, line)
 
 
 def _unraisable(args: UnraisableHookArgs) -> None:

@@ -23,12 +23,13 @@ FULL = Options()
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """`logits` (B, K); `pulse` (B,): False where the face alone was looked at; `feature` (B, d); `codes` of each layer.
-    """
+    """`logits` (B, K); `pulse` (B,): False where the face alone was looked at; `feature` (B, d), what the tower makes
+    of the stream; `read` (B, E), what is classified; `codes` of each layer."""
 
     logits: Tensor
     pulse: Tensor
     feature: Tensor
+    read: Tensor
     codes: tuple[Codes, ...] = ()
 
 
@@ -109,7 +110,7 @@ class SCPT(nn.Module):
                 logits = self._fused(read, self._beside(image))
             else:
                 logits = self.head(self.dropout(read))
-        return Answer(logits, there, feature, codes)
+        return Answer(logits, there, feature, read, codes)
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits (B, K)."""
