@@ -26,7 +26,7 @@ from mien.recipes import PRETRAINING, RECIPES, Recipe, change
 from mien.train import Material, fit, gather, pretrain
 
 LEARN = {"augment.on": "False", "schedule.epochs": "35", "schedule.rate": "0.005", "schedule.milestones": "0.85"}
-"""Of DuSE: every clip as it is, and a rate for few steps; chosen on people that neither table shows."""
+"""Of DuSE: every clip as it is, a rate for few steps; chosen on people that neither the CLIP nor the lookalike has."""
 
 
 def right(model: checkpoint.Trained, targets: Targets, cache: Cache) -> np.ndarray:
