@@ -248,11 +248,11 @@ def test_frames_may_change_size(portrait):
     assert not events[-1].row.abstained
 
 
-def test_a_model_that_reads_whole_recordings_is_refused():
+def test_a_model_that_reads_no_face_is_refused():
     class Late(Prototypes):
         needs = Needs(seconds=30, signals=("ecg",), rate=128)
 
-    with pytest.raises(ValueError, match="use it with mien analyze"):
+    with pytest.raises(ValueError, match="analyse a recording"):
         Session(model=Late())
 
 

@@ -33,8 +33,8 @@ class Session:
     Of a step in which no frame came, dropped or never sent, nothing is known and nothing is told.
 
     `person`: the id of whom to follow; None: whoever `choose` says. `model`, `finder`: as in `Stream`, made from the
-    settings when None. Not for several threads at a time. Raises ValueError for an unknown language and a model that
-    reads whole recordings, and what `analysis.reader` raises for the model.
+    settings when None. Not for several threads at a time. Raises ValueError for an unknown language, and what `Stream`
+    and `analysis.reader` raise for the model.
     """
 
     def __init__(self, settings: Settings | None = None, *, model: Model | None = None, finder: Finder | None = None,
@@ -48,10 +48,6 @@ class Session:
         self.latest: Event | None = None
         words(NOBODY, language)
         self._model = model or reader(self.settings)
-        needs = self._model.needs
-        if (needs.signals, needs.aus, needs.clips) != (None, None, None):
-            raise ValueError(f"--model {self.settings.model}: expected a model that reads some seconds of a face, got "
-                             "one that reads whole recordings: use it with mien analyze")
         self._finder = finder
         self._neutral = neutral_face(self.settings, finder)
         self._steady: dict[int, Steady] = {}
