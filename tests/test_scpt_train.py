@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -176,18 +177,18 @@ def test_windows_decide_together(material):
         def all_reduce(self, value, reduce_op):
             return value
 
-    class Model(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.module = torch.nn.Identity()
+        def autocast(self):
+            return nullcontext()
 
+    class Reader(torch.nn.Module):
         def forward(self, batch):
             return batch.tfr[:, 0, 0]
 
+    model = SimpleNamespace(module=Reader())
     logits = torch.tensor([[0.0, 4.0], [0.5, 0.0], [1.0, 0.0], [1.0, 0.0]])[:, None, None]
     batch = Batch(tfr=logits, target=torch.tensor([1, 1, 0, 0]), trial=("a@0", "a@1", "b@0", "b@1"))
     for windowed, right in ((True, 1.0), (False, 0.75)):
-        found = judged(Fabric(), Model(), [batch], 2, windowed, np.array([1, 3]))
+        found = judged(Fabric(), model, [batch], 2, windowed, np.array([1, 3]))
         assert (found["uar"], found["war"]) == (right, right)
     # of guesses that are high three times in four, of two low and two high windows
     assert found["chance_war"] == pytest.approx(0.5)
