@@ -257,7 +257,8 @@ def test_what_the_readme_names_is_there():
     for name in {name for name, _ in lines} - {"data"}:
         command = [sys.executable, "-m", "mien.cli", name, "--help"]
         known = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        named = {option for one, line in lines if one == name for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)}
+        said = [line for one, line in lines if one == name]
+        named = {option for line in said for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)}
         assert [option for option in named if option not in known] == [], name
     targets = set(re.findall(r"`?make ([a-z]+)", text))
     assert [target for target in targets if f"\n{target}:" not in (ROOT / "Makefile").read_text()] == []

@@ -23,7 +23,7 @@ EXACT = 1e-3
 """By how much a probability may differ in float32; more, and the conversion is wrong. Our choice: sums in another order
 change it by 1e-5."""
 FEW = 5
-"""Clips of 16 frames, fewer of which tell int8 too little. Our choice: a fourth of the 300 pictures of NNCF's default."""
+"""Clips of 16 frames, fewer of which tell int8 too little. Our choice: a fourth of the pictures of NNCF's default."""
 TABLE = "parity.csv"
 
 
