@@ -25,7 +25,7 @@ from mien.labels import Targets
 from mien.recipes import PRETRAINING, RECIPES, Recipe, change
 from mien.train import Material, fit, gather, pretrain
 
-LEARN = {"augment.on": "False", "schedule.epochs": "35", "schedule.rate": "0.005", "schedule.milestones": "0.85"}
+LEARN = {"augment.on": "False", "schedule.epochs": "55", "schedule.rate": "0.005", "schedule.milestones": "0.85"}
 """Of DuSE: every clip as it is, a rate for few steps; chosen on people that neither the CLIP nor the lookalike has."""
 
 
