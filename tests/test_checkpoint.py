@@ -85,7 +85,7 @@ def test_only_trained_tensors_and_the_text_features_are_saved(saved):
     assert told["preprocessing"]["size"] == 32
     assert len(told["image"]) == 64
     assert told["recipe"]["options"]["beta"] == 0.7
-    assert "It knows nothing" in (saved / "README.md").read_text()
+    assert "Tiny: it knows nothing." in (saved / "README.md").read_text()
     assert sorted(file.name for file in saved.iterdir()) == sorted([CARD, WEIGHTS, "README.md"])
 
 

@@ -318,7 +318,7 @@ def test_a_wrong_conversion_is_not_written(saved, made, tmp_path, monkeypatch):
 
     monkeypatch.setattr(convert, "write", wrong)
     assert export.export(saved, "openvino", tmp_path / "right").exact < 1e-5
-    monkeypatch.setattr(write, "_torch", lambda model, clips: np.roll(other.parity.torch, 1, axis=1))
+    monkeypatch.setattr(write, "_torch", lambda *_: np.roll(other.parity.torch, 1, axis=1))
     with pytest.raises(ValueError, match="the conversion is wrong"):
         export.export(saved, "openvino", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["right"]

@@ -28,7 +28,7 @@ def strict(text: str) -> dict:
 
 def test_the_fields_of_the_issue():
     found = strict(summarize(timeline(people=2)).to_json())
-    assert list(found) == ["schema", "source", "faces", "settings", "versions", "seconds"]
+    assert list(found) == ["schema", "source", "faces", "session", "settings", "versions", "seconds"]
     assert found["schema"] == "mien.summary/1"
     assert {"name", "sha256", "width", "height", "frames", "duration_s", "fps_mean", "variable_frame_rate"
             } <= set(found["source"])

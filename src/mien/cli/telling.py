@@ -40,10 +40,13 @@ def one_line(debug: bool, stopped: str = RESUMES) -> Iterator[None]:
         say(f"stopped by Ctrl-C; {stopped}")
         raise typer.Exit(130) from None
     except Exception as error:
+        from mien.work import explain, interrupted
+
+        if interrupted(error):
+            say(f"stopped by Ctrl-C; {stopped}")
+            raise typer.Exit(130) from None
         if debug:
             raise
-        from mien.work import explain
-
         say(explain(error))
         raise typer.Exit(1) from error
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mien.files import record
 from mien.files.options import FORMATS, Options
-from mien.work import Outcome, Tick, explain, staging, version
+from mien.work import Outcome, Tick, explain, interrupted, staging, version
 
 if TYPE_CHECKING:
     from mien.timeline import Timeline
@@ -51,6 +51,8 @@ def perform(job: Job, tick: Tick | None = None, truth: Truths | None = None) -> 
         if done is None or not job.run or done.run != job.run:
             done = _perform(job, tick, truth, start)
     except Exception as error:  # whatever one file does, the others go on; the manifest and --debug tell it
+        if interrupted(error):
+            raise KeyboardInterrupt from error
         reason = explain(error).removeprefix(f"{Path(job.path).name}: ")
         return Outcome("failed", reason, seconds=time.perf_counter() - start, trace=traceback.format_exc())
     return Outcome("ok", count=done.people, seconds=done.seconds, note=done.note)

@@ -27,6 +27,15 @@ class Outcome:
     made: str = ""
 
 
+def interrupted(error: BaseException | None) -> bool:
+    """Whether an exception stands for Ctrl-C: a compiled module that is being imported then says ImportError."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__
+    return False
+
+
 def explain(error: BaseException) -> str:
     """An exception in one line; what is no message for the user says that it is a fault of ours."""
     text = " ".join(str(error).split())

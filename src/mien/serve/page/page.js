@@ -108,8 +108,8 @@ function send(time) {
   state.last = time;
   state.flight += 1;
   canvas.toBlob(async (blob) => {
-    if (!blob || socket.readyState !== WebSocket.OPEN) { state.flight -= 1; return; }
-    const picture = new Uint8Array(await blob.arrayBuffer());
+    const picture = blob && new Uint8Array(await blob.arrayBuffer());
+    if (!picture || socket.readyState !== WebSocket.OPEN) { state.flight -= 1; return; }
     const message = new Uint8Array(8 + picture.length);
     new DataView(message.buffer).setFloat64(0, time, true);
     message.set(picture, 8);
