@@ -436,15 +436,6 @@ def test_a_full_disk_leaves_what_was_there(here, faked, monkeypatch):
         (PermissionError(errno.EACCES, "Permission denied", "x.mp4"), "got: Permission denied (x.mp4)"),
     ],
 )
-def test_ctrl_c_in_the_middle_of_an_import_is_no_failure_of_the_file(tmp_path, monkeypatch):
-    def importing(*_: object) -> None:
-        raise ImportError("initialization failed") from KeyboardInterrupt()  # what a compiled module makes of it
-
-    monkeypatch.setattr("mien.files.job._perform", importing)
-    with pytest.raises(KeyboardInterrupt):
-        files.perform(Job("x.mp4", str(tmp_path / "x"), Options()))
-
-
 def test_an_error_is_one_line_and_keeps_its_traceback_for_debug(here, monkeypatch, error, said):
     def fail(*_, **__):
         raise error
@@ -456,6 +447,15 @@ def test_an_error_is_one_line_and_keeps_its_traceback_for_debug(here, monkeypatc
     assert said in outcome.reason
     assert "\n" not in outcome.reason
     assert "Traceback" in outcome.trace
+
+
+def test_ctrl_c_in_the_middle_of_an_import_is_no_failure_of_the_file(tmp_path, monkeypatch):
+    def importing(*_: object) -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()  # what a compiled module makes of it
+
+    monkeypatch.setattr("mien.files.job._perform", importing)
+    with pytest.raises(KeyboardInterrupt):
+        files.perform(Job("x.mp4", str(tmp_path / "x"), Options()))
 
 
 def test_bad_files_are_in_the_manifest_beside_the_good_ones(here, faked):

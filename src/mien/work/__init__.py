@@ -5,4 +5,5 @@ from .outcome import Outcome, Status, Tick, explain, interrupted
 from .pool import Work, run
 from .staging import leftovers, staging
 
-__all__ = ["Outcome", "Status", "Tick", "Work", "explain", "interrupted", "leftovers", "run", "sha256", "staging", "version"]
+__all__ = ["Outcome", "Status", "Tick", "Work", "explain", "interrupted", "leftovers", "run", "sha256", "staging",
+           "version"]
