@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -35,8 +36,8 @@ class Blind:
 
 def work(job: making.Job, tick: Tick | None) -> Outcome:
     """`making.perform`, blind."""
-    making._finder = Blind
-    return making.perform(job, tick)
+    with patch.object(making, "_finder", Blind):
+        return making.perform(job, tick)
 
 
 def here(clips: str, cache: str) -> None:
