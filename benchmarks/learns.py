@@ -25,8 +25,10 @@ from mien.labels import Targets
 from mien.recipes import PRETRAINING, RECIPES, Recipe, change
 from mien.train import Material, fit, gather, pretrain
 
-LEARN = {"augment.on": "False", "schedule.epochs": "55", "schedule.rate": "0.005", "schedule.milestones": "0.85"}
-"""Of DuSE: every clip as it is, a rate for few steps; chosen on people that neither the CLIP nor the lookalike has."""
+LEARN = {"augment.on": "False", "schedule.batch": "8", "schedule.epochs": "55", "schedule.rate": "0.005",
+         "schedule.milestones": "0.85"}
+"""Of DuSE: every clip as it is, a rate for few steps; chosen on people that neither the CLIP nor the lookalike has, the
+size of a batch by what is right in train."""
 
 
 def right(model: checkpoint.Trained, targets: Targets, cache: Cache) -> np.ndarray:
