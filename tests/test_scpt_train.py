@@ -204,3 +204,38 @@ def test_one_subject_learns_without_an_adversary_and_one_class_is_refused(materi
     assert "adversarial" not in rows(found.log)[0]["parts"]
     with pytest.raises(ValueError, match="two or more classes to learn from"):
         run(material, tmp_path / "class", train=pieces.cut(RULE([replace(train.trials[0], id="s0/0")])))
+
+
+def command(monkeypatch, root: Path, trials: dict[str, list[Trial]], *words: object):
+    """`mien train` as it is typed, with datasets whose surveys name these trials, all of them filmed."""
+    for name, own in trials.items():
+        (root / name).mkdir(exist_ok=True)
+        own = tuple(replace(trial, video=Path("film.avi")) for trial in own)
+        monkeypatch.setitem(DATASETS, name, SimpleNamespace(survey=lambda place, name=name, own=own: Survey(
+            name, Path(place), "planted", own, (), ())))
+    return CliRunner().invoke(cli.app, ["train", *map(str, words), "--tiny", "--device", "cpu", "--set",
+                                        "schedule.epochs=1"])
+
+
+def people(dataset: str, count: int) -> list[Trial]:
+    """Two trials each, one low and one high."""
+    return [Trial(f"{dataset}{who}/{number}", dataset, subject=f"{dataset}{who}", labels={"arousal": 3.0 + 4 * number})
+            for who in range(count) for number in range(2)]
+
+
+def test_films_without_a_face_are_refused_before_training(tmp_path, monkeypatch):
+    trials = {"deap": people("deap", 3), "mahnob": people("mahnob", 3)}
+    places = {}
+    for name, hidden in (("deap", (0.0, 99.0)), ("mahnob", (0.0, 0.0))):
+        lengths = dict.fromkeys((trial.id for trial in trials[name]), 10.0)
+        places[name] = write(tmp_path / f"{name}-cache", trials[name], lengths, hidden).path
+    nobody = command(monkeypatch, tmp_path, trials, "scpt/deap-arousal", "--data", tmp_path / "deap", "--cache",
+                     places["deap"], "--out", tmp_path / "run")
+    assert nobody.exit_code == 1
+    assert "expected trials to learn from, got 2 of train, none with a picture of a face" in nobody.output
+    other = command(monkeypatch, tmp_path, trials, "scpt/mahnob-arousal", "--data", tmp_path / "mahnob", "--cache",
+                    places["mahnob"], "--out", tmp_path / "run", "--test-data", tmp_path / "deap", "--test-cache",
+                    places["deap"])
+    assert other.exit_code == 1
+    assert "expected trials of deap with a picture of a face, got none of 6" in other.output
+    assert not (tmp_path / "run").exists()

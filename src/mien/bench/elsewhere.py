@@ -11,12 +11,13 @@ import pandas as pd
 from mien import metrics, writing
 from mien.bench.answers import answers
 from mien.checkpoint.parts import Precision
+from mien.data.cache import Cache
 from mien.data.loader import Source
 from mien.data.pieces import Pieces
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES
 from mien.recipes import RECIPES, Recipe
-from mien.train.material import filmed, prepared
+from mien.train.material import filmed, held, prepared
 from mien.types import Trial
 from mien.work import Tick
 
@@ -33,10 +34,10 @@ class Elsewhere:
     predictions: Path
 
 
-def find(recipe: Recipe, root: str | Path) -> Survey:
+def find(recipe: Recipe, root: str | Path, cache: str | Path = "") -> Survey:
     """The dataset at `root`: one that a recipe of the same method and labels learns from, and not this recipe's own.
 
-    Raises ValueError where there is none.
+    Raises ValueError where there is none, and where nobody's face is in the `cache` that holds it already.
     """
     names = {other.dataset for other in RECIPES.values()
              if (other.method, other.rule) == (recipe.method, recipe.rule) and other.dataset != recipe.dataset}
@@ -45,9 +46,21 @@ def find(recipe: Recipe, root: str | Path) -> Survey:
     for name in sorted(names):
         survey = DATASETS[name].survey(root)
         if survey.usable:
+            if held(survey, cache):
+                expect_faces(survey, Cache(cache))
             return survey
     raise ValueError(f"--test-data {root}: expected another dataset with the labels of {recipe.name} "
                      f"({', '.join(sorted(names)) or 'there is none'}), got nothing to work with")
+
+
+def expect_faces(survey: Survey, ready: Cache) -> list[Trial]:
+    """The trials that a model of faces can judge. ValueError where there are none."""
+    kept = [trial for trial in filmed(survey.trials)
+            if trial.id in ready.entries and ready.entries[trial.id].pictures]
+    if not kept:
+        raise ValueError(f"{survey.root}: expected trials of {survey.dataset} with a picture of a face, got none of "
+                         f"{len(survey.trials)}: look at the videos")
+    return kept
 
 
 def elsewhere(recipe: Recipe, folders: dict[str, Path], survey: Survey, cache: str | Path, out: Path, *,
@@ -56,12 +69,12 @@ def elsewhere(recipe: Recipe, folders: dict[str, Path], survey: Survey, cache: s
     """Judge the checkpoints in `folders`, by name, on every filmed trial of a survey that was prepared into `cache`, or
     is now; every answer goes to `out`. `train`: whose ratings set the boundary, where the rule wants some."""
     ready = prepared(survey, cache, max(workers, 1), tick, told)
-    trials = filmed(survey.trials)
-    kept = [trial for trial in trials if trial.id in ready.entries and ready.entries[trial.id].pictures]
+    kept = expect_faces(survey, ready)
     found = RULES[recipe.rule](kept, train or None)
     notes = [f"{survey.dataset}, all of it: {found}"]
-    notes += [f"{len(survey.trials) - len(kept)} of its trials have no picture of a face"] * (
-        len(kept) < len(survey.trials))
+    seen = sum(trial.video is not None for trial in survey.trials)
+    notes += [f"{len(survey.trials) - seen} of its trials were not filmed"] * (seen < len(survey.trials))
+    notes += [f"{seen - len(kept)} of its trials have no picture of a face"] * (len(kept) < seen)
     majority, source = found.majority, ready.clip
     if recipe.windowed:
         source = pieces = Pieces(ready, recipe.seconds)

@@ -75,7 +75,7 @@ def train(
         from mien import train
 
         quiet = quiet or not train.leads()
-        other = _other(chosen, test_data)
+        other = _other(chosen, test_data, test_cache)
         place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
         with bar("preparing", 1, quiet) as (tick, above):
             material = train.gather(chosen, root, cache or place / "cache", fold, workers=max(workers, 1), tick=tick,
@@ -132,13 +132,13 @@ def expect_usable(precision: str, device: str, recipe: Recipe, devices: int = 1,
     return found
 
 
-def _other(recipe: Recipe, root: str) -> Survey | None:
+def _other(recipe: Recipe, root: str, cache: str) -> Survey | None:
     """The dataset that judges, found before anything is trained."""
     if not root:
         return None
     from mien.bench.elsewhere import find
 
-    return find(recipe, root)
+    return find(recipe, root, cache)
 
 
 def _beyond(judged: Elsewhere) -> list[str]:

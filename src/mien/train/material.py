@@ -75,9 +75,15 @@ def split(recipe: Recipe, root: str | Path) -> tuple[Survey, tuple[Fold, ...]]:
 
 
 def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material:
-    """What a fold gives to learn from, out of a cache. `surveyed`: trials of the dataset, on any side or none."""
+    """What a fold gives to learn from, out of a cache. `surveyed`: trials of the dataset, on any side or none.
+
+    Raises ValueError where no trial of train has what the recipe looks at.
+    """
     rule, wanted = RULES[recipe.rule], _wanted(recipe)
     train, val = (_there(trials, ready, wanted) for trials in (chosen.train, chosen.val))
+    if not train.kept:
+        raise ValueError(f"{chosen.name}: expected trials to learn from, got {len(train.lost)} of train, none with "
+                         f"{_words(wanted)}: look at the videos and at what mien data check says")
     learnt = rule(train.kept, train.kept)
     judged = rule(val.kept, train.kept)
     notes = [f"{chosen.name}, {chosen.protocol}", f"train: {learnt}", f"val: {judged}"]
@@ -125,14 +131,19 @@ def filmed(trials: Sequence[Trial]) -> tuple[Trial, ...]:
 def prepared(survey: Survey, cache: str | Path, workers: int = 1, tick: Tick | None = None,
              told: Callable[[str], None] | None = None) -> Cache:
     """The cache of a survey; what it lacks is prepared. `tick` and `told` as in `gather`."""
-    index = read_index(Path(cache))
-    held = {row["trial"]["id"] for row in index["trials"]} if index and index["dataset"] == survey.dataset else set()
-    if not held >= {trial.id for trial in survey.trials}:
+    if not held(survey, cache):
         count = len(survey.trials)
         built = build(survey, cache, workers=workers, tick=None if tick is None else lambda done: tick(done / count))
         for id, reason in built.failed if told else ():
             told(f"{id}: {reason}")  # type: ignore[misc]
     return Cache(cache)
+
+
+def held(survey: Survey, cache: str | Path) -> bool:
+    """Whether a cache has all trials of a survey already."""
+    index = read_index(Path(cache)) if cache else None
+    known = {row["trial"]["id"] for row in index["trials"]} if index and index["dataset"] == survey.dataset else set()
+    return known >= {trial.id for trial in survey.trials}
 
 
 def choose(folds: Sequence[Fold], wanted: str) -> Fold:
@@ -162,9 +173,12 @@ def _wanted(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _lost(name: str, found: _Side, wanted: Sequence[str]) -> str:
-    what = " or ".join({"signals": "signals", "pictures": "a picture of a face"}[one] for one in wanted)
-    return (f"{name}: {len(found.lost)} trials without {what} are left out: "
+    return (f"{name}: {len(found.lost)} trials without {_words(wanted)} are left out: "
             f"{', '.join(found.lost[:5])}{' ...' if len(found.lost) > 5 else ''}")
+
+
+def _words(wanted: Sequence[str]) -> str:
+    return " or ".join({"signals": "signals", "pictures": "a picture of a face"}[one] for one in wanted)
 
 
 def _wholes(options: mvp.Options, cache: Cache, fold: Fold, learnt: Targets) -> tuple[Wholes, dict[str, str]]:
