@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -274,18 +275,36 @@ def test_the_kernel_adversary_is_the_sum_written_out(condition):
     standard = (code - code.mean(0)) / ((code - code.mean(0)).square().mean(0) + 1e-5).sqrt()
     far = {(i, j): float((standard[i] - standard[j]).square().sum()) for i in range(12) for j in range(12) if i != j}
     middle = sorted(far.values())[(len(far) - 1) // 2]
-    cell = [sum(bool(subject[j] == subject[i] and target[j] == target[i]) for j in range(12)) for i in range(12)]
-    total = {True: [0.0, 0.0], False: [0.0, 0.0]}
-    for (i, j), distance in far.items():
-        if condition == "label" and target[i] != target[j]:
-            continue
-        weight = 1 / (cell[i] * cell[j]) if condition == "balance" else 1.0
-        kernel = sum(np.exp(-distance / (width * middle)) for width in (0.25, 0.5, 1.0, 2.0)) / 4
-        sums = total[bool(subject[i] == subject[j])]
-        sums[0] += weight * kernel
-        sums[1] += weight
-    wanted = total[True][0] / total[True][1] - total[False][0] / total[False][1]
-    assert float(apart(code, subject, target, condition)) == pytest.approx(wanted, rel=1e-4)
+    kernel = {pair: sum(np.exp(-one / (width * middle)) for width in (0.25, 0.5, 1.0, 2.0)) / 4
+              for pair, one in far.items()}
+    found = []
+    compared = {"none": [(None, None)], "label": [(0, 0), (1, 1)], "balance": list(product((0, 1), (0, 1)))}
+    for a, b in compared[condition]:
+        kinds = [(i, j) for i, j in far if a is None or (target[i], target[j]) == (a, b)]
+        means = []
+        for own in (True, False):
+            blocks = {}
+            for i, j in kinds:
+                if bool(subject[i] == subject[j]) == own:
+                    who = (int(subject[i]), int(subject[j])) if condition == "balance" else ()
+                    blocks.setdefault(who, []).append(kernel[i, j])
+            means.append(np.mean([np.mean(block) for block in blocks.values()]) if blocks else None)
+        if None not in means:
+            found.append(means[0] - means[1])
+    assert float(apart(code, subject, target, condition)) == pytest.approx(np.mean(found), rel=1e-4)
+
+
+@pytest.mark.parametrize("condition", ["label", "balance"])
+@pytest.mark.parametrize("leaning", [(0.95, 0.3, 0.3, 0.3), (0.05, 0.7, 0.7, 0.7), (0.5, 0.5, 0.5, 0.5)])
+def test_people_who_lean_to_a_class_of_another_spread_are_not_apart(condition, leaning):
+    rng, found = np.random.default_rng(0), []
+    subject = torch.arange(4).repeat_interleave(4)
+    for _ in range(300):
+        target = torch.from_numpy((rng.random(16) < np.repeat(leaning, 4)).astype(np.int64))
+        spread = np.where(target.numpy(), 3.0, 0.5)[:, None]
+        code = torch.from_numpy((spread * rng.standard_normal((16, 6))).astype(np.float32))
+        found.append(float(apart(code, subject, target, condition)))
+    assert abs(np.mean(found)) < 3.5 * np.std(found) / len(found) ** 0.5
 
 
 def test_the_kernel_adversary_sees_people_and_not_their_classes():

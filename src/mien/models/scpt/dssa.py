@@ -119,11 +119,14 @@ def orthogonality(shared: Tensor, specific: Tensor) -> Tensor:
 
 
 def apart(code: Tensor, subject: Tensor, target: Tensor, condition: str) -> Tensor:
-    """How far people's codes (B, r) lie apart: mean kernel within a person less that between two, 0 where they do not.
+    """How far people's codes (B, r) lie apart: mean kernel within a person less that between two; where codes hold no
+    person it is 0 on average, and may be negative.
 
     That is half the mean squared MMD between two people, without bias: what the best adversary among the functions of
     the kernel's space gains, in closed form (Gretton et al. 2012, A Kernel Two-Sample Test, JMLR 13). Gaussians whose
-    widths are multiples of the median distance. 0 where the batch has no pair of windows to compare.
+    widths are multiples of the median distance. `label`: windows of one class are compared, each class by itself;
+    `balance`: also windows of two classes, each two classes by themselves, each person in each class weighing the same;
+    so people who lean to a class of another spread are not taken apart for that. 0 where there is no pair to compare.
     """
     code = standard(code)
     far = torch.cdist(code, code).square()
@@ -132,15 +135,19 @@ def apart(code: Tensor, subject: Tensor, target: Tensor, condition: str) -> Tens
         return code.sum() * 0.0
     middle = far[others].detach().median().clamp_min(1e-6)
     kernel = torch.stack([torch.exp(-far / (width * middle)) for width in WIDTHS]).mean(dim=0)
-    weight = _weight(subject, target) if condition == "balance" else torch.ones_like(code[:, 0])
-    pairs = weight[:, None] * weight * others
-    if condition == "label":
-        pairs = pairs * (target[:, None] == target)
-    same = subject[:, None] == subject
-    own, between = pairs * same, pairs * ~same
-    if not bool(own.any()) or not bool(between.any()):
-        return code.sum() * 0.0
-    return (kernel * own).sum() / own.sum() - (kernel * between).sum() / between.sum()
+    same, weight = subject[:, None] == subject, others.float()
+    if condition == "balance":
+        cell = same & (target[:, None] == target)
+        count = cell.sum(dim=1)
+        weight = others / (count[:, None] * (count - cell.int())).clamp_min(1)
+    kinds = target.unique().tolist() if condition != "none" else []
+    kinds_of_pairs = [(a, b) for a in kinds for b in kinds if a == b or condition == "balance"]
+    found = []
+    for pairs in [(target[:, None] == a) & (target == b) for a, b in kinds_of_pairs] or [others]:
+        own, between = weight * (pairs & same), weight * (pairs & ~same)
+        if bool(own.any()) and bool(between.any()):
+            found.append((kernel * own).sum() / own.sum() - (kernel * between).sum() / between.sum())
+    return torch.stack(found).mean() if found else code.sum() * 0.0
 
 
 def adversarial(logits: Tensor, subject: Tensor, target: Tensor, condition: str) -> Tensor:
