@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -14,11 +16,12 @@ from mien.data import tuning
 from mien.data.features import Features
 from mien.data.wholes import Wholes
 from mien.labels import RULES
-from mien.protocols import dfew, kfold, leave_one_subject_out
+from mien.protocols import dfew, kfold, leave_one_subject_out, split_hash
 from mien.recipes import RECIPES, change, tiny
 from mien.towers import digest, load
 from mien.towers import tiny as small
 from mien.towers.save import save_videomae
+from mien.train import material
 from mien.train.material import sides
 from mien.types import Trial
 from test_scpt_data import write
@@ -49,8 +52,8 @@ class Spying(Wholes):
         return super().clip(trial, rows, size)
 
 
-def run(cache, fold, folder, targets=None, **change):
-    return tuning.tuned(small("videomae"), fold, Spying(cache), targets or RULE(fold.train), folder,
+def run(cache, fold, folder, targets=None, start=None, **change):
+    return tuning.tuned(start or small("videomae"), fold, Spying(cache), targets or RULE(fold.train), folder,
                         **{"pretrain": 1, "finetune": 1, **change})
 
 
@@ -82,6 +85,40 @@ def test_there_is_no_way_to_learn_from_the_judged(cache, trials, tmp_path):
     found = run(cache, first, tmp_path)
     with pytest.raises(ValueError, match="expected a tower that learnt from this fold's training side"):
         Features(tmp_path, found.tower, second, found.learnt)
+
+
+@pytest.mark.parametrize("copied", ["as it is", "all", "weights and config", "weights alone", "told beside"])
+def test_a_tower_of_a_fold_is_never_taken_for_published_weights(cache, trials, tmp_path, copied):
+    first, second = kfold(trials)[:2]
+    found = run(cache, first, tmp_path / "towers")
+    place = found.folder if copied == "as it is" else Path(shutil.copytree(found.folder, tmp_path / "copy"))
+    if copied.startswith("weights"):
+        (place / tuning.TOLD).unlink()
+    if copied == "told beside":  # as kept before weights said it of themselves
+        save_videomae(found.tower, place)
+    given = place / "model.safetensors" if copied == "weights alone" else place
+    start = load(given, "videomae")
+    for fold, stages in ((second, (0, 0)), (second, (1, 1)), (second, (1, 0))):
+        with pytest.raises(ValueError, match="expected a tower that learnt from this fold's training side"):
+            run(cache, fold, tmp_path / "towers", start=start, pretrain=stages[0], finetune=stages[1])
+    with pytest.raises(ValueError, match=r"which saw \d people judged here"):
+        Features(tmp_path, start, second)
+    recipe = change(RECIPE, {"options.video": str(given), "options.pretrain": "0", "options.finetune": "0"})
+    with pytest.raises(ValueError, match="another fold"):
+        sides(recipe, second, cache, len(trials))
+    told = sides(recipe, first, cache, len(trials)).notes
+    assert any(f"learnt from {len(found.learnt.people)} people of the training side" in note for note in told)
+    half, targets = sorted({trial.subject for trial in first.train})[:1], RULE(first.train)
+    only = RULE([trial for trial in first.train if trial.subject in half])
+    again = run(cache, first, tmp_path / "towers", only, start=start, pretrain=0)
+    assert again.learnt.people == {(trial.dataset, trial.subject) for trial in targets.trials}  # the past is kept
+
+
+def test_device_and_seed_reach_the_tower(cache, trials, monkeypatch):
+    asked = []
+    monkeypatch.setattr(material, "tuned", lambda *given: asked.append(given[-2:]) or tuning.tuned(*given))
+    sides(RECIPE, kfold(trials)[0], cache, len(trials), "cpu", 7)
+    assert asked == [("cpu", 7)]
 
 
 def test_what_was_learnt_is_kept_and_told_apart(cache, trials, tmp_path):
@@ -116,14 +153,14 @@ def test_a_saved_tower_is_the_one_that_is_loaded(tmp_path, pool):
 def test_a_fold_is_gathered_with_its_own_tower_and_crop(cache, trials):
     folds, keys = kfold(trials), set()
     for fold, crop in ((folds[0], "large"), (folds[0], "tight"), (folds[1], "large")):
-        material = sides(change(RECIPE, {"options.crop": crop}), fold, cache, len(trials))
-        told = material.data["tower"]
-        assert any("people of the training side" in note for note in material.notes)
+        found = sides(change(RECIPE, {"options.crop": crop}), fold, cache, len(trials))
+        told = found.data["tower"]
+        assert any("people of the training side" in note for note in found.notes)
         assert load(told["source"], "videomae", expect=told["sha256"]) is not None
-        features = material.source.features
-        assert features.split == material.source.features.split
+        features = found.source.features
+        assert features.split == split_hash(fold)
         keys.add(features.key(trials[0], "content"))
-        window = material.source(trials[0])
+        window = found.source(trials[0])
         assert np.isfinite(window.clips).any()
     assert len(keys) == 3
     with pytest.raises(ValueError, match=r"options\.features: expected 32"):
@@ -152,10 +189,12 @@ def test_a_tight_crop_is_the_middle_of_the_large_one(cache, trials):
 def test_a_trial_without_a_face_is_learnt_from_by_its_signals(tmp_path, trials):
     unseen = write(tmp_path / "cache", trials, {trial.id: 9.0 for trial in trials}, hidden=(0.0, 99.0))
     fold = kfold(trials)[0]
-    for modality, kept in (("both", len(fold.train)), ("physio", len(fold.train)), ("video", 0)):
-        recipe = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.modality": modality, "options.seconds": "8"})
-        material = sides(recipe, fold, unseen, len(trials))
-        assert len(material.train.trials) == kept
-        assert any("trials without a picture of a face are left out" in note for note in material.notes) == (not kept)
+    recipe = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.seconds": "8"})
+    for modality in ("both", "physio"):
+        found = sides(change(recipe, {"options.modality": modality}), fold, unseen, len(trials))
+        assert len(found.train.trials) == len(fold.train)
+        assert not any("are left out" in note for note in found.notes)
+    with pytest.raises(ValueError, match="none with a picture of a face"):
+        sides(change(recipe, {"options.modality": "video"}), fold, unseen, len(trials))
     window = sides(change(recipe, {"options.modality": "both"}), fold, unseen, len(trials)).source(trials[0])
     assert window.signals.values.shape[1] > 8 * 64

@@ -79,7 +79,7 @@ def train(
         place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
         with bar("preparing", 1, quiet) as (tick, above):
             material = train.gather(chosen, root, cache or place / "cache", fold, workers=max(workers, 1), tick=tick,
-                                    told=above)
+                                    told=above, device=device, seed=seed)
         if not quiet:
             for line in material.notes:
                 say(line)

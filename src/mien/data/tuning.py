@@ -1,8 +1,8 @@
 """The VideoMAE of one fold: it goes on learning from the faces of the training side, first without labels, then with.
 
 Tong et al. 2022, 2203.12602; MVP (2501.03103), figure 2. Whom it learns from is what `features.train_side` lets
-through, which is the only way to the trials here; what comes out carries these people with it, and `features.Features`
-refuses to read it for another fold.
+through, which is the only way to the trials here; what comes out carries these people with it, in its file of weights
+too, and neither this nor `features.Features` takes it for another fold.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 
 from mien import work, writing
 from mien.batch import Batch
-from mien.data.features import Learnt, train_side
+from mien.data.features import TOLD, Learnt, expect_own, history, train_side
 from mien.data.sources import key
 from mien.data.wholes import Wholes
 from mien.labels import Targets
@@ -34,12 +34,10 @@ BATCH = 16
 PRETRAINING, FINETUNING = 1.5e-4 * BATCH / 256, 1e-3 * BATCH / 256
 """Rates: MCG-NJU/VideoMAE's, which are for 256 clips and proportional to their number."""
 
-TOLD = "learnt.json"
-
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """A tower and what it learnt from; `learnt` None where it learnt nothing here. `folder`: where it is kept;
+    """A tower and what it learnt from; `learnt` None for published weights alone. `folder`: where it is kept;
     `losses`: the first and last tenth of each stage, mean."""
 
     tower: Tower
@@ -54,9 +52,12 @@ def tuned(start: Tower, fold: Fold, wholes: Wholes, targets: Targets, folder: Pa
 
     `wholes` gives the clips of a trial; `targets`: labels of training trials, for the second stage. A stage that is
     there already, of the same weights, fold, trials and settings, is read. Raises ValueError for targets that are not
-    of the fold's training side, and for a fold that does not keep people apart.
+    of the fold's training side, for a fold that does not keep people apart, and for a `start` that learnt for another.
     """
-    found = Tuned(start, None, None, {})
+    before = history(start)
+    if before is not None:
+        expect_own(before, fold)
+    found = Tuned(start, None, before, {})
     if pretrain:
         faces = [trial for trial in fold.train if trial.id in wholes.cache.entries]
         found = _stage("pretrain", found, fold, faces, None, wholes, folder, pretrain, device, seed)
@@ -76,7 +77,7 @@ def _stage(name: str, begin: Tuned, fold: Fold, trials: Sequence[Trial], labels:
     people = learnt.people | (begin.learnt.people if begin.learnt else frozenset())
     learnt = Learnt(learnt.split, people)
     content = sorted((trial.id, wholes.cache.entries[trial.id].folder, len(rows)) for trial, rows in clips)
-    parts = (digest(begin.tower), learnt.split, name, epochs, wholes.crop, seed, BATCH, content,
+    parts = (digest(begin.tower), learnt.split, sorted(people), name, epochs, wholes.crop, seed, BATCH, content,
              sorted((labels or {}).items()))
     place = folder / key(*parts)
     if not (place / TOLD).exists():
@@ -92,8 +93,7 @@ def _stage(name: str, begin: Tuned, fold: Fold, trials: Sequence[Trial], labels:
         tenth = max(len(losses) // 10, 1)
         _keep(place, tower.cpu(), learnt, (float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))))
     tower, told = load(place, "videomae"), json.loads((place / TOLD).read_text(encoding="utf-8"))
-    return Tuned(tower, place, Learnt(told["split"], frozenset(tuple(who) for who in told["people"])),
-                 begin.losses | {name: tuple(told["losses"])})
+    return Tuned(tower, place, history(tower), begin.losses | {name: tuple(told["losses"])})
 
 
 def _batches(clips: Sequence[tuple[Trial, np.ndarray]], labels: dict[str, int] | None, wholes: Wholes, tower: Tower,
@@ -115,8 +115,8 @@ def _keep(place: Path, tower: Tower, learnt: Learnt, losses: tuple[float, float]
     """The tower, then what it learnt from: where that stands, the folder is whole."""
     place.mkdir(parents=True, exist_ok=True)
     with work.staging(place) as making:
-        save_videomae(tower, making)
+        save_videomae(tower, making, learnt.held)
         for path in sorted(making.iterdir()):
             os.replace(path, place / path.name)
-    told = {"split": learnt.split, "people": sorted(learnt.people), "losses": losses}
+    told = {**learnt.to_json(), "losses": losses}
     writing.text(place / TOLD, json.dumps(told, indent=2) + "\n")

@@ -54,7 +54,7 @@ def load(source: str | Path, kind: Kind, *, expect: str = "", revision: str | No
     with torch.device("meta"):
         tower = Tower(measure(ours, kind, names, folder, changes))
     _fill(tower, ours, place.name)
-    tower.source, tower.hash = str(source), digest(tower)
+    tower.source, tower.hash, tower.told = str(source), digest(tower), tensors.told
     if expect and tower.hash != expect:
         raise ValueError(f"{source}: expected the {kind} tower with sha256 {expect[:16]}..., got {tower.hash[:16]}...: "
                          "load the weights that the checkpoint was trained on")
@@ -87,10 +87,12 @@ class _Tensors:
 
     def __init__(self, files: Iterable[Path]):
         self.places: dict[str, object] = {}
+        self.told: dict[str, str] = {}
         for file in files:
             if file.suffix == ".safetensors":
                 opened = _open_safe(file)
                 self.places |= dict.fromkeys(opened.keys(), opened)
+                self.told |= opened.metadata() or {}
             else:
                 self.places |= _open_pickle(file)
 

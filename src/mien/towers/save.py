@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -31,10 +32,11 @@ def save(image: Tower, text: Tower, folder: str | Path, *, start: int, scale: fl
     _write(folder / "preprocessor_config.json", _preprocessing(image.plan))
 
 
-def save_videomae(tower: Tower, folder: str | Path) -> None:
+def save_videomae(tower: Tower, folder: str | Path, told: Mapping[str, str] | None = None) -> None:
     """A VideoMAE -> config.json, model.safetensors and preprocessor_config.json in `folder`, which is there.
 
-    Raises ValueError for a tower of another kind.
+    `told`: what the weights are to say of themselves, `Tower.told` when they are loaded. Raises ValueError for a tower
+    of another kind.
     """
     plan, folder = tower.plan, Path(folder)
     if plan.kind != "videomae":
@@ -44,10 +46,11 @@ def save_videomae(tower: Tower, folder: str | Path) -> None:
     if plan.pool == "mean-norm":
         tensors = {name.replace("layernorm.", "fc_norm.") if name.startswith("layernorm.") else name: value
                    for name, value in tensors.items()}
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    told = {name: value for name, value in _measures(plan).items() if name != "projection_dim"}
-    _write(folder / "config.json", {**told, "model_type": "videomae", "image_size": plan.size, "patch_size": plan.patch,
-                                    "num_frames": plan.frames, "tubelet_size": plan.tubelet, "num_channels": 3})
+    save_file(tensors, folder / "model.safetensors", {**(told or {}), "format": "pt"})
+    sizes = {name: value for name, value in _measures(plan).items() if name != "projection_dim"}
+    _write(folder / "config.json", {
+        **sizes, "model_type": "videomae", "image_size": plan.size, "patch_size": plan.patch,
+        "num_frames": plan.frames, "tubelet_size": plan.tubelet, "num_channels": 3})
     _write(folder / "preprocessor_config.json", {"image_mean": list(plan.mean), "image_std": list(plan.std)})
 
 

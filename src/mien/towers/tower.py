@@ -165,6 +165,7 @@ class Tower(nn.Module):
     """`embed`, `blocks`, `finish`; see the top of this file. `forward` is the plain walk: x -> features (B, d).
 
     `hash` and `source` say which published weights these are; both are empty for a tower that was not loaded.
+    `told`: what its file of weights says of itself.
     """
 
     embed: Any  # Picture, Words or Tubes
@@ -175,6 +176,7 @@ class Tower(nn.Module):
         super().__init__()
         self.plan = plan
         self.hash = self.source = ""
+        self.told: dict[str, str] = {}
         self.embed = DOORS[plan.kind](plan)
         self.blocks = nn.ModuleList(Block(plan) for _ in range(plan.layers))
         self.finish = Finish(plan)

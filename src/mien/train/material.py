@@ -50,15 +50,17 @@ class Material:
 
 
 def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, workers: int = 1,
-           tick: Tick | None = None, told: Callable[[str], None] | None = None) -> Material:
+           tick: Tick | None = None, told: Callable[[str], None] | None = None, device: str = "auto",
+           seed: int = 0) -> Material:
     """The fold of that name or number of the dataset at `root`; what is not in `cache` is prepared; `tick` hears the
-    share that is done, 0..1, and `told` of each trial that cannot be prepared.
+    share that is done, 0..1, and `told` of each trial that cannot be prepared; `device` and `seed` of a video tower
+    that learns for the fold.
 
     Raises ValueError or FileNotFoundError for a root that is not the recipe's dataset, and for an unknown fold.
     """
     survey, folds = split(recipe, root)
     chosen = choose(folds, fold)
-    return sides(recipe, chosen, prepared(survey, cache, workers, tick, told), len(survey.trials))
+    return sides(recipe, chosen, prepared(survey, cache, workers, tick, told), len(survey.trials), device, seed)
 
 
 def split(recipe: Recipe, root: str | Path) -> tuple[Survey, tuple[Fold, ...]]:
@@ -74,8 +76,9 @@ def split(recipe: Recipe, root: str | Path) -> tuple[Survey, tuple[Fold, ...]]:
     return survey, PROTOCOLS[recipe.protocol](trials)
 
 
-def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material:
-    """What a fold gives to learn from, out of a cache. `surveyed`: trials of the dataset, on any side or none.
+def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int, device: str = "auto", seed: int = 0) -> Material:
+    """What a fold gives to learn from, out of a cache. `surveyed`: trials of the dataset, on any side or none; `device`
+    and `seed`: as in `gather`.
 
     Raises ValueError where no trial of train has what the recipe looks at.
     """
@@ -95,7 +98,7 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material
     source: Source = ready.clip
     tower: dict[str, str] = {}
     if isinstance(recipe.options, mvp.Options):
-        source, tower = _wholes(recipe.options, ready, chosen, learnt)
+        source, tower = _wholes(recipe.options, ready, chosen, learnt, device, seed)
         notes += [tower["told"]] if tower else []
     if recipe.windowed:
         source = pieces = Pieces(ready, recipe.seconds)
@@ -103,6 +106,8 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int) -> Material
         notes.append(f"windows of {recipe.seconds:g} s: train {len(learnt.trials)}, val {len(judged.trials)}")
         if isinstance(recipe.options, scpt.Options) and recipe.options.seen and learnt.trials:
             notes.append(pieces.pulses(learnt, recipe.options.pulse))
+            if judged.trials:
+                notes.append(pieces.pulses(judged, recipe.options.pulse, "val", least=0))
     return Material(ready, chosen, learnt, judged, tuple(notes), source, tower)
 
 
@@ -181,7 +186,8 @@ def _words(wanted: Sequence[str]) -> str:
     return " or ".join({"signals": "signals", "pictures": "a picture of a face"}[one] for one in wanted)
 
 
-def _wholes(options: mvp.Options, cache: Cache, fold: Fold, learnt: Targets) -> tuple[Wholes, dict[str, str]]:
+def _wholes(options: mvp.Options, cache: Cache, fold: Fold, learnt: Targets, device: str, seed: int
+            ) -> tuple[Wholes, dict[str, str]]:
     """Whole trials, for clips with the features of this fold's own tower -> these, and for the card, which tower."""
     wholes = Wholes(cache, crop=options.crop)
     if options.video == "aus" or options.modality == "physio":
@@ -190,7 +196,8 @@ def _wholes(options: mvp.Options, cache: Cache, fold: Fold, learnt: Targets) -> 
     if options.features != start.plan.features:
         raise ValueError(f"options.features: expected {start.plan.features}, the width of the tower {options.video}, "
                          f"got {options.features}: say --set options.features={start.plan.features}")
-    found = tuned(start, fold, wholes, learnt, cache.path / "towers", options.pretrain, options.finetune, pick("auto"))
+    found = tuned(start, fold, wholes, learnt, cache.path / "towers", options.pretrain, options.finetune,
+                  pick(device), seed)
     losses = [f"{stage}: loss {first:.3f}, then {last:.3f}" for stage, (first, last) in found.losses.items()]
     people = len(found.learnt.people) if found.learnt else 0
     told = f"video tower {options.video}, learnt from {people} people of the training side; {'; '.join(losses)}"
