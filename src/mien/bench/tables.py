@@ -15,25 +15,34 @@ from mien.recipes.published import OTHERS, PEER_RECALLS, PEERS, PRINTED, Printed
 NAMES = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
          "positive_f1": "F1 of high", "ece": "ECE", "ece_calibrated": "ECE, with temperature"}
 """Measure -> what the table calls it; recalls by their class."""
+FIRST = {"mvp": ("macro_f1", "positive_f1", "weighted_f1", "uar", "war")}
+"""Method -> the measures that stand first; of the others in their own order. MVP reports F1."""
 
 
 def main(judged: Judged) -> pd.DataFrame:
-    """A row a measure, in %: measure, paper, last, last_low, last_high, chosen, ..., difference_last,
-    difference_chosen (ours less the paper's); then guesses (`scores.references`), which stand in both."""
+    """A row a measure, in %, the method's first measure first: measure, paper, last, last_low, last_high, chosen, ...,
+    guess (naming each class as often as training has it), difference_last, difference_chosen (ours less the paper's,
+    where the paper's own settings were asked for); then guesses (`scores.references`), which stand in both."""
     task = judged.recipe.task
     printed = PRINTED.get(judged.recipe.name, Printed()).values
     parts = {name: judged.predictions[judged.predictions["checkpoint"] == name] for name in scores.CHECKPOINTS}
     values = {name: scores.scored(part, task).values() | scores.calibration(part, task) for name, part in parts.items()}
     limits = {name: scores.intervals(part, task) for name, part in parts.items()}
+    references = scores.references(parts["last"], judged.folds, task)
+    guess = references["frequency"].values()
+    alike = not (judged.recipe.changed or judged.recipe.tiny)
+    first = FIRST.get(judged.recipe.method, ())
     rows: list[dict[str, Any]] = []
-    for measure in values["last"]:
+    for measure in sorted(values["last"], key=lambda name: first.index(name) if name in first else len(first)):
         row: dict[str, Any] = {"measure": measure, "paper": printed.get(measure, np.nan)}
         for name in scores.CHECKPOINTS:
             row[name] = 100 * values[name][measure]
             low, high = limits[name].get(measure, (np.nan, np.nan))
             row |= {f"{name}_low": 100 * low, f"{name}_high": 100 * high}
-        rows.append(row | {f"difference_{name}": row[name] - row["paper"] for name in scores.CHECKPOINTS})
-    for kind, found in scores.references(parts["last"], judged.folds, task).items():
+        row["guess"] = 100 * guess.get(measure, np.nan)
+        rows.append(row | {f"difference_{name}": row[name] - row["paper"] if alike else np.nan
+                           for name in scores.CHECKPOINTS})
+    for kind, found in references.items():
         for measure in ("uar", "war", "macro_f1"):
             value = 100 * found.values()[measure]
             rows.append({"measure": f"{measure}, {kind}", "last": value, "chosen": value})
@@ -41,14 +50,15 @@ def main(judged: Judged) -> pd.DataFrame:
 
 
 def by_fold(judged: Judged) -> pd.DataFrame:
-    """A row a fold: trials of test, UAR and WAR of both checkpoints in %; then mean and standard deviation."""
+    """A row a fold: trials of test, UAR, WAR and macro-F1 of both checkpoints in %; then mean and standard deviation.
+    """
     rows = []
     for fold in judged.folds:
         row: dict[str, Any] = {"fold": fold["name"]}
         for name in scores.CHECKPOINTS:
             kept = judged.predictions.query("fold == @fold['name'] and checkpoint == @name")
             found = scores.scored(kept, judged.recipe.task).values()
-            row |= {"test": len(kept), f"uar_{name}": 100 * found["uar"], f"war_{name}": 100 * found["war"]}
+            row |= {"test": len(kept), **{f"{kind}_{name}": 100 * found[kind] for kind in ("uar", "war", "macro_f1")}}
         rows.append(row)
     frame = pd.DataFrame(rows)
     numbers = frame.columns[2:]
@@ -85,12 +95,15 @@ def _page_main(frame: pd.DataFrame, who: bool) -> list[str]:
         return number(row[name]) + limits
 
     rows = [[_title(row["measure"]), number(row["paper"]), cell(row, "last"), cell(row, "chosen"),
-             number(row["difference_last"], "+.2f"), number(row["difference_chosen"], "+.2f")]
+             number(row["guess"]), number(row["difference_last"], "+.2f"),
+             number(row["difference_chosen"], "+.2f")]
             for _, row in frame.iterrows()]
     what = "people" if who else "clips"
-    head = ["%", "paper", "last epoch", "chosen on validation", "difference, last", "difference, chosen"]
+    head = ["%", "paper", "last epoch", "chosen on validation", "chance (frequency)", "difference, last",
+            "difference, chosen"]
     return [*grid(head, rows), "", f"All test trials together. In brackets 95 % intervals, bootstrap over {what}; "
-            "difference: ours less the paper's."]
+            "chance (frequency): a guess that names each class as often as training has it; difference: ours less the "
+            "paper's, empty for a trial and for changed settings."]
 
 
 def _title(measure: str) -> str:
@@ -100,7 +113,8 @@ def _title(measure: str) -> str:
 
 
 def _named_folds(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.rename(columns={f"{kind}_{name}": f"{kind.upper()}, {name}" for kind in ("uar", "war")
+    titles = {"uar": "UAR", "war": "WAR", "macro_f1": "macro F1"}
+    return frame.rename(columns={f"{kind}_{name}": f"{title}, {name}" for kind, title in titles.items()
                                  for name in scores.CHECKPOINTS})
 
 

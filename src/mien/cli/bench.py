@@ -26,10 +26,12 @@ from mien.cli.telling import bar, busy, one_line, say
 from mien.cli.train import asked, expect_usable
 
 if TYPE_CHECKING:
-    from pandas import Series
-
     from mien.bench import Judged
     from mien.recipes import Recipe
+
+
+SHOWN = ("uar", "war", "macro_f1", "positive_f1", "weighted_f1")
+"""What is printed of a benchmark: the first three of these in the table."""
 
 
 def bench(
@@ -107,12 +109,10 @@ def _sum(judged: Judged) -> str:
     frame = tables.main(judged).set_index("measure")
     lines = [f"{judged.recipe.name}, {len(judged.folds)} of {judged.count} folds"
              + (", tiny: it knows nothing" if judged.recipe.tiny else "")]
+    names = [name for name in frame.index if name in SHOWN][:3]
     for name, title in (("last", "last epoch"), ("chosen", "chosen on validation")):
-        lines.append(f"  {title}: {_measured(frame[name])}")
-    lines.append(f"  always the majority: {_measured(frame['last'], ', majority')}")
+        told = (f"{tables.NAMES[one]} {frame[name][one]:.2f} % (chance {frame['guess'][one]:.2f})" for one in names)
+        lines.append(f"  {title}: {', '.join(told)}")
+    told = (f"{tables.NAMES[one]} {frame['last'][f'{one}, majority']:.2f} %" for one in ("uar", "war", "macro_f1"))
+    lines.append(f"  always the majority: {', '.join(told)}")
     return "\n".join([*lines, f"see {judged.out / 'table.md'}"])
-
-
-def _measured(column: Series, kind: str = "") -> str:
-    return (f"UAR {column[f'uar{kind}']:.2f} %, WAR {column[f'war{kind}']:.2f} %, macro F1 "
-            f"{column[f'macro_f1{kind}']:.2f} %")
