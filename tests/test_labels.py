@@ -152,10 +152,30 @@ def test_expressions_go_by_word_and_never_by_number() -> None:
 
 def test_the_table_is_complete_and_says_who_does_so() -> None:
     for name, rule in RULES.items():
-        assert name in (rule.name, f"{rule.name}/valence", f"{rule.name}/arousal")
+        assert name in (rule.name, f"{rule.name}/valence", f"{rule.name}/arousal", f"{rule.name}/both")
         assert rule.source
         assert tasks.TASKS[rule.task.name] is rule.task
     assert RULES["mvp/valence"].task.classes == ("low", "high")
+
+
+def test_both_dimensions_are_four_classes_of_one_rule() -> None:
+    ratings = [(1, 1), (1, 9), (9, 1), (9, 9), (4.5, 4.6), (None, 9), (9, "much"), (None, None)]
+    trials = [Trial(f"s01/{k}", "deap", "s01", labels={
+        name: value for name, value in zip(("valence", "arousal"), pair, strict=True) if value is not None})
+        for k, pair in enumerate(ratings)]
+    found = RULES["mvp/both"](trials, trials)
+    assert found.target.tolist() == [0, 1, 2, 3, 1]
+    assert [found.rule.task.classes[k] for k in found.target[:4]] == ["LVLA", "LVHA", "HVLA", "HVHA"]
+    for part, step in (("valence", 2), ("arousal", 1)):
+        assert RULES[f"mvp/{part}"](found.trials).target.tolist() == (found.target // step % 2).tolist()
+    assert {trial.id: why for trial, why in found.dropped} == {
+        "s01/5": "no valence", "s01/6": "arousal that is no number", "s01/7": "no valence"}
+    assert "valence, low <= 4.5 < high and arousal, low <= 4.5 < high" in str(found)
+    median = RULES["train-median/valence"], RULES["train-median/arousal"]
+    both = Rule("medians", "both", tasks.QUADRANTS, "our test", parts=median)
+    assert both(trials[:4], trials[1:2]).target.tolist() == [0, 0, 2, 2]  # medians 1 and 9, a tie is low
+    with pytest.raises(ValueError, match="expected parts with 2 classes"):
+        Rule("mine", "both", tasks.VALENCE, "nobody", parts=median)
 
 
 def test_a_scale_of_ones_own() -> None:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
 import mien
-from mien import cli, lookalikes
+from mien import checkpoint, cli, lookalikes
 from mien.checkpoint import CARD
 from mien.data.loader import Clips, scoring
 from mien.data.wholes import Wholes
@@ -40,6 +41,42 @@ def test_there_is_a_recipe_for_each_dataset_and_dimension():
     assert (found.options.fusion, found.options.signals, found.options.modality) == ("late", ("eda",), "physio")
     with pytest.raises(ValueError, match=r"Options\.width"):
         change(recipe, {"options.width": "1"})
+
+
+def test_a_model_has_an_answer_for_each_class():
+    for dataset in ("amigos", "deap"):
+        both = RECIPES[f"mvp/{dataset}-both"]
+        assert (both.rule, both.options.heads, len(both.task.classes)) == ("mvp/both", "two", 4)
+        assert (both.options.signals, both.seconds) == (
+            RECIPES[f"mvp/{dataset}-valence"].options.signals, RECIPES[f"mvp/{dataset}-valence"].seconds)
+    for recipe, setting in ((RECIPE, {"options.heads": "two"}), (RECIPE, {"rule": "thirds/arousal"}),
+                            (tiny(both), {"options.heads": "one"}), (tiny(both), {"rule": "mvp/valence"})):
+        wrong = change(recipe, setting)
+        with pytest.raises(ValueError, match=r"options\.heads: expected an answer for each of the \d classes"):
+            checkpoint.build(wrong, wrong.task, None)
+
+
+def test_two_heads_are_trained_judged_and_read(material, tmp_path):
+    source, _, _ = material
+    trials = [replace(trial, labels={"valence": 9.0 - 8 * (k // 2 % 2), "arousal": 1.0 + 8 * (k % 2)})
+              for k, trial in enumerate(source.cache.trials)]
+    rule, recipe = RULES["mvp/both"], change(tiny(RECIPES["mvp/deap-both"]), {"options.seconds": "12"})
+    train, val = rule(trials[:8]), rule(trials[8:])
+    found = fit(recipe, train, val, source, tmp_path / "run", device="cpu", precision="32")
+    scores = found.scores["chosen"]
+    model = mien.load(found.chosen, task=recipe.task, precision="32")
+    probs = model.read_all([source(trial) for trial in val.trials])
+    assert probs.shape == (4, 4)
+    np.testing.assert_allclose(probs.sum(axis=1), 1)
+    for name, step in (("valence", 2), ("arousal", 1)):
+        truth, guess = val.target // step % 2, probs.argmax(axis=1) // step % 2
+        assert scores[f"{name}_macro_f1"] == pytest.approx(f1_score(truth, guess, average="macro", zero_division=0))
+        share = np.bincount(train.target // step % 2, minlength=2) / 8
+        of = np.bincount(truth, minlength=2) / 4
+        assert scores[f"chance_{name}_macro_f1"] == pytest.approx(np.mean(2 * share * of / (share + of)))
+    held = Material(source.cache, None, train, val, (), source)
+    figures.labels(tmp_path / "labels.png", {"train": held.train, "val": held.val})
+    assert (tmp_path / "labels.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from statistics import median
 
 import numpy as np
 
-from .tasks import AROUSAL, AROUSAL3, EXPRESSION, VALENCE, VALENCE3, Task
+from .tasks import AROUSAL, AROUSAL3, EXPRESSION, QUADRANTS, VALENCE, VALENCE3, Task
 from .types import Trial
 
 Person = tuple[str, str]
@@ -21,15 +22,16 @@ Person = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """How the entry `label` of `Trial.labels` becomes a class of `task`: by cuts of a rating, by a median, by words.
+    """How the entry `label` of `Trial.labels` becomes a class of `task`: by cuts of a rating, by a median, by words, or
+    how several do, each by a rule of its own.
 
     `cuts`: ascending, one fewer than classes; `equal`: the side of a rating that equals a cut, low or high; `scale`:
     the lowest and highest rating that the form allows, one outside is none; `center`: the cut is the median of the
     subject's own ratings, all of them ("subject") or those in train ("train"); `words`: word or code -> class;
-    `source`: who does so.
+    `parts`: one rule a label, the classes being their products, the last one's changing first; `source`: who does so.
 
     Raises:
-        ValueError: not exactly one of cuts, center and words, or one that does not fit the classes.
+        ValueError: not exactly one of cuts, center, words and parts, or one that does not fit the classes.
     """
 
     name: str
@@ -41,11 +43,15 @@ class Rule:
     scale: tuple[float, float] = (1.0, 9.0)
     center: str = ""
     words: Mapping[str, str] | None = None
+    parts: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         classes = self.task.classes
-        if [bool(self.cuts), bool(self.center), self.words is not None].count(True) != 1:
-            raise ValueError(f"Rule {self.name}: expected exactly one of cuts, center and words")
+        if [bool(self.cuts), bool(self.center), self.words is not None, bool(self.parts)].count(True) != 1:
+            raise ValueError(f"Rule {self.name}: expected exactly one of cuts, center, words and parts")
+        if self.parts and prod(len(part.task.classes) for part in self.parts) != len(classes):
+            raise ValueError(f"Rule {self.name}: expected parts with {len(classes)} classes in all, one for each of "
+                             f"{', '.join(classes)}")
         if self.cuts and (len(self.cuts) != len(classes) - 1 or list(self.cuts) != sorted(set(self.cuts))):
             raise ValueError(f"Rule {self.name}: expected {len(classes) - 1} ascending cuts for {', '.join(classes)}, "
                              f"got {self.cuts}")
@@ -56,7 +62,16 @@ class Rule:
         if strange:
             raise ValueError(f"Rule {self.name}: expected words for {', '.join(classes)}, got {', '.join(strange)}")
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entries of `Trial.labels` that it looks at."""
+        return tuple(part.label for part in self.parts) or (self.label,)
+
     def __str__(self) -> str:
+        if self.parts:
+            each = " and ".join(str(part).removeprefix(f"{self.name}: ").removesuffix(f" ({self.source})")
+                                for part in self.parts)
+            return f"{self.name}: {each} ({self.source})"
         low, high = ("<", "<=") if self.equal == "high" else ("<=", "<")
         whose = "training ratings" if self.center == "train" else "ratings"
         cuts = [f"{cut:g}" for cut in self.cuts] or [f"median of the subject's {whose}"]
@@ -73,6 +88,8 @@ class Rule:
             ValueError: the rule takes medians of train, and no train was given or it holds no rating.
         """
         trials = list(trials)
+        if self.parts:
+            return _joined(self, trials, None if train is None else list(train))
         if self.center:
             return _by_median(self, trials, None if train is None else list(train))
         return _gather(self, trials, [self._class(trial, self.cuts) for trial in trials])
@@ -151,6 +168,18 @@ def _gather(rule: Rule, trials: Sequence[Trial], found: Sequence[int | str], tra
     return Targets(rule, tuple(trial for trial, _ in kept), target, dropped, transductive, note)
 
 
+def _joined(rule: Rule, trials: list[Trial], train: list[Trial] | None) -> Targets:
+    """Each trial by every part; one that a part drops is dropped, for the reason of the first that does."""
+    found = [part(trials, train) for part in rule.parts]
+    why = {id(trial): reason for part in reversed(found) for trial, reason in part.dropped}
+    classes = [dict(zip(map(id, part.trials), part.target.tolist(), strict=True)) for part in found]
+    shape = [len(part.task.classes) for part in rule.parts]
+    places = [why[id(trial)] if id(trial) in why
+              else int(np.ravel_multi_index([each[id(trial)] for each in classes], shape)) for trial in trials]
+    note = "; ".join(part.note for part in found if part.note)
+    return _gather(rule, trials, places, any(part.transductive for part in found), note)
+
+
 def _by_median(rule: Rule, trials: list[Trial], train: list[Trial] | None) -> Targets:
     """Each trial against the median of its subject; who has no rating in train, against the median of all of train."""
     if rule.center == "train" and train is None:
@@ -213,3 +242,6 @@ RULES: dict[str, Rule] = {
     "keywords/arousal": Rule("keywords", "emotion", AROUSAL3, _SOLEYMANI, words=_coded(_ACTIVITY)),
 }
 """`recipe/label`, such as `mvp/valence`, -> the rule; call it with trials."""
+
+RULES["mvp/both"] = Rule("mvp", "valence and arousal", QUADRANTS, _FAMILIES["mvp"]["source"],
+                         parts=(RULES["mvp/valence"], RULES["mvp/arousal"]))

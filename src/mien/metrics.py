@@ -88,6 +88,14 @@ def measures(classes: int) -> dict[str, Measure]:
     return found | ({"positive_f1": positive_f1} if classes == 2 else {})
 
 
+def dimensions(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Of `tasks.QUADRANTS` (4, 4) -> valence and arousal, each low and high (2, 2). ValueError for another shape."""
+    if counts.shape != (4, 4):
+        raise ValueError(f"dimensions: expected a confusion (4, 4) of valence and arousal, got {counts.shape}")
+    apart = counts.reshape(2, 2, 2, 2)
+    return {"valence": apart.sum(axis=(1, 3)), "arousal": apart.sum(axis=(0, 2))}
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """`confusion` (K, K) over the task's classes, rows are truth; `a + b` pools two of the same task."""

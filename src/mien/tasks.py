@@ -70,7 +70,10 @@ AROUSAL = Task("arousal2", ("low", "high"))
 VALENCE3 = Task("valence3", ("unpleasant", "neutral", "pleasant"))
 AROUSAL3 = Task("arousal3", ("calm", "medium", "activated"))
 
-TASKS = {task.name: task for task in (EXPRESSION, VALENCE, AROUSAL, VALENCE3, AROUSAL3)}
+# Both dimensions at once, each low or high: low valence and low arousal, low and high, ...
+QUADRANTS = Task("quadrants4", ("LVLA", "LVHA", "HVLA", "HVHA"))
+
+TASKS = {task.name: task for task in (EXPRESSION, VALENCE, AROUSAL, VALENCE3, AROUSAL3, QUADRANTS)}
 
 
 def own(labels: dict[str, str]) -> Task:

@@ -75,8 +75,10 @@ def tokens(source: str, task: Task, context: int) -> Tensor:
 def build(recipe: Recipe, task: Task, parts: Clip | None, seed: int = 0, subjects: int = 0) -> DuSE | SCPT | MVP:
     """The model of a recipe, its trainable values drawn anew by `seed`; torch's generators stay as they are.
 
-    `subjects`: how many people it learns from, where its losses tell them apart.
+    `subjects`: how many people it learns from, where its losses tell them apart. Raises ValueError for a model that
+    answers for another number of classes than the task has.
     """
+    _expect_classes(recipe, task)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if isinstance(recipe.options, mvp.Options):
@@ -86,6 +88,16 @@ def build(recipe: Recipe, task: Task, parts: Clip | None, seed: int = 0, subject
         if isinstance(recipe.options, scpt.Options):
             return SCPT(parts.image, len(task.classes), subjects, recipe.options)
         return DuSE(parts.image, cast(Tower, parts.text), parts.tokens(task), cast(duse.Options, recipe.options))
+
+
+def _expect_classes(recipe: Recipe, task: Task) -> None:
+    """DuSE and SCPT have as many classes as the task; MVP two, or four with two heads."""
+    options, wanted = recipe.options, len(task.classes)
+    if isinstance(options, mvp.Options) and options.classes != wanted:
+        fit = {2: "--set options.heads=one", 4: "--set options.heads=two"}
+        raise ValueError(f"options.heads: expected an answer for each of the {wanted} classes of the rule {recipe.rule}, "
+                         f"{', '.join(task.classes)}, got {options.classes}: "
+                         f"{fit.get(wanted, 'take the rule mvp/valence, mvp/arousal or mvp/both')}")
 
 
 def trainable(model: nn.Module) -> dict[str, Tensor]:

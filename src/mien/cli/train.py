@@ -147,7 +147,8 @@ def _beyond(judged: Elsewhere) -> list[str]:
               for name, found in judged.scores.items()), f"see {judged.predictions}"]
 
 
-MEASURES = {"macro_f1": "macro-F1", "positive_f1": "F1 of high", "weighted_f1": "weighted F1", "uar": "UAR",
+MEASURES = {"macro_f1": "macro-F1", "valence_macro_f1": "of valence", "arousal_macro_f1": "of arousal",
+            "positive_f1": "F1 of high", "weighted_f1": "weighted F1", "uar": "UAR",
             "war": "WAR"}
 
 

@@ -17,11 +17,13 @@ _SECONDS = {"amigos": 120.0, "deap": 60.0}  # "1-2 minutes"; DEAP's trials have 
 MVP: dict[str, Recipe] = {
     f"mvp/{dataset}-{label}": Recipe(
         f"mvp/{dataset}-{label}", "mvp", dataset, "kfold", tower="", seconds=_SECONDS[dataset], rule=f"mvp/{label}",
-        options=mvp.Options(signals=_SIGNALS[dataset], seconds=_SECONDS[dataset]), augment=Augment(on=False),
+        options=mvp.Options(signals=_SIGNALS[dataset], seconds=_SECONDS[dataset],
+                            heads="two" if label == "both" else "one"), augment=Augment(on=False),
         schedule=_SCHEDULE, licence=f"research only: the agreement of {title} binds what is trained on it")
-    for dataset, title in (("amigos", "AMIGOS"), ("deap", "DEAP")) for label in ("valence", "arousal")
+    for dataset, title in (("amigos", "AMIGOS"), ("deap", "DEAP")) for label in ("valence", "arousal", "both")
 }
-"""One model a dimension; `--set protocol=eegain` or `loso` for the fixed subjects or one at a time."""
+"""One model a dimension, or one with a head for each of `both`;
+`--set protocol=eegain` or `loso` for the fixed subjects or one at a time."""
 
 
 def small(options: mvp.Options) -> mvp.Options:

@@ -61,17 +61,19 @@ def write(recipe: Recipe, material: Material, fitted: Fitted) -> tuple[Path, ...
 def labels(path: Path, sides: Mapping[str, Targets]) -> None:
     """Figure 3: how often each rating was given, in the colour of its class, for each side of the fold."""
     shown = {name: targets for name, targets in sides.items() if len(targets.trials)}
-    figure, panels = _figure(len(shown), 1, (3.6 * max(len(shown), 1), 2.9))
-    for axes, (name, targets) in zip(panels[0], shown.items(), strict=True):
-        ratings = np.array([float(trial.labels[targets.rule.label]) for trial in targets.trials])
-        classes = targets.rule.task.classes
-        axes.hist([ratings[targets.target == k] for k in range(len(classes))], bins=np.arange(0.75, 9.5, 0.5),
-                  stacked=True, color=COLOURS[: len(classes)], label=[
-                      f"{one}: {count} ({count / len(ratings):.0%})" for one, count in targets.counts.items()])
-        axes.set_title(f"{name}: {len(ratings)} trials", fontsize=9)
-        axes.set_xlabel(f"rating of {targets.rule.label}")
-        axes.legend(fontsize=7)
-    panels[0][0].set_ylabel("trials")
+    rated = next(iter(shown.values())).rule.labels if shown else ("",)
+    figure, panels = _figure(len(shown), len(rated), (3.6 * max(len(shown), 1), 2.9 * len(rated)))
+    for row, label in zip(panels, rated, strict=True):
+        for axes, (name, targets) in zip(row, shown.items(), strict=False):
+            ratings = np.array([float(trial.labels[label]) for trial in targets.trials])
+            classes = targets.rule.task.classes
+            axes.hist([ratings[targets.target == k] for k in range(len(classes))], bins=np.arange(0.75, 9.5, 0.5),
+                      stacked=True, color=COLOURS[: len(classes)], label=[
+                          f"{one}: {count} ({count / len(ratings):.0%})" for one, count in targets.counts.items()])
+            axes.set_title(f"{name}: {len(ratings)} trials", fontsize=9)
+            axes.set_xlabel(f"rating of {label}")
+            axes.legend(fontsize=7)
+        row[0].set_ylabel("trials")
     _save(figure, path)
 
 

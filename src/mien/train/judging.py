@@ -14,6 +14,7 @@ from mien import metrics
 from mien.batch import Batch
 from mien.data.pieces import whose
 from mien.models.duse import DuSE
+from mien.models.mvp import MVP
 
 ENOUGH = 30
 """Trials of validation from which on a temperature is fitted. Our choice: of fewer it follows chance."""
@@ -52,10 +53,16 @@ def judged(fabric: Fabric, model: Any, judge: Iterable[Batch] | None, classes: i
     sums = [cast(Tensor, fabric.all_reduce(value, reduce_op="sum")) for value in (confusion, costs)]
     counts, cost = (value.cpu().numpy() for value in sums)
     guess = np.outer(counts.sum(axis=1), trained / max(trained.sum(), 1))
-    named = metrics.measures(classes)
-    return {**{name: float(measure(counts)) for name, measure in named.items()},
-            **{f"chance_{name}": float(measure(guess)) for name, measure in named.items()},
+    two = isinstance(module, MVP) and module.options.heads == "two"
+    return {**_measured(counts, two), **{f"chance_{name}": value for name, value in _measured(guess, two).items()},
             "temperature": metrics.temperature(cost) if counts.sum() >= ENOUGH else 1.0}
+
+
+def _measured(counts: np.ndarray, two: bool) -> dict[str, float]:
+    """Every measure of all classes; of `two` heads also macro-F1 of each dimension, by its name."""
+    found = {name: float(measure(counts)) for name, measure in metrics.measures(len(counts)).items()}
+    each = metrics.dimensions(counts) if two else {}
+    return found | {f"{name}_macro_f1": float(metrics.macro_f1(one)) for name, one in each.items()}
 
 
 def better(scores: Mapping[str, float], best: Mapping[str, float], choose: str) -> bool:

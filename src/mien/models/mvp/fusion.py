@@ -38,7 +38,7 @@ class Fusion(nn.Module):
         width = options.width * max(cross, 1)
         self.two = options.heads == "two"
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Dropout(options.head_dropout), nn.Linear(width, 4 if self.two else 2))
+            nn.Sequential(nn.LayerNorm(width), nn.Dropout(options.head_dropout), nn.Linear(width, options.classes))
             for _ in range(2 if self.kind == "late" else 1))
 
     def forward(self, body: Tokens | None, face: Tokens | None, there: Tensor, paid: Paid | None = None) -> Tensor:

@@ -70,6 +70,11 @@ class Options:
                 raise ValueError(f"Options.{name}: expected {expected}, got {getattr(self, name)!r}")
 
     @property
+    def classes(self) -> int:
+        """K."""
+        return 4 if self.heads == "two" else 2
+
+    @property
     def samples(self) -> int:
         """Of a patch."""
         return round(self.patch * self.rate)
