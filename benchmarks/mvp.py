@@ -19,8 +19,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from multiprocessing import get_context
 
 import joblib
 import numpy as np
@@ -191,13 +193,16 @@ def judge(model: MVP, test: People) -> float:
 def xor(quick: bool) -> None:
     """The table of the two events."""
     steps, seeds = (300, range(1)) if quick else (600, SEEDS)
+    torch.set_num_threads(1)
+    people(*TRAIN)
     target = people(*TEST).target
     chance = 100 * max(float((target == k).float().mean()) for k in (0, 1))
     print(f"\nXOR of two events {APART:g} s apart: {TRAIN[1] * TRAIN[2]} trials of {TRAIN[1]} people, {len(target)} of "
           f"{TEST[1]} others, {steps} steps at most\n")
     print("| input | accuracy on unseen people, % | lowest | highest | chance | seeds |\n|---|---|---|---|---|---|")
     jobs = [(name, seed) for name in ARMS for seed in seeds]
-    scores = joblib.Parallel(n_jobs=2)(joblib.delayed(attempt)(name, seed, steps) for name, seed in jobs)
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:  # which shares the people that are made here
+        scores = list(pool.map(attempt, *zip(*((name, seed, steps) for name, seed in jobs), strict=True)))
     for name in ARMS:
         found = [score for (arm, _), score in zip(jobs, scores, strict=True) if arm == name]
         print(f"| {name} | {np.mean(found):.1f} | {min(found):.1f} | {max(found):.1f} | {chance:.1f} | "
