@@ -14,8 +14,8 @@ would be lost on it. What is in that token at most, the first row says.
 
 The pulse: each person has a resting rate of 55 to 90 bpm; high arousal is a rise of 20 bpm over it, windows vary by 3
 bpm. The faces say nothing. People who are judged are new, their rest is not told: so the rate alone, cut where it is
-best in training, says about how far any of these models can come; it stands beside them. In standard deviations: the rise is 1.9 of the
-rates of one class.
+best in training, says about how far any of these models can come; it stands beside them. In standard deviations: the
+rise is 1.9 of the rates of one class.
 
 All figures are means over seeds with 95 % confidence intervals (Student's t); a seed draws people, tower and training.
 Defaults were found on seeds from 100 on; the table is that of 0 to 4.
