@@ -179,8 +179,8 @@ def test_windows_of_which_none_has_a_pulse_are_refused(tmp_path, trials):
     cache = write(tmp_path / "cache", trials, dict.fromkeys((trial.id for trial in trials), 20.0))
     pieces = Pieces(cache, 10.0)
     found = pieces.cut(RULES["scpt/arousal"](trials))
-    assert pieces.pulses(found) == "a pulse of camera is read in 8 of 8 windows of train that were looked at"
-    assert "a pulse of ppg is read in 8 of 8" in pieces.pulses(found, "ppg")
+    assert pieces.pulses(found) == "train: pulse of camera read in 8 of 8 windows that were looked at"
+    assert "pulse of ppg read in 8 of 8" in pieces.pulses(found, "ppg")
     with pytest.raises(ValueError, match=r"with a pulse of ecg, got none in 8 .* --set options.prompts=none"):
         pieces.pulses(found, "ecg")
     rows = np.load(tmp_path / "cache" / "0" / caches.ROWS)

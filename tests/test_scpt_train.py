@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 import mien
 import skin_traces
 from mien import checkpoint, cli
+from mien.bench.answers import answers
 from mien.checkpoint import WEIGHTS
+from mien.data.cache import INDEX
 from mien.data.pieces import Pieces, whose
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES
@@ -138,6 +140,8 @@ def test_another_dataset_judges_by_the_same_command(material, tmp_path, monkeypa
 
     done = run_it("deap")
     assert done.exit_code == 0, done.output
+    assert "pulse read in 16 of 16 windows" in done.output
+    assert "val: pulse of camera read in 4 of 4 windows" in done.output
     found = pd.read_parquet(tmp_path / "run" / "deap.parquet")
     for name in ("last", "chosen"):
         rows = found[found.checkpoint == name]
@@ -238,4 +242,34 @@ def test_films_without_a_face_are_refused_before_training(tmp_path, monkeypatch)
                     places["deap"])
     assert other.exit_code == 1
     assert "expected trials of deap with a picture of a face, got none of 6" in other.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_face_alone_answered_is_marked(material, fitted, tmp_path):
+    """The skin of one of two windows of s3/0 is hidden: its trial is read with the pulse by half."""
+    pieces, _, val = material
+    dark = "s3/0@1"
+
+    def source(trial, choose=None):
+        window = pieces(trial, choose)
+        return replace(window, skin=np.full_like(window.skin, np.nan)) if trial.id == dark else window
+
+    found = answers(fitted.last, val, source, True, device="cpu", precision="32")
+    frame = found.table(val, fold="s3", checkpoint="last").set_index("trial")
+    assert frame["pulse"].to_dict() == {"s3/0": 0.5, "s3/1": 1.0}
+    assert found.told == ("pulse read in 3 of 4 windows",)
+
+
+def test_another_dataset_without_the_wire_is_refused(tmp_path, monkeypatch):
+    trials = {name: people(name, 3) for name in ("deap", "mahnob")}
+    places = {}
+    for name, own in trials.items():
+        places[name] = write(tmp_path / f"{name}-cache", own, dict.fromkeys((trial.id for trial in own), 10.0)).path
+    index = places["mahnob"] / INDEX
+    index.write_text(index.read_text().replace('"ppg"', '"eda"'))
+    done = command(monkeypatch, tmp_path, trials, "scpt/deap-arousal", "--data", tmp_path / "deap", "--cache",
+                   places["deap"], "--out", tmp_path / "run", "--test-data", tmp_path / "mahnob", "--test-cache",
+                   places["mahnob"], "--set", "options.pulse=ppg")
+    assert done.exit_code == 1
+    assert "of mahnob with a pulse of ppg, got none in 6" in done.output
     assert not (tmp_path / "run").exists()

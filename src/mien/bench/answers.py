@@ -20,7 +20,7 @@ from mien.data.pieces import whose
 from mien.labels import Targets
 from mien.models.duse import DuSE
 from mien.models.mvp import MVP
-from mien.models.scpt import pooled
+from mien.models.scpt import SCPT, pooled
 
 PROBS, CALIBRATED, ABOUT = "p_", "calibrated_", "about."
 
@@ -28,16 +28,27 @@ PROBS, CALIBRATED, ABOUT = "p_", "calibrated_", "about."
 @dataclass(frozen=True, eq=False)
 class Answers:
     """Of N trials: `trial` ids, `target` (N,), `probs` and `calibrated` (N, K), `feature` (N, d), which the classifier
-    saw; where it tells no feature, the logits."""
+    saw; where it tells no feature, the logits. `windows` (N,): how many of each were answered, and `pulse` (N,): how
+    many of these with the pulse, the others by the face alone; None of a model that is fed none."""
 
     trial: tuple[str, ...]
     target: np.ndarray
     probs: np.ndarray
     calibrated: np.ndarray
     feature: np.ndarray
+    windows: np.ndarray
+    pulse: np.ndarray | None = None
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """In how many windows the pulse was read, in a line; none of a model that is fed none."""
+        if self.pulse is None:
+            return ()
+        return (f"pulse read in {self.pulse.sum()} of {self.windows.sum()} windows",)
 
     def table(self, targets: Targets, **told: str) -> pd.DataFrame:
-        """A row a trial: dataset, trial, subject, what is `told`, label, predicted, probabilities, about.COLUMN."""
+        """A row a trial: dataset, trial, subject, what is `told`, label, predicted, probabilities, `pulse`, which is
+        the share of its windows that were read with one, about.COLUMN."""
         own = set(self.trial)
         known = {trial.id if trial.id in own else whose(trial.id): trial for trial in targets.trials}
         trials = [known[id] for id in self.trial]
@@ -49,6 +60,7 @@ class Answers:
             "label": names[self.target], "predicted": names[self.probs.argmax(axis=1)],
             **{f"{PROBS}{name}": self.probs[:, k] for k, name in enumerate(names)},
             **{f"{CALIBRATED}{name}": self.calibrated[:, k] for k, name in enumerate(names)},
+            **({} if self.pulse is None else {"pulse": self.pulse / self.windows}),
             **{f"{ABOUT}{name}": [trial.about.get(name, "") for trial in trials] for name in about}})
 
 
@@ -61,26 +73,33 @@ def answers(folder: Path, targets: Targets, source: Source, windowed: bool, *, s
     known = {trial.id: int(value) for trial, value in zip(targets.trials, targets.target, strict=True)}
     clips = Clips(targets.trials, source, model.needs, known)
     names: list[str] = []
-    logits, features = [], []
+    logits, features, pulses = [], [], []
     where = next(model.model.parameters()).device
     with torch.inference_mode():
         for batch in scoring(clips, size, workers):
-            answer, feature = _read(model.model, batch.to(where))
+            answer, feature, pulse = _read(model.model, batch.to(where))
             logits.append(answer.double().cpu())
             features.append(feature.float().cpu())
+            pulses += [] if pulse is None else pulse.tolist()
             names += batch.trial
     raw = torch.cat(logits)
     rows = [raw.softmax(dim=-1).numpy(), (raw / model.temperature).softmax(dim=-1).numpy(), torch.cat(features).numpy()]
-    target = {whose(name) if windowed else name: known[name] for name in names}
+    trials = [whose(name) if windowed else name for name in names]
+    target = {trial: known[name] for trial, name in zip(trials, names, strict=True)}
     if windowed:
-        rows = [pooled(each, [whose(name) for name in names])[1] for each in rows]
-    return Answers(tuple(target), np.array(list(target.values()), dtype=np.int64), *rows)
+        rows = [pooled(each, trials)[1] for each in rows]
+    order = {trial: place for place, trial in enumerate(target)}
+    place = np.array([order[trial] for trial in trials], dtype=np.intp)
+    seen = np.bincount(place, np.array(pulses)).astype(int) if pulses else None
+    values = np.array(list(target.values()), dtype=np.int64)
+    return Answers(tuple(target), values, rows[0], rows[1], rows[2], np.bincount(place), seen)
 
 
-def _read(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-    """-> logits (B, K), features (B, d)."""
+def _read(model: Any, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+    """-> logits (B, K), features (B, d), whether a pulse was read (B,), None where none is looked at."""
     if isinstance(model, DuSE):
         found: Any = model.read(cast(Tensor, batch.frames))
     else:
         found = model.read(batch, watch=False) if isinstance(model, MVP) else model.read(batch)
-    return found.logits, getattr(found, "read", getattr(found, "feature", found.logits))
+    pulse = found.pulse if isinstance(model, SCPT) and model.options.seen else None
+    return found.logits, getattr(found, "read", getattr(found, "feature", found.logits)), pulse

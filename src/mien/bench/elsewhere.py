@@ -9,13 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from mien import metrics, writing
-from mien.bench.answers import answers
+from mien.bench.answers import Answers, answers
 from mien.checkpoint.parts import Precision
 from mien.data.cache import Cache
 from mien.data.loader import Source
 from mien.data.pieces import Pieces
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES
+from mien.models import scpt
 from mien.recipes import RECIPES, Recipe
 from mien.train.material import filmed, held, prepared
 from mien.types import Trial
@@ -47,19 +48,23 @@ def find(recipe: Recipe, root: str | Path, cache: str | Path = "") -> Survey:
         survey = DATASETS[name].survey(root)
         if survey.usable:
             if held(survey, cache):
-                expect_faces(survey, Cache(cache))
+                expect_seen(recipe, survey, Cache(cache))
             return survey
     raise ValueError(f"--test-data {root}: expected another dataset with the labels of {recipe.name} "
                      f"({', '.join(sorted(names)) or 'there is none'}), got nothing to work with")
 
 
-def expect_faces(survey: Survey, ready: Cache) -> list[Trial]:
-    """The trials that a model of faces can judge. ValueError where there are none."""
+def expect_seen(recipe: Recipe, survey: Survey, ready: Cache) -> list[Trial]:
+    """The trials that a model of faces can judge. ValueError where there are none, and where no pulse is read in the
+    windows of one that looks at it: it would be judged as a model of the face alone."""
     kept = [trial for trial in filmed(survey.trials)
             if trial.id in ready.entries and ready.entries[trial.id].pictures]
     if not kept:
         raise ValueError(f"{survey.root}: expected trials of {survey.dataset} with a picture of a face, got none of "
                          f"{len(survey.trials)}: look at the videos")
+    if isinstance(recipe.options, scpt.Options) and recipe.options.seen:
+        pieces = Pieces(ready, recipe.seconds)
+        pieces.pulses(pieces.cut(RULES[recipe.rule](kept, kept)), recipe.options.pulse, survey.dataset)
     return kept
 
 
@@ -69,7 +74,7 @@ def elsewhere(recipe: Recipe, folders: dict[str, Path], survey: Survey, cache: s
     """Judge the checkpoints in `folders`, by name, on every filmed trial of a survey that was prepared into `cache`, or
     is now; every answer goes to `out`. `train`: whose ratings set the boundary, where the rule wants some."""
     ready = prepared(survey, cache, max(workers, 1), tick, told)
-    kept = expect_faces(survey, ready)
+    kept = expect_seen(recipe, survey, ready)
     found = RULES[recipe.rule](kept, train or None)
     notes = [f"{survey.dataset}, all of it: {found}"]
     seen = sum(trial.video is not None for trial in survey.trials)
@@ -81,11 +86,13 @@ def elsewhere(recipe: Recipe, folders: dict[str, Path], survey: Survey, cache: s
         found = pieces.cut(found)
         notes.append(f"windows of {recipe.seconds:g} s: {len(found.trials)}")
     scores, frames = {}, []
+    said: Answers | None = None
     for name, folder in folders.items():
         given: Source = source
         said = answers(folder, found, given, recipe.windowed, device=device, precision=precision, workers=workers)
         counts = metrics.confusion(said.target, said.probs.argmax(axis=1), said.probs.shape[1])
         scores[name] = {"uar": float(metrics.uar(counts)), "war": float(metrics.war(counts))}
         frames.append(said.table(found, fold="all", checkpoint=name))
+    notes += said.told if said else ()
     writing.table(out, pd.concat(frames, ignore_index=True))
     return Elsewhere(survey.dataset, scores, majority, tuple(notes), out)

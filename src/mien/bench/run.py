@@ -90,7 +90,7 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
 def judge(recipe: Recipe, fold: Fold, ready: Cache, place: Path, surveyed: int, *, seed: int, tick: Any = None,
           **how: Any) -> None:
     """Train one fold and judge both checkpoints on its test side; `DONE` in `place` is written last."""
-    material = sides(recipe, fold, ready, surveyed)
+    material = sides(recipe, fold, ready, surveyed, how.get("device", "auto"), seed)
     fitted = train.fit(recipe, material.train, material.val, material.source, place, seed=seed, data=material.data,
                        tick=tick, **how)
     test, notes = tested(recipe, material)
@@ -105,7 +105,8 @@ def judge(recipe: Recipe, fold: Fold, ready: Cache, place: Path, surveyed: int, 
     with writing.replacing(place / FEATURES) as temporary:
         np.save(temporary, np.hstack([found["chosen"].target[:, None], found["chosen"].feature]).astype(np.float32))
     told = {"name": fold.name, "stated": stated(fold), "labels": str(material.train.rule),
-            "notes": [*material.notes[3:], *notes[1:]], "counts": [*material.notes[1:3], notes[0]],
+            "notes": [*material.notes[3:], *notes[1:], *(f"{fold.name} test: {line}" for line in found["last"].told)],
+            "counts": [*material.notes[1:3], notes[0]],
             "train": material.train.counts, "validation": fitted.scores}
     writing.text(place / DONE, json.dumps(told, indent=1) + "\n")
 

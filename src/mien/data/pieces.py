@@ -44,19 +44,19 @@ class Pieces:
                              f"{len(targets.trials)} trials: look at the videos")
         return replace(targets, trials=tuple(trials), target=np.array(target, dtype=np.int64))
 
-    def pulses(self, targets: Targets, of: str = "camera") -> str:
+    def pulses(self, targets: Targets, of: str = "camera", side: str = "train", least: int = 1) -> str:
         """In how many of the windows that `cut` made, of `LOOK` at most, a pulse `of` the camera or a wire is read.
 
-        ValueError where there is none: a model that is told of the pulse would learn from the face alone.
+        ValueError where there are fewer than `least`: a model that is told of the pulse would answer by the face alone.
         """
         step = max(len(targets.trials) // LOOK, 1)
         looked = targets.trials[::step][:LOOK]
         read = sum(wave(self(trial, lambda _: np.arange(0)), of, self.seconds)[1] > 0 for trial in looked)
-        if not read:
-            raise ValueError(f"expected windows of {self.seconds:g} s with a pulse of {of}, got none in {len(looked)} "
-                             "that were looked at: take another with --set options.pulse=ppg, or --set "
+        if read < least:
+            raise ValueError(f"expected windows of {self.seconds:g} s of {side} with a pulse of {of}, got none in "
+                             f"{len(looked)} that were looked at: take another with --set options.pulse=ppg, or --set "
                              "options.prompts=none for the face alone")
-        return f"a pulse of {of} is read in {read} of {len(looked)} windows of train that were looked at"
+        return f"{side}: pulse of {of} read in {read} of {len(looked)} windows that were looked at"
 
     def _windows(self, trial: Trial) -> list[Trial]:
         pictured, end = self.cache.pictured(trial.id), self.cache.entries[trial.id].end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mien.data.wholes import Wholes
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES, Targets
 from mien.models import mvp, scpt
-from mien.protocols import PROTOCOLS
+from mien.protocols import PROTOCOLS, split_hash
 from mien.recipes import TINY, Recipe
 from mien.towers import digest, load, tiny
 from mien.types import Fold, Trial
@@ -31,6 +32,7 @@ class Material:
 
     `source`: trial, or window of one, -> what was seen; `notes`: what is to be told, a line each: counts, the rule of
     the labels, trials that are left out and why; `tower`: which one gave features of clips, and what it learnt from.
+    Runs can be compared where `split` and `judged` of their `data` are the same: the fold, and the trials of validation.
     """
 
     cache: Cache
@@ -40,12 +42,15 @@ class Material:
     notes: tuple[str, ...]
     source: Source
     tower: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    tiny: bool = False
 
     @property
     def data(self) -> dict[str, Any]:
         """For the card."""
         return {"dataset": self.cache.dataset, "fold": self.fold.name, "protocol": self.fold.protocol,
-                "train": len(self.train.trials), "val": len(self.val.trials), "labels": str(self.train.rule),
+                "split": split_hash(self.fold), "train": len(self.train.trials), "val": len(self.val.trials),
+                "judged": _named(self.val.trials), "seed": self.seed, "tiny": self.tiny, "labels": str(self.train.rule),
                 **({"tower": self.tower} if self.tower else {})}
 
 
@@ -72,7 +77,8 @@ def split(recipe: Recipe, root: str | Path) -> tuple[Survey, tuple[Fold, ...]]:
     if not survey.usable:
         raise ValueError(f"{root}: expected the dataset {recipe.dataset}, got nothing to work with; run: mien data "
                          f"check {recipe.dataset} {root}")
-    trials = survey.trials if _blind(recipe) else filmed(survey.trials)
+    every = isinstance(recipe.options, mvp.Options) and recipe.options.subjects == "all"
+    trials = survey.trials if every else filmed(survey.trials)
     return survey, PROTOCOLS[recipe.protocol](trials)
 
 
@@ -108,7 +114,7 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int, device: str
             notes.append(pieces.pulses(learnt, recipe.options.pulse))
             if judged.trials:
                 notes.append(pieces.pulses(judged, recipe.options.pulse, "val", least=0))
-    return Material(ready, chosen, learnt, judged, tuple(notes), source, tower)
+    return Material(ready, chosen, learnt, judged, tuple(notes), source, tower, seed, recipe.tiny)
 
 
 def tested(recipe: Recipe, material: Material) -> tuple[Targets, tuple[str, ...]]:
@@ -129,7 +135,8 @@ def filmed(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     found = tuple(trial for trial in trials if trial.video is not None)
     if not found:
         raise ValueError("expected trials with a video, got none: this recipe looks at faces; mien data check says "
-                         "what is missing")
+                         "what is missing; MVP learns from signals alone with --set options.modality=physio --set "
+                         "options.subjects=all")
     return found
 
 
@@ -160,15 +167,15 @@ def choose(folds: Sequence[Fold], wanted: str) -> Fold:
     raise ValueError(f"--fold: expected 1 to {len(folds)} or one of {names}, got {wanted!r}")
 
 
+def _named(trials: Sequence[Trial]) -> str:
+    """SHA-256 of which trials these are."""
+    return sha256(repr(sorted((trial.dataset, trial.id) for trial in trials)).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class _Side:
     kept: tuple[Trial, ...]
     lost: tuple[str, ...]
-
-
-def _blind(recipe: Recipe) -> bool:
-    """Whether it looks at signals alone."""
-    return isinstance(recipe.options, mvp.Options) and recipe.options.modality == "physio"
 
 
 def _wanted(recipe: Recipe) -> tuple[str, ...]:
