@@ -21,6 +21,8 @@ from mien.data.loader import Clips, Mixed, scoring
 from mien.data.pieces import Pieces, whose
 from mien.data.prepare import prepare
 from mien.labels import RULES
+from mien.recipes import RECIPES, change
+from mien.train import expect_shared
 from mien.types import Needs, Signal, Trial, Window
 
 NEEDS = Needs(seconds=10.0, tfr=(64, 32))
@@ -98,6 +100,28 @@ def test_every_batch_has_several_people_with_as_many_rows_each():
     assert batches != list(replace(steps, seed=2))
     halves = [list(replace(steps, rank=rank, ranks=2)) for rank in (0, 1)]
     assert [sorted(a + b) for a, b in zip(*halves, strict=True)] == [sorted(rows) for rows in batches]
+
+
+@pytest.mark.parametrize(("ranks", "size", "people", "each"), [(2, 16, 4, [2] * 4), (4, 16, 4, [2, 2]),
+                                                               (4, 32, 4, [2] * 4), (2, 12, 3, [2] * 3)])
+def test_every_rank_has_several_people_twice(ranks, size, people, each):
+    subject = tuple(who for who in range(8) for _ in range(12))
+    steps = [Mixed(96, size, 2, seed=1, subject=subject, people=people, rank=rank, ranks=ranks)
+             for rank in range(ranks)]
+    for parts in zip(*steps, strict=True):
+        assert all(sorted(Counter(subject[row] for _, row in rows).values()) == each for rows in parts)
+        whole = Counter(subject[row] for rows in parts for _, row in rows)
+        assert list(whole.values()) == [size // people] * people
+
+
+def test_devices_with_nobody_to_compare_are_refused():
+    recipe = RECIPES["scpt/deap-arousal"]
+    for devices in (1, 2, 4):
+        expect_shared(recipe, devices, 1)
+    for changed, devices in ((recipe, 8), (recipe, 16), (change(recipe, {"schedule.people": "1"}), 1)):
+        with pytest.raises(ValueError, match="3 or more windows of two or more people on each device"):
+            expect_shared(changed, devices, 1)
+        expect_shared(change(changed, {"options.decouple": "false"}), devices, 1)
 
 
 def test_people_with_few_rows_come_again_and_few_people_are_all_there():

@@ -104,7 +104,9 @@ class Mixed(Steps):
     """Batches of `people` subjects with as many rows each: losses that tell people apart need several in a batch.
 
     `subject` (count,): whose each row is. In every batch are those subjects of whom most is still to come, at random
-    among equals; who has nothing left begins anew. With fewer subjects than `people` all are in every batch.
+    among equals; who has nothing left begins anew. With fewer subjects than `people` all are in every batch. Of several
+    ranks each gets all of them where its share of the batch has two rows of each, else as many as it has two of, but
+    two at least: people are told apart among the rows of a rank, not across.
     """
 
     subject: tuple[int, ...] = ()
@@ -125,12 +127,19 @@ class Mixed(Steps):
         found: list[int] = []
         for _ in range(self.per_epoch):
             ranked = sorted(rows, key=lambda who: (-len(left[who]), rng.random()))[: self.people]
-            for place in range(size):
-                own = left[ranked[place % len(ranked)]]
+            for place in self._dealt(size, len(ranked)):
+                own = left[ranked[place]]
                 if not own:
-                    own.extend(rng.permutation(rows[ranked[place % len(ranked)]]))
+                    own.extend(rng.permutation(rows[ranked[place]]))
                 found.append(int(own.pop()))
         return np.array(found)
+
+    def _dealt(self, size: int, people: int) -> np.ndarray:
+        """(size,): the person of each row of a batch, of which `__iter__` gives every `ranks`-th to a rank."""
+        rank, row = np.arange(size) % self.ranks, np.arange(size) // self.ranks
+        share = size // self.ranks
+        held = min(people, max(2, share // 2))
+        return (rank * share + row) % people if held == people else (rank * held + row % held) % people
 
 
 def training(clips: Clips, steps: Steps, workers: int = 0, pin: bool = False) -> DataLoader[Batch]:

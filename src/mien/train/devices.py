@@ -11,6 +11,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import nn
 
 from mien.checkpoint.parts import Precision
+from mien.models import scpt
 from mien.recipes import Recipe
 from mien.towers import Tower, fast_dtype
 
@@ -58,7 +59,16 @@ def expect_learning(recipe: Recipe, model: nn.Module) -> list[nn.Parameter]:
 
 
 def expect_shared(recipe: Recipe, devices: int, nodes: int) -> None:
-    """ValueError where a batch cannot be shared evenly."""
+    """ValueError where a batch cannot be shared evenly, and where SCPT's losses would have nobody to compare on a
+    device: two people and, for the kernel, two windows of one of them."""
     if recipe.schedule.batch % (devices * nodes):
         raise ValueError(f"schedule.batch: expected a multiple of the {devices * nodes} devices, got "
                          f"{recipe.schedule.batch}")
+    options, share = recipe.options, recipe.schedule.batch // (devices * nodes)
+    if not isinstance(options, scpt.Options) or not (options.adapter == "dssa" and options.decouple):
+        return
+    least = 3 if options.adversary == "kernel" else 2
+    if share < least or recipe.schedule.people == 1:
+        raise ValueError(f"schedule.batch, schedule.people: expected {least} or more windows of two or more people on "
+                         f"each device, for the losses that tell people apart, got {share} windows, people "
+                         f"{recipe.schedule.people}: give more, fewer devices, or --set options.decouple=false")
