@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from typer.testing import CliRunner
 
 from mien import checkpoint, cli, imports, report, session, synthetic, towers, video, windower
 from mien.data.filming import Clips
+from mien.data.prepare import prepare
 from mien.models import mvp
 from mien.models.videomae import features
 from mien.recipes import RECIPES, change, tiny
+from mien.signals import faults
 from mien.stream import Known, Smoother, Stream
 from mien.tasks import ACTION_UNITS, VALENCE
 from mien.types import Emotion, Needs, Reading, Window
@@ -197,10 +200,57 @@ def test_rows_are_answers_from_the_seconds_before_them(tmp_path):
     assert face.nowhere == pytest.approx(1 - float(spent.mean()), abs=1e-4)
 
 
+def given(reader, known: Known, contact: imports.Contact, start: float, end: float) -> mvp.Evidence:
+    """What the model itself says that it used of a window, its signals as the session hands them over."""
+    fed = session._fed(contact, reader.needs, SECONDS)[0]
+    return reader.evidence([replace(known.seen.window(start, end), signals=fed)])
+
+
+@pytest.mark.parametrize("rate", [128.0, 250.0])
+def test_the_answer_says_what_the_model_used(tmp_path, rate):
+    """Crests cut off at every beat, 102 a minute, and a hole; a patch with a hole in it is not used."""
+    reader, known = model(seconds=30.0), person(blind=(3.0, 4.3))
+
+    def beats(t, x):
+        x = np.exp(-((t % 0.588 - 0.3) ** 2) / 3e-4) + 0.005 * np.sin(9 * t)
+        return np.where((t > 20.1) & (t < 22.2), np.nan, np.clip(x, -1, 0.5))
+
+    contact = imports.contact(table(tmp_path / "s.csv", rate=rate, ecg=beats), seconds=SECONDS)
+    assert any("ecg: clipped" in note for note in contact.notes)
+    _, told = session.read(reader, {0: known}, emotions(known), SECONDS, contact)
+    own = given(reader, known, contact, 0.0, SECONDS)
+    assert told.used == pytest.approx({"ecg": float(own.signals[0, 0]), "eda": float(own.signals[0, 1]),
+                                       "face": float(own.video[0])})
+    assert told.used["ecg"] == pytest.approx(30.0 - 2.5, abs=0.51)  # the crests cost nothing, the hole five patches
+    assert told.used["face"] == pytest.approx(30.0 - 1.4, abs=0.21)
+    drawn = np.isfinite(told.signals.values[0])
+    assert drawn.sum() / 128 == pytest.approx(told.used["ecg"], abs=0.02)
+    assert not drawn[int(20.01 * 128) : int(22.49 * 128)].any()
+    _, told = session.read(model(seconds=20.0), {0: known}, emotions(known), SECONDS, contact)
+    assert told.used["ecg"] == pytest.approx(30.0 - 2.5, abs=0.51)  # of two windows that overlap, each second once
+
+
+def test_slow_signals_are_judged_as_they_were_recorded(tmp_path):
+    """4 Hz in a converter's steps, a response of half a minute: its crest is no clipping, however finely it is read."""
+    times = np.arange(120 * 4) / 4
+    values = 0.4 + 0.1 * np.exp(-((times - 60) ** 2) / 200) + 0.02 * np.sin(times / 3) * (abs(times - 60) > 10)
+    path = tmp_path / "eda.csv"
+    path.write_text("time,eda\n" + "\n".join(f"{t},{v}" for t, v in zip(times, np.round(values / 0.005) * 0.005,
+                                                                       strict=True)))
+    contact = imports.contact(path, seconds=120.0)
+    reader, known = model(seconds=120.0, modality="physio"), person(120.0)
+    _, told = session.read(reader, {0: known}, [], 120.0, contact)
+    assert not any(note.startswith("eda: ") and "has none" not in note for note in told.notes), told.notes
+    fed = session._fed(contact, reader.needs, 120.0)[0]
+    assert "clipped" in str(faults.judge(fed.values[1], 128.0, "eda").words)  # as a second look would say
+    assert told.used["eda"] == pytest.approx(119.5)  # of the last patch a quarter of a second is unknown
+
+
 class Staring:
     """Looks at the planted second of the recording, whichever window it is shown, and a little at nothing."""
 
     task, needs = VALENCE, Needs(seconds=20.0, aus=5.0)
+    model = SimpleNamespace(options=mvp.Options(seconds=20.0, modality="video"))
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -212,7 +262,7 @@ class Staring:
             row[place : place + 5] += 0.1 if 0 <= place < 95 else 0.0
         logits = np.zeros((len(windows), 2))
         seen = np.array([window.end - window.start for window in windows])
-        return mvp.Evidence(logits, np.zeros((len(windows), 0)), seen, seen == 0, face=face)
+        return mvp.Evidence(logits, np.zeros((len(windows), 0)), seen, seen == 0, face=face, seen=np.isfinite(face))
 
 
 def test_attention_comes_onto_the_clock_of_the_recording():
@@ -346,6 +396,31 @@ def test_what_cannot_be_asked_is_told_before_any_work(place, monkeypatch, argume
     assert said in " ".join(done.output.split())
 
 
+def test_clips_signals_and_attention_share_a_clock(tmp_path, monkeypatch):
+    """Windows begin where a clip does, the model's rows and its signals at the same second."""
+    reader, known = model(seconds=10.0, video="tiny", features=32), person()
+    own = Clips(32, tower=towers.tiny("videomae"))
+    for k in range(12):
+        own.found[k], own.last[k] = np.full(32, k, np.float32), min(2.56 * k + 2.5, 29.96)
+    seen = []
+    evidence = reader.evidence
+    monkeypatch.setattr(reader, "evidence", lambda windows: (seen.extend(windows), evidence(windows))[1])
+    _, told = session.read(reader, {0: known}, emotions(known), SECONDS, wires(tmp_path), [own])
+    for window in seen:
+        first = window.start / 2.56
+        assert first == pytest.approx(round(first), abs=1e-6)
+        if len(window.clips) and np.isfinite(window.clips[0, 0]):
+            assert window.clips[0, 0] == round(first)
+        batch = prepare([window], reader.needs)
+        beats = np.flatnonzero(batch.signals[0, 0].nan_to_num().numpy() > 0.8) / 128 + window.start
+        assert len(beats) or window.end - window.start < 1
+        assert (np.abs(beats % 1.0 - 0.5) < 0.03).all()
+    assert {round(window.start / 2.56) for window in seen} >= {0, 2, 4, 8}
+    face = told.attention["face"]
+    np.testing.assert_allclose(face.times, 2.56 * (np.arange(12) + 0.5))
+    assert told.used["face"] == pytest.approx(30.0)
+
+
 def test_clips_are_read_as_they_end_and_forgotten(monkeypatch):
     tower = towers.tiny("videomae")
     monkeypatch.setattr(windower, "crop", lambda rgb, marks, side: rgb)
@@ -358,12 +433,14 @@ def test_clips_are_read_as_they_end_and_forgotten(monkeypatch):
     assert len(album._pictures) < 10
     album.close()
     rows = album.rows(0.0, 8.0)
-    assert np.isfinite(rows).all(axis=1).tolist() == [True, False, True]
-    for row, first in ((0, 0), (2, 128)):
-        picked = pictures[first : first + 64][video.pick_frames(64, 4)]
+    assert np.isfinite(rows).all(axis=1).tolist() == [True, False, True, True]  # the rest too: nothing comes after it
+    for row, first in ((0, 0), (2, 128), (3, 192)):
+        whole = pictures[first : first + 64]
+        picked = whole[video.pick_frames(len(whole), 4)]
         expected = features(tower, [torch.from_numpy(picked).permute(0, 3, 1, 2)])
         np.testing.assert_allclose(rows[row], expected[0].numpy(), atol=1e-5)
-    assert album.rows(2.6, 8.0).shape == (2, 32)
+    assert album.rows(2.56, 8.0).shape == (3, 32)
+    assert np.isnan(album.rows(0.0, 7.5)[2]).all()  # it still goes on
 
 
 def test_the_command_reads_clips_by_the_tower_of_the_checkpoint(place, monkeypatch):
@@ -377,7 +454,7 @@ def test_the_command_reads_clips_by_the_tower_of_the_checkpoint(place, monkeypat
     done = analyze(place, "--model", "clips", "--out", "seen")
     assert done.exit_code == 0, done.output
     told = json.loads((place / "seen/talk.mp4/summary.json").read_text())["session"]
-    assert told["used_s"]["face"] == pytest.approx(4 * 2.56)
+    assert told["used_s"]["face"] == pytest.approx(12.0)
     assert told["notes"] == ["read by the face alone: no contact signals were given"]
 
 

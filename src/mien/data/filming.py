@@ -20,7 +20,8 @@ GAP = 1 / 31
 
 @dataclass(eq=False)
 class Clips(Album):
-    """An album that holds one clip at a time; `found`: features (d,) by the number of the clip, from 0 s on."""
+    """An album that holds one clip at a time; `found`, `last`: features (d,) and s of the last picture, by the
+    clip's number."""
 
     side: int = 0
     seconds: float = CLIP_SECONDS
@@ -28,6 +29,7 @@ class Clips(Album):
     tower: Tower | None = None
     crop: str = "large"
     found: dict[int, np.ndarray] = field(default_factory=dict)
+    last: dict[int, float] = field(default_factory=dict)
     _clip: int = -1
 
     def push(self, time: float, rgb: np.ndarray, landmarks: np.ndarray) -> None:
@@ -45,6 +47,7 @@ class Clips(Album):
             rows = video.pick_frames(len(self._pictures), plan.frames)
             clip = fitted([self._pictures[row] for row in rows], plan.size, self.crop)
             self.found[self._clip] = features(self.tower, [clip])[0].numpy()
+            self.last[self._clip] = self._times[-1]
         self._times.clear()
         self._pictures.clear()
 
@@ -56,9 +59,13 @@ class Clips(Album):
         """Nothing: a clip is forgotten when it ends."""
 
     def rows(self, start: float, end: float) -> np.ndarray:
-        """(S, d): the clips that begin from about `start` on and end by `end` s, NaN where no face was seen."""
+        """(S, d): the clips from `start` s, where one begins, to `end`; NaN where no face was seen.
+
+        Of a clip that goes on after `end` nothing is told, as long as its pictures do: the last of a recording counts,
+        as the last of a trial does in training.
+        """
         width = 0 if self.tower is None else self.tower.plan.features
-        first = round(start / CLIP_SECONDS)
-        count = max(int(np.floor(end / CLIP_SECONDS + 1e-6)) - first, 0)
+        first, last = (round(start / CLIP_SECONDS), int(np.ceil(end / CLIP_SECONDS - 1e-6)))
         none = np.full(width, np.nan, np.float32)
-        return np.stack([self.found.get(first + k, none) for k in range(count)]) if count else none[None][:0]
+        rows = [self.found[k] if self.last.get(k, np.inf) <= end else none for k in range(first, last)]
+        return np.stack(rows) if rows else none[None][:0]

@@ -7,6 +7,7 @@ choice: people rate when the film is over), or, in training, a piece from anywhe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,14 +15,20 @@ from torch import Tensor
 
 from mien import signals
 from mien.models.mvp import CLIP_SECONDS
+from mien.signals.rows import runs
 from mien.types import Needs, Signal, Window
+
+BRIDGE = 0.05
+"""s of bad samples between good ones that do not cost a patch: what is missing becomes a straight line, a clipped crest
+stays as it is. Our choice: an R wave lasts about 0.1 s, and its crest alone may be cut off at every beat."""
 
 
 def series(windows: Sequence[Window], needs: Needs, rng: np.random.Generator | None = None) -> dict[str, Tensor]:
     """-> `signals` (B, C, N) and `video` (B, S, D), as asked for, with `signals_mask` (B, N), `video_mask` (B, S).
 
-    A channel that is missing, flat, clipped or without data is NaN there; a mask is True where any channel or any
-    feature is known. Raises ValueError where seconds are not told, and for clips of a window that has none.
+    A channel that is missing, flat, clipped or without data is NaN there, but for less than `BRIDGE`; a mask is True
+    where any channel or any feature is known. Raises ValueError where seconds are not told, and for clips of a window
+    that has none.
     """
     if needs.seconds is None:
         raise ValueError("prepare: expected needs.seconds with signals, aus or clips, got None: say how long")
@@ -44,15 +51,32 @@ def wires(signal: Signal | None, names: Sequence[str], rate: float, start: float
     out = np.full((len(names), round(seconds * rate)), np.nan, np.float32)
     if signal is None or not signal.values.shape[1]:
         return out
+    signal = sound(signal)
     times = start + np.arange(out.shape[1]) / rate
     for channel, name in zip(out, names, strict=True):
         if name in signal.names:
             values = signal.values[signal.names.index(name)].astype(np.float64)
-            good = signals.faults.judge(values, signal.rate, name).quality[0] > 0
-            if signal.quality is not None:
-                good &= signal.quality > 0
-            channel[:] = _at(times, signal, np.where(good, values, np.nan), rate)
+            channel[:] = _at(times, signal, values, rate)
     return out
+
+
+def sound(signal: Signal) -> Signal:
+    """A raw signal -> judged at its own rate, once: NaN where it is bad for `BRIDGE` or longer, the rest bridged."""
+    if signal.judged or not signal.values.shape[1]:
+        return signal
+    out = signal.values.astype(np.float64)
+    at = np.arange(out.shape[1])
+    for values, name in zip(out, signal.names, strict=True):
+        known = np.isfinite(values) & (True if signal.quality is None else signal.quality > 0)
+        good = known & (signals.faults.judge(values, signal.rate, name).quality[0] > 0)
+        _, start, end = runs(~good[None])
+        for first, last in zip(start, end, strict=True):
+            if last - first < BRIDGE * signal.rate and first > 0 and last < len(at):
+                good[first:last] = True
+        if known.any():
+            values[~known] = np.interp(at[~known], at[known], values[known])
+        values[~good] = np.nan
+    return replace(signal, values=out, quality=None, judged=True)
 
 
 def _at(times: np.ndarray, signal: Signal, values: np.ndarray, rate: float) -> np.ndarray:

@@ -105,7 +105,7 @@ def _fed(contact: Contact | None, needs: Needs, seconds: float) -> tuple[Signal 
         row[:] = wires(one, (name,), needs.rate, 0.0, seconds)[0]
         notes += [f"{signal.names[k]} is taken for {name}"] * (signal.names[k] != name)
     there = np.isfinite(out).any()
-    return Signal(out, needs.rate, needs.signals, ("",) * len(out)) if there else None, notes
+    return Signal(out, needs.rate, needs.signals, ("",) * len(out), judged=True) if there else None, notes
 
 
 def _about(session: Session, needs: Needs, contact: Contact | None) -> list[str]:

@@ -78,15 +78,21 @@ class Reader:
         return "+".join([*(["face"] if face else []), *heard])
 
     def _window(self, known: Known, id: int, end: float) -> Window:
-        return self._full(known.seen.window(max(end - self.length, 0.0), end), id)
+        return self._full(known.seen.window(min(self._begin(end - self.length), end), end), id)
 
-    def _full(self, window: Window, id: int | None) -> Window:
-        """The window with the signals and the clips of this person."""
+    def _begin(self, start: float) -> float:
+        """s at which a window begins, so that video and signals share a clock: at once, or where the next clip does."""
+        step = 0.0 if self.model.needs.clips is None else self.model.model.options.step
+        start = max(start, 0.0)
+        return float(np.ceil(start / step - 1e-6) * step) if step else start
+
+    def _full(self, window: Window, id: int | None, until: float = 0.0) -> Window:
+        """The window with the signals and the clips of this person, these up to `until` s where that is later."""
         wired = self._wired(window) if id == self.main else None
         if self.model.needs.clips is None:
             return replace(window, signals=wired)
         own = None if id is None else self.clips.get(id)
-        rows = np.zeros((0, 1)) if own is None else own.rows(window.start, window.end)
+        rows = np.zeros((0, 1)) if own is None else own.rows(window.start, max(window.end, until))
         return replace(window, signals=wired, clips=rows)
 
     def _wired(self, window: Window) -> Signal | None:
@@ -114,36 +120,45 @@ class Reader:
 
     def session(self, window: Window, notes: Iterable[str]) -> Session:
         """A whole recording, 0 to its end -> one answer: the mean over windows of `length` that cover it evenly."""
+        task, options = self.model.task, self.model.model.options
+        rows = np.ceil(self.length / options.step - 1e-6) * options.step  # s: the last may go on after the signals
         count = max(int(np.ceil(window.end / self.length - 1e-6)), 1)
-        starts = np.linspace(0.0, max(window.end - self.length, 0.0), count)
+        starts = np.array([self._begin(start) for start in np.linspace(0.0, window.end - self.length, count)])
         parts = [_cut(window, start, min(start + self.length, window.end)) for start in starts]
-        found = [self.model.evidence([self._full(part, self.main)]) for part in parts]
+        found = [self.model.evidence([self._full(part, self.main, min(start + rows, window.end))])
+                 for part, start in zip(parts, starts, strict=True)]
         good = np.array([_most(one)[0] >= self.least for one in found])
-        task = self.model.task
         probs = np.mean([_softmax(one.logits)[0] for one in found], axis=0, where=good[:, None]) if good.any() else (
             np.full(len(task.classes), np.nan))
         reason = "" if good.any() else "too_short" if window.end < self.least else self.blind
-        attention = {name: course for name in ("face", "body") if (course := _course(
-            [getattr(one, name) for one in found], starts, window.end, self.length)) is not None}
-        return Session(self.main, task.name, probs, window.end, self._used(window), self.fed,
+        attention = {name: course for name, step in (("face", options.step), ("body", options.patch)) if (
+            course := _course([getattr(one, name) for one in found], starts, window.end, step)) is not None}
+        chosen = [k for k in range(count) if good[k] or not good.any()]
+        spans = self._spans([found[k] for k in chosen], starts[chosen], window.end)
+        used = {name: float(np.diff(span).sum()) for name, span in spans.items()}
+        return Session(self.main, task.name, probs, window.end, used, self._drawn(spans),
                        attention if not reason else {}, tuple(notes), reason)
 
+    def _spans(self, found: Sequence[Any], starts: np.ndarray, end: float) -> dict[str, np.ndarray]:
+        """Of each channel and of the face, the stretches (M, 2) s that the model used in any of the windows."""
+        needs, options = self.model.needs, self.model.model.options
+        masks = {name: ([np.asarray(one.heard)[0, k] for one in found], options.patch)
+                 for k, name in enumerate(needs.signals or ())}
+        if (needs.aus, needs.clips) != (None, None):
+            masks["face"] = [np.asarray(one.seen)[0] for one in found], options.step
+        return {name: _union([start + step * (np.flatnonzero(mask)[:, None] + np.arange(2))
+                              for mask, start in zip(rows, starts, strict=True)], end)
+                for name, (rows, step) in masks.items()}
 
-    def _used(self, window: Window) -> dict[str, float]:
-        """s known of each channel and of the face."""
-        from mien.data.series import units  # with torch, which is there where a model is
-        from mien.models.mvp import CLIP_SECONDS
-
-        needs, fed = self.model.needs, self.fed
-        used = {name: 0.0 if fed is None else float(np.isfinite(fed.values[k]).sum() / fed.rate)
-                for k, name in enumerate(needs.signals or ())}
-        if needs.aus is not None:
-            rows = units(window, needs.aus, 0.0, window.end)
-            used["face"] = float(np.isfinite(rows).any(axis=1).sum() / needs.aus)
-        if needs.clips is not None:
-            seen = np.isfinite(np.asarray(self._full(window, self.main).clips)).any(axis=1)
-            used["face"] = float(seen.sum() * CLIP_SECONDS)
-        return used
+    def _drawn(self, spans: Mapping[str, np.ndarray]) -> Signal | None:
+        """The signals where the model used them, NaN elsewhere."""
+        if self.fed is None:
+            return None
+        values = self.fed.values.copy()
+        for row, name in zip(values, self.fed.names, strict=True):
+            inside = np.searchsorted(spans[name].ravel(), self.fed.times + 1e-6) % 2 == 1
+            row[~inside] = np.nan
+        return replace(self.fed, values=values)
 
 
 def _most(found: Any) -> np.ndarray:
@@ -158,13 +173,22 @@ def _softmax(logits: Any) -> np.ndarray:
     return values / values.sum(axis=1, keepdims=True)
 
 
-def _course(rows: Sequence[Any], starts: np.ndarray, end: float, length: float) -> Course | None:
-    """Attention (1, ..., N) of each window -> over the recording; several backbones' parts are added."""
+def _union(stretches: Sequence[np.ndarray], end: float) -> np.ndarray:
+    """Stretches (N, 2) s, several times over -> (M, 2) s that do not touch, up to `end`."""
+    known = np.minimum(np.concatenate([np.zeros((0, 2)), *stretches]), end)
+    known = known[np.argsort(known[:, 0], kind="stable")]
+    reach = np.maximum.accumulate(known[:, 1])
+    first = np.flatnonzero(np.r_[True, known[1:, 0] > reach[:-1] + 1e-6]) if len(known) else np.zeros(0, np.int64)
+    return np.stack([known[first, 0], reach[np.r_[first[1:] - 1, len(known) - 1]] if len(known) else reach], axis=1)
+
+
+def _course(rows: Sequence[Any], starts: np.ndarray, end: float, step: float) -> Course | None:
+    """Attention (1, ..., N) of each window, `step` s apart -> over the recording; several backbones' parts are added.
+    """
     if any(row is None for row in rows):
         return None
     parts = [np.asarray(row, dtype=np.float64)[0] for row in rows]
     parts = [part.reshape(-1, part.shape[-1]).sum(axis=0) for part in parts]
-    step = length / max(parts[0].shape[0], 1)
     count = max(int(np.ceil(end / step - 1e-6)), 1)
     total, seen = np.zeros(count), np.zeros(count)
     for part, start in zip(parts, starts, strict=True):

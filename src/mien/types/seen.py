@@ -102,7 +102,8 @@ class Window:
 class Signal:
     """A sampled signal from a wire or from the camera: `values` float32 (C, N) at `rate` Hz from `start` s on.
 
-    `names` and `units` have one entry a channel; `quality` (N,) 0..1 or None where nobody judged it.
+    `names` and `units` have one entry a channel; `quality` (N,) 0..1 or None where nobody judged it; `judged`: what is
+    bad is NaN already, and nothing is to be judged again.
     """
 
     values: np.ndarray
@@ -111,6 +112,7 @@ class Signal:
     units: tuple[str, ...]
     start: float = 0.0
     quality: np.ndarray | None = None
+    judged: bool = False
 
     def __post_init__(self) -> None:
         values = freeze(self, "values", self.values, np.float32)

@@ -32,8 +32,8 @@ class Session:
 
     `face`: the person's id, None where nobody was seen; `probs` (K,) over `task`'s classes, NaN with a `reason` (one of
     REASONS) where the model abstains; `seconds` of the recording; `used` s by name of channel or `face`: what the
-    answer rests on; `signals`: as the model was given them, NaN where they are masked, None without any; `attention` by
-    name, of what the model looks at; `notes`: what was assumed and what is wrong, a phrase each.
+    answer rests on, in whole patches; `signals`: as the model was given them, NaN where it used none, None without any;
+    `attention` by name, of what the model looks at; `notes`: what was assumed and what is wrong, a phrase each.
     """
 
     face: int | None

@@ -22,7 +22,7 @@ class Evidence:
     `signals` (B, C) and `video` (B,): s of each that were there and were used; `nothing` (B,): none of any, then the
     logits are worth nothing. `face` (B, S), `body` (B, C or 1, P): attention that each row of the video and each patch
     of the signals got in fusion, mean over layers, heads and queries; with a learnt token that stands for "nothing
-    there" each sums to 1. None where nobody looks at them.
+    there" each sums to 1. None where nobody looks at them. `heard` (B, C, P), `seen` (B, S): which patches and rows.
     """
 
     logits: Tensor
@@ -31,6 +31,8 @@ class Evidence:
     nothing: Tensor
     face: Tensor | None = None
     body: Tensor | None = None
+    heard: Tensor | None = None
+    seen: Tensor | None = None
 
 
 class MVP(nn.Module):
@@ -65,7 +67,8 @@ class MVP(nn.Module):
         signals, heard, video, seen = self._sources(batch)
         if self.training and self.options.forget:
             heard, seen = forget(heard, seen, self.options.forget)
-        used = whole(heard, self.options.samples).sum(dim=-1), seen.any(dim=1).sum(dim=-1)
+        patches, rows = whole(heard, self.options.samples), seen.any(dim=1)
+        used = patches.sum(dim=-1), rows.sum(dim=-1)
         there = torch.stack([used[0].sum(dim=1), used[1]], dim=1) > 0
         body = face = None
         if len(self.body):
@@ -75,10 +78,12 @@ class MVP(nn.Module):
             face = self.face(video, seen)
         paid = Paid() if watch else None
         logits = self.fusion(body, face, there, paid)
-        rows = [torch.stack(got).mean(dim=0) if got else None for got in ((paid.body, paid.face) if paid else ((), ()))]
+        looked = [torch.stack(got).mean(dim=0) if got else None
+                  for got in ((paid.body, paid.face) if paid else ((), ()))]
         return Evidence(logits, used[0] * self.options.patch, used[1] * self.options.step, ~there.any(dim=1),
-                        face=None if rows[1] is None else rows[1][:, 1:],
-                        body=None if rows[0] is None else rows[0].unflatten(1, (len(self.body), -1))[:, :, 1:])
+                        face=None if looked[1] is None else looked[1][:, 1:],
+                        body=None if looked[0] is None else looked[0].unflatten(1, (len(self.body), -1))[:, :, 1:],
+                        heard=patches, seen=rows)
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits (B, K)."""
