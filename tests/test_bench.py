@@ -165,7 +165,8 @@ def test_people_and_groups_of_signals_alone(tmp_path, monkeypatch):
     lookalikes.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
     done = CliRunner().invoke(cli.app, [
         "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--tiny", "--device", "cpu", "--by", "subject",
-        "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio", "--folds", "1,3",
+        "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio",
+        "--set", "options.subjects=all", "--folds", "1,3",
         "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
     assert "2 of 3 folds" in done.stdout

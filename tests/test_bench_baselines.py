@@ -114,7 +114,8 @@ def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatc
     lookalikes.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
     done = CliRunner().invoke(cli.app, [
         "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--baselines", "--set", "protocol=loso",
-        "--set", "options.modality=physio", "--out", str(tmp_path / "run")])
+        "--set", "options.modality=physio",
+        "--set", "options.subjects=all", "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "run/baselines.md").read_text()
     assert done.stdout == page

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
 import mien
+import skin_traces
 from mien import checkpoint, cli, lookalikes
 from mien.checkpoint import CARD
+from mien.checkpoint.card import read
 from mien.data.loader import Clips, scoring
+from mien.data.prepare import prepare
 from mien.data.wholes import Wholes
+from mien.datasets import Survey
 from mien.labels import RULES
 from mien.models import mvp
-from mien.protocols import kfold
+from mien.models.mvp import CLIP_SECONDS
+from mien.protocols import kfold, split_hash
 from mien.recipes import RECIPES, change, from_json, tiny, to_json
 from mien.train import Material, figures, fit
+from mien.train import material as module
 from mien.train.material import sides
-from mien.types import Trial
+from mien.types import Fold, Needs, Trial
 from test_scpt_data import write
 
 RULE = RULES["mvp/arousal"]
@@ -130,7 +139,7 @@ def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, monkeypatch
     done = CliRunner().invoke(cli.app, [
         "train", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--fold", "1", "--tiny", "--device", "cpu",
         "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio",
-        "--out", str(tmp_path / "run")])
+        "--set", "options.subjects=all", "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
     row = next(line for line in done.stdout.splitlines() if line.startswith("  chosen"))
     order = ["validation macro-F1", "F1 of high", "weighted F1", "UAR", "WAR"]
@@ -184,23 +193,94 @@ class Named:
         return replace(window, signals=replace(window.signals, names=(self.name,)))
 
 
-def test_figures_show_labels_cases_and_runs_side_by_side(material, fitted, tmp_path):
+def test_figures_show_labels_and_cases(material, fitted, tmp_path):
     source, train, val = material
-    root = tmp_path / "runs"
-    for name in ("large", "tight"):
-        recipe = RECIPE if name == "large" else change(RECIPE, {"options.crop": "tight"})
-        fit(recipe, train, val, source, root / name, device="cpu", precision="32", data={"fold": "1"})
-    runs = figures.others(root / "large")
-    assert list(runs) == ["seconds=12", "seconds=12, crop=tight"]
-    assert all(0 <= scores["chance_macro_f1"] <= 0.5 for scores in runs.values())
-    held = Material(source.cache, None, train, val, (), source)
+    fold = Fold("1", "by hand", train.trials, (), val.trials)
+    held = Material(source.cache, fold, train, val, (), source)
     cases = figures.successes(held, fitted, RECIPE)
     right = {trial.id: int(k) for trial, k in zip(val.trials, val.target, strict=True)}
     assert all(case.truth == ("low", "high")[right[case.name]] for case in cases)
     assert len(cases) <= figures.SHOWN
-    made = figures.write(RECIPE, held, replace(fitted, chosen=root / "large/chosen"))
-    assert [path.name for path in made[:2]] == [figures.LABELS, figures.COMPARED]
+    chosen = shutil.copytree(fitted.chosen, tmp_path / "run/chosen")
+    made = figures.write(RECIPE, held, replace(fitted, chosen=chosen))
+    assert [path.name for path in made] == [figures.LABELS, *[figures.CASES] * bool(cases)]
     for path in made:
         assert path.read_bytes().startswith(b"\x89PNG")
-    figures.cases(tmp_path / "c.png", [figures.Case("s", source(val.trials[0]), "low", 0.7, np.full(60, 1 / 60), 12.0)])
-    assert (tmp_path / "c.png").stat().st_size > 10_000
+    one = figures.Case("s", source(val.trials[0]), "low", 0.7, np.full(60, 1 / 60), 12.0, 0.2)
+    drawn = drawing(figures.cases, tmp_path / "c.png", [one], RECIPE.doubt)
+    assert RECIPE.doubt in drawn
+    assert "does not show what the answer depends on" in drawn
+    assert "trial of few steps" not in drawing(figures.cases, tmp_path / "c.png", [one])
+
+
+def drawing(draw, path, *given, **more):
+    """What is written in a figure, as text."""
+    texts = []
+    with pytest.MonkeyPatch.context() as patch:
+        save = figures._save
+
+        def listen(figure, path):
+            texts.extend(found.get_text() for found in figure.findobj(Text))
+            save(figure, path)
+
+        patch.setattr(figures, "_save", listen)
+        draw(path, *given, **more)
+    return "\n".join(texts)
+
+
+def test_runs_stand_side_by_side_where_the_same_people_were_judged(material, fitted, tmp_path):
+    source, train, val = material
+    fold = kfold(source.cache.trials)[0]
+    held = Material(source.cache, fold, train, val, (), source, tiny=True)
+    less = replace(held, val=RULE(val.trials[:3]))
+    other = replace(held, fold=kfold(source.cache.trials)[1])
+    tight = change(RECIPE, {"options.crop": "tight"})
+    assert len({replace(held).data["judged"], less.data["judged"]}) == 2
+    for name, recipe, data, seed in (
+        ("a", RECIPE, held.data, 0), ("b", tight, held.data, 0), ("c", RECIPE, held.data, 1),
+        ("d", tight, held.data, 0),
+        ("fewer people", tight, less.data, 0), ("another fold", tight, other.data, 0),
+        ("whole", replace(RECIPE, tiny=False, tower=""), held.data, 0),
+    ):
+        card = replace(read(fitted.chosen / CARD), recipe=recipe, data=data, seed=seed)
+        (tmp_path / "runs" / name / "chosen").mkdir(parents=True)
+        card.save(tmp_path / "runs" / name / "chosen" / CARD)
+    runs, left = figures.others(tmp_path / "runs/c")
+    assert list(runs) == ["seconds=12, seed 1", "seconds=12, seed 0", "seconds=12, crop=tight, seed 0 (b)",
+                          "seconds=12, crop=tight, seed 0 (d)"]
+    assert left == 3
+    assert figures.others(tmp_path / "runs/another fold")[1] == 6
+    drawn = drawing(figures.compared, tmp_path / "c.png", runs, told=figures._told(held, left, ""))
+    assert "n = 4 trials of 2 people; 3 runs of other trials or size are not shown" in drawn
+    assert held.data["seed"] == 0
+    assert (held.data["tiny"], held.data["val"], held.data["split"]) == (True, 4, split_hash(fold))
+
+
+@pytest.mark.parametrize("seconds", [10.0, 60.0])
+def test_attention_stands_where_the_model_looked(seconds):
+    """Of a window longer than that, rows that tell their own time go through `prepare`."""
+    count = 12
+    clips = np.arange(count, dtype=np.float32)[:, None].repeat(3, axis=1) * CLIP_SECONDS + CLIP_SECONDS / 2
+    seen = replace(skin_traces.window(30.0), clips=clips)
+    fed = prepare([seen], Needs(seconds=seconds, clips="tower")).video[0, :, 0].numpy()
+    case = figures.Case("s", seen, "low", 0.7, np.ones(len(fed)), seconds, CLIP_SECONDS)
+    there = np.isfinite(fed)
+    np.testing.assert_allclose(figures.looked_at(case)[there], fed[there], atol=1e-4)
+    aus = np.repeat(seen.times[:, None], seen.aus.shape[1], axis=1)
+    fed = prepare([replace(seen, aus=aus, clips=None)], Needs(seconds=seconds, aus=5.0)).video[0, :, 0].numpy()
+    case = figures.Case("s", replace(seen, clips=None), "low", 0.7, np.ones(len(fed)), seconds, 0.2)
+    there = np.isfinite(fed)
+    np.testing.assert_allclose(figures.looked_at(case)[there], fed[there], atol=0.06)
+
+
+@pytest.mark.parametrize("modality", ["both", "video", "physio"])
+def test_every_modality_is_judged_by_the_same_people(tmp_path, monkeypatch, modality):
+    trials = tuple(Trial(f"s{who}/{k}", "deap", subject=f"s{who}", labels={"arousal": 3.0},
+                         video=Path("v.avi") if who < 6 else None) for who in range(10) for k in range(2))
+    survey = Survey("deap", tmp_path, "official", trials, (), ())
+    monkeypatch.setitem(module.DATASETS, "deap", type("One", (), {"survey": staticmethod(lambda root: survey)}))
+    recipe = change(RECIPE, {"options.modality": modality})
+    folds = module.split(recipe, tmp_path)[1]
+    assert split_hash(*folds) == split_hash(*kfold(trials[:12]))
+    everyone = module.split(change(recipe, {"options.subjects": "all"}), tmp_path)[1]
+    assert split_hash(*everyone) == split_hash(*kfold(trials))

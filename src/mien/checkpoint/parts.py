@@ -95,7 +95,7 @@ def _expect_classes(recipe: Recipe, task: Task) -> None:
     options, wanted = recipe.options, len(task.classes)
     if isinstance(options, mvp.Options) and options.classes != wanted:
         fit = {2: "--set options.heads=one", 4: "--set options.heads=two"}
-        raise ValueError(f"options.heads: expected an answer for each of the {wanted} classes of the rule {recipe.rule}, "
+        raise ValueError(f"options.heads: expected an answer for each of the {wanted} classes of {recipe.rule}, "
                          f"{', '.join(task.classes)}, got {options.classes}: "
                          f"{fit.get(wanted, 'take the rule mvp/valence, mvp/arousal or mvp/both')}")
 

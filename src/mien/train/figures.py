@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mien import checkpoint, writing
-from mien.checkpoint.card import CARD, read
+from mien.checkpoint.card import CARD, Card, read
 from mien.labels import Targets
 from mien.recipes import Recipe
 from mien.tasks import ACTION_UNITS
@@ -22,6 +22,9 @@ LABELS, COMPARED, CASES = "labels.png", "compared.png", "cases.png"
 SHOWN, UNITS = 3, 3
 """Trials of a figure, and action units of each: those that move most."""
 
+CAUTION = "Attention says where the model looked; it does not show what the answer depends on."
+"""Jain & Wallace 2019, Attention is not Explanation, arXiv 1902.10186."""
+
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee")
 """Tol's bright scheme (personal.sron.nl/~pault): told apart by colour-blind people too."""
 
@@ -30,7 +33,7 @@ COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee")
 class Case:
     """A trial that was answered: what was seen and heard, the class, how sure, and attention to the face (S,), if any.
 
-    `seconds`: what the model looked at, the end of the trial.
+    `seconds`: what the model looked at, the end of the trial; `step`: s from one row of it to the next.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Case:
     confidence: float
     attention: np.ndarray | None
     seconds: float
+    step: float
 
 
 def write(recipe: Recipe, material: Material, fitted: Fitted) -> tuple[Path, ...]:
@@ -47,13 +51,13 @@ def write(recipe: Recipe, material: Material, fitted: Fitted) -> tuple[Path, ...
     sides = {"train": material.train, "val": material.val}
     labels(out / LABELS, sides)
     made = [out / LABELS]
-    runs = others(out)
+    runs, left = others(out)
     if len(runs) > 1:
-        compared(out / COMPARED, runs)
+        compared(out / COMPARED, runs, told=_told(material, left, recipe.doubt))
         made.append(out / COMPARED)
     found = successes(material, fitted, recipe)
     if found:
-        cases(out / CASES, found)
+        cases(out / CASES, found, recipe.doubt)
         made.append(out / CASES)
     return tuple(made)
 
@@ -77,22 +81,39 @@ def labels(path: Path, sides: Mapping[str, Targets]) -> None:
     _save(figure, path)
 
 
-def others(out: Path) -> dict[str, Mapping[str, float]]:
-    """This run and those in the folder beside it, of the same recipe and fold -> scores on validation by what was
-    changed, this one first."""
-    own = read(out / CHOSEN / CARD)
-    found: dict[str, Mapping[str, float]] = {}
-    for card in (own, *(read(path) for path in sorted(out.parent.glob(f"*/{CHOSEN}/{CARD}")))):
-        same = (card.recipe.name, card.data.get("fold")) == (own.recipe.name, own.data.get("fold"))
-        if same and "macro_f1" in card.scores.get("val", {}):
-            told = ", ".join(f"{name.removeprefix('options.')}={value}" for name, value in card.recipe.changed.items())
-            found.setdefault(told or "as it is", card.scores["val"])
-    return found
+def others(out: Path) -> tuple[dict[str, Mapping[str, float]], int]:
+    """This run and those in the folder beside it, of the same recipe, split, trials of validation and size -> scores on
+    validation by what was changed, this one first; and how many of the same recipe cannot be compared with it."""
+    own = out / CHOSEN / CARD
+    paths = [own, *(path for path in sorted(out.parent.glob(f"*/{CHOSEN}/{CARD}")) if path.parent.parent != out)]
+    cards = [(path.parent.parent.name, read(path)) for path in paths]
+    first = cards[0][1]
+    alike = [(name, card) for name, card in cards
+             if card.recipe.name == first.recipe.name and "macro_f1" in card.scores.get("val", {})]
+    same = [(name, card) for name, card in alike if _which(card) == _which(first)]
+    told = [", ".join(f"{one.removeprefix('options.')}={value}" for one, value in card.recipe.changed.items())
+            or "as it is" for _, card in same]
+    if len({card.seed for _, card in same}) > 1:
+        told = [f"{text}, seed {card.seed}" for text, (_, card) in zip(told, same, strict=True)]
+    told = [f"{text} ({name})" if told.count(text) > 1 else text for text, (name, _) in zip(told, same, strict=True)]
+    return {text: card.scores["val"] for text, (_, card) in zip(told, same, strict=True)}, len(alike) - len(same)
 
 
-def compared(path: Path, runs: Mapping[str, Mapping[str, float]]) -> None:
-    """Figure 4: macro-F1 of each run, its chance level as a line across the bar; crops, lengths or modalities."""
-    figure, panels = _figure(1, 1, (6.4, 0.9 + 0.34 * len(runs)))
+def _which(card: Card) -> tuple[Any, ...]:
+    """What must be equal for scores to stand side by side."""
+    return (*(card.data.get(name) for name in ("split", "judged", "val")), card.recipe.tiny)
+
+
+def _told(material: Material, left: int, doubt: str) -> str:
+    people = len({trial.subject for trial in material.val.trials})
+    others = f"; {left} runs of other trials or size are not shown" if left else ""
+    return f"n = {len(material.val.trials)} trials of {people} people{others}{'; ' + doubt if doubt else ''}"
+
+
+def compared(path: Path, runs: Mapping[str, Mapping[str, float]], told: str = "") -> None:
+    """Figure 4: macro-F1 of each run, its chance level as a line across the bar; crops, lengths or modalities. `told`:
+    of how many trials, and what else is to be said."""
+    figure, panels = _figure(1, 1, (6.4, 1.2 + 0.34 * len(runs)))
     axes = panels[0][0]
     for row, scores in enumerate(runs.values()):
         axes.barh(row, 100 * scores["macro_f1"], color=COLOURS[0], height=0.6)
@@ -101,7 +122,7 @@ def compared(path: Path, runs: Mapping[str, Mapping[str, float]]) -> None:
     axes.set_yticks(range(len(runs)), list(runs), fontsize=7)
     axes.invert_yaxis()
     axes.set_xlim(0, 105)
-    axes.set_xlabel("macro-F1 on validation, %; the line is chance")
+    axes.set_xlabel("macro-F1 on validation, %; the line is chance" + f"\n{told}" * bool(told), fontsize=8)
     _save(figure, path)
 
 
@@ -116,15 +137,18 @@ def successes(material: Material, fitted: Fitted, recipe: Recipe) -> list[Case]:
         if int(probs.argmax()) == target and not bool(found.nothing[0]):
             face = None if found.face is None else found.face[0].numpy()
             right[target].append(Case(trial.id, window, recipe.task.classes[target], float(probs.max()), face,
-                                      float(model.needs.seconds)))
+                                      float(model.needs.seconds), model.card.recipe.options.step))
     ranked = [sorted(cases, key=lambda case: -case.confidence) for cases in right.values()]
     turns = [case for k in range(SHOWN) for cases in ranked for case in cases[k : k + 1]]
     return turns[:SHOWN]
 
 
-def cases(path: Path, found: Sequence[Case]) -> None:
-    """Figure 5: a column a trial: the units that move most, the signals, and where the model looked."""
-    figure, panels = _figure(len(found), 3, (3.6 * len(found), 5.2))
+def cases(path: Path, found: Sequence[Case], doubt: str = "") -> None:
+    """Figure 5: a column a trial: the units that move most, the signals, and where the model looked. `doubt`: why the
+    model is not to be believed, as `Recipe.doubt`."""
+    figure, panels = _figure(len(found), 3, (max(3.6 * len(found), 5.2), 5.6))
+    figure.suptitle("Trials of validation that were right and surest" + f" - {doubt}" * bool(doubt), fontsize=9)
+    figure.supxlabel(CAUTION, fontsize=7)
     for (face, wires, looked), case in zip(zip(*panels, strict=True), found, strict=True):
         window = case.window
         face.set_title(f"{case.name}: {case.truth}, {case.confidence:.0%} sure", fontsize=8)
@@ -143,17 +167,24 @@ def cases(path: Path, found: Sequence[Case]) -> None:
             wires.legend(fontsize=6, loc="upper right")
         wires.set_yticks([])
         if case.attention is not None:
-            start = max(window.end - case.seconds, window.start)
-            step = case.seconds / len(case.attention)
+            rows = looked_at(case)
             even = case.attention[case.attention > 0].mean() if case.attention.any() else 1.0
-            looked.fill_between(start + (np.arange(len(case.attention)) + 0.5) * step, case.attention / even,
-                                color=COLOURS[1], alpha=0.6)
+            looked.fill_between(rows, case.attention / even, color=COLOURS[1], alpha=0.6)
         looked.set_xlabel("s")
         for axes in (face, wires, looked):
             axes.set_xlim(window.start, window.end)
     for row, name in zip(panels, ("action units", "signals", "attention to the face"), strict=True):
         row[0].set_ylabel(name, fontsize=8)
     _save(figure, path)
+
+
+def looked_at(case: Case) -> np.ndarray:
+    """(S,) s: the middles of the rows that attention was paid to, as `data.series` lays them."""
+    window, count = case.window, 0 if case.attention is None else len(case.attention)
+    start = max(window.end - case.seconds, window.start)
+    if window.clips is not None:  # a clip begins at a whole number of steps
+        start = window.start + np.ceil((start - window.start) / case.step - 1e-9) * case.step
+    return start + (np.arange(count) + 0.5) * case.step
 
 
 def _figure(columns: int, rows: int, size: tuple[float, float]) -> tuple[Any, Any]:

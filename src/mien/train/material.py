@@ -32,7 +32,7 @@ class Material:
 
     `source`: trial, or window of one, -> what was seen; `notes`: what is to be told, a line each: counts, the rule of
     the labels, trials that are left out and why; `tower`: which one gave features of clips, and what it learnt from.
-    Runs can be compared where `split` and `judged` of their `data` are the same: the fold, and the trials of validation.
+    Runs can be compared where `split` and `judged` of their `data` are equal: the fold, and the trials of validation.
     """
 
     cache: Cache

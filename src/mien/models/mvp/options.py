@@ -18,6 +18,8 @@ CLIP_SECONDS = 2.56
 class Options:
     """`modality`, `fusion`, `channels`, `video`, `seconds` are the questions of the paper; the sizes are our choice.
 
+    `subjects`: whose trials the folds are made of, "filmed" alone for every modality, so that they can be compared, or
+    "all", for signals of those who were not filmed too (of DEAP's 32 people, 10);
     `fusion`: "cross" (queries physiology, keys video), "swapped", "both", "concat", "late" (average of two answers);
     `channels`: one backbone for all, or one each; `rate` Hz and `patch` s of the signals; `video`: "aus", or where the
     tower of the clips comes from, and `features` D of a row; `crop` of its pictures, and for how many epochs it goes on
@@ -28,6 +30,7 @@ class Options:
     """
 
     modality: Literal["both", "physio", "video"] = "both"
+    subjects: Literal["filmed", "all"] = "filmed"  # ours: a modality study compares the same people
     fusion: Literal["cross", "swapped", "both", "concat", "late"] = "cross"
     channels: Literal["joint", "separate"] = "joint"  # joint: the paper; separate: its future work
     signals: tuple[str, ...] = ("ecg", "ecg_left", "eda")  # AMIGOS
