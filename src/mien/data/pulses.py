@@ -12,6 +12,8 @@ from torch import Tensor
 from mien import pulse, tfr
 from mien.pulse.methods import band
 from mien.pulse.traces import traces
+from mien.signals import ecg, ppg
+from mien.signals.beats import variability
 from mien.types import Needs, Window
 
 RATE = 30.0
@@ -39,7 +41,9 @@ def wave(window: Window, of: str = "camera", seconds: float = 10.0) -> tuple[np.
     """A window -> the pulse, float32 (N,) at `RATE` Hz over `seconds` from its start on, and its quality 0..1.
 
     `of`: "camera", or the name of a wire in `window.signals`. Zeros and 0 where there is none, or none to be believed.
-    The camera's quality is that of the heart rate read from the same window, 0 where that abstains.
+    The camera's quality is that of the heart rate read from the same window, 0 where that abstains. A wire's is the
+    share of its beats' intervals that are believed (`signals.ppg`, of a name that begins with ecg `signals.ecg`), times
+    the signal's own quality where it tells one; 0 where its heart rate abstains, as on noise or on mains.
     """
     times = window.start + np.arange(round(seconds * RATE)) / RATE
     found = _camera(window) if of == "camera" else _wire(window, of)
@@ -65,8 +69,21 @@ def _wire(window: Window, name: str) -> tuple[np.ndarray, np.ndarray, float] | N
         return None
     values = signal.values[signal.names.index(name)].astype(np.float64)
     known = np.isfinite(values)
-    if known.mean() < KNOWN or np.ptp(values[known]) == 0:
+    quality = _beating(values, signal.rate, name) if known.mean() >= KNOWN else 0.0
+    if not quality > 0:
         return None
     values = np.interp(signal.times, signal.times[known], values[known])
-    quality = 1.0 if signal.quality is None else float(np.nanmean(signal.quality))
+    quality *= 1.0 if signal.quality is None else float(np.nan_to_num(np.nanmean(signal.quality)))
     return signal.times, band(values, signal.rate), quality
+
+
+def _beating(values: np.ndarray, rate: float, name: str) -> float:
+    """A wire (N,) with gaps -> the share of intervals between beats that are believed; 0 where no rate is named."""
+    room = ecg if name.split("_")[0] == "ecg" else ppg
+    if rate <= room.SLOWEST_RATE:
+        return 0.0
+    found = room.beats_of(values, rate)
+    told = variability(found, len(values) / rate)
+    if not np.isfinite(told.values[0, told.names.index("mean_hr")]):
+        return 0.0
+    return float(found.believed.sum() / np.isfinite(found.intervals).sum())
