@@ -17,13 +17,14 @@ from typer.testing import CliRunner
 
 import mien
 import skin_traces
-from mien import checkpoint, cli
+from mien import checkpoint, cli, lookalikes
 from mien.bench.answers import answers
 from mien.checkpoint import WEIGHTS
 from mien.data.cache import INDEX
 from mien.data.pieces import Pieces, whose
 from mien.datasets import DATASETS, Survey
 from mien.labels import RULES
+from mien.protocols import PROTOCOLS
 from mien.recipes import RECIPES, change, tiny
 from mien.towers import digest
 from mien.train import fit
@@ -273,3 +274,27 @@ def test_another_dataset_without_the_wire_is_refused(tmp_path, monkeypatch):
     assert done.exit_code == 1
     assert "of mahnob with a pulse of ppg, got none in 6" in done.output
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("protocol", "count"), [("loso", 4), ("kfold10", 12)])
+def test_one_command_trains_what_tells_people_apart(tmp_path, monkeypatch, protocol, count):
+    """As many people as the lookalikes film, and enough for ten folds: some are left to learn from."""
+    trials = people("deap", count)
+    cache = write(tmp_path / "cache", trials, dict.fromkeys((trial.id for trial in trials), 10.0))
+    done = command(monkeypatch, tmp_path, {"deap": trials}, "scpt/deap-arousal", "--data", tmp_path / "deap", "--cache",
+                   cache.path, "--out", tmp_path / "run", "--set", f"protocol={protocol}", "--set", "schedule.batch=4")
+    assert done.exit_code == 0, done.output
+    for row in rows(tmp_path / "run" / "log.csv"):
+        assert {"adversarial", "specific", "orthogonal", "reconstruct"} < {
+            part.split("=")[0] for part in row["parts"].split()}
+
+
+def test_the_lookalikes_film_enough_people_to_tell_apart():
+    """Of whom one is judged and one validates when one is left out."""
+    for subjects in ([who for who in lookalikes.deap.SUBJECTS if who <= 22], lookalikes.mahnob.PARTICIPANTS):
+        assert len(subjects) >= 4
+
+
+def test_ten_folds_of_few_people_name_what_to_take_instead():
+    with pytest.raises(ValueError, match=r"at least 10 subjects, got 4 for 10 folds: .*protocol=kfold.*=loso"):
+        PROTOCOLS["kfold10"](people("deap", 4))

@@ -21,7 +21,7 @@ GSR, RESPIRATION, PLETHYSMOGRAPH, TEMPERATURE = 36, 37, 38, 39
 SPAN = (SAMPLES - BASELINE) / RATE   # 60 s
 FPS = 50
 SIZE = (240, 192)                    # 720 x 576 in small
-SUBJECTS = (1, 2, 3, 23)
+SUBJECTS = (1, 2, 3, 4, 23)
 UNFAMILIAR = (2, 15, 23)             # participants whose familiarity is empty
 CUT_SHORT = (3, 5, 11, 14)           # participants whose last video is missing
 

@@ -23,7 +23,7 @@ from mien.lookalikes.truth import Item, Truth
 
 FPS = Fraction(152427, 2500)         # 60.9708
 SIZE = (260, 194)                    # 780 x 580 in small
-PARTICIPANTS = (1, 3, 16)
+PARTICIPANTS = (1, 3, 4, 16)
 RUNS_ON = 1.3                        # length of the colour avi in stimuli; the real ones 1.14-3.25
 AFTER = 1000                         # what the pictures' number grows by when the stimulus is over
 ANXIOUS = {(True, True): (4, 11), (True, False): (4, 11), (False, True): (1, 3, 12), (False, False): (2, 5)}

@@ -50,7 +50,8 @@ def kfold(trials: Iterable[Trial], k: int = 5, val: float = VAL_SUBJECTS, seed: 
     trials, left = _short(table(trials))
     if k < 2:
         raise ValueError(f"kfold: expected two folds or more, got {k}")
-    subjects = _subjects(trials, max(k, 3 if val else 2))
+    why = f"for {k} folds: of fewer people take protocol=kfold, five folds, or protocol=loso"
+    subjects = _subjects(trials, max(k, 3 if val else 2), why)
     order = sorted(subjects, key=lambda subject: hashed(f"{seed} {subject}"))
     parts = [order[i::k] for i in range(k)] if alike is None else _dealt(order, subjects, k, alike)
     how = "order random" if alike is None else f"classes made alike by {alike.name} ({alike.label}) of all trials"
@@ -92,7 +93,7 @@ def _short(trials: Sequence[Trial]) -> tuple[list[Trial], str]:
     return kept, f"; short videos only, {left} long ones left out" if left else ""
 
 
-def _subjects(trials: Sequence[Trial], least: int) -> dict[tuple[str, str], list[Trial]]:
+def _subjects(trials: Sequence[Trial], least: int, why: str = "") -> dict[tuple[str, str], list[Trial]]:
     """(dataset, subject) -> trials, in natural order."""
     nobody = [trial.id for trial in trials if not trial.subject]
     if nobody:
@@ -102,7 +103,7 @@ def _subjects(trials: Sequence[Trial], least: int) -> dict[tuple[str, str], list
     for trial in trials:
         groups[trial.dataset, trial.subject].append(trial)
     if len(groups) < least:
-        raise ValueError(f"expected at least {least} subjects, got {len(groups)}")
+        raise ValueError(f"expected at least {least} subjects, got {len(groups)}{f' {why}' if why else ''}")
     return dict(sorted(groups.items(), key=lambda item: (item[0][0], natural(item[0][1]))))
 
 
