@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 
+from mien import checkpoint, session
 from mien.data import tuning
+from mien.data.cache import Cache
 from mien.data.features import Features
 from mien.data.wholes import Wholes
 from mien.labels import RULES
@@ -165,6 +168,39 @@ def test_a_fold_is_gathered_with_its_own_tower_and_crop(cache, trials):
     assert len(keys) == 3
     with pytest.raises(ValueError, match=r"options\.features: expected 32"):
         sides(change(RECIPE, {"options.features": "18"}), folds[0], cache, len(trials))
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_checkpoint_keeps_the_tower_of_its_fold(cache, trials, tmp_path, monkeypatch, linked):
+    if not linked:
+        monkeypatch.setattr(os, "link", fails)
+    alone = shutil.copytree(cache.path, tmp_path / "cache")
+    found = sides(RECIPE, kfold(trials)[0], Cache(alone), len(trials))
+    sha = found.data["tower"]["sha256"]
+    model = checkpoint.build(RECIPE, RECIPE.task, None)
+    card = checkpoint.make_card(RECIPE, RECIPE.task, model, ("", ""), data=found.data)
+    made = checkpoint.Trained(model, RECIPE.task, 8.0, card).save_pretrained(tmp_path / "run/chosen")
+    assert (made / "tower/model.safetensors").stat().st_nlink == 1 + linked
+    shutil.rmtree(alone)
+    moved = shutil.move(tmp_path / "run", tmp_path / "elsewhere") / "chosen"
+    opened = checkpoint.load(moved, precision="32")
+    assert digest(opened.videomae()) == sha
+    assert session.films(opened)[0]().tower.hash == sha
+    again = opened.save_pretrained(tmp_path / "again")  # as push_to_hub does
+    assert digest(checkpoint.load(again, precision="32").videomae()) == sha
+    shutil.move(moved / "tower", tmp_path / "weights")
+    lost = checkpoint.load(moved, precision="32")
+    with pytest.raises(FileNotFoundError, match=rf"--tower.*sha256 {sha[:16]}"):
+        session.films(lost)
+    given = checkpoint.load(moved, precision="32", clip=str(tmp_path / "weights"))
+    assert session.films(given)[0]().tower.hash == sha
+    save_videomae(small("videomae"), other := tmp_path)
+    with pytest.raises(ValueError, match=f"expected the videomae tower with sha256 {sha[:16]}"):
+        session.films(checkpoint.load(moved, precision="32", clip=str(other)))
+
+
+def fails(*given):
+    raise OSError("no links here")
 
 
 def test_a_tight_crop_is_the_middle_of_the_large_one(cache, trials):

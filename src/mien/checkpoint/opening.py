@@ -14,6 +14,7 @@ from torch import Tensor
 from mien.checkpoint import exported
 from mien.checkpoint.card import CARD, WEIGHTS, Card, read
 from mien.checkpoint.exported import Exported
+from mien.checkpoint.films import TOWER
 from mien.checkpoint.parts import Clip, Precision, build, ids, kept, place, tokens, tower
 from mien.checkpoint.trained import FEATURES, Trained
 from mien.models import zeroshot
@@ -50,7 +51,7 @@ def load(source: str | Path, *, task: Task | None = None, labels: Task | None = 
     if card.recipe.method != "duse":
         numbered = _untold(card, where, labels, tensors, folder / WEIGHTS)
         place(numbered, device, precision)
-        return Trained(numbered, found, card.recipe.seconds, card)
+        return Trained(numbered, found, card.recipe.seconds, card, place=folder, clip=clip)
     features = tensors.pop(FEATURES)
     image = tower(where, "clip-image", card.image)
     if labels is None:
@@ -108,7 +109,7 @@ def locate(source: str | Path, revision: str | None = None, token: str | None = 
     files = [name for names in exported.FILES.values() for name in names]
     try:
         return Path(huggingface_hub.snapshot_download(str(source), revision=revision, token=token,
-                                                      allow_patterns=[CARD, WEIGHTS, *files]))
+                                                      allow_patterns=[CARD, WEIGHTS, f"{TOWER}/*", *files]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         told = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise FileNotFoundError(f"{source}: expected a folder here or a repository on the hub, got: {told}. Check "

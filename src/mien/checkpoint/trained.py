@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from mien import writing
+from mien.checkpoint import films
 from mien.checkpoint.card import CARD, README, WEIGHTS, Card
 from mien.checkpoint.parts import kept
 from mien.data.pieces import MARGIN
@@ -25,6 +26,7 @@ from mien.models.mvp import MVP, Evidence
 from mien.models.scpt import SCPT
 from mien.recipes import Recipe
 from mien.tasks import Task
+from mien.towers import Tower
 from mien.types import Needs, Window
 
 if TYPE_CHECKING:
@@ -37,12 +39,14 @@ FEATURES = "text_features"
 class Trained:
     """A model with its label map; `Stream(model)` takes it. `card`: None for zero-shot CLIP, where nothing was trained.
 
-    `needs` say what a window must hold, `seconds` how long it is, where a pulse is read with the margin that it needs;
+    `place`: the folder that it was loaded from; `clip`: where its towers are now, '' for where they were. `needs` say
+    what a window must hold, `seconds` how long it is, where a pulse is read with the margin that it needs;
     `doubt`: why its answers are not to be believed, '' where nothing speaks against them.
     """
 
     def __init__(self, model: DuSE | SCPT | MVP, task: Task, seconds: float, card: Card | None = None,
-                 doubt: str = "") -> None:
+                 doubt: str = "", place: Path | None = None, clip: str = "") -> None:
+        self.place, self.clip = place, clip
         self.model, self.task, self.card = model.eval(), task, card
         self.doubt = doubt if card is None else card.recipe.doubt
         self.seconds = seconds if self.needs.tfr is None else seconds + MARGIN
@@ -56,6 +60,13 @@ class Trained:
     def temperature(self) -> float:
         """The card's, for its own classes; 1 for others, of which validation knows nothing."""
         return 1.0 if self.card is None or self.task.classes != self.card.classes else self.card.temperature
+
+    def videomae(self) -> Tower:
+        """The tower of a model that reads clips, `needs.clips`. ValueError for one that reads none, or for another
+        tower, FileNotFoundError where it is not there any more: the message says what to give."""
+        if self.card is None or self.needs.clips is None:
+            raise ValueError("videomae: expected a model that reads clips, got one that reads none")
+        return films.tower(self.card, self.clip, self.place)
 
     def read(self, window: Window) -> np.ndarray:
         """A window of one person -> probabilities (K,). ValueError for one without a picture."""
@@ -102,7 +113,8 @@ class Trained:
         return type(found)(**told | {"logits": found.logits.cpu().double() / self.temperature})
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write `model.safetensors`, `card.json` and `README.md` into `folder`; each whole or not at all."""
+        """Write `model.safetensors`, `card.json` and `README.md` into `folder`; each whole or not at all. A video tower
+        that learnt for the fold lies in `tower` below it."""
         if self.card is None:
             raise ValueError("save_pretrained: expected a trained model, got zero-shot CLIP: its name is all there is")
         if (self.task.classes, self.task.texts or ()) != (self.card.classes, self.card.texts):
@@ -114,6 +126,7 @@ class Trained:
                 tensors[FEATURES] = self.model.text_features().cpu().contiguous()
         with writing.replacing(folder / WEIGHTS) as temporary:
             save_file(tensors, temporary, self.card.bond)
+        films.keep(self.card, folder, self.place)
         self.card.save(folder / CARD)
         with writing.replacing(folder / README) as temporary:
             temporary.write_text(self.card.readme(), encoding="utf-8")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mien.stream import Known
     from mien.tasks import Task
 
+LOOKS, APART = 10, 0.15
+"""Readings of the camera that are enough to doubt a wire's rate, and the share by which both may differ. Our choice:
+the camera misses by some bpm, a wrong rate by a third and more."""
+
 __all__ = ["LEAST", "SPARSE", "Later", "films", "read", "whole"]
 
 
@@ -49,11 +53,8 @@ def films(model: Any) -> tuple[Callable[[], Clips] | None, list[Clips]]:
     if model.needs.clips is None:
         return None, made
     from mien.data.filming import Clips
-    from mien.towers import load, tiny
 
-    told = model.card.data.get("tower", {})
-    source = told.get("source", model.needs.clips)
-    tower = tiny("videomae") if source == "tiny" else load(source, "videomae", expect=told.get("sha256", ""))
+    tower = model.videomae()
 
     def make() -> Clips:
         made.append(Clips(tower.plan.size, tower=tower, crop=model.card.recipe.options.crop))
@@ -80,7 +81,7 @@ def read(model: Any, people: Mapping[int, Known], emotions: Sequence[Emotion], s
             for row in reader.rows([row for row in emotions if row.face == id], id, known)]
     window = _nobody(seconds) if main is None else replace(people[main].seen.window(0.0, np.inf), end=seconds)
     session = reader.session(window, ())
-    notes += _about(session, model.needs, contact)
+    notes += _pace(contact, [row for row in emotions if row.face == main]) + _about(session, model.needs, contact)
     return sorted(rows, key=lambda row: (row.start, row.face)), replace(session, notes=tuple(notes))
 
 
@@ -108,15 +109,34 @@ def _fed(contact: Contact | None, needs: Needs, seconds: float) -> tuple[Signal 
     return Signal(out, needs.rate, needs.signals, ("",) * len(out), judged=True) if there else None, notes
 
 
+def _pace(contact: Contact | None, rows: Sequence[Emotion]) -> list[str]:
+    """Where the wires' heart is not the camera's, as far as that is believed."""
+    seen = [row.heart_rate.value for row in rows if row.heart_rate.value is not None]
+    if contact is None or len(seen) < LOOKS:
+        return []
+    bpm = float(np.median(seen))
+    return [f"{name}: a heart rate of {rate:.0f} bpm, and {bpm:.0f} by the camera: is the rate right?"
+            for name, rate in contact.rates.items() if abs(rate - bpm) > APART * bpm]
+
+
 def _about(session: Session, needs: Needs, contact: Contact | None) -> list[str]:
     """What the answer rests on, in words."""
     if session.reason:
-        return ["no answer: nothing is left that the model could read"]
+        return [f"no answer: nothing is left that the model could read{_lost(contact)}"]
     face, wires = session.used.get("face", 0.0) > 0, [name for name in needs.signals or () if session.used[name] > 0]
     told = " and ".join([*(["the face"] if face else []), *([", ".join(wires)] if wires else [])])
     alone = " alone" if needs.signals is not None and "face" in session.used and not (face and wires) else ""
-    why = ": no contact signals were given" if contact is None and needs.signals is not None and face else ""
+    why = "" if needs.signals is None or wires else _lost(contact) or ": no contact signals were given"
     return [f"read by {told}{alone}{why}"]
+
+
+def _lost(contact: Contact | None) -> str:
+    """Why nothing is read of contact signals that were given."""
+    if contact is None:
+        return ""
+    names = {name for signal in contact.signals for name in signal.names}
+    said = [note for note in contact.notes if set(note.split(":")[0].split(", ")) & names]
+    return ": nothing is left of the contact signals" + (f" ({'; '.join(said)})" if said else "")
 
 
 def _nobody(seconds: float) -> Window:
