@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict, replace
 
@@ -116,3 +117,13 @@ def test_a_recipe_checks_itself():
         replace(DFEW.schedule, warmup=50)
     with pytest.raises(ValueError, match=r"Recipe\.seconds"):
         replace(DFEW, seconds=0.0)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(
+    ("prompts=none", "fusion=late", "adapter=none", "read=stream"))))
+def test_settings_that_need_each_other_come_in_any_order(order):
+    found = change(RECIPES["scpt/deap-arousal"], dict(f"options.{one}".split("=") for one in order))
+    options = found.options
+    assert (options.prompts, options.fusion, options.adapter, options.read) == ("none", "late", "none", "stream")
+    with pytest.raises(ValueError, match=r"--set options.prompts=mcp options.fusion=late: Options.fusion: expected"):
+        change(found, {"options.prompts": "mcp", "options.fusion": "late"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -12,6 +12,9 @@ from mien.recipes.clip import Pretraining
 from mien.recipes.recipe import OPTIONS, Recipe
 
 Kind = TypeVar("Kind", Recipe, Pretraining)
+
+_Setting = tuple[list[str], str, str]
+"""Names on the way that is left, the whole path, the value as text."""
 
 _FIXED = {"name", "method", "dataset", "published", "tiny", "changed", "licence"}  # what --set would make a lie
 
@@ -21,30 +24,37 @@ def change(recipe: Kind, settings: Mapping[str, str]) -> Kind:
 
     Raises ValueError for a path that is none, a value of another type, and one that the field refuses.
     """
-    for path, text in settings.items():
-        recipe = _put(recipe, path.split("."), text, path)
-    return replace(recipe, changed={**recipe.changed, **settings})
+    return replace(_put(recipe, [(path.split("."), path, text) for path, text in settings.items()]),
+                   changed={**recipe.changed, **settings})
 
 
-def _put(value: Any, names: list[str], text: str, path: str) -> Any:
+def _put(value: Any, settings: Sequence[_Setting]) -> Any:
+    """All at once: what one of them asks of another holds in whichever order they come."""
     hints = get_type_hints(type(value))
     fixed = _FIXED if isinstance(value, Recipe | Pretraining) else set()
     known = [one.name for one in fields(value) if one.name not in fixed]
-    name, *deeper = names
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        told = f": did you mean {near[0]}?" if near else ""
-        raise ValueError(f"--set {path}: expected one of {', '.join(known)}, got {name!r}{told}")
-    inner = getattr(value, name)
-    if is_dataclass(inner) != bool(deeper):
-        start = path[: len(path) - len(".".join(names))] + name
-        below = ", ".join(f"{start}.{one.name}" for one in fields(inner)) if is_dataclass(inner) else start
-        raise ValueError(f"--set {path}={text}: expected the name of a single value, {below}, got {path}")
-    new = _put(inner, deeper, text, path) if deeper else parse(text, hints[name], path)
+    new: dict[str, Any] = {}
+    below: dict[str, list[_Setting]] = {}
+    for (name, *deeper), path, text in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            told = f": did you mean {near[0]}?" if near else ""
+            raise ValueError(f"--set {path}: expected one of {', '.join(known)}, got {name!r}{told}")
+        inner = getattr(value, name)
+        if is_dataclass(inner) != bool(deeper):
+            start = path[: len(path) - len(".".join([name, *deeper]))] + name
+            inside = ", ".join(f"{start}.{one.name}" for one in fields(inner)) if is_dataclass(inner) else start
+            raise ValueError(f"--set {path}={text}: expected the name of a single value, {inside}, got {path}")
+        if deeper:
+            below.setdefault(name, []).append((deeper, path, text))
+        else:
+            new[name] = parse(text, hints[name], path)
+    new |= {name: _put(getattr(value, name), own) for name, own in below.items()}
+    told = " ".join(f"{path}={text}" for (_, *deeper), path, text in settings if not deeper)
     try:
-        return replace(value, **{name: new})
+        return replace(value, **new)
     except ValueError as error:
-        raise ValueError(f"--set {path}={text}: {error}") from error
+        raise ValueError(f"--set {told}: {error}" if told else str(error)) from error
 
 
 def parse(text: str, kind: Any, path: str) -> Any:
