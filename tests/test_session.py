@@ -114,6 +114,12 @@ def test_lengths_and_rates_that_cannot_be_are_told(tmp_path):
         imports.contact(bare)
     with pytest.raises(ValueError, match="--physio-start: expected a column of time"):
         imports.contact(bare, start="2026-01-31T12:00:00", rate=128.0)
+    for rate, said in ((64.0, "longer than the video's 30.0 s, to 60.0 s by 64 Hz, 60.0 s in all: is the rate right?"),
+                       (64.0, "ecg: a heart rate of 30 bpm by 64 Hz: is the rate right?"),
+                       (256.0, "to 15.0 s by 256 Hz: is the rate right?")):
+        assert any(said in note for note in imports.contact(bare, rate=rate, seconds=SECONDS).notes)
+    noise = imports.contact(table(tmp_path / "n.csv", ecg=lambda t, x: np.random.default_rng(0).normal(size=len(t))))
+    assert not noise.rates
     halved = imports.contact(bare, rate=256.0, seconds=SECONDS)
     assert any("by 256 Hz: is the rate right?" in note for note in halved.notes)
     assert imports.contact(bare, rate=128.0, seconds=SECONDS).notes == (
@@ -130,6 +136,47 @@ def test_rows_that_are_missing_are_a_gap_and_do_not_slow_the_clock(tmp_path):
     known = np.isfinite(signal.values[0])
     assert not known[int(8.6 * 128) : int(19.4 * 128)].any()
     assert known.mean() == pytest.approx(18 / 30, abs=0.02)
+
+
+@pytest.mark.parametrize(("seconds", "given", "bpm"), [(30.0, 64.0, 30), (60.0, 256.0, 120), (30.0, 128.0, None)])
+def test_a_heart_that_is_not_the_cameras_is_told(tmp_path, seconds, given, bpm):
+    """Rates of half and of twice the true one; recordings as long as the video, so that their length tells nothing."""
+    contact = imports.contact(table(tmp_path / "s.csv", seconds=seconds, clock=False), rate=given, seconds=SECONDS)
+    known = person()
+    rows = [replace(row, heart_rate=Reading(61.0, "bpm", 0.9, "pos")) for row in emotions(known)]
+    _, told = session.read(model(), {0: known}, rows, SECONDS, contact)
+    said = [note for note in told.notes if "by the camera" in note]
+    assert said == ([] if bpm is None else [
+        f"ecg: a heart rate of {bpm} bpm, and 61 by the camera: is the rate right?"])
+    _, told = session.read(model(), {0: known}, emotions(known), SECONDS, contact)  # the camera abstains
+    assert not any("by the camera" in note for note in told.notes)
+
+
+@pytest.mark.parametrize("rate", [128.0, 256.0])
+def test_time_stamps_that_are_stretched_make_no_heart(tmp_path, rate):
+    path = table(tmp_path / "s.csv", seconds=30.0, rate=rate)
+    head, *rows = path.read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    path.write_text("\n".join([head, *(",".join([f"{3 * float(time):.6f}", *rest]) for time, *rest in cells)]))
+    found = imports.contact(path, seconds=90.0)
+    assert f"ecg: a heart rate of 20 bpm by {rate / 3:.4g} Hz: is the rate right?" in found.notes
+
+
+def test_a_word_in_a_cell_is_a_missing_number_and_times_in_ms_can_be_told(tmp_path):
+    path = table(tmp_path / "s.csv")
+    head, *rows = path.read_text().splitlines()
+    rows[640] = rows[640].split(",")[0] + ",saturated,5.0"
+    path.write_text("\n".join([head, *rows]))
+    found = imports.contact(path, seconds=SECONDS)
+    assert "ECG (mV): 1 of 3840 cells are no numbers, first 'saturated' in line 642: taken as missing" in found.notes
+    _, told = session.read(model(), {0: person()}, [], SECONDS, found)
+    assert told.used["ecg"] == 30.0  # one sample is bridged
+    cells = [row.split(",") for row in rows[:1280]]
+    rows = [",".join([f"{1000 * float(time):.3f}", *rest]) for time, *rest in cells]
+    path.write_text("\n".join(["time,ecg,eda", *rows]))
+    with pytest.raises(ValueError, match=r"are the times in ms\? Say so with --physio-time-unit"):
+        imports.contact(path)
+    assert imports.contact(path, time_unit="ms").signals[0].rate == pytest.approx(128.0, rel=1e-3)
 
 
 # ------------------------------------------------------------------------------------------------------------ answers
@@ -323,8 +370,11 @@ def test_a_channel_without_signal_is_not_used(tmp_path, bad, left):
     assert {row.read_from for row in rows if not row.reason} == {f"face+{left}"}
     assert told.notes[-1] == f"read by the face and {left}"
     both = {name: lambda t, x: np.full_like(x, 1.0) for name in ("ecg", "eda")}
+    _, told = session.read(model(), {0: known}, emotions(known), SECONDS, wires(tmp_path, **both))
+    assert "read by the face alone: nothing is left of the contact signals (ecg: flat line 100" in told.notes[-1]
     _, told = session.read(model(modality="physio"), {0: known}, emotions(known), SECONDS, wires(tmp_path, **both))
     assert told.reason == "no_signals"
+    assert "ecg: flat line 100.0%" in told.notes[-1]
 
 
 def test_signals_belong_to_whoever_is_seen_longest(tmp_path):
@@ -367,7 +417,9 @@ def test_the_command_reads_video_and_signals_together(place, monkeypatch):
     assert "their time 0 lies at -3 s of the video" in text
     assert "shorter than the video" in text
     assert "ecg_left: the model knows it, and the file has none" in text
-    assert "Of the face the model looked most at" in text
+    assert "Attention to the face: no moment is named, for the model is" in text
+    assert "it does not show what the answer depends on" in text
+    assert "attention went most to" not in text
     assert "answers from face, ecg, eda" in text
     assert "guess at how somebody would rate this" in text
     data = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])["session"]

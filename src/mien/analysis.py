@@ -92,7 +92,7 @@ def beside(settings: Settings, seconds: float | None = None) -> imports.Contact 
     if not settings.physio:
         return None
     return imports.contact(settings.physio, settings.physio_offset, settings.physio_start, settings.physio_rate,
-                           seconds)
+                           seconds, settings.physio_time_unit)
 
 
 def _person(stream: Stream, id_: int, emotions: list[Emotion]) -> Person:

@@ -20,7 +20,7 @@ class Settings:
     checkpoint or clip:; face_model: a .task file for mediapipe's newer API instead of
     the built-in models; physio: a table or an E4 folder with the contact signals of one person in the video;
     physio_offset: where in the video, in s, their time 0 lies; physio_start: when the video begins by their clock, a
-    date; physio_rate: Hz, for a table without a column of time.
+    date; physio_rate: Hz, for a table without a column of time; physio_time_unit: of that column: s, ms, us, ns, iso.
     """
 
     step: float = 0.5
@@ -38,6 +38,7 @@ class Settings:
     physio_offset: float | None = None
     physio_start: str = ""
     physio_rate: float | None = None
+    physio_time_unit: str = ""
 
     def __post_init__(self) -> None:
         for name, low in (("step", 0.02), ("duration", 1.0), ("faces", 1)):
@@ -55,7 +56,8 @@ class Settings:
         if self.physio and self.model == "facs":
             raise ValueError("physio: expected a model that reads contact signals, got facs: name a checkpoint with "
                              "--model, such as one of mien train mvp/amigos-valence")
-        if not self.physio and (self.physio_offset, self.physio_start, self.physio_rate) != (None, "", None):
+        told = self.physio_offset, self.physio_start, self.physio_rate, self.physio_time_unit
+        if not self.physio and told != (None, "", None, ""):
             raise ValueError("physio: expected a file of signals with --physio, got only when or how fast they are")
         if self.physio_offset is not None and self.physio_start:
             raise ValueError("physio: expected --physio-offset or --physio-start, got both")

@@ -61,6 +61,7 @@ PhysioStart = Annotated[
     str, typer.Option(metavar="DATE", help="When the video begins, by their clock: 2026-01-31T12:00:00.")
 ]
 PhysioRate = Annotated[float | None, typer.Option(metavar="HZ", help="Of a table without a column of time.")]
+PhysioTimeUnit = Annotated[str, typer.Option(metavar="UNIT", help="Of their column of time: s, ms, us, ns or iso.")]
 Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Files analysed at a time.")]
 Cluster = Annotated[
     str, typer.Option(metavar="ADDRESS", help="A Dask scheduler to send the files to, such as tcp://host:8786.")
@@ -90,6 +91,7 @@ def analyze(
     physio_offset: PhysioOffset = None,
     physio_start: PhysioStart = "",
     physio_rate: PhysioRate = None,
+    physio_time_unit: PhysioTimeUnit = "",
     workers: Workers = 1,
     cluster: Cluster = "",
     overwrite: Overwrite = False,
@@ -108,7 +110,7 @@ def analyze(
             step=step, neutral=neutral, faces=faces, model=model, tower=tower, labels=labels, face_model=face_model,
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()), fex=fex, overlay=overlay,
             images=images, blur=blur, segments=segments or None, physio=physio, physio_offset=physio_offset,
-            physio_start=physio_start, physio_rate=physio_rate)
+            physio_start=physio_start, physio_rate=physio_rate, physio_time_unit=physio_time_unit)
         options.check()
         found = files.find(videos, out)
         if physio and len(found) > 1:

@@ -34,6 +34,7 @@ class Options:
     physio_offset: float | None = Settings.physio_offset
     physio_start: str = Settings.physio_start
     physio_rate: float | None = Settings.physio_rate
+    physio_time_unit: str = Settings.physio_time_unit
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in FORMATS]
@@ -46,6 +47,7 @@ class Options:
             step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model,
             tower=self.tower, labels=self.labels, face_model=self.face_model, physio=self.physio,
             physio_offset=self.physio_offset, physio_start=self.physio_start, physio_rate=self.physio_rate,
+            physio_time_unit=self.physio_time_unit,
         )
 
     def check(self) -> None:
@@ -120,7 +122,7 @@ class Options:
         if self.physio:
             wires = [self.physio] if os.path.isfile(self.physio) else sorted(glob.glob(f"{self.physio}/*.csv"))
             read["physio"] = [sha256(path) for path in wires]
-            read["clock"] = [self.physio_offset, self.physio_start, self.physio_rate]
+            read["clock"] = [self.physio_offset, self.physio_start, self.physio_rate, self.physio_time_unit]
         return read | {
             "model": self._model,
             "step": self.step,

@@ -39,7 +39,7 @@ that are written with three digits or more."""
 
 def physiology(path: str | Path, channels: Mapping[str, str] | None = None, units: Mapping[str, str] | None = None,
                time: str | None = None, time_unit: str | None = None, rate: float | None = None,
-               zero: float | str | None = None) -> Signal:
+               zero: float | str | None = None, told: list[str] | None = None) -> Signal:
     """A CSV with a header -> the `Signal` of its channels, on a regular grid.
 
     `channels`: our name -> the file's column; without it, columns whose first word is in `KINDS`, so that `PPG Ear`
@@ -49,30 +49,33 @@ def physiology(path: str | Path, channels: Mapping[str, str] | None = None, unit
     of time, `rate` is that of the result; without it, the mean rate. `zero`: the time in the file, as a number in its
     unit or a date, that shall be time 0; without it, 0, or the first row of dates.
 
+    `told`: takes a phrase for each channel with cells that are no numbers, which are then missing.
+
     Gaps of up to half a second are bridged by straight lines; longer ones are NaN with a quality of 0.
 
     Raises:
-        ValueError: no channel or no time is found, a cell is no number, time goes back, or its unit cannot be right.
+        ValueError: no channel or no time is found, a cell is no number (without `told`), time goes back, or its unit
+            cannot be right.
     """
     path = Path(path)
     known = header(path)
     wanted = dict(channels) if channels is not None else _known_channels(known)
     if not wanted:
         raise ValueError(f"{path}, line 1: expected columns such as {', '.join(sorted(set(KINDS.values())))}, got "
-                         f"{', '.join(known)}: name them with channels=")
+                         f"{', '.join(known)}: rename a column in the file, or in Python name them with channels=")
     clock = time or next((name for name in known if _first(name) in CLOCKS and name not in wanted.values()), None)
     if clock is None and rate is None:
         raise ValueError(f"{path}, line 1: expected a column of time, got {', '.join(known)}: name it with time= or "
                          "give rate=")
     table = columns(path, [*wanted.values(), *([clock] if clock else [])])
-    values = np.stack([table.numbers(column) for column in wanted.values()], axis=1)
-    told = tuple((units or {}).get(name, _bracket(column)) for name, column in wanted.items())
+    values = np.stack([table.numbers(column, told) for column in wanted.values()], axis=1)
+    named = tuple((units or {}).get(name, _bracket(column)) for name, column in wanted.items())
     if clock is None:
         pace, start = float(rate or 0), -float(zero or 0)
     else:
         values, pace, start = _regular(table, values, _times(table, clock, time_unit, zero), rate)
     quality = np.isfinite(values).all(axis=1)
-    return Signal(values.T, pace, tuple(wanted), told, start, None if quality.all() else quality)
+    return Signal(values.T, pace, tuple(wanted), named, start, None if quality.all() else quality)
 
 
 def timed(path: str | Path) -> bool:
@@ -141,7 +144,7 @@ def _regular(table: Columns, values: np.ndarray, times: np.ndarray, rate: float 
     mean = len(steady) / float(steady.sum()) if steady.sum() > 0 else 0.0
     if mean <= SLOWEST:
         raise ValueError(f"{table.path}: expected more than {SLOWEST:g} sample a second, got {mean:.3g}: "
-                         "are the times in ms? Say so with time_unit=")
+                         "are the times in ms? Say so with --physio-time-unit, in Python time_unit=")
     if rate is None or abs(rate - mean) < 1e-6 * rate:
         grid = times[0] + np.arange(len(times)) / mean
         if np.abs(times - grid).max() <= EVEN / mean:

@@ -26,24 +26,30 @@ class Columns:
         """Rows."""
         return len(self.lines)
 
-    def numbers(self, name: str) -> np.ndarray:
-        """(N,) float64, NaN where a cell is empty or says so.
+    def numbers(self, name: str, told: list[str] | None = None) -> np.ndarray:
+        """(N,) float64, NaN where a cell is empty or says so, and, where `told` takes a phrase on them, for any word.
 
         Raises:
-            ValueError: a cell is no number; it names the file and the line.
+            ValueError: a cell is no number, without `told`; it names the file and the line.
         """
         cells = self.cells[name]
         if self.comma:
             cells = [cell.replace(",", ".") for cell in cells]
         out = np.empty(len(cells))
+        words = []
         for i, cell in enumerate(cells):
             try:
                 out[i] = float(cell)
             except ValueError:
                 if cell.strip().lower() not in MISSING:
+                    words.append(i)
+                if words and told is None:
                     raise ValueError(f"{self.path}, line {self.lines[i]}: expected a number under {name}, "
                                      f"got {cell!r}") from None
                 out[i] = np.nan
+        if told is not None and words:
+            told.append(f"{name}: {len(words)} of {len(cells)} cells are no numbers, first {cells[words[0]]!r} in line "
+                        f"{self.lines[words[0]]}: taken as missing")
         return out
 
 

@@ -45,7 +45,7 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
     if whole is None:
         return page.page(timeline, cards, sections, data)
     index = next((i for i, who in enumerate(people) if who.id == whole.face), -1)
-    first = session.section(whole, timeline.task).replace("{index}", str(index))
+    first = session.section(whole, timeline.task, str(asked.get("doubt", ""))).replace("{index}", str(index))
     return page.page(timeline, cards, [first, *sections], data, session.data(whole, timeline.task))
 
 

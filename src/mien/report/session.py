@@ -19,24 +19,29 @@ POINTS = 1500
 MOMENTS, APART, MORE = 3, 3.0, 1.5
 """Moments that are named, s between them, and times as much attention as at every other, at least."""
 
+WEIGHT = ("This says where attention went. Each of the tokens it went to mixes seconds, so it does not show what the "
+          "answer depends on.")
+
 NAMES = {"face": "the face", "body": "the signals"}
 
 
-def section(found: Session, task: Task) -> str:
-    """Answer, what it rests on, chart and notes, as HTML."""
+def section(found: Session, task: Task, doubt: str = "") -> str:
+    """Answer, what it rests on, chart and notes, as HTML; `doubt`: why the model is not to be believed, then no moment
+    is named."""
     who = f"Person {found.face}" if found.face is not None else "Nobody in the picture"
     answer = _answer(found, task)
     rests = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
     lines = [[name, f"{seconds:.1f} s", words.percent(seconds / found.seconds if found.seconds else None)]
              for name, seconds in found.used.items()]
-    where = "".join(f"<p>{_where(name, course)}</p>" for name, course in found.attention.items())
+    where = "".join(f"<p>{_where(name, course, doubt)}</p>" for name, course in found.attention.items())
+    where += f"<p>{WEIGHT}</p>" if where else ""
     return f"""<section aria-labelledby="session"><h2 id="session">The whole recording</h2>
 <div class="panel"><p><b>{answer}</b> {who}. A guess at how somebody would rate this recording, by a model that looks
 at long stretches of it; not calibrated here, and no measurement of what is felt.</p><ul>{rests}</ul>
 {table(["what the answer rests on", "used", "of the recording"], lines)}</div>
 <figure aria-labelledby="session-chart"><h3 id="session-chart">Signals, timeline and attention</h3>
 <figcaption>The answer along the recording, each from the seconds before it; the signals as the model was given them,
-with gaps where they are masked; and where it looked: 1 is as much as at every other moment.</figcaption>{where}
+with gaps where it used none; and where its attention went: 1 is as much as to every other moment.</figcaption>{where}
 <div class="plot" data-chart="session" data-person="{_index(found)}" role="img"
 aria-label="{escape(_alt(found))}"></div>
 </figure></section>
@@ -84,8 +89,10 @@ def _answer(found: Session, task: Task) -> str:
     return f"{what}: {escape(task.classes[best])}, {words.percent(found.probs[best])}."
 
 
-def _where(name: str, course: Course) -> str:
+def _where(name: str, course: Course, doubt: str) -> str:
     """The moments that were looked at most, in words."""
+    if doubt:
+        return f"Attention to {NAMES.get(name, escape(name))}: no moment is named, for the model is {escape(doubt)}."
     times, share = course.times, np.nan_to_num(course.share)
     best: list[int] = []
     for k in np.argsort(-share, kind="stable").tolist():
@@ -94,9 +101,9 @@ def _where(name: str, course: Course) -> str:
             best.append(k)
     best.sort()
     moments = ", ".join(f"{words.clock(course.times[k])} ({course.share[k]:.1f} times)" for k in best)
-    where = f"most at {moments}" if best else "evenly"
-    return (f"Of {NAMES.get(name, escape(name))} the model looked {where}; "
-            f"{words.percent(course.nowhere)} of its attention went to no moment.")
+    where = f"most to {moments}" if best else "evenly"
+    return (f"Of {NAMES.get(name, escape(name))} the model's attention went {where}; "
+            f"{words.percent(course.nowhere)} of it went to no moment.")
 
 
 def _alt(found: Session) -> str:
