@@ -16,14 +16,17 @@ from typer.testing import CliRunner
 
 import mien
 import skin_traces
-from mien import checkpoint, cli, lookalikes
+from mien import checkpoint, cli, lookalikes, synthetic
 from mien.checkpoint import CARD
 from mien.checkpoint.card import read
+from mien.data.cache import Cache
+from mien.data.features import Features, history
 from mien.data.loader import Clips, scoring
 from mien.data.prepare import prepare
 from mien.data.wholes import Wholes
 from mien.datasets import Survey
 from mien.labels import RULES
+from mien.lookalikes import films
 from mien.models import mvp
 from mien.models.mvp import CLIP_SECONDS
 from mien.protocols import kfold, split_hash
@@ -154,6 +157,55 @@ def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, monkeypatch
     assert (model.needs.signals, model.needs.aus) == (("ecg", "ecg_left", "eda"), None)
 
 
+@pytest.fixture(scope="module")
+def deap(tmp_path_factory):
+    """Five people, two trials each with a film of 3 s, the same small face in all."""
+    root = tmp_path_factory.mktemp("deap")
+    actor = synthetic.Actor(synthetic.identity(1), position=(80.0, 60.0), scale=0.45)
+    scene = synthetic.Scene((actor,), size=(160, 120), fps=10, seconds=3.0, coarse=2.0)
+    films.video(root / "face.avi", (frame.rgb for frame in scene.frames()), 10)
+
+    def film(base, variant, seconds, marked, plan):
+        if plan.order <= 2:
+            path = base / "face_video" / plan.video
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / "face.avi", path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookalikes.deap, "_film", film)
+        lookalikes.LOOKALIKES["deap"](root / "data", size=4, subjects=(1, 2, 3, 4, 5), seconds=8.0)
+    return root
+
+
+@pytest.mark.parametrize(("fold", "video"), [("1", "aus"), ("2", "tiny")])
+def test_deap_is_learnt_from_with_faces_by_folds_over_people(deap, tmp_path, fold, video):
+    """Prepared once; by action units, then by clips, whose tower learns for its fold."""
+    features = ["--set", "options.features=32"] if video == "tiny" else []
+    done = CliRunner().invoke(cli.app, [
+        "train", "mvp/deap-arousal", "--data", str(deap / "data"), "--cache", str(deap / "cache"), "--fold", fold,
+        "--tiny", "--device", "cpu", "--set", "schedule.epochs=1", "--set", f"options.video={video}", *features,
+        "--set", "options.seconds=6", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    survey, folds = module.split(RECIPE, deap / "data")
+    chosen = folds[int(fold) - 1]
+    assert (len(folds), chosen.apart) == (5, True)
+    assert sum(trial.video is not None for trial in survey.trials) == sum(len(side) for _, side in chosen) == 10
+    model = mien.load(tmp_path / "run/chosen", precision="32")
+    told = model.card.data
+    assert (told["split"], told["val"], told["tiny"]) == (split_hash(chosen), len(chosen.val), True)
+    wholes = Wholes(Cache(deap / "cache"))
+    if video == "tiny":
+        learnt = history(model.videomae())
+        assert learnt.people == {("deap", trial.subject) for trial in chosen.train}
+        assert not learnt.people & {("deap", trial.subject) for trial in (*chosen.val, *chosen.test)}
+        wholes = replace(wholes, features=Features(deap / "cache/features", model.videomae(), chosen))
+    used = model.evidence([wholes(trial) for trial in chosen.test])
+    assert (used.video > 2).all()
+    assert (used.signals == 2.5).all()  # as long as the film, in whole patches
+    row = next(line for line in done.stdout.splitlines() if line.startswith("  chosen"))
+    assert row.count("(chance ") == 5
+
+
 STUDIES = {
     "face": {"options.modality": "video"}, "physiology": {"options.modality": "physio"},
     "ECG": {"options.modality": "physio", "options.signals": "ecg,ecg_left"},
@@ -175,8 +227,17 @@ def test_each_study_is_a_matter_of_settings(material, tmp_path, name):
         source = sides(recipe, kfold(source.cache.trials)[0], source.cache, 12).source
     source = Named(source, recipe.options.signals[0])
     found = fit(recipe, train, val, source, tmp_path, device="cpu", precision="32")
-    assert 0 <= found.scores["last"]["macro_f1"] <= 1
-    needs = mien.load(found.last, precision="32").needs
+    model = mien.load(found.last, precision="32")
+    needs = model.needs
+    windows = [source(trial) for trial in val.trials]
+    probs = model.read_all(windows)
+    score = f1_score(val.target, probs.argmax(axis=1), average="macro", zero_division=0)
+    assert found.scores["last"]["macro_f1"] == pytest.approx(score)
+    deaf = model.read_all([replace(window, signals=None) for window in windows])
+    blind = model.read_all([replace(window, aus=np.full_like(window.aus, np.nan), clips=None if window.clips is None
+                                    else np.full_like(window.clips, np.nan)) for window in windows])
+    assert np.array_equal(deaf, probs) == (recipe.options.modality == "video")
+    assert np.array_equal(blind, probs) == (recipe.options.modality == "physio")
     assert needs.seconds == float(STUDIES[name].get("options.seconds", 12))
     assert (needs.signals is None) == (name == "face")
     assert (needs.aus is None) == (recipe.options.modality == "physio" or name == "tight")
