@@ -108,6 +108,22 @@ def test_synchrosqueezing_puts_a_chirp_on_its_course_and_adds_up_to_it():
     assert np.abs(found.real.sum(dim=0).numpy() - wave)[inner].max() < 0.02
 
 
+def test_synchrosqueezing_has_the_ridge_of_ssqueezepy():
+    """Waves like a pulse, with harmonic and noise: where each brings most together, within a row of the other's."""
+    ssqueezepy = pytest.importorskip("ssqueezepy")
+    frequencies = tfr.grid(224)
+    waves = pulses(3, seconds=20.0)
+    ours = tfr.ssq(torch.tensor(waves), RATE, frequencies).abs().numpy()
+    inner = slice(100, 500)  # ssqueezepy mirrors what lies before and behind, here it is zero
+    for wave, found in zip(waves, ours, strict=True):
+        made, _, rows, *_ = ssqueezepy.ssq_cwt(wave, ("morlet", {"mu": tfr.OMEGA}), fs=RATE, nv=32)
+        band = (rows >= tfr.LOW) & (rows <= tfr.HIGH)
+        theirs = rows[band][np.abs(made[band]).argmax(axis=0)][inner]
+        ratio = np.abs(np.log(frequencies[found.argmax(axis=0)][inner] / theirs))
+        assert np.mean(ratio < np.log(2) / 32) > 0.9  # a row of theirs
+        assert np.median(ratio) < np.log(2) / 64
+
+
 def test_synchrosqueezing_keeps_two_tones_apart():
     times = np.arange(1800) / RATE
     wave = np.sin(2 * np.pi * 1.1 * times) + 0.5 * np.sin(2 * np.pi * 3.3 * times)

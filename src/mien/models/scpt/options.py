@@ -37,7 +37,7 @@ class Options:
     read: Literal["shared", "stream"] = "shared"  # what is classified: the shared codes, or the class token
     decouple: bool = True  # the four losses below
     adversary: Literal["kernel", "head"] = "kernel"  # who tells people apart: in closed form, or learned
-    adversarial: float = 1.0  # MISA, for what makes codes alike; with a head DSN: 0.25
+    adversarial: float = 1.0  # MISA, for what makes codes alike; DSN, with a head, has 0.25
     condition: Literal["label", "balance", "none"] = "label"  # Zhao et al. 2019: what is made equal, given the class
     specific: float = 0.25  # DSN's order of size
     orthogonal: float = 0.075  # DSN
