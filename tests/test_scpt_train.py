@@ -116,7 +116,7 @@ def test_one_command_goes_from_a_dataset_to_a_checkpoint(material, tmp_path, mon
     assert done.exit_code == 0, done.output
     card = checkpoint.card.read(tmp_path / "run" / "last" / "card.json")
     assert (card.data["fold"], card.classes, card.recipe.method) == ("s0", ("low", "high"), "scpt")
-    assert card.data["train"] == 8  # two people with two trials of two windows
+    assert (card.data["train"], card.data["counted"]) == (8, "windows")  # two people with two trials of two windows
 
 
 def test_another_dataset_judges_by_the_same_command(material, tmp_path, monkeypatch):
@@ -141,6 +141,7 @@ def test_another_dataset_judges_by_the_same_command(material, tmp_path, monkeypa
 
     done = run_it("deap")
     assert done.exit_code == 0, done.output
+    assert "steps on 8 windows, tiny" in done.output
     assert "pulse read in 16 of 16 windows" in done.output
     assert "val: pulse of camera read in 4 of 4 windows" in done.output
     found = pd.read_parquet(tmp_path / "run" / "deap.parquet")

@@ -161,7 +161,7 @@ def _measured(recipe: Recipe, scores: Mapping[str, float]) -> str:
 
 
 def _sum(recipe: Recipe, found: Fitted, material: Material, drawn: Sequence[Path]) -> str:
-    lines = [f"{recipe.name}, {found.steps} steps on {len(material.train.trials)} trials"
+    lines = [f"{recipe.name}, {found.steps} steps on {len(material.train.trials)} {material.counted}"
              + (f", {recipe.doubt}" if recipe.tiny else "")]
     for name, scores in found.scores.items():
         lines.append(f"  {name} (epoch {scores['epoch']}): validation {_measured(recipe, scores)}")

@@ -46,10 +46,16 @@ class Material:
     tiny: bool = False
 
     @property
+    def counted(self) -> str:
+        """What `train` and `val` are counted in: windows, where trials are cut, or trials."""
+        return "windows" if isinstance(self.source, Pieces) else "trials"
+
+    @property
     def data(self) -> dict[str, Any]:
         """For the card."""
         return {"dataset": self.cache.dataset, "fold": self.fold.name, "protocol": self.fold.protocol,
                 "split": split_hash(self.fold), "train": len(self.train.trials), "val": len(self.val.trials),
+                "counted": self.counted,
                 "judged": _named(self.val.trials), "seed": self.seed, "tiny": self.tiny, "labels": str(self.train.rule),
                 **({"tower": self.tower} if self.tower else {})}
 
