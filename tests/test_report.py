@@ -277,7 +277,12 @@ def test_truth_that_makes_no_sense_is_refused(truth, message):
 def test_a_whole_recording_is_told_with_its_signals_and_where_the_model_looked():
     page = Page(report.html(SIZES["session"]))
     assert "eda: no data <16.7%>" in page.words
-    assert "Of the face the model looked most at 0:12 (7.0 times)" in page.words
+    assert "Of the face the model's attention went most to 0:12 (7.0 times)" in page.words
+    assert "it does not show what the answer depends on" in page.words
+    settings = {**SIZES["session"].settings, "doubt": "a tiny one that has learnt nothing"}
+    doubted = Page(report.html(replace(SIZES["session"], settings=settings))).words
+    assert "no moment is named, for the model is a tiny one that has learnt nothing" in doubted
+    assert "0:12 (" not in doubted
     drawn = page.data["session"]["signals"][1]
     gap = [x for x, y in zip(drawn["x"], drawn["y"], strict=True) if y is None]
     assert min(gap) == pytest.approx(1000 * 1000 / 128, abs=60)
