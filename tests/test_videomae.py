@@ -190,7 +190,7 @@ def test_nobody_who_is_judged_is_learnt_from(tmp_path):
     Features(tmp_path, tower(), first, learnt)
     with pytest.raises(ValueError, match=r"which saw \d+ people judged here"):
         Features(tmp_path, tower(), second, learnt)
-    with pytest.raises(ValueError, match="one of another fold: pre-train"):
+    with pytest.raises(ValueError, match="one of another fold: begin with published weights"):
         Features(tmp_path, tower(), second, replace(learnt, people=frozenset()))
     films = dfew([Trial(f"{k:03d}", "dfew", side=str(1 + k % 5)) for k in range(50)], block=2)
     with pytest.raises(ValueError, match="expected a fold that keeps subjects apart"):
