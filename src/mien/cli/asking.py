@@ -24,6 +24,14 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
 
 
+Source = Annotated[str, typer.Option(metavar="SOURCE", help="A camera's number, a file, or rtsp://...")]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:HUB_ID.")]
+Labels = Annotated[str, typer.Option(metavar="LABELS.YAML", help="Other labels, for a checkpoint or clip:.")]
+Step = Annotated[float, typer.Option(metavar="SECONDS", help="How often there is an event.")]
+Language = Annotated[str, typer.Option(metavar="LANG", help="Of the sentences: en or de.")]
+
+
 def names(text: str) -> list[str]:
     """`1,fd3` -> its parts."""
     return [part.strip() for part in text.split(",") if part.strip()]

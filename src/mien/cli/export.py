@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.asking import Debug, Quiet
 from mien.cli.telling import one_line, say
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def export(
     tower: Annotated[
         str, typer.Option(metavar="FOLDER_OR_HUB_ID", help="Where the tower is now, if not where the card says.")
     ] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Write CHECKPOINT for OpenVINO or ONNX Runtime into DIR, for mien analyze --model DIR; needs mien[export].
 

@@ -6,22 +6,21 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.asking import Debug, Language, ModelName, Source
 from mien.cli.telling import one_line
 from mien.settings import Settings
 
 
 def mcp(
-    source: Annotated[str, typer.Option(metavar="SOURCE", help="A camera's number, a file, or rtsp://...")] = "0",
+    source: Source = "0",
     server: Annotated[
         str, typer.Option(metavar="URL", help="Ask a mien serve that runs instead, such as http://127.0.0.1:8765.")
     ] = "",
     token: Annotated[str, typer.Option(envvar="MIEN_TOKEN", metavar="TEXT", help="That server's token.")] = "",
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:HUB_ID.")
-    ] = Settings.model,
+    model: ModelName = Settings.model,
     step: Annotated[float, typer.Option(metavar="SECONDS", help="How often it is read.")] = Settings.step,
-    language: Annotated[str, typer.Option(metavar="LANG", help="Of the sentences: en or de.")] = "en",
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+    language: Language = "en",
+    debug: Debug = False,
 ) -> None:
     """Answer over standard input and output, as an MCP server with the tool person_now and one resource.
 

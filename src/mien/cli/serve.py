@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.asking import Debug, Labels, Language, ModelName, Quiet, Step
 from mien.cli.telling import one_line, say
 from mien.settings import Settings
 
@@ -20,12 +21,10 @@ def serve(
         str, typer.Option(envvar="MIEN_TOKEN", metavar="TEXT", help="Who asks must know it; better in MIEN_TOKEN.")
     ] = "",
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The server's own camera, as in mien stream.")] = "",
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:HUB_ID.")
-    ] = Settings.model,
-    labels: Annotated[str, typer.Option(metavar="LABELS.YAML", help="Other labels, for a checkpoint or clip:.")] = "",
-    step: Annotated[float, typer.Option(metavar="SECONDS", help="How often there is an event.")] = Settings.step,
-    language: Annotated[str, typer.Option(metavar="LANG", help="Of the sentences: en or de.")] = "en",
+    model: ModelName = Settings.model,
+    labels: Labels = "",
+    step: Step = Settings.step,
+    language: Language = "en",
     llm: Annotated[
         str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://127.0.0.1:11434/v1.")
     ] = "",
@@ -33,8 +32,8 @@ def serve(
     origins: Annotated[
         list[str] | None, typer.Option("--origin", metavar="URL", help="A page elsewhere that may ask, too.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Serve a page with live reading from the webcam, an API, and a proxy in front of a language model.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from mien.cli.asking import Debug, Labels, Language, ModelName, Source, Step
 from mien.cli.telling import one_line, say
 from mien.settings import Settings
 
@@ -13,22 +14,20 @@ STOPPED = "nothing was stored"
 
 
 def stream(
-    source: Annotated[str, typer.Option(metavar="SOURCE", help="A camera's number, a file, or rtsp://...")] = "0",
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:HUB_ID.")
-    ] = Settings.model,
-    labels: Annotated[str, typer.Option(metavar="LABELS.YAML", help="Other labels, for a checkpoint or clip:.")] = "",
-    step: Annotated[float, typer.Option(metavar="SECONDS", help="How often there is an event.")] = Settings.step,
+    source: Source = "0",
+    model: ModelName = Settings.model,
+    labels: Labels = "",
+    step: Step = Settings.step,
     form: Annotated[
         Literal["jsonl", "prompt"], typer.Option("--format", help="JSON lines, or a sentence when it changes.")
     ] = "jsonl",
     changes: Annotated[bool, typer.Option("--changes", help="Only events with which something changes.")] = False,
     person: Annotated[int, typer.Option(metavar="ID", help="Whom to follow; 0: who faces the camera, nearest.")] = 0,
-    language: Annotated[str, typer.Option(metavar="LANG", help="Of the sentences: en or de.")] = "en",
+    language: Language = "en",
     neutral: Annotated[str, typer.Option(metavar="first:5s|IMAGE", help="A person's neutral face.")] = "",
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on how the camera is.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Follow a camera, or a file at its own pace, and print what is read of one person, as it is read.
 

@@ -36,10 +36,7 @@ def one_line(debug: bool, stopped: str = RESUMES) -> Iterator[None]:
     os.environ.setdefault("GLOG_minloglevel", "2")  # mediapipe's own messages, which are for its makers
     try:
         yield
-    except KeyboardInterrupt:
-        say(f"stopped by Ctrl-C; {stopped}")
-        raise typer.Exit(130) from None
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
         from mien.work import explain, interrupted
 
         if interrupted(error):

@@ -5,12 +5,19 @@ from __future__ import annotations
 import glob
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mien.settings import CLIP, Settings
 from mien.work import sha256
 
 FORMATS = {"csv": "timeline.csv", "jsonl": "events.jsonl", "srt": "timeline.srt", "elan": "timeline.txt"}
 """What `--format` may name, and the file that it makes."""
+
+
+@lru_cache
+def _digest(path: str, changed: int, size: int) -> str:
+    """The SHA-256 of a file, read once however many videos ask: the weights of a tower may be a gigabyte."""
+    return sha256(path)
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class Options:
             return self.model
         files = [path for path in held(self.model) if os.path.basename(path) != "README.md"]
         if files:
-            return [sha256(path) for path in files]
+            return [_digest(path, os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in files]
         from mien import checkpoint, recipes, towers
 
         hub = self.model.removeprefix(CLIP)

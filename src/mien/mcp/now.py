@@ -23,6 +23,7 @@ PATIENCE = 5.0
 def of_live(live: Live) -> Now:
     """Of a camera that is followed in this process."""
     def now(language: str) -> dict[str, Any]:
+        """What the server says of the person now."""
         event = live.latest()
         if event is None or clock.perf_counter() - live.heard > FRESH:
             return {"text": no_picture(language), "event": None}

@@ -41,6 +41,7 @@ class Participant:
         self.number, self.name, self.file, self.films, self.problems = number, f"P{number:02d}", file, films, problems
 
     def trials(self) -> Iterator[Trial]:
+        """The trials of this participant; what is wrong with the file is said, not raised."""
         try:
             held = recordings.load(self.file)
         except RecordingError as error:
@@ -62,6 +63,7 @@ class Participant:
         return video in LONG and self.number in NO_LONG
 
     def trial(self, video: str, cell: Cell) -> Trial:
+        """One video's trial: its film, its labels, where its signals are."""
         for name, gap in zip(recordings.CHANNELS, cell.gaps, strict=True):
             if gap:
                 reason = f"{gap:.1%} of {name} is missing (NaN): bridged by straight lines"

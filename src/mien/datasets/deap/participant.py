@@ -38,6 +38,7 @@ class Participant:
         self.problems = problems
 
     def trials(self) -> Iterator[Trial]:
+        """The trials of this participant; what is missing is said."""
         if not self.films and self.number <= FILMED:
             self.say("missing", "", f"no films {self.name}_trial01.avi and so on")
         presented = {row.trial for row in self.rows.values()}
@@ -54,6 +55,7 @@ class Participant:
             return self.rated()
 
     def of_arrays(self, file: Path) -> Iterator[Trial]:
+        """Trials of a preprocessed recording. RecordingError where it is none."""
         held = recordings.load(file, self.number)
         if held.gsr is None:
             self.say("doubtful", "", f"GSR is not in {recordings.gsr_unit(self.number)} as is said of this lab: it is "
@@ -76,6 +78,7 @@ class Participant:
                 for number, labels in enumerate(held.labels, 1))
 
     def of_bdf(self, file: Path) -> Iterator[Trial]:
+        """Trials of an original recording, cut at its markers. RecordingError where it is none."""
         stimuli = recordings.stimuli(file, self.number).times
         if not self.rows:
             raise RecordingError("expected participant_ratings.csv, which has the labels of an original recording and "
@@ -94,6 +97,7 @@ class Participant:
 
     def trial(self, number: int, seconds: float, labels: np.ndarray | None, row: Row | None,
               entry: str | None = None) -> Trial:
+        """One trial of so many s. The file's ratings go before the table's; what is not 1..9 is said and left out."""
         known: dict[str, float] = {} if row is None else dict(row.labels)
         if labels is not None:
             known |= {name: float(value) for name, value in zip(recordings.LABELS, labels, strict=True)}
@@ -106,6 +110,7 @@ class Participant:
                      signals=self.file if entry else None, entry=entry, labels={**known}, about=notes)
 
     def film(self, number: int, row: Row | None) -> Path | None:
+        """The film of a trial; None where there is none or it is none, which is said."""
         path = self.films.get(row.trial) if row else None
         if row and path is None and self.films:
             known = f"; {SHORT}" if self.number in ENDS_EARLY else ""

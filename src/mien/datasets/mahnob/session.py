@@ -101,6 +101,7 @@ class Session:
                      labels=self.labels(given, xml), about=about)
 
     def labels(self, given: dict[str, str], xml: Path) -> dict[str, float | str]:
+        """Ratings 1..9 and the felt emotion of the session's XML; what is no such value is said and left out."""
         held: dict[str, float | str] = {}
         for name, attribute in RATINGS.items():
             value = _number(given, attribute)
