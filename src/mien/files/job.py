@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,8 +61,26 @@ def perform(job: Job, tick: Tick | None = None, truth: Truths | None = None) -> 
     return Outcome("ok", count=done.people, seconds=done.seconds, note=done.note)
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits until modules are imported: one that is interrupted in the middle stays half made."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before in (None, signal.SIG_IGN):
+        yield
+        return
+    pressed: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
 def _perform(job: Job, tick: Tick | None, truth: Truths | None, start: float) -> record.Done:
-    from mien.analysis import analyze
+    with _undisturbed():
+        from mien.analysis import analyze
 
     stat = os.stat(job.path)
     options = job.options
