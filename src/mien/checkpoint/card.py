@@ -15,9 +15,9 @@ from mien.tasks import Task, own
 SCHEMA = "mien.checkpoint/1"
 CARD, WEIGHTS, README = "card.json", "model.safetensors", "README.md"
 
-LIMITS = ("What it says is how people labelled clips like these, not what somebody feels; no decision about a person should "
-          "rest on it. In the European Union emotion recognition at work and in education is prohibited, and elsewhere "
-          "a system of high risk (Regulation (EU) 2024/1689, article 5(1)(f) and annex III).")
+LIMITS = ("What it says is how people labelled clips like these, not what somebody feels; no decision about a person "
+          "should rest on it. In the European Union emotion recognition at work and in education is prohibited, and "
+          "elsewhere a system of high risk (Regulation (EU) 2024/1689, article 5(1)(f) and annex III).")
 """What the page of every checkpoint ends with."""
 
 
