@@ -1,0 +1,18 @@
+"""Benchmarks that no machine at hand can run whole: that they run at all."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["duse", "scpt", "mvp", "videomae"])
+def test_a_gpus_steps_are_counted_and_timed(name, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    gpu = importlib.import_module("gpu")
+    found = gpu.measure(name, argparse.Namespace(tiny=True, compile=False, steps=1, peak=1e-6), "cpu")
+    rate = float(found["work of a step, TFLOP"]) / float(found["a step, ms"]) * 1e3
+    assert rate > 0
+    assert float(found["TFLOP/s"]) == pytest.approx(rate, rel=0.02)
+    assert float(found["share of the peak"].rstrip("%")) / 100 == pytest.approx(rate / 1e-6, rel=0.02)
