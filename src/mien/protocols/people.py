@@ -50,7 +50,7 @@ def kfold(trials: Iterable[Trial], k: int = 5, val: float = VAL_SUBJECTS, seed: 
     trials, left = _short(table(trials))
     if k < 2:
         raise ValueError(f"kfold: expected two folds or more, got {k}")
-    why = f"for {k} folds: of fewer people take protocol=kfold, five folds, or protocol=loso"
+    why = f"for {k} folds: of fewer people take {'protocol=kfold, five folds, or ' * (k > 5)}protocol=loso"
     subjects = _subjects(trials, max(k, 3 if val else 2), why)
     order = sorted(subjects, key=lambda subject: hashed(f"{seed} {subject}"))
     parts = [order[i::k] for i in range(k)] if alike is None else _dealt(order, subjects, k, alike)
