@@ -50,16 +50,16 @@ class Pretrained:
 
 
 def pretrain(recipe: Pretraining, out: str | Path, *, seed: int = 0, device: str = "auto", workers: int = 1,
-             tick: Tick | None = None) -> Pretrained:
+             tick: Tick | None = None, seen: Pictures | None = None) -> Pretrained:
     """Draw the people, learn, and write a CLIP into the folder `out`: everything or nothing.
 
-    `tick` hears the share that is done, 0..1. Raises FileExistsError for a folder with files in it.
+    `seen`: what `draw` drew before for this recipe. `tick` hears the share that is done, 0..1. Raises FileExistsError for a folder with files in it.
     """
     folder, where, tell = Path(out), torch.device(pick(device)), tick or (lambda share: None)
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"--out {folder}: expected a new or empty folder, got one with files in it: name another")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    seen = draw(recipe, workers, lambda share: tell(SHARE * share))
+    seen = seen or draw(recipe, workers, lambda share: tell(SHARE * share))
     with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []), staging(folder.parent) as making:
         torch.manual_seed(seed)
         made = making / "clip"
