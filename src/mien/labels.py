@@ -14,7 +14,17 @@ from statistics import median
 
 import numpy as np
 
-from .tasks import AROUSAL, AROUSAL3, EXPRESSION, QUADRANTS, VALENCE, VALENCE3, Task
+from .tasks import (
+    AROUSAL,
+    AROUSAL3,
+    AROUSAL_RATING,
+    EXPRESSION,
+    QUADRANTS,
+    VALENCE,
+    VALENCE3,
+    VALENCE_RATING,
+    Task,
+)
 from .types import Trial
 
 Person = tuple[str, str]
@@ -29,6 +39,7 @@ class Rule:
     the lowest and highest rating that the form allows, one outside is none; `center`: the cut is the median of the
     subject's own ratings, all of them ("subject") or those in train ("train"); `words`: word or code -> class;
     `parts`: one rule a label, the classes being their products, the last one's changing first; `source`: who does so.
+    Of a task with a scale the rating itself is the target, and cuts say what class it falls into.
 
     Raises:
         ValueError: not exactly one of cuts, center, words and parts, or one that does not fit the classes.
@@ -58,6 +69,9 @@ class Rule:
         if self.equal not in ("low", "high") or self.center not in ("", "subject", "train"):
             raise ValueError(f"Rule {self.name}: expected equal low or high, and center subject, train or none, got "
                              f"{self.equal!r} and {self.center!r}")
+        if self.task.scale not in (None, self.scale) or (self.task.scale and not self.cuts):
+            raise ValueError(f"Rule {self.name}: expected cuts and the scale of {self.task.name}, {self.task.scale}, "
+                             f"got {self.cuts} and {self.scale}")
         strange = sorted(set((self.words or {}).values()) - set(classes))
         if strange:
             raise ValueError(f"Rule {self.name}: expected words for {', '.join(classes)}, got {', '.join(strange)}")
@@ -79,7 +93,8 @@ class Rule:
         steps = zip(cuts, classes[1:], strict=False)
         chain = classes[0] + "".join(f" {low} {cut} {high} {name}" for cut, name in steps)
         how = f"{' / '.join(classes)} by word" if self.words is not None else chain
-        return f"{self.name}: {self.label}, {how} ({self.source})"
+        itself = "" if self.task.scale is None else f" itself, {self.scale[0]:g} to {self.scale[1]:g}; cut,"
+        return f"{self.name}: {self.label}{itself or ','} {how} ({self.source})"
 
     def __call__(self, trials: Iterable[Trial], train: Iterable[Trial] | None = None) -> Targets:
         """The targets of the trials that have the label. `train`: those whose ratings may set a median.
@@ -134,6 +149,16 @@ class Targets:
     note: str = ""
 
     @property
+    def ratings(self) -> np.ndarray:
+        """(N,) in points of the scale, of a rule that looks at one rating."""
+        return np.array([float(self.rule.rating(trial)) for trial in self.trials])
+
+    @property
+    def taught(self) -> np.ndarray:
+        """(N,) what a model learns: the class, or of a task with a scale the rating as `Task.unit` has it."""
+        return self.target if self.rule.task.scale is None else self.rule.task.unit(self.ratings)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Class -> number of trials."""
         classes = self.rule.task.classes
@@ -150,7 +175,9 @@ class Targets:
         classes = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         why = "".join(f", {reason} {count}" for reason, count in sorted(Counter(w for _, w in self.dropped).items()))
         share = f"{self.majority:.1%}" if self.trials else "-"
-        parts = [str(self.rule), f"{len(self.trials)} trials{of}: {classes}", f"majority {share}",
+        rated = [] if self.rule.task.scale is None or not self.trials else [
+            f"mean {self.ratings.mean():.2f}, deviation {self.ratings.std():.2f}"]
+        parts = [str(self.rule), f"{len(self.trials)} trials{of}: {classes}", f"majority {share}", *rated,
                  f"dropped {len(self.dropped)}{why}", *filter(None, [self.note])]
         return "; ".join(parts + ["TRANSDUCTIVE: test ratings set the boundary"] * self.transductive)
 
@@ -242,6 +269,10 @@ RULES: dict[str, Rule] = {
     "keywords/arousal": Rule("keywords", "emotion", AROUSAL3, _SOLEYMANI, words=_coded(_ACTIVITY)),
 }
 """`recipe/label`, such as `mvp/valence`, -> the rule; call it with trials."""
+
+RULES |= {f"rating/{task.name.removesuffix('_rating')}": Rule(
+    "rating", task.name.removesuffix("_rating"), task, "nothing is cut to learn; the cut is that of mvp",
+    cuts=_FAMILIES["mvp"]["cuts"], equal=_FAMILIES["mvp"]["equal"]) for task in (VALENCE_RATING, AROUSAL_RATING)}
 
 RULES["mvp/both"] = Rule("mvp", "valence and arousal", QUADRANTS, _FAMILIES["mvp"]["source"],
                          parts=(RULES["mvp/valence"], RULES["mvp/arousal"]))

@@ -14,8 +14,10 @@ _OWN, _BETWEEN = "labels:", "|"
 class Task:
     """`classes` (K,) in the order of every probability vector; valence and arousal of each, -1..1, where known.
 
-    `texts` (K,): what is seen in a face of each class, in words; for models that read. Raises ValueError for fewer than
-    two classes, equal ones, empty ones, and where anything has not one entry a class.
+    `texts` (K,): what is seen in a face of each class, in words; for models that read. `scale`: where the answer is a
+    rating, its lowest and highest; the classes are then what it is cut into, and have no probabilities. Raises
+    ValueError for fewer than two classes, equal ones, empty ones, where anything has not one entry a class, and for a
+    scale that does not rise.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Task:
     valence: tuple[float, ...] | None = None
     arousal: tuple[float, ...] | None = None
     texts: tuple[str, ...] | None = None
+    scale: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         names = self.classes
@@ -32,6 +35,24 @@ class Task:
             value = getattr(self, field)
             if value is not None and len(value) != len(names):
                 raise ValueError(f"Task.{field}: expected one for each of {len(names)} classes, got {len(value)}")
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ValueError(f"Task.scale: expected the lowest and the highest rating, got {self.scale}")
+
+    def unit(self, ratings: np.ndarray) -> np.ndarray:
+        """Ratings in points of the scale -> -1..1, linearly. ValueError for a task without a scale."""
+        low, high = self._span
+        return (2 * np.asarray(ratings, np.float64) - (low + high)) / (high - low)
+
+    def points(self, values: np.ndarray) -> np.ndarray:
+        """The way back from `unit`; what lies outside -1..1 becomes the lowest or the highest rating."""
+        low, high = self._span
+        return np.clip((low + high) / 2 + np.asarray(values, np.float64) * (high - low) / 2, low, high)
+
+    @property
+    def _span(self) -> tuple[float, float]:
+        if self.scale is None:
+            raise ValueError(f"{self.name}: expected a task of ratings, got one of classes, {', '.join(self.classes)}")
+        return self.scale
 
     def label(self, probs: np.ndarray) -> str:
         """probs (K,) -> the class of the largest."""
@@ -73,7 +94,12 @@ AROUSAL3 = Task("arousal3", ("calm", "medium", "activated"))
 # Both dimensions at once, each low or high: low valence and low arousal, low and high, ...
 QUADRANTS = Task("quadrants4", ("LVLA", "LVHA", "HVLA", "HVHA"))
 
-TASKS = {task.name: task for task in (EXPRESSION, VALENCE, AROUSAL, VALENCE3, AROUSAL3, QUADRANTS)}
+# The rating itself, on the forms of 1 to 9 that AMIGOS, DEAP and MAHNOB-HCI use.
+VALENCE_RATING = Task("valence_rating", ("low", "high"), scale=(1.0, 9.0))
+AROUSAL_RATING = Task("arousal_rating", ("low", "high"), scale=(1.0, 9.0))
+
+TASKS = {task.name: task for task in (EXPRESSION, VALENCE, AROUSAL, VALENCE3, AROUSAL3, QUADRANTS, VALENCE_RATING,
+                                      AROUSAL_RATING)}
 
 
 def own(labels: dict[str, str]) -> Task:
