@@ -53,7 +53,8 @@ def pretrain(recipe: Pretraining, out: str | Path, *, seed: int = 0, device: str
              tick: Tick | None = None, seen: Pictures | None = None) -> Pretrained:
     """Draw the people, learn, and write a CLIP into the folder `out`: everything or nothing.
 
-    `seen`: what `draw` drew before for this recipe. `tick` hears the share that is done, 0..1. Raises FileExistsError for a folder with files in it.
+    `seen`: what `draw` drew before for this recipe. `tick` hears the share that is done, 0..1. Raises FileExistsError
+    for a folder with files in it.
     """
     folder, where, tell = Path(out), torch.device(pick(device)), tick or (lambda share: None)
     if folder.exists() and any(folder.iterdir()):
