@@ -147,11 +147,12 @@ def filmed(trials: Sequence[Trial]) -> tuple[Trial, ...]:
 
 
 def prepared(survey: Survey, cache: str | Path, workers: int = 1, tick: Tick | None = None,
-             told: Callable[[str], None] | None = None) -> Cache:
-    """The cache of a survey; what it lacks is prepared. `tick` and `told` as in `gather`."""
+             told: Callable[[str], None] | None = None, cluster: str = "") -> Cache:
+    """The cache of a survey; what it lacks is prepared. `tick` and `told` as in `gather`, `cluster` as in `build`."""
     if not held(survey, cache):
         count = len(survey.trials)
-        built = build(survey, cache, workers=workers, tick=None if tick is None else lambda done: tick(done / count))
+        built = build(survey, cache, workers=workers, cluster=cluster or None,
+                      tick=None if tick is None else lambda done: tick(done / count))
         for id, reason in built.failed if told else ():
             told(f"{id}: {reason}")  # type: ignore[misc]
     return Cache(cache)
