@@ -23,6 +23,7 @@ FLOORS = {
     "types": 0, "tasks": 0, "settings": 0, "writing": 0, "privacy": 0, "signals": 0, "batch": 1, "labels": 1, "work": 1,
     "imports": 1, "video": 1, "face": 1, "towers": 1, "metrics": 1, "timeline": 1, "summary": 1, "facs": 1, "tfr": 1,
     "prompt": 2, "pulse": 2, "models": 2, "datasets": 2, "synthetic": 2, "protocols": 2, "windower": 2,
+    "rating": 2,
     "lookalikes": 3, "data": 3, "recipes": 3,
     "session": 4, "stream": 4, "checkpoint": 4,
     "analysis": 5, "train": 5, "report": 5, "overlay": 5, "segments": 5,

@@ -8,7 +8,6 @@ import torch
 from scipy import optimize, special, stats
 from sklearn import metrics as reference
 from torchmetrics.functional import classification as torch_reference
-from torchmetrics.functional import concordance_corrcoef
 
 from mien import metrics
 from mien.tasks import EXPRESSION, VALENCE
@@ -66,18 +65,6 @@ def test_calibration_is_that_of_torchmetrics():
     target = RNG.integers(0, 4, 500)
     found = torch_reference.multiclass_calibration_error(torch.tensor(probs), torch.tensor(target), 4, n_bins=15)
     assert metrics.ece(probs, target) == pytest.approx(float(found), abs=1e-6)
-
-
-def test_concordance_is_that_of_torchmetrics_and_knows_a_shift():
-    truth = RNG.normal(5, 2, 100)
-    predicted = 0.5 * truth + RNG.normal(0, 1, 100)
-    # torchmetrics divides by n - 1 in the variances and the covariance
-    found = float(concordance_corrcoef(torch.tensor(predicted), torch.tensor(truth)))
-    assert metrics.ccc(truth, predicted) == pytest.approx(found, abs=0.01)
-    assert metrics.ccc(truth, truth) == pytest.approx(1)
-    assert metrics.ccc(truth, truth + 2 * truth.std()) == pytest.approx(2 / (2 + 4))
-    with pytest.raises(ValueError, match="of one length"):
-        metrics.ccc(truth, truth[:5])
 
 
 def test_a_planted_temperature_is_found():

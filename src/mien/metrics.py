@@ -2,7 +2,7 @@
 
 Everything that counts right and wrong answers takes confusion matrices (..., K, K), rows the truth, columns what was
 predicted, and works on many at once, so that a bootstrap is one call. Shares are 0..1. Names as in the field: WAR is
-accuracy, UAR the mean recall of the classes that are there.
+accuracy, UAR the mean recall of the classes that are there. Guessed ratings are judged by `mien.rating`.
 """
 
 from __future__ import annotations
@@ -150,15 +150,6 @@ def bootstrap(measure: Measure, target: np.ndarray, predicted: np.ndarray, class
         return float("nan"), float("nan")
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Concordance of two series (N,), -1..1: Lin 1989, 10.2307/2532051; NaN for equal constants."""
-    truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
-    if truth.shape != predicted.shape or truth.size < 2:
-        raise ValueError(f"ccc: expected two series of one length, got {truth.shape} and {predicted.shape}")
-    shared = ((truth - truth.mean()) * (predicted - predicted.mean())).mean()
-    return float(_share(2 * shared, truth.var() + predicted.var() + (truth.mean() - predicted.mean()) ** 2))
 
 
 def reliability(probs: np.ndarray, target: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from mien import metrics, writing
+from mien import metrics, rating, writing
 from mien.bench import features, tables
 from mien.labels import RULES
 from mien.models import mvp
@@ -97,7 +97,7 @@ def honest(recipe: Recipe, folds: Sequence[Fold], made: Made, seed: int) -> pd.D
         rows.append(row)
     frame = pd.DataFrame(rows)
     if rated:
-        frame["ccc"] = [metrics.ccc(*np.concatenate(rated, axis=1)) if name == "random forest" else np.nan
+        frame["ccc"] = [float(rating.ccc(rating.sums(*np.concatenate(rated, axis=1)))) if name == "random forest" else np.nan
                         for name in frame["classifier"]]
     return frame
 

@@ -91,8 +91,14 @@ def build(recipe: Recipe, task: Task, parts: Clip | None, seed: int = 0, subject
 
 
 def _expect_classes(recipe: Recipe, task: Task) -> None:
-    """DuSE and SCPT have as many classes as the task; MVP two, or four with two heads."""
+    """DuSE and SCPT have as many classes as the task; MVP two, four with two heads, or one number for a rating."""
     options, wanted = recipe.options, len(task.classes)
+    rates = isinstance(options, mvp.Options) and options.heads == "rating"
+    if rates != (task.scale is not None):
+        raise ValueError(f"options.heads: expected rating for a rule of ratings and for no other, got {recipe.rule} "
+                         f"with {recipe.method}: take a recipe mvp/...-rating")
+    if rates:
+        return
     if isinstance(options, mvp.Options) and options.classes != wanted:
         fit = {2: "--set options.heads=one", 4: "--set options.heads=two"}
         raise ValueError(f"options.heads: expected an answer for each of the {wanted} classes of {recipe.rule}, "

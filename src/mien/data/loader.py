@@ -19,12 +19,12 @@ Source = Callable[[Trial, "Pick | None"], Window]
 
 
 class Clips(Dataset[Batch]):
-    """(epoch, index) -> a batch of one trial; `target` by trial id. With a seed for training, without one for scoring.
+    """(epoch, index) -> a batch of one trial; `target` by trial id, a class or a rating.
 
-    Raises ValueError where a trial has no target.
+    With a seed for training, without one for scoring. Raises ValueError where a trial has no target.
     """
 
-    def __init__(self, trials: Sequence[Trial], source: Source, needs: Needs, target: Mapping[str, int],
+    def __init__(self, trials: Sequence[Trial], source: Source, needs: Needs, target: Mapping[str, float],
                  seed: int | None = None) -> None:
         missing = [trial.id for trial in trials if trial.id not in target]
         if missing:

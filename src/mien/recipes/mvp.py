@@ -25,6 +25,14 @@ MVP: dict[str, Recipe] = {
 """One model a dimension, or one with a head for each of `both`;
 `--set protocol=eegain` or `loso` for the fixed subjects or one at a time."""
 
+MVP |= {
+    f"{name}-rating": replace(
+        recipe, name=f"{name}-rating", rule=recipe.rule.replace("mvp/", "rating/"),
+        options=replace(recipe.options, heads="rating"), schedule=replace(_SCHEDULE, choose="ccc"))
+    for name, recipe in MVP.items() if isinstance(recipe.options, mvp.Options) and recipe.options.heads == "one"
+}
+"""The rating itself, 1 to 9: the paper has no such model; all else is as in its own."""
+
 
 def small(options: mvp.Options) -> mvp.Options:
     """The same question to a model that trains in a moment."""

@@ -59,7 +59,7 @@ class Schedule:
     weight_decay: float = 0.0  # not stated; plain Adam
     milestones: tuple[float, ...] = (0.6, 0.8)  # not stated; DFER-CLIP: epochs 30 and 40 of 50
     gamma: float = 0.1  # DFER-CLIP
-    choose: Literal["uar", "war", "macro_f1"] = "uar"  # our choice: classes differ by 17 to 1; WAR forgets the small
+    choose: Literal["uar", "war", "macro_f1", "ccc"] = "uar"  # ours: classes differ by 17 to 1; WAR forgets the small
     optimiser: Literal["adam", "adamw"] = "adam"
     curve: Literal["steps", "cosine"] = "steps"
     warmup: int = 0
@@ -119,6 +119,9 @@ class Recipe:
             raise ValueError(f"Recipe.protocol: expected one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
         if self.rule not in RULES:
             raise ValueError(f"Recipe.rule: expected one of {', '.join(RULES)}, got {self.rule!r}")
+        if (self.schedule.choose == "ccc") != (self.task.scale is not None):
+            raise ValueError("schedule.choose: expected ccc for a rule of ratings and for no other, got "
+                             f"{self.schedule.choose!r} for {self.rule}")
         if not isinstance(self.options, OPTIONS[self.method]):
             raise ValueError(f"Recipe.options: expected those of {self.method}, got {type(self.options).__module__}")
 

@@ -30,11 +30,11 @@ from mien.models.scpt import gradient_norms
 from mien.recipes import Recipe
 from mien.towers import Tower
 from mien.train.devices import cast, expect_learning, fabric_on
-from mien.train.judging import better, judged
+from mien.train.judging import MEASURED, better, judged
 from mien.train.state import LOG, Log, restore, save
 
 LAST, CHOSEN = "last", "chosen"
-COLUMNS = ("step", "epoch", "rate", "loss", "gradient", "parts", "val_uar", "val_war", "val_macro_f1")
+COLUMNS = ("step", "epoch", "rate", "loss", "gradient", "parts", *(f"val_{name}" for name in MEASURED))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def _loop(run: _Run, clips: Clips, judge: Any, workers: int, save_every: float,
     log = Log(run.out / LOG, COLUMNS, None if state is None else state["log"]) if fabric.is_global_zero else None
     change = Augmenter(clips.needs.size or 0, run.recipe.augment)
     steps, saved = replace(run.steps, start=step), time.monotonic()
-    trained = np.bincount([clips.target[trial.id] for trial in clips.trials], minlength=len(run.card.classes))
+    taught = np.array([clips.target[trial.id] for trial in clips.trials])
     for batch in training(clips, steps, workers, pin=fabric.device.type == "cuda"):
         try:
             row = _step(run, change, batch.to(fabric.device, non_blocking=True), step)
@@ -130,9 +130,9 @@ def _loop(run: _Run, clips: Clips, judge: Any, workers: int, save_every: float,
         step += 1
         if step % steps.per_epoch == 0:
             epoch = step // steps.per_epoch
-            scores = judged(run.fabric, run.model, judge, len(run.card.classes), run.recipe.windowed, trained)
+            scores = judged(run.fabric, run.model, judge, run.recipe.task, run.recipe.windowed, taught)
             scores = {**scores, "epoch": epoch}
-            row |= {f"val_{name}": f"{scores[name]:.6f}" for name in ("uar", "war", "macro_f1") if name in scores}
+            row |= {f"val_{name}": f"{scores[name]:.6f}" for name in MEASURED if name in scores}
             if better(scores, best, run.recipe.schedule.choose):
                 best = scores
                 _write(run, CHOSEN, step, {"val": best})
@@ -247,13 +247,16 @@ def _steps(recipe: Recipe, clips: Clips, seed: int, fabric: Fabric) -> Steps:
 
 
 def _clips(targets: Targets, source: Source, needs: Any, seed: int | None = None) -> Clips:
-    known = {trial.id: int(target) for trial, target in zip(targets.trials, targets.target, strict=True)}
+    known = dict(zip((trial.id for trial in targets.trials), targets.taught.tolist(), strict=True))
     return Clips(targets.trials, source, needs, known, seed)
 
 
 def _check(train: Targets, val: Targets) -> None:
     there = [name for name, count in train.counts.items() if count]
-    if len(there) < 2:
+    if train.rule.task.scale is not None:
+        if len(set(train.taught)) < 2:
+            raise ValueError(f"fit: expected different ratings to learn from, got {len(train.trials)} trials alike")
+    elif len(there) < 2:
         raise ValueError(f"fit: expected two or more classes to learn from, got {', '.join(there) or 'no trial'}")
     both = {(trial.dataset, trial.id) for trial in train.trials} & {(trial.dataset, trial.id) for trial in val.trials}
     if both:

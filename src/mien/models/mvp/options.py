@@ -24,9 +24,10 @@ class Options:
     `channels`: one backbone for all, or one each; `rate` Hz and `patch` s of the signals; `video`: "aus", or where the
     tower of the clips comes from, and `features` D of a row; `crop` of its pictures, and for how many epochs it goes on
     learning from the faces of a fold's training side, without labels (`pretrain`) and then with (`finetune`); `heads`:
-    one dimension, or valence and arousal at once (K = 4: low low, low high, high low, high high); `seconds`: of a
-    window at most; in training, `noise` is added to the signals, in deviations of each, and `forget` is the chance that
-    a channel, a modality or a stretch of one is hidden; `smoothing` of labels.
+    one dimension, valence and arousal at once (K = 4: low low, low high, high low, high high), or "rating", one number
+    (K = 1), the rating of one dimension with its scale as -1..1, for which `squared` weighs the mean squared error
+    beside concordance; `seconds`: of a window at most; in training, `noise` is added to the signals, in deviations of
+    each, and `forget` is the chance that a channel, a modality or a stretch of one is hidden; `smoothing` of labels.
     """
 
     modality: Literal["both", "physio", "video"] = "both"
@@ -41,7 +42,7 @@ class Options:
     crop: Literal["large", "tight"] = "large"  # the paper's better one
     pretrain: int = 20  # ours: VideoMAE needs 800 from nothing; published weights know moving pictures already
     finetune: int = 10  # ours: 75 of VideoMAE on Kinetics, whose labels are a thousand times as many
-    heads: Literal["one", "two"] = "one"
+    heads: Literal["one", "two", "rating"] = "one"
     patch: float = 0.5
     width: int = 256
     layers: int = 4
@@ -54,6 +55,7 @@ class Options:
     noise: float = 0.02
     forget: float = 0.1
     smoothing: float = 0.01  # EEGain, of the same laboratory
+    squared: float = 1.0  # ours: at first about a quarter of the concordance's 1; see `rating`
 
     def __post_init__(self) -> None:
         shares = ("dropout", "head_dropout", "noise", "forget", "smoothing")
@@ -67,6 +69,7 @@ class Options:
             ("fusion_layers", self.fusion_layers >= 1, "1 or more"), ("width", self.width >= 2, "2 or more"),
             ("attention_heads", self.attention_heads >= 1 and self.width % self.attention_heads == 0,
              f"a divisor of the width {self.width}"),
+            ("squared", self.squared >= 0, "0 or more"),
             *((name, 0 <= getattr(self, name) < 1, "0 or more, less than 1") for name in shares),
         ):
             if not good:
@@ -75,7 +78,7 @@ class Options:
     @property
     def classes(self) -> int:
         """K."""
-        return 4 if self.heads == "two" else 2
+        return {"one": 2, "two": 4, "rating": 1}[self.heads]
 
     @property
     def samples(self) -> int:
