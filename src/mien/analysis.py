@@ -146,7 +146,12 @@ def _loaded(name: str, tower: str, labels: Task | None, stamps: tuple[tuple[str,
         if name == CLIP:
             raise ValueError("--model: expected clip:FOLDER_OR_HUB_ID, got clip: alone")
         return checkpoint.zero_shot(name.removeprefix(CLIP), labels or EXPRESSION, device="auto")
-    return checkpoint.load(name, labels=labels, clip=tower, device="auto")
+    model = checkpoint.load(name, labels=labels, clip=tower, device="auto")
+    if model.task.scale is not None:
+        low, high = model.task.scale
+        raise ValueError(f"--model: expected a model that names classes, got {name}, which guesses a rating, {low:g} to "
+                         f"{high:g}, and names none: in Python mien.load(...).rate(windows) reads it")
+    return model
 
 
 def _finder(settings: Settings) -> Finder:

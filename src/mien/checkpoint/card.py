@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mien import recipes, writing
+from mien.labels import RULES
 from mien.recipes import Recipe
 from mien.tasks import Task, own
 
@@ -51,8 +52,18 @@ class Card:
         """The label map, with the texts that the model was trained with."""
         known = self.recipe.task
         if known.classes == self.classes:
-            return Task(known.name, self.classes, known.valence, known.arousal, self.texts or None)
+            return replace(known, texts=self.texts or None)
         return own(dict(zip(self.classes, self.texts, strict=True)))
+
+    @property
+    def answer(self) -> str:
+        """Of a model that guesses a rating, what its number is; '' of one of classes."""
+        rule = RULES[self.recipe.rule]
+        if rule.task.scale is None:
+            return ""
+        low, high = rule.task.scale
+        return (f"one number, the rating of {rule.label} from {low:g} to {high:g} that the person would give; within "
+                f"the model -1 to 1, linearly; no classes and no probabilities. Labels: {rule}")
 
     @property
     def temperature(self) -> float:
@@ -73,18 +84,19 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """As JSON data; `parse` reads it back."""
         return {"schema": SCHEMA, "licence": self.recipe.licence, "tiny": self.recipe.tiny, **asdict(self),
-                "recipe": recipes.to_json(self.recipe)}
+                **({"answer": self.answer} if self.answer else {}), "recipe": recipes.to_json(self.recipe)}
 
     def readme(self) -> str:
         """The page that the hub shows."""
         recipe = self.recipe
+        about = f"Answer: {self.answer}" if self.answer else f"Classes: {', '.join(self.classes)}"
         lines = ["---", "library_name: mien", "license: other", "tags: [mien, facial-expression]", "---", "",
                  f"# {recipe.name}", ""]
         if recipe.tiny:
             lines += [f"{recipe.doubt[0].upper()}{recipe.doubt[1:]}.", ""]
         lines += [f"Trained tensors only ({self.parameters:,} numbers); the towers are those of `{recipe.tower}`.", "",
                   "```python", "import mien", 'model = mien.load("this/repository")', "```", "",
-                  f"Classes: {', '.join(self.classes)}. Licence: {recipe.licence}.", "",
+                  f"{about}. Licence: {recipe.licence}.", "",
                   f"Scores: `{json.dumps(self.scores)}`. Everything else is in `{CARD}`.", "", LIMITS]
         return "\n".join(lines) + "\n"
 
@@ -110,7 +122,7 @@ def parse(data: Any, path: Path) -> Card:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         got = data.get("schema") if isinstance(data, dict) else type(data).__name__
         raise ValueError(f"{path}: expected the schema {SCHEMA}, got {got!r}: take another mien, or another checkpoint")
-    data = {name: value for name, value in data.items() if name not in ("schema", "licence", "tiny")}
+    data = {name: value for name, value in data.items() if name not in ("schema", "licence", "tiny", "answer")}
     names = {one.name for one in fields(Card)}
     if missing := sorted(names - set(data)) or sorted(set(data) - names):
         raise ValueError(f"{path}: expected the fields of a card, these are missing or unknown: {', '.join(missing)}")

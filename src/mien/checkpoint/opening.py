@@ -43,6 +43,9 @@ def load(source: str | Path, *, task: Task | None = None, labels: Task | None = 
         return exported.load(folder, task=task, labels=labels, device=device, precision=precision)
     card = read(folder / CARD)
     found = card.task
+    if task is not None and task.scale != found.scale:
+        raise ValueError(f"{source}: expected a checkpoint for {task.name}, got one for {found.name}: one guesses a "
+                         "rating, the other names classes; take another, or train one")
     if task is not None and task.classes != found.classes:
         raise ValueError(f"{source}: expected the labels {', '.join(task.classes)}, got a checkpoint for "
                          f"{', '.join(found.classes)}, in this order: take another, or train one")

@@ -82,7 +82,20 @@ class Trained:
         return probs[0], sources[0]
 
     @torch.inference_mode()
+    def rate(self, windows: Sequence[Window]) -> np.ndarray:
+        """Windows (N,) -> the rating of each (N,) in points of `task.scale`, NaN where nothing is known. ValueError for
+        a model that names classes."""
+        if not isinstance(self.model, MVP) or self.task.scale is None:
+            raise ValueError(f"rate: expected a model that guesses ratings, got one of the classes "
+                             f"{', '.join(self.task.classes)}: see `read_all`")
+        found = self.model.read(prepare(windows, self.needs).to(next(self.model.parameters()).device), watch=False)
+        points = self.task.points(found.logits[:, 0].double().cpu().numpy())
+        return np.where(found.nothing.cpu().numpy(), np.nan, points)
+
+    @torch.inference_mode()
     def _answered(self, windows: Sequence[Window]) -> tuple[np.ndarray, tuple[str, ...]]:
+        if self.task.scale is not None:
+            raise ValueError("read_all: expected a model that names classes, got one that guesses a rating: see `rate`")
         batch = prepare(windows, self.needs).to(next(self.model.parameters()).device)
         sources = ("",) * len(windows)
         if isinstance(self.model, SCPT) and self.needs.tfr is not None:
