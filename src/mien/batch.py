@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 _SHAPES = {"frames": "BT3SS", "signals": "BCN", "signals_mask": "BN", "video": "BSD", "video_mask": "BS", "tfr": "B1FT",
-           "pulse_quality": "B", "target": "B", "subject": "B"}
+           "pulse_quality": "B", "target": "B", "subject": "B", "votes": "BK", "weight": "B"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,9 @@ class Batch:
 
     `frames` (B, T, 3, S, S) uint8, or float 0..1 after augmentation; `signals` (B, C, N) float; `video` (B, S, D): a
     series of action units or of clip features; `tfr` (B, 1, F, T) float; `pulse_quality` (B,) 0..1; `target` and
-    `subject` (B,) int64; `trial`: the name of each. A mask is True where there is data, False where there is padding.
+    `subject` (B,) int64, a rating to be learnt float -1..1; `votes` (B, K): shares of those who named each class,
+    adding up to 1, to be learnt instead of the target; `weight` (B,): how much a row counts in the loss; `trial`: the
+    name of each. A mask is True where there is data, False where there is padding.
     """
 
     frames: Tensor | None = None
@@ -29,6 +31,8 @@ class Batch:
     pulse_quality: Tensor | None = None
     target: Tensor | None = None
     subject: Tensor | None = None
+    votes: Tensor | None = None
+    weight: Tensor | None = None
     trial: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

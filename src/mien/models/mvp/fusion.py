@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mien.models.mvp.options import Options
 from mien.models.mvp.streams import Layer, Tokens, mean
+from mien.models.shared import Dropout
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Fusion(nn.Module):
         width = options.width * max(cross, 1)
         self.two = options.heads == "two"
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Dropout(options.head_dropout), nn.Linear(width, options.classes))
+            nn.Sequential(nn.LayerNorm(width), Dropout(options.head_dropout), nn.Linear(width, options.classes))
             for _ in range(2 if self.kind == "late" else 1))
 
     def forward(self, body: Tokens | None, face: Tokens | None, there: Tensor, paid: Paid | None = None) -> Tensor:

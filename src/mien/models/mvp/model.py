@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.batch import Batch
 from mien.models.mvp.fusion import Fusion, Paid
 from mien.models.mvp.options import AU_RATE, Options
+from mien.models.mvp.rating import costs
 from mien.models.mvp.streams import Stream, forget, standardise, whole
+from mien.models.shared import ALONE, cross_entropy
 from mien.types import Needs
 
 
@@ -37,6 +38,8 @@ class Evidence:
 
 class MVP(nn.Module):
     """All of it learns, from the first step on."""
+
+    share = ALONE
 
     def __init__(self, options: Options):
         super().__init__()
@@ -66,7 +69,7 @@ class MVP(nn.Module):
         """
         signals, heard, video, seen = self._sources(batch)
         if self.training and self.options.forget:
-            heard, seen = forget(heard, seen, self.options.forget)
+            heard, seen = forget(heard, seen, self.options.forget, self.share)
         patches, rows = whole(heard, self.options.samples), seen.any(dim=1)
         used = patches.sum(dim=-1), rows.sum(dim=-1)
         there = torch.stack([used[0].sum(dim=1), used[1]], dim=1) > 0
@@ -86,29 +89,32 @@ class MVP(nn.Module):
                         heard=patches, seen=rows)
 
     def forward(self, batch: Batch) -> Tensor:
-        """-> logits (B, K)."""
+        """-> logits (B, K); with a head for the rating the rating itself (B, 1), its scale as -1..1."""
         return self.read(batch, watch=False).logits
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """-> what is to be minimised, by name. Trials of which nothing is known teach nothing.
 
-        With two heads a target is 2 valence + arousal; see `fusion.pairs`.
+        With two heads a target is 2 valence + arousal, see `fusion.pairs`; of a rating a number, -1..1.
         """
         if batch.target is None:
             raise ValueError("MVP.loss: expected a target (B,), got none: train on trials with labels")
         found = self.read(batch, watch=False)
         known = ~found.nothing
-        if not bool(known.any()):
-            raise ValueError(f"MVP.loss: expected signals or video in some trial, got none in {len(known)}: leave "
+        every = self.share.gather(known)
+        if not bool(every.any()):
+            raise ValueError(f"MVP.loss: expected signals or video in some trial, got none in {len(every)}: leave "
                              "these trials out")
-        return {"cross_entropy": F.cross_entropy(found.logits[known], batch.target[known],
-                                                 label_smoothing=self.options.smoothing)}
+        if self.options.heads == "rating":
+            rated, target = (self.share.gather(value)[every] for value in (found.logits[:, 0], batch.target))
+            return costs(rated, target, self.options.squared)
+        return {"cross_entropy": cross_entropy(found.logits, batch, self.share, self.options.smoothing, known)}
 
     def _ways(self, signals: Tensor, heard: Tensor) -> list[tuple[Tensor, Tensor]]:
         """What each backbone of physiology is given."""
         signals = standardise(signals, heard)
         if self.training and self.options.noise:
-            signals = signals + self.options.noise * torch.randn_like(signals)
+            signals = signals + self.options.noise * self.share.draw(torch.randn, *signals.shape, device=signals.device)
         if self.options.channels == "joint":
             return [(signals, heard)]
         return list(zip(signals.split(1, dim=1), heard.split(1, dim=1), strict=True))

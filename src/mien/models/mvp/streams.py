@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.models.mvp.options import Options
+from mien.models.shared import ALONE, Dropout, Share
 from mien.towers import Mlp
 
 Tokens = tuple[Tensor, Tensor]
@@ -34,7 +35,7 @@ class Layer(nn.Module):
         self.other = nn.LayerNorm(width) if cross else None
         self.q, self.kv, self.out = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
         self.mlp = Mlp(width, options.inner)
-        self.drop = nn.Dropout(options.dropout)
+        self.drop = Dropout(options.dropout)
         with torch.no_grad():
             self.q.weight.mul_(SHARP)
             self.kv.weight[:width].mul_(SHARP)
@@ -74,7 +75,7 @@ class Stream(nn.Module):
         self.embed = nn.Conv1d(channels, options.width, samples, samples)
         self.missing = nn.Parameter(0.02 * torch.randn(channels, options.width))
         self.anchor = nn.Parameter(0.02 * torch.randn(options.width))
-        self.drop = nn.Dropout(options.dropout)
+        self.drop = Dropout(options.dropout)
         self.layers = nn.ModuleList(Layer(options) for _ in range(layers))
 
     def forward(self, values: Tensor, known: Tensor) -> Tokens:
@@ -126,17 +127,17 @@ def standardise(values: Tensor, known: Tensor) -> Tensor:
     return values / torch.maximum(spread, 1e-6 * most + 1e-30)  # less is rounding, not a signal
 
 
-def forget(heard: Tensor, seen: Tensor, chance: float) -> tuple[Tensor, Tensor]:
+def forget(heard: Tensor, seen: Tensor, chance: float, share: Share = ALONE) -> tuple[Tensor, Tensor]:
     """What is known of signals (B, C, N) and video (B, D, S) -> the same without what is drawn to be hidden.
 
     With `chance` each: a channel, all signals, the video; and of signals and of video a stretch of up to half. A trial
     that would be left with nothing keeps all.
     """
     size, device = len(heard), heard.device
-    keep = torch.rand(size, heard.shape[1] + 2, 1, device=device) >= chance
+    keep = share.draw(torch.rand, size, heard.shape[1] + 2, 1, device=device) >= chance
     parts = [heard & keep[:, :-2] & keep[:, -2:-1], seen & keep[:, -1:]]
     for i, part in enumerate(parts):
-        start, length, drawn = torch.rand(3, size, 1, 1, device=device)
+        start, length, drawn = share.draw(torch.rand, 3, size, 1, 1, axis=1, device=device)
         place = torch.arange(part.shape[-1], device=device) / max(part.shape[-1], 1)
         parts[i] = part & ~((place >= start) & (place < start + length / 2) & (drawn < chance))
     left = parts[0].flatten(1).any(dim=1) | parts[1].flatten(1).any(dim=1)

@@ -15,6 +15,7 @@ from mien.batch import Batch
 from mien.models.scpt.dssa import Codes, Dssa, Reverse, adversarial, apart, orthogonality, ramp, standard
 from mien.models.scpt.options import FRAMES, SECONDS, Options
 from mien.models.scpt.prompts import GENERATORS
+from mien.models.shared import ALONE, Dropout, cross_entropy
 from mien.towers import Tower, pixels
 from mien.types import Needs
 
@@ -37,8 +38,10 @@ class SCPT(nn.Module):
     """`tower`: a ViT, or CLIP's image tower; K `classes`; S `subjects` in training, 0 for a model that only reads.
 
     With 0 subjects there are neither specific branches nor subject heads: inference has no use for them, and `strip`
-    takes them out. `progress`, 0..1, is the share of the training that is done; the loop sets it.
+    takes them out. `progress`, 0..1, is the share of the training that is done; the loop sets it, and `share`.
     """
+
+    share = ALONE
 
     def __init__(self, tower: Tower, classes: int, subjects: int = 0, options: Options = FULL):
         super().__init__()
@@ -58,7 +61,7 @@ class SCPT(nn.Module):
         made = [Dssa(plan.width, options, two) for _ in range(plan.layers)] if options.adapter != "none" else []
         self.adapters = nn.ModuleList(made)
         read = plan.features if options.read == "stream" else plan.layers * options.bottleneck
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(read + (plan.features if options.fusion == "concat" else 0), classes)
         self.late = nn.Linear(plan.features, classes) if options.fusion == "late" else None
         self._heads(plan.width)
@@ -121,7 +124,7 @@ class SCPT(nn.Module):
         if batch.target is None:
             raise ValueError("SCPT.loss: expected a target (B,), got None")
         answer, options = self.read(batch), self.options
-        found = {"cross_entropy": F.cross_entropy(answer.logits, batch.target, label_smoothing=options.smoothing)}
+        found = {"cross_entropy": cross_entropy(answer.logits, batch, self.share, options.smoothing)}
         if not (self.decoupled and self.training):
             return found
         if batch.subject is None:
@@ -129,16 +132,18 @@ class SCPT(nn.Module):
         return found | self._decoupling(answer.codes, batch.subject, batch.target)
 
     def _decoupling(self, codes: Sequence[Codes], subject: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The four losses, each the mean over layers."""
-        options = self.options
+        """The four losses, each the mean over layers; those that compare people do so over the whole batch."""
+        options, gather = self.options, self.share.gather
+        subject, target = gather(subject), gather(target)
         parts: dict[str, list[Tensor]] = {name: [] for name in ("adversarial", "specific", "orthogonal", "reconstruct")}
         for one in codes:
             own, both, u = one.specific, one.both, one.u
             if own is None or both is None or u is None:
                 raise ValueError("SCPT.loss: expected both branches of every layer, got a stripped model")
-            parts["adversarial"].append(self._adversary(one.shared, subject, target))
+            shared, own = gather(one.shared), gather(own)
+            parts["adversarial"].append(self._adversary(shared, subject, target))
             parts["specific"].append(F.cross_entropy(self.who_specific(standard(own)), subject))
-            parts["orthogonal"].append(orthogonality(one.shared, own))
+            parts["orthogonal"].append(orthogonality(shared, own))
             parts["reconstruct"].append(F.mse_loss(self.decoder(both), u))
         return {name: getattr(options, name) * torch.stack(each).mean() for name, each in parts.items()}
 
@@ -185,7 +190,7 @@ class SCPT(nn.Module):
             quality = torch.ones(count, device=device) if batch.pulse_quality is None else batch.pulse_quality
             there = quality > self.options.least_quality
             if self.training and self.options.drop_pulse:
-                there = there & (torch.rand(count, device=device) >= self.options.drop_pulse)
+                there = there & (self.share.draw(torch.rand, count, device=device) >= self.options.drop_pulse)
             image = torch.where(there[:, None, None, None], batch.tfr.float(), image)
         return image.expand(-1, 3, -1, -1), there
 
