@@ -167,7 +167,7 @@ def test_prompts_behind_the_end_token_get_no_gradient_from_the_text():
 @torch.inference_mode()
 def test_the_sinusoid_stands_on_the_first_layer_only():
     model = stir(build(Options(depth=3, phase=0.5)))
-    shallow, *deep = model.htpc.visual(7)
+    shallow, *deep = model.htpc.visual(range(7))
     assert shallow.shape == (7, 4, 32)
     assert [tuple(prompt.shape) for prompt in deep] == [(1, 4, 32)] * 2
     shared = shallow - model.htpc.phase * sinusoids(7, 32)[:, None]

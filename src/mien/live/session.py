@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.analysis import neutral_face, reader
 from mien.face import Finder
+from mien.live.apart import Answer, Apart, Desk, Stand, Step
 from mien.live.event import Event
 from mien.live.person import choose
 from mien.live.steady import HOLD, Steady
@@ -17,8 +18,8 @@ from mien.prompt import NOBODY, words
 from mien.pulse.methods import band, pos
 from mien.pulse.traces import traces
 from mien.settings import Settings
-from mien.stream import Model, Stream
-from mien.types import Emotion, Face, Frame, Signal
+from mien.stream import Model, Smoother, Stream
+from mien.types import Emotion, Face, Frame, Signal, Window
 
 GAP = 30.0
 """s without a frame after which a stream starts anew: as long as the tracker remembers anybody."""
@@ -33,12 +34,15 @@ class Session:
     Of a step in which no frame came, dropped or never sent, nothing is known and nothing is told.
 
     `person`: the id of whom to follow; None: whoever `choose` says. `model`, `finder`: as in `Stream`, made from the
-    settings when None. Not for several threads at a time. Raises ValueError for an unknown language, and what `Stream`
-    and `analysis.reader` raise for the model.
+    settings when None. `apart`: a model that reads windows does so in a thread of its own, this one's (True) or one
+    that several sessions share: `push` never waits for it, the events of a step come with a later frame, and steps that
+    end while it is busy are left out, but for the newest. Not for several threads at a time. Raises ValueError for an
+    unknown language, and what `Stream`, `analysis.reader` and the model raise.
     """
 
     def __init__(self, settings: Settings | None = None, *, model: Model | None = None, finder: Finder | None = None,
-                 language: str = "en", person: int | None = None, hold: float = HOLD) -> None:
+                 language: str = "en", person: int | None = None, hold: float = HOLD,
+                 apart: Apart | bool = False) -> None:
         # our choice: live, nobody's picture is kept
         self.settings = replace(settings or Settings(), pictures=False)
         self.person, self.language, self.hold = person, language, hold
@@ -47,7 +51,11 @@ class Session:
         self.backwards = 0
         self.latest: Event | None = None
         words(NOBODY, language)
-        self._model = model or reader(self.settings)
+        self._model = model or (apart.model if isinstance(apart, Apart) else reader(self.settings))
+        self._own = Apart(self._model) if apart is True and self._model.seconds else None
+        shared = apart if isinstance(apart, Apart) else self._own
+        self._desk: Desk | None = None if shared is None else shared.desk()
+        self._smoothers: dict[int, Smoother] = {}  # of what is read apart
         self._finder = finder
         self._neutral = neutral_face(self.settings, finder)
         self._steady: dict[int, Steady] = {}
@@ -66,8 +74,17 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Let go of the tracker."""
+        """Let go of the tracker, and of the model's thread."""
+        if self._desk is not None:
+            self._desk.forget()
+        if self._own is not None:
+            self._own.close()
         self._stream.tracker.close()
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were left out because the model was still busy with an earlier one."""
+        return 0 if self._desk is None else self._desk.skipped
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -97,7 +114,18 @@ class Session:
         rows = self._stream.push(Frame(frame.time - self._base, frame.rgb))
         self._times.append(frame.time)
         self._highest = max([self._highest, *(face.id for face in self.faces)])
-        return self._events(rows, frame.time, arrived)
+        steps = self._steps(rows, frame.time, arrived)
+        if self._desk is None:
+            return [self._event(step, step.rows) for step in steps]
+        for step in steps:
+            self._desk.ask(step)
+        return self.due()
+
+    def due(self, wait: bool = False) -> list[Event]:
+        """The events that have become due since the last frame; with `wait`, once all that was asked is read."""
+        if self._desk is None:
+            return []
+        return [self._event(answer.step, self._filled(answer)) for answer in self._desk.answers(wait)]
 
     def wave(self) -> Signal | None:
         """The last seconds of the chosen person's pulse, by POS; None where there are too few. Looks like a pulse on
@@ -113,50 +141,77 @@ class Session:
         return Signal(wave[None], found.rate, ("pulse",), ("AC/DC",), self._base + found.start)
 
     def _open(self) -> Stream:
-        return Stream(self._model, self.settings, finder=self._finder, neutral=self._neutral)
+        self._stand = None if self._desk is None else Stand(self._model)
+        return Stream(self._stand or self._model, self.settings, finder=self._finder, neutral=self._neutral)
 
     def _renew(self, time: float) -> None:
         """Nobody is known any more, and no id is used twice."""
         self._met = self._highest
         self._stream, self._base, self._told = self._open(), time, time
         self._steady.clear()
+        self._smoothers.clear()
         self._times.clear()
         self.chosen = None
+        if self._desk is not None:
+            self._desk.forget()
 
-    def _events(self, rows: list[Emotion], now: float, arrived: float) -> list[Event]:
+    def _steps(self, rows: list[Emotion], now: float, arrived: float) -> list[Step]:
+        """The rows that have come -> the steps that are to be told, in order."""
         shifted = [replace(row, start=row.start + self._base, end=row.end + self._base, face=row.face + self._met)
                    for row in rows]
         steps: dict[tuple[float, float], list[Emotion]] = {}
+        windows: dict[tuple[float, float], dict[int, Window]] = {}
+        kept = iter(self._stand.taken() if self._stand is not None else [])
         for row in shifted:
-            steps.setdefault((row.start, row.end), []).append(row)
+            place = len(steps.setdefault((row.start, row.end), []))
+            steps[row.start, row.end].append(row)
+            if self._stand is not None and not row.abstained:
+                windows.setdefault((row.start, row.end), {})[place] = next(kept)
         waiting = any(known.held for known in self._stream.people.values())
         while not waiting and not steps and now >= self._told + self.settings.step + self.settings.latency:
             steps[self._told, self._told + self.settings.step] = []
             self._told += self.settings.step
-        events = [self._event(*step, steps[step], arrived) for step in sorted(steps) if self._looked(*step)]
+        told = [Step(*step, steps[step], windows.get(step, {}), arrived) for step in sorted(steps)
+                if self._looked(*step)]
         if steps:
             self._told = max(self._told, max(steps)[1])
             self._times = self._times[bisect_left(self._times, self._told):]
-        return events
+        return told
+
+    def _filled(self, answer: Answer) -> list[Emotion]:
+        """The rows of a step with what the model found."""
+        step, task = answer.step, self._model.task
+        rows = list(step.rows)
+        for place, (probs, read_from) in answer.found.items():
+            row = rows[place]
+            smoother = self._smoothers.setdefault(row.face, Smoother(self.settings.smoothing))
+            probs = smoother.push(row.end, probs)
+            valence, arousal = task.affect(probs)
+            rows[place] = replace(row, probs=probs, label=task.label(probs), confidence=float(probs.max()),
+                                  valence=valence, arousal=arousal, read_from=read_from,
+                                  latency=clock.perf_counter() - step.arrived)
+        known = {row.face for row in rows}
+        self._smoothers = {face: smoother for face, smoother in self._smoothers.items() if face in known}
+        return rows
 
     def _looked(self, start: float, end: float) -> bool:
         """Whether a frame came in [start, end) s."""
         return bisect_left(self._times, start) < bisect_left(self._times, end)
 
-    def _event(self, start: float, end: float, rows: list[Emotion], arrived: float) -> Event:
+    def _event(self, step: Step, rows: list[Emotion]) -> Event:
         before = self.chosen
         self.chosen = self.person if self.person is not None else choose(rows, self.chosen)
         found = {row.face: self._steady.setdefault(row.face, Steady(self.hold)).push(row) for row in rows}
         self._steady = {face: steady for face, steady in self._steady.items() if face in found}
         row = next((row for row in rows if row.face == self.chosen), None)
-        said, since, change = found[row.face] if row is not None else (NOBODY, start, "")
+        said, since, change = found[row.face] if row is not None else (NOBODY, step.start, "")
         if row is None and self.latest is not None and self.latest.row is None:
             since = self.latest.since
         last = NOBODY if self.latest is None else self.latest.said
         left = change == "expression" and NOBODY.reason in (said.reason, last.reason)
         if self.latest is None or ((self.chosen != before or left) and (said, last) != (NOBODY, NOBODY)):
             change = "person"
-        self.latest = Event(start, end, row, said, since, change, words(said, self.language),
-                            clock.perf_counter() - arrived)
+        self.latest = Event(step.start, step.end, row, said, since, change, words(said, self.language),
+                            clock.perf_counter() - step.arrived)
         return self.latest
 

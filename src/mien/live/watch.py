@@ -20,15 +20,15 @@ WAITING = 256
 class Live:
     """`with Live("0") as live: live.latest()`. `source` as in `Camera`, or one; the rest as in `Session`.
 
-    Two threads: one reads the camera, one works. Memory is bounded whatever the source and the reader do. Raises
-    VideoError where there is no such file or camera; what the work raises comes out of `events`, `latest` and `close`
-    go on.
+    One thread reads the camera, one follows faces, and one is the model's where it reads windows of pictures. Memory is
+    bounded whatever the source and the reader do. Raises VideoError where there is no such file or camera; what the
+    work raises comes out of `events`, `latest` and `close` go on.
     """
 
     def __init__(self, source: str | Camera, settings: Settings | None = None, *, language: str = "en",
                  person: int | None = None, session: Session | None = None) -> None:
         self.camera = Camera(source) if isinstance(source, str) else source
-        self.session = session or Session(settings, language=language, person=person)
+        self.session = session or Session(settings, language=language, person=person, apart=True)
         self.latencies: deque[float] = deque(maxlen=1024)
         self.heard = 0.0  # when the newest event came, perf_counter s
         self.error: BaseException | None = None
@@ -70,13 +70,17 @@ class Live:
         try:
             while not self.camera.frames.ended:
                 arrived = self.camera.frames.get(0.5)
-                for event in [] if arrived is None else self.session.push(arrived.frame, arrived.at):
-                    self.heard = clock.perf_counter()
-                    self.latencies.append(event.latency)
-                    self._events.put(event)
+                self._tell(self.session.due() if arrived is None else self.session.push(arrived.frame, arrived.at))
+            self._tell(self.session.due(wait=True))
         except BaseException as error:  # raised again where the events are read
             self.error = error
         finally:
             self.camera.close()
             self._events.close()
             self.session.close()
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            self.heard = clock.perf_counter()
+            self.latencies.append(event.latency)
+            self._events.put(event)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.batch import Batch
+from mien.models.shared import ALONE, cross_entropy
 from mien.towers import Attend, Tower, ends, pixels, sinusoids
 from mien.types import Needs
 
@@ -70,11 +71,8 @@ LITERAL = Options(mlp="relu", place="end", phase=1.0, phase_learned=False, resid
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """`logits` (B, K), and what they rest on.
-
-    `frames` (B, T): weight of each frame, they sum to 1; `classes` (B, N, K): weight of each class text in each head,
-    they sum to 1 in a head; None without LSEA; `feature` (B, d): V_g, what is compared with the texts.
-    """
+    """`logits` (B, K), and what they rest on: `frames` (B, T), weights that sum to 1; `classes` (B, N, K), weights of
+    class texts that sum to 1 in a head, None without LSEA; `feature` (B, d), V_g, what is compared with the texts."""
 
     logits: Tensor
     frames: Tensor
@@ -102,12 +100,12 @@ class Htpc(nn.Module):
             self.register_buffer("phase", phase, persistent=False)
         self.register_buffer("table", sinusoids(LONGEST, image_width), persistent=False)
 
-    def visual(self, frames: int) -> list[Tensor]:
-        """Number of frames T -> M prompts for the image tower: the first (T, n, D_V), the others (1, n, D_V)."""
-        if frames > LONGEST:
-            raise ValueError(f"frames: expected at most {LONGEST} a clip, got {frames}: sample fewer")
+    def visual(self, places: Sequence[int]) -> list[Tensor]:
+        """Of T frames of a clip -> M prompts for the image tower: the first (T, n, D_V), the others (1, n, D_V)."""
+        if max(places) >= LONGEST:
+            raise ValueError(f"frames: expected at most {LONGEST} a clip, got {max(places) + 1}: sample fewer")
         shallow, *deep = self.mlp(self.text)[:, None]                                       # (6)
-        return [shallow + self.phase * self.table[:frames, None], *deep]
+        return [shallow + self.phase * self.table[list(places), None], *deep]
 
 
 def walk(blocks: Iterable[nn.Module], tokens: Tensor, prompts: Sequence[Tensor], at: int, keep: bool) -> Tensor:
@@ -187,6 +185,7 @@ class DuSE(nn.Module):
     tokens: Tensor
     ends: Tensor
     baked: Tensor | None
+    share = ALONE
 
     def __init__(self, image: Tower, text: Tower, tokens: Tensor, options: Options = Options()):
         super().__init__()
@@ -221,13 +220,13 @@ class DuSE(nn.Module):
         tokens = walk(text.blocks, tokens, prompts, at, keep=coop or options.after == "keep")
         return text.finish(tokens, self.ends).float()
 
-    def frame_features(self, frames: Tensor) -> Tensor:
-        """Frames (B, T, 3, S, S), uint8 or float 0..1 -> F_V (B, T, d), float32."""        # (7)
-        count, length = frames.shape[:2]
+    def frame_features(self, frames: Tensor, places: Sequence[int] = ()) -> Tensor:
+        """Frames (B, T, 3, S, S), uint8 or float 0..1, of these places in their clips -> F_V (B, T, d), float32."""
+        count, length = frames.shape[:2]                                                    # (7)
         tokens = self.image.embed(pixels(frames.flatten(0, 1), self.image.plan, self.image.dtype))
         prompts: list[Tensor] = []
         if self.htpc is not None and self.options.htpc:
-            shallow, *deep = self.htpc.visual(length)
+            shallow, *deep = self.htpc.visual(places or range(length))
             shallow = self.image.embed.pre(shallow.to(tokens.dtype))  # joins the patches before CLIP's first layer norm
             prompts = [shallow.repeat(count, 1, 1), *deep]
         tokens = walk(self.image.blocks, tokens, prompts, tokens.shape[1], self.options.after == "keep")
@@ -235,8 +234,12 @@ class DuSE(nn.Module):
 
     def read(self, frames: Tensor) -> Evidence:
         """Frames (B, T, 3, S, S), uint8 or float 0..1 -> logits, and what they rest on."""
-        video, text = self.frame_features(frames), self.text_features()
-        with torch.autocast(frames.device.type, enabled=False):  # cosines divided by 0.01 need more than 8 bits
+        return self.judge(self.frame_features(frames))
+
+    def judge(self, video: Tensor) -> Evidence:
+        """F_V (B, T, d) -> logits, and what they rest on."""
+        text = self.text_features()
+        with torch.autocast(video.device.type, enabled=False):  # cosines divided by 0.01 need more than 8 bits
             if self.lsea is None:
                 v_g, weights, classes = video.mean(dim=1), video.new_full(video.shape[:2], 1 / video.shape[1]), None
             else:
@@ -255,7 +258,7 @@ class DuSE(nn.Module):
         if batch.target is None or self.text is None:
             raise ValueError("DuSE.loss: expected a target (B,) and a model with its text tower, got "
                              + ("no target" if batch.target is None else "baked text features: build it again"))
-        return {"cross_entropy": F.cross_entropy(self(batch), batch.target)}                # (1)
+        return {"cross_entropy": cross_entropy(self(batch), batch, self.share)}             # (1)
 
     @torch.no_grad()
     def bake(self, features: Tensor | None = None) -> Tensor:
