@@ -149,8 +149,8 @@ def _loaded(name: str, tower: str, labels: Task | None, stamps: tuple[tuple[str,
     model = checkpoint.load(name, labels=labels, clip=tower, device="auto")
     if model.task.scale is not None:
         low, high = model.task.scale
-        raise ValueError(f"--model: expected a model that names classes, got {name}, which guesses a rating, {low:g} to "
-                         f"{high:g}, and names none: in Python mien.load(...).rate(windows) reads it")
+        raise ValueError(f"--model: expected a model that names classes, got {name}, which guesses a rating, {low:g} "
+                         f"to {high:g}, and names none: in Python mien.load(...).rate(windows) reads it")
     return model
 
 

@@ -121,13 +121,17 @@ class Rule:
             return number
         return f"no {self.label}" if value is None else f"{self.label} outside {low:g}..{high:g}"
 
+    def cut(self, ratings: np.ndarray, cuts: Sequence[float] = ()) -> np.ndarray:
+        """Ratings (N,) -> the class of each (N,), by these cuts or the rule's own."""
+        return np.searchsorted(cuts or self.cuts, ratings, side="right" if self.equal == "high" else "left")
+
     def _class(self, trial: Trial, cuts: Sequence[float]) -> int | str:
         """The class, or the words that say why there is none."""
         if self.words is None:
             rating = self.rating(trial)
             if isinstance(rating, str):
                 return rating
-            return sum(rating >= cut if self.equal == "high" else rating > cut for cut in cuts)
+            return int(self.cut(np.array([rating]), cuts)[0])
         value = trial.labels.get(self.label)
         if value is None:
             return f"no {self.label}"

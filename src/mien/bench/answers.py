@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from mien.models.mvp import MVP
 from mien.models.scpt import SCPT, pooled
 
 PROBS, CALIBRATED, ABOUT = "p_", "calibrated_", "about."
+RATING, GUESS = "rating", "guess"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,23 +51,47 @@ class Answers:
     def table(self, targets: Targets, **told: str) -> pd.DataFrame:
         """A row a trial: dataset, trial, subject, what is `told`, label, predicted, probabilities, `pulse`, which is
         the share of its windows that were read with one, about.COLUMN."""
-        own = set(self.trial)
-        known = {trial.id if trial.id in own else whose(trial.id): trial for trial in targets.trials}
-        trials = [known[id] for id in self.trial]
         names = np.array(targets.rule.task.classes)
-        about = sorted({name for trial in trials for name in trial.about})
-        return pd.DataFrame({
-            "dataset": [trial.dataset for trial in trials], "trial": self.trial,
-            "subject": [trial.subject for trial in trials], **told,
+        return _table(self.trial, targets, told, {
             "label": names[self.target], "predicted": names[self.probs.argmax(axis=1)],
             **{f"{PROBS}{name}": self.probs[:, k] for k, name in enumerate(names)},
             **{f"{CALIBRATED}{name}": self.calibrated[:, k] for k, name in enumerate(names)},
-            **({} if self.pulse is None else {"pulse": self.pulse / self.windows}),
-            **{f"{ABOUT}{name}": [trial.about.get(name, "") for trial in trials] for name in about}})
+            **({} if self.pulse is None else {"pulse": self.pulse / self.windows})})
+
+
+@dataclass(frozen=True, eq=False)
+class Guesses:
+    """Of N trials: `trial` ids, `target` (N,) classes of the cut ratings, `rating` and `guess` (N,) in points, and
+    `feature` (N, 1), the number as the model has it."""
+
+    trial: tuple[str, ...]
+    target: np.ndarray
+    rating: np.ndarray
+    guess: np.ndarray
+    feature: np.ndarray
+    told: tuple[str, ...] = ()
+
+    def table(self, targets: Targets, **told: str) -> pd.DataFrame:
+        """A row a trial: dataset, trial, subject, what is `told`, rating, guess, and what both are cut to, label and
+        predicted; about.COLUMN."""
+        names = np.array(targets.rule.task.classes)
+        return _table(self.trial, targets, told, {
+            RATING: self.rating, GUESS: self.guess, "label": names[self.target],
+            "predicted": names[targets.rule.cut(self.guess)]})
+
+
+def _table(trial: Sequence[str], targets: Targets, told: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame:
+    own = set(trial)
+    known = {one.id if one.id in own else whose(one.id): one for one in targets.trials}
+    trials = [known[id] for id in trial]
+    about = sorted({name for one in trials for name in one.about})
+    return pd.DataFrame({
+        "dataset": [one.dataset for one in trials], "trial": trial, "subject": [one.subject for one in trials], **told,
+        **columns, **{f"{ABOUT}{name}": [one.about.get(name, "") for one in trials] for name in about}})
 
 
 def answers(folder: Path, targets: Targets, source: Source, windowed: bool, *, size: int = 16, device: str = "auto",
-            precision: Precision = "auto", workers: int = 0) -> Answers:
+            precision: Precision = "auto", workers: int = 0) -> Answers | Guesses:
     """All that the checkpoint in `folder` says of `targets`; where `windowed`, the means over each trial's windows."""
     model = checkpoint.load(folder, task=targets.rule.task, device=pick(device), precision=precision)
     if not isinstance(model, Trained):
@@ -83,6 +109,9 @@ def answers(folder: Path, targets: Targets, source: Source, windowed: bool, *, s
             pulses += [] if pulse is None else pulse.tolist()
             names += batch.trial
     raw = torch.cat(logits)
+    if targets.rule.task.scale is not None:
+        return Guesses(tuple(names), targets.target, targets.ratings, targets.rule.task.points(raw[:, 0].numpy()),
+                       raw.numpy())
     rows = [raw.softmax(dim=-1).numpy(), (raw / model.temperature).softmax(dim=-1).numpy(), torch.cat(features).numpy()]
     trials = [whose(name) if windowed else name for name in names]
     target = {trial: known[name] for trial, name in zip(trials, names, strict=True)}

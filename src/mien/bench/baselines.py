@@ -97,8 +97,8 @@ def honest(recipe: Recipe, folds: Sequence[Fold], made: Made, seed: int) -> pd.D
         rows.append(row)
     frame = pd.DataFrame(rows)
     if rated:
-        found = float(rating.ccc(rating.sums(*np.concatenate(rated, axis=1))))
-        frame["ccc"] = np.where(frame["classifier"] == "random forest", found, np.nan)
+        told = float(rating.ccc(rating.sums(*np.concatenate(rated, axis=1))))
+        frame["ccc"] = np.where(frame["classifier"] == "random forest", told, np.nan)
     return frame
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
@@ -40,6 +41,9 @@ def find(recipe: Recipe, root: str | Path, cache: str | Path = "") -> Survey:
 
     Raises ValueError where there is none, and where nobody's face is in the `cache` that holds it already.
     """
+    if recipe.task.scale is not None:
+        raise ValueError(f"--test-data: expected a recipe that names classes, got {recipe.name}, which guesses "
+                         "ratings: judge it by its own folds, mien bench")
     names = {other.dataset for other in RECIPES.values()
              if (other.method, other.rule) == (recipe.method, recipe.rule) and other.dataset != recipe.dataset}
     if not Path(root).is_dir():
@@ -89,7 +93,8 @@ def elsewhere(recipe: Recipe, folders: dict[str, Path], survey: Survey, cache: s
     said: Answers | None = None
     for name, folder in folders.items():
         given: Source = source
-        said = answers(folder, found, given, recipe.windowed, device=device, precision=precision, workers=workers)
+        said = cast(Answers, answers(folder, found, given, recipe.windowed, device=device, precision=precision,
+                                     workers=workers))
         counts = metrics.confusion(said.target, said.probs.argmax(axis=1), said.probs.shape[1])
         scores[name] = {"uar": float(metrics.uar(counts)), "war": float(metrics.war(counts))}
         frames.append(said.table(found, fold="all", checkpoint=name))

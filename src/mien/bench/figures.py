@@ -60,6 +60,16 @@ def calibration(path: Path, kinds: dict[str, np.ndarray], target: np.ndarray) ->
     _save(figure, path)
 
 
+def guesses(path: Path, truth: np.ndarray, guess: np.ndarray, scale: tuple[float, float]) -> None:
+    """truth, guess (N,) in points: each guess over the rating that it stands for; on the line they agree."""
+    figure = Figure(figsize=(4.6, 4.4), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(scale, scale, color="#999999", linewidth=1, linestyle="--")
+    axes.scatter(truth, guess, s=12, alpha=0.5, linewidths=0, color=COLOURS[0])
+    axes.set(xlim=scale, ylim=scale, aspect="equal", xlabel="rating, points", ylabel="guess, points")
+    _save(figure, path)
+
+
 def tsne(path: Path, features: np.ndarray, target: np.ndarray, classes: Sequence[str], title: str, seed: int = 0
          ) -> None:
     """features (N, d), target (N,): all classes in one panel, then each in one of its own before the others in grey."""

@@ -75,14 +75,26 @@ def references(frame: pd.DataFrame, folds: tuple[Mapping[str, Any], ...], task: 
 def grouped(frame: pd.DataFrame, column: str, task: Task) -> pd.DataFrame:
     """A row a group of `column` (of the trial table, or subject, fold, dataset): trials, people, UAR, WAR, %, and the
     interval of WAR."""
-    name = column if column in ("subject", "fold", "dataset") else f"{ABOUT}{column}"
     rows = []
-    for value, part in frame.groupby(frame[name].replace("", "not told"), sort=True):
+    for value, part in groups(frame, column):
         found = scored(part, task)
         low, high = float("nan"), float("nan")
         if len(part) >= LEAST:
             low, high = metrics.bootstrap(metrics.war, *places(part, task), len(task.classes), people(part))
-        rows.append({column: value, "trials": len(part), "people": part.loc[part["subject"] != "", "subject"].nunique(),
+        rows.append({**size(column, value, part),
                      **{key: 100 * found.values()[key] for key in ("uar", "war", "macro_f1")},
                      "war_low": 100 * low, "war_high": 100 * high})
     return pd.DataFrame(rows)
+
+
+def groups(frame: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each value of `column` (of the trial table, or subject, fold, dataset), in order; where a trial has
+    none, among "not told"."""
+    name = column if column in ("subject", "fold", "dataset") else f"{ABOUT}{column}"
+    told = frame[name] if name in frame else pd.Series("", index=frame.index)
+    return [(str(value), part) for value, part in frame.groupby(told.fillna("").replace("", "not told"), sort=True)]
+
+
+def size(column: str, value: str, part: pd.DataFrame) -> dict[str, Any]:
+    """A group's name, and how many trials and people it has."""
+    return {column: value, "trials": len(part), "people": part.loc[part["subject"] != "", "subject"].nunique()}

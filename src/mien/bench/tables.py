@@ -69,6 +69,21 @@ def by_fold(judged: Judged) -> pd.DataFrame:
 
 def markdown(judged: Judged) -> str:
     """The page `table.md`."""
+    lines = head(judged)
+    ours = main(judged)
+    lines += _page_main(ours, who=scores.people(judged.predictions) is not None)
+    lines += ["", "## Folds", "", *pages(_named_folds(by_fold(judged)), ".2f")]
+    chosen = judged.predictions[judged.predictions["checkpoint"] == "chosen"]
+    for column in judged.by:
+        lines += ["", f"## By {column} (checkpoint chosen on validation)", "",
+                  *pages(scores.grouped(chosen, column, judged.recipe.task), ".2f")]
+    lines += ["", "## Notes", "", *(f"- {note}" for note in notes(judged))]
+    lines += _peers(judged, ours)
+    return "\n".join(lines) + "\n"
+
+
+def head(judged: Judged) -> list[str]:
+    """How a page begins: what was judged, how far, and what was changed."""
     recipe = judged.recipe
     done = f"{len(judged.folds)} of " * (len(judged.folds) < judged.count) + f"{judged.count} folds"
     lines = [f"# {recipe.name}, {done}, seed {judged.seed}", ""]
@@ -76,16 +91,7 @@ def markdown(judged: Judged) -> str:
         lines += ["A trial: small random towers and few steps. It shows that everything runs, and knows nothing.", ""]
     if recipe.changed:
         lines += ["Changed: " + ", ".join(f"`{path}={value}`" for path, value in recipe.changed.items()) + ".", ""]
-    ours = main(judged)
-    lines += _page_main(ours, who=scores.people(judged.predictions) is not None)
-    lines += ["", "## Folds", "", *pages(_named_folds(by_fold(judged)), ".2f")]
-    chosen = judged.predictions[judged.predictions["checkpoint"] == "chosen"]
-    for column in judged.by:
-        lines += ["", f"## By {column} (checkpoint chosen on validation)", "",
-                  *pages(scores.grouped(chosen, column, recipe.task), ".2f")]
-    lines += ["", "## Notes", "", *(f"- {note}" for note in _notes(judged))]
-    lines += _peers(judged, ours)
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _page_main(frame: pd.DataFrame, who: bool) -> list[str]:
@@ -118,12 +124,14 @@ def _named_folds(frame: pd.DataFrame) -> pd.DataFrame:
                                  for name in scores.CHECKPOINTS})
 
 
-def _notes(judged: Judged) -> Iterable[str]:
+def notes(judged: Judged) -> Iterable[str]:
+    """What is to be known of the numbers, a line each."""
     told = PRINTED.get(judged.recipe.name)
     if told:
         yield f"Paper: {told.source}. {told.note[:1].upper()}{told.note[1:]}."
     yield "Test trials were never seen in training and chose nothing; the chosen epoch is the best on validation."
-    yield "Chance: every class guessed equally often; frequency: as often as training has it; majority: its most."
+    if judged.recipe.task.scale is None:
+        yield "Chance: every class guessed equally often; frequency: as often as training has it; majority: its most."
     yield f"Labels: {judged.recipe.rule}, {judged.folds[0]['labels']}."
     yield f"Split sha256 {judged.split}, of all folds together."
     for fold in judged.folds:

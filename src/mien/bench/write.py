@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from mien import writing
-from mien.bench import figures, scores, tables
+from mien.bench import figures, ratings, scores, tables
 from mien.bench.answers import CALIBRATED, PROBS
 from mien.bench.run import PREDICTIONS, Judged
 
 
 def write(judged: Judged) -> None:
     """Everything about `judged` into its folder."""
+    if judged.recipe.task.scale is not None:
+        return ratings.write(judged)
     out, task = judged.out, judged.recipe.task
     chosen = judged.predictions[judged.predictions["checkpoint"] == "chosen"]
     page = tables.markdown(judged)

@@ -152,8 +152,14 @@ MEASURES = {"macro_f1": "macro-F1", "valence_macro_f1": "of valence", "arousal_m
             "war": "WAR"}
 
 
+RATED = {"ccc": "CCC", "rmse": "RMSE in points", "mae": "MAE in points"}
+
+
 def _measured(recipe: Recipe, scores: Mapping[str, float]) -> str:
     """Scores in words; of MVP F1 first, each beside what guessing by the share of each class would have."""
+    if recipe.task.scale is not None:
+        return ", ".join(f"{told} {scores[name]:.3f} (mean of training {scores.get(f'chance_{name}', 0.0):.3f})"
+                         for name, told in RATED.items() if name in scores)
     if recipe.method != "mvp":
         return f"UAR {100 * scores['uar']:.2f} %, WAR {100 * scores['war']:.2f} %"
     return ", ".join(f"{told} {100 * scores[name]:.2f} % (chance {100 * scores[f'chance_{name}']:.2f})"

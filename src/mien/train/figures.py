@@ -128,6 +128,8 @@ def compared(path: Path, runs: Mapping[str, Mapping[str, float]], told: str = ""
 
 def successes(material: Material, fitted: Fitted, recipe: Recipe) -> list[Case]:
     """The trials of validation that were right and surest, of each class in turn."""
+    if recipe.task.scale is not None:  # no guess is right or wrong
+        return []
     model: Any = checkpoint.load(fitted.chosen, task=recipe.task)
     right: dict[int, list[Case]] = {k: [] for k in range(len(recipe.task.classes))}
     for trial, target in zip(material.val.trials, material.val.target.tolist(), strict=True):
