@@ -53,7 +53,7 @@ class Reusing:
     @torch.inference_mode()
     def _one(self, window: Window) -> np.ndarray:
         frames: Any = prepare([window], self.needs).frames
-        names = [blake2b(picture, digest_size=16).digest() for picture in frames[0].numpy()]
+        names = [blake2b(picture.tobytes(), digest_size=16).digest() for picture in frames[0].numpy()]
         missing = {name: place for place, name in enumerate(names) if name not in self._features}
         self.pictures, self.fresh = self.pictures + len(names), self.fresh + len(missing)
         if missing:
