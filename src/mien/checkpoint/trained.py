@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from mien.models.scpt import SCPT
 from mien.recipes import Recipe
 from mien.tasks import Task
 from mien.towers import Tower
-from mien.types import Needs, Window
+from mien.types import OWN_AUS, Needs, Window
 
 if TYPE_CHECKING:
     from mien.checkpoint.exported import Exported
@@ -53,8 +53,11 @@ class Trained:
 
     @property
     def needs(self) -> Needs:
-        """What `data.prepare` is to make of a window."""
-        return self.model.needs
+        """What `data.prepare` is to make of a window; action units are to be of the program that it learnt from."""
+        needs = self.model.needs
+        if self.card is None or needs.aus is None:
+            return needs
+        return replace(needs, aus_by=self.card.data.get("aus", {}).get("by", OWN_AUS))
 
     @property
     def temperature(self) -> float:

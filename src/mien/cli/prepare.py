@@ -25,6 +25,10 @@ def prepare(
     rate: Annotated[
         float | None, typer.Option(metavar="HZ", help="Pictures kept a second, at most about; 30 when not given.")
     ] = None,
+    aus: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Action units by OpenFace 2 or py-feat, a file a trial, instead of ours."),
+    ] = None,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Trials prepared at a time.")] = 1,
     cluster: Annotated[
         str, typer.Option(metavar="ADDRESS", help="A Dask scheduler to send trials to, such as tcp://host:8786.")
@@ -36,7 +40,7 @@ def prepare(
 
     It may be stopped in any way, and goes on from there; what is there and unchanged is kept. manifest.csv in CACHE has
     a row for every trial and for everything that is wrong with the dataset. Ends with 0 when every trial of the survey
-    was prepared, else with 1.
+    was prepared, else with 1. With --aus every filmed trial needs a file, called as the trial or as its video.
     """
     with one_line(debug):
         from mien.data import build, making
@@ -56,7 +60,8 @@ def prepare(
                     if debug and outcome.trace:
                         above(outcome.trace)
 
-            built = build.build(found, out, how, workers=workers, cluster=cluster or None, tick=tick, told=told)
+            built = build.build(found, out, how, aus=aus, workers=workers, cluster=cluster or None, tick=tick,
+                                told=told)
     if not quiet:
         print(_sum(built, out))
     if not built.complete:
@@ -68,4 +73,5 @@ def _sum(built: Built, out: Path) -> str:
     problems = len(built.problems)
     beside = f"; the survey found {problems} problem{'s' if problems != 1 else ''}" if problems else ""
     prepared = f"{built.prepared} of {built.expected} trials of {built.dataset} in {out}"
-    return f"{prepared}{beside}; see {out / 'manifest.csv'}"
+    units = f"; {built.aus}" if built.aus else ""
+    return f"{prepared}{units}{beside}; see {out / 'manifest.csv'}"

@@ -16,32 +16,37 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mien import writing
+from mien.data import imported
 from mien.data.cache import INDEX, SCHEMA, read_index, trial_fields
 from mien.data.making import Job, Preparation, name, perform, read_about
 from mien.datasets.survey import Problem, Survey
+from mien.imports import PROGRAMS
 from mien.types import Trial
 from mien.work import Outcome, Tick, Work, leftovers, run
 
 MANIFEST = "manifest.csv"
 TRIALS = "trials"
 LOCK = ".lock"
-COLUMNS = ("item", "status", "reason", "frames", "pictures", "coverage", "signals", "note", "folder", "path", "line")
+COLUMNS = ("item", "status", "reason", "frames", "pictures", "coverage", "signals", "aus", "note", "folder", "path",
+           "line")
 
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """What became of a dataset: of `expected` trials `prepared` are in the cache, `failed` are not: (id, why)."""
+    """What became of a dataset: of `expected` trials `prepared` are in the cache, `failed` are not: (id, why). `aus`:
+    in words, which program's action units they have, "" for mien's."""
 
     dataset: str
     expected: int
     prepared: int
     failed: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
+    aus: str = ""
 
     @property
     def complete(self) -> bool:
@@ -54,6 +59,7 @@ def build(
     out: str | os.PathLike,
     how: Preparation | None = None,
     *,
+    aus: str | os.PathLike | None = None,
     workers: int = 1,
     cluster: str | None = None,
     tick: Tick | None = None,
@@ -62,18 +68,24 @@ def build(
 ) -> Built:
     """Prepare every trial of `survey` into the cache at `out`; trials that are there, made in the same way, are kept.
 
-    What the cache held of trials that the survey no longer has, or that changed, is removed at the end. `tick` hears
-    how many trials are done (with the share of those under way), `told` each outcome as it comes. `workers` and
-    `cluster` as in `work.run`.
+    What the cache held of trials that the survey no longer has, or that changed, is removed at the end. `aus`: a folder
+    with another program's action units of every filmed trial (`imported.find`), which take the place of ours; a trial
+    without them fails. `tick` hears how many trials are done (with the share of those under way), `told` each outcome
+    as it comes. `workers` and `cluster` as in `work.run`.
 
     Raises:
         ValueError: the survey has no trials or two of one id; `out` is a file, holds something else, or the cache of
-            another dataset, or is being written by another process; the cluster's package or scheduler is missing.
+            another dataset or of another program's action units, or is being written by another process; `aus` has
+            files of no trial, or of two programs; the cluster's package or scheduler is missing.
         OSError: `out` cannot be made or written to.
     """
     out, how = Path(out).absolute(), how or Preparation()
     _check(survey, out)
-    jobs = [Job(trial, str(out / TRIALS / name(trial)), how) for trial in survey.trials]
+    units = None if aus is None else imported.find(survey.trials, aus)
+    how = replace(how, aus="" if units is None else units.program)
+    _expect_same_units(out, how.aus)
+    found = {} if units is None else units.found
+    jobs = [Job(trial, str(out / TRIALS / name(trial)), how, found.get(trial.id)) for trial in survey.trials]
     outcomes: dict[str, Outcome] = {}
     with _alone(out):
         _sweep(out)
@@ -81,7 +93,18 @@ def build(
             outcomes[job.trial.id] = outcome
             if told is not None:
                 told(job.trial, outcome)
-        return _conclude(survey, out, how, jobs, outcomes)
+        return _conclude(survey, out, how, jobs, outcomes, units)
+
+
+def _expect_same_units(out: Path, given: str) -> None:
+    """All trials of a cache have their action units from one program: scales differ."""
+    index = read_index(out)
+    held = given if index is None else index["settings"].get("aus", "")
+    if held != given:
+        names = {"": "mien's own action units", **{key: f"those of {name}" for key, name in PROGRAMS.items()}}
+        remedy = "say --aus FOLDER again, or choose" if held and not given else "choose"
+        raise ValueError(f"--aus: expected {names[held]}, with which {out} was prepared, got {names[given]}: their "
+                         f"scales differ; {remedy} another --out")
 
 
 def _check(survey: Survey, out: Path) -> None:
@@ -136,8 +159,8 @@ def _sweep(out: Path) -> None:
         partial.unlink()
 
 
-def _conclude(survey: Survey, out: Path, how: Preparation, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]
-              ) -> Built:
+def _conclude(survey: Survey, out: Path, how: Preparation, jobs: Sequence[Job], outcomes: Mapping[str, Outcome],
+              units: imported.Folder | None) -> Built:
     entries, rows, failed = [], [], []
     for job in jobs:
         trial, outcome = job.trial, outcomes[job.trial.id]
@@ -151,15 +174,31 @@ def _conclude(survey: Survey, out: Path, how: Preparation, jobs: Sequence[Job], 
         held, place = about["held"], folder.relative_to(out).as_posix()
         entries.append({"trial": trial_fields(trial, survey.root), "folder": place, **held})
         signals = " ".join(held["signals"]["names"]) if held["signals"] else ""
-        rows.append({"item": trial.id, "status": "ok", **held, "signals": signals, "folder": place})
+        rows.append({"item": trial.id, "status": "ok", **held, "signals": signals, "folder": place,
+                     "aus": _source(held.get("aus"))})
+    told = None if units is None else units.told(entries)
+    if units is not None and told is not None:
+        left = len(units.others)
+        rows.append({"item": units.path.name, "status": "imported", "reason": imported.words(told),
+                     "note": f"{left} files of action units belong to no trial: "
+                             f"{', '.join(path.name for path in units.others[:3])}" * (left > 0)})
     rows += [_problem(problem, survey.root) for problem in survey.problems]
     index = {"schema": SCHEMA, "dataset": survey.dataset, "layout": survey.layout, "settings": how.settings,
-             "expected": len(jobs), "trials": entries}
+             "expected": len(jobs), **({"aus": told} if told else {}), "trials": entries}
     writing.text(out / INDEX, json.dumps(index, indent=1, allow_nan=False) + "\n")
     writing.text(out / MANIFEST, _csv(rows))
     lost = {id for id, _ in failed}
     _forget(out, {entry["folder"] for entry in entries}, {name(job.trial) for job in jobs if job.trial.id in lost})
-    return Built(survey.dataset, len(jobs), len(entries), tuple(failed), survey.problems)
+    return Built(survey.dataset, len(jobs), len(entries), tuple(failed), survey.problems,
+                 "" if told is None else imported.words(told))
+
+
+def _source(aus: Mapping[str, Any] | None) -> str:
+    """Where a trial's action units are from, "" for mien."""
+    if aus is None:
+        return ""
+    lacking = f" without {' '.join(aus['absent'])}" if aus["absent"] else ""
+    return f"{PROGRAMS[aus['program']]}: {aus['file']}{lacking}"
 
 
 def _problem(problem: Problem, root: Path) -> dict[str, Any]:

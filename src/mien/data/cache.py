@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from mien.tasks import ACTION_UNITS
-from mien.types import REGIONS, Signal, Trial, Window
+from mien.types import OWN_AUS, REGIONS, Signal, Trial, Window
 
 SCHEMA = "mien.cache/1"
 INDEX = "cache.json"
@@ -47,7 +47,8 @@ class Entry:
     """What the cache holds of one trial, in `folder` below it: `frames` seen, `pictures` of them kept, up to `end` s.
 
     `coverage` 0..1: share of the frames in which the main person's face was tracked; `signals`: rate, names, units and
-    start of the signals, None where the trial has none; `note`: what is odd though it went well.
+    start of the signals, None where the trial has none; `note`: what is odd though it went well; `aus`: of another
+    program's action units which file, which units are `absent` and the share of frames that is `known`, None for ours.
     """
 
     trial: Trial
@@ -58,13 +59,15 @@ class Entry:
     coverage: float = 0.0
     signals: Mapping[str, Any] | None = None
     note: str = ""
+    aus: Mapping[str, Any] | None = None
 
 
 @dataclass(eq=False)
 class Cache:
     """The prepared dataset at `path`; read only, safe to send to other processes, and nothing in it stays open.
 
-    `dataset`: its name; `settings`: how it was made; `size`: the side of its pictures in px; `entries`: by trial's id.
+    `dataset`: its name; `settings`: how it was made; `size`: the side of its pictures in px; `entries`: by trial's id;
+    `aus`: of another program's action units what `imported.Folder.told` says, None for ours.
     Raises ValueError where `path` holds no finished cache, or one of another version.
     """
 
@@ -72,6 +75,7 @@ class Cache:
     dataset: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
+    aus: Mapping[str, Any] | None = None
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
@@ -79,7 +83,7 @@ class Cache:
         if found is None:
             raise ValueError(f"cache: expected a prepared dataset with {INDEX}, got none at {self.path}; "
                              "run: mien data prepare DATASET ROOT --out CACHE (it goes on where it was stopped)")
-        self.dataset, self.settings = found["dataset"], found["settings"]
+        self.dataset, self.settings, self.aus = found["dataset"], found["settings"], found.get("aus")
         entries = [_entry(self.dataset, row) for row in found["trials"]]
         self.entries = {entry.trial.id: entry for entry in entries}
 
@@ -117,7 +121,8 @@ class Cache:
         first, last = np.searchsorted(table["time"], [start, end])
         rows = table[first:last]
         seen: dict[str, Any] = {name: rows[name] for name in ("skin", "position", "aus", "pose", "gaze")}
-        window = Window(start=start, end=end, times=rows["time"], **seen)
+        window = Window(start=start, end=end, times=rows["time"], **seen,
+                        aus_by=OWN_AUS if self.aus is None else self.aus["by"])
         if pictures is None:
             return window
         kept = table[table["length"] > 0][np.asarray(pictures, dtype=np.intp)]

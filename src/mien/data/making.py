@@ -24,9 +24,10 @@ import cv2
 import numpy as np
 
 from mien import face
+from mien.data import imported
 from mien.data.cache import FACES, QUALITY, ROWS, SCHEMA, SIGNALS
 from mien.data.people import EVERY, PATIENCE, QUALITIES, ROOM, People
-from mien.data.sources import Frames, key, prints
+from mien.data.sources import Frames, key, prints, rate
 from mien.face.crop import MARGIN
 from mien.types import Signal, Trial
 from mien.work import Outcome, Tick, explain, staging, version
@@ -35,7 +36,8 @@ ABOUT = "trial.json"
 
 @dataclass(frozen=True)
 class Preparation:
-    """How trials are prepared: `size` px of the pictures, at most about `rate` of them a second, `faces` followed.
+    """How trials are prepared: `size` px of the pictures, at most about `rate` of them a second, `faces` followed, and
+    which of `imports.PROGRAMS` read the action units, "" for mien.
 
     rate: our choice; it keeps every frame of 24 to 30 Hz and every other one of 50 and 60 Hz, which a model that looks
     at 16 frames cannot tell. The rows, and with them the skin, keep every frame. faces: our choice; the main person is
@@ -45,6 +47,7 @@ class Preparation:
     size: int = 224
     rate: float = 30.0
     faces: int = 4
+    aus: str = ""
 
     def __post_init__(self) -> None:
         if not 16 <= self.size <= 1024:
@@ -57,7 +60,8 @@ class Preparation:
     @property
     def settings(self) -> dict[str, object]:
         """What makes another cache; what was made with other settings is made again."""
-        return {**asdict(self), "margin": MARGIN, "every": EVERY, "patience": PATIENCE, "qualities": list(QUALITIES),
+        own = {name: value for name, value in asdict(self).items() if name != "aus" or value}
+        return {**own, "margin": MARGIN, "every": EVERY, "patience": PATIENCE, "qualities": list(QUALITIES),
                 "room": ROOM, **_versions()}
 
 
@@ -70,11 +74,12 @@ def _versions() -> dict[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One trial to prepare, into a folder in `folder` (whole path)."""
+    """One trial to prepare, into a folder in `folder` (whole path); `aus`: its file of action units, None for ours."""
 
     trial: Trial
     folder: str
     how: Preparation
+    aus: imported.Match | None = None
 
 
 def name(trial: Trial) -> str:
@@ -90,7 +95,7 @@ def perform(job: Job, tick: Tick | None = None) -> Outcome:
     """
     start = time.perf_counter()
     try:
-        sources = prints(job.trial)
+        sources = _sources(job)
         made = Path(job.folder) / key(job.trial.dataset, job.trial.id, job.trial.span, job.trial.frame_rate,
                                       job.trial.entry, sources, job.how.settings)
         done = read_about(made) is not None
@@ -104,6 +109,15 @@ def perform(job: Job, tick: Tick | None = None) -> Outcome:
     except Exception as error:  # whatever one trial does, the others go on; the manifest and --debug tell it
         return Outcome("failed", explain(error), seconds=time.perf_counter() - start, trace=traceback.format_exc())
     return Outcome("skipped" if done else "ok", seconds=time.perf_counter() - start, made=made.name)
+
+
+def _sources(job: Job) -> dict[str, Any]:
+    """What the trial is made from. ValueError where its action units are to be another program's and there are none."""
+    if job.aus is None:
+        return prints(job.trial)
+    if job.aus.path is None:
+        raise ValueError(job.aus.reason)
+    return {**prints(job.trial, job.aus.path), "clock": "trial" if job.aus.own else "video"}
 
 
 def read_about(folder: Path) -> dict[str, Any] | None:
@@ -131,6 +145,10 @@ def _write(job: Job, making: Path, folder: Path, sources: Mapping[str, object], 
     trial = job.trial
     signals = _signals(trial)
     table, coverage, notes = _see(job, making / "spool", folder / FACES, tick)
+    told: dict[str, Any] | None = None
+    if job.aus is not None and trial.video is not None:
+        told, odd = imported.join(trial, job.aus, rate(trial), table)
+        notes += odd
     pictures = int((table["length"] > 0).sum())
     if not pictures and signals is None:
         raise ValueError(f"expected a face or a signal, got no face in {len(table)} frames and no signal; look at "
@@ -144,7 +162,7 @@ def _write(job: Job, making: Path, folder: Path, sources: Mapping[str, object], 
         "schema": SCHEMA, "trial": trial.id, "sources": sources, "settings": job.how.settings,
         "held": {"frames": len(table), "pictures": pictures, "end": _end(table, signals),
                  "coverage": round(coverage, 4), "signals": None if signals is None else _wires(signals),
-                 "note": "; ".join(notes)},
+                 "note": "; ".join(notes), **({"aus": told} if told else {})},
         "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8", newline="\n")

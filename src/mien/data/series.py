@@ -27,11 +27,15 @@ def series(windows: Sequence[Window], needs: Needs, rng: np.random.Generator | N
     """-> `signals` (B, C, N) and `video` (B, S, D), as asked for, with `signals_mask` (B, N), `video_mask` (B, S).
 
     A channel that is missing, flat, clipped or without data is NaN there, but for less than `BRIDGE`; a mask is True
-    where any channel or any feature is known. Raises ValueError where seconds are not told, and for clips of a window
-    that has none.
+    where any channel or any feature is known. Raises ValueError where seconds are not told, for clips of a window that
+    has none, and for action units of another program than `needs.aus_by`, or of several.
     """
     if needs.seconds is None:
         raise ValueError("prepare: expected needs.seconds with signals, aus or clips, got None: say how long")
+    by = sorted({window.aus_by for window in windows})
+    if needs.aus is not None and by != [needs.aus_by or by[0]]:
+        raise ValueError(f"prepare: expected action units by {needs.aus_by or by[0]}, got those by {', '.join(by)}: "
+                         "their scales differ")
     spans = [_span(window, needs, rng) for window in windows]
     found: dict[str, Tensor] = {}
     if needs.signals is not None and needs.rate is not None:

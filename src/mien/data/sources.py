@@ -93,13 +93,27 @@ def picture_files(folder: Path) -> list[Path]:
                    if path.suffix.lower() in PICTURES and not path.name.startswith(".")), key=place)
 
 
-def prints(trial: Trial) -> dict[str, list[list[object]]]:
-    """Size and SHA-256 of every file that the trial is made from; of folders, with the names of their pictures."""
+def rate(trial: Trial) -> float:
+    """Frames a second of the trial's whole video, as its file states. ValueError where it states none."""
+    if trial.video is None or trial.video.is_dir():
+        return trial.frame_rate or UNSTATED
+    with video.read(trial.video, alone=True) as film:
+        if not film.frames_hint or not film.duration_hint:
+            raise ValueError(f"{trial.video}: expected a video that states its frame rate, by which py-feat's frames "
+                             "become times, got none: convert it to mp4")
+        return film.frames_hint / film.duration_hint
+
+
+def prints(trial: Trial, aus: Path | None = None) -> dict[str, list[list[object]]]:
+    """Size and SHA-256 of every file that the trial is made from; of folders, with the names of their pictures.
+
+    `aus`: another program's action units of it.
+    """
     films = [] if trial.video is None else picture_files(trial.video) if trial.video.is_dir() else [trial.video]
     wires = [] if trial.signals is None else [trial.signals]
     named = trial.video is not None and trial.video.is_dir()
     return {"video": [[path.name if named else "", *_print(path)] for path in films],
-            "signals": [["", *_print(path)] for path in wires]}
+            "signals": [["", *_print(path)] for path in wires], **({"aus": [["", *_print(aus)]]} if aus else {})}
 
 
 def key(*parts: object) -> str:

@@ -4,9 +4,11 @@
 Nothing is guessed where it could be wrong without being noticed: an error names the file, the line and what to give.
 """
 
-from .action_units import ActionUnits, openface, pyfeat
+from .action_units import ActionUnits, one, openface, pyfeat
 from .contact import Contact, contact
 from .empatica import Wristband, empatica
 from .physiology import physiology
+from .tracks import PROGRAMS, Tracks, program, tracks
 
-__all__ = ["ActionUnits", "Contact", "Wristband", "contact", "empatica", "openface", "physiology", "pyfeat"]
+__all__ = ["PROGRAMS", "ActionUnits", "Contact", "Tracks", "Wristband", "contact", "empatica", "one", "openface",
+           "physiology", "program", "pyfeat", "tracks"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.checkpoint.parts import pick
+from mien.data import imported
 from mien.data.build import build
 from mien.data.cache import Cache, read_index
 from mien.data.features import Features
@@ -22,6 +23,7 @@ from mien.models import mvp, scpt
 from mien.protocols import PROTOCOLS, split_hash
 from mien.recipes import TINY, Recipe
 from mien.towers import digest, load, tiny
+from mien.train.lessons import votes
 from mien.types import Fold, Trial
 from mien.work import Tick
 
@@ -57,7 +59,8 @@ class Material:
                 "split": split_hash(self.fold), "train": len(self.train.trials), "val": len(self.val.trials),
                 "counted": self.counted,
                 "judged": _named(self.val.trials), "seed": self.seed, "tiny": self.tiny, "labels": str(self.train.rule),
-                **({"tower": self.tower} if self.tower else {})}
+                **({"tower": self.tower} if self.tower else {}),
+                **({"aus": dict(self.cache.aus)} if self.cache.aus else {})}
 
 
 def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, workers: int = 1,
@@ -77,7 +80,8 @@ def gather(recipe: Recipe, root: str | Path, cache: str | Path, fold: str, *, wo
 def split(recipe: Recipe, root: str | Path) -> tuple[Survey, tuple[Fold, ...]]:
     """The dataset at `root` and all folds of the recipe's protocol; nothing is prepared.
 
-    Raises ValueError or FileNotFoundError for a root that is not the recipe's dataset.
+    Raises ValueError or FileNotFoundError for a root that is not the recipe's dataset, and where it asks for votes that
+    are not there.
     """
     survey = DATASETS[recipe.dataset].survey(root)
     if not survey.usable:
@@ -85,6 +89,8 @@ def split(recipe: Recipe, root: str | Path) -> tuple[Survey, tuple[Fold, ...]]:
                          f"check {recipe.dataset} {root}")
     every = isinstance(recipe.options, mvp.Options) and recipe.options.subjects == "all"
     trials = survey.trials if every else filmed(survey.trials)
+    if recipe.labels == "votes":
+        votes(trials, recipe.task.classes)
     return survey, PROTOCOLS[recipe.protocol](trials)
 
 
@@ -103,6 +109,9 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int, device: str
     judged = rule(val.kept, train.kept)
     notes = [f"{chosen.name}, {chosen.protocol}", f"train: {learnt}", f"val: {judged}"]
     sided = sum(len(trials) for _, trials in chosen)
+    if recipe.labels == "votes":
+        agreed = [shares.max() for shares in votes(learnt.trials, recipe.task.classes).values()]
+        notes.append(f"train: learnt from votes, of which the commonest has {sum(agreed) / len(agreed):.0%} on average")
     notes += [f"{surveyed - sided} trials were not filmed or are left out by the protocol: no side has them"] * (
         sided < surveyed)
     for side, found in (("train", train), ("val", val)):
@@ -112,6 +121,8 @@ def sides(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int, device: str
     if isinstance(recipe.options, mvp.Options):
         source, tower = _wholes(recipe.options, ready, chosen, learnt, device, seed)
         notes += [tower["told"]] if tower else []
+        if ready.aus is not None and recipe.options.video == "aus" and recipe.options.modality != "physio":
+            notes.append(imported.words(ready.aus))
     if recipe.windowed:
         source = pieces = Pieces(ready, recipe.seconds)
         learnt, judged = pieces.cut(learnt), pieces.cut(judged)
@@ -159,8 +170,10 @@ def prepared(survey: Survey, cache: str | Path, workers: int = 1, tick: Tick | N
 
 
 def held(survey: Survey, cache: str | Path) -> bool:
-    """Whether a cache has all trials of a survey already."""
+    """Whether a cache has all trials of a survey already, or all that its imported action units are there for."""
     index = read_index(Path(cache)) if cache else None
+    if index and index["dataset"] == survey.dataset and index.get("aus"):
+        return True
     known = {row["trial"]["id"] for row in index["trials"]} if index and index["dataset"] == survey.dataset else set()
     return known >= {trial.id for trial in survey.trials}
 

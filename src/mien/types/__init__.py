@@ -11,10 +11,10 @@ All are frozen dataclasses that check themselves; an error says what was expecte
 """
 
 from .asked import Needs
-from .seen import REGIONS, STATES, Face, Frame, Signal, State, Window
+from .seen import OWN_AUS, REGIONS, STATES, Face, Frame, Signal, State, Window
 from .sessions import Course, Session
 from .told import REASONS, Emotion, Person, Reading, Source
 from .tried import Fold, Label, Trial
 
-__all__ = ["REASONS", "REGIONS", "STATES", "Course", "Emotion", "Face", "Fold", "Frame", "Label", "Needs", "Person",
-           "Reading", "Session", "Signal", "Source", "State", "Trial", "Window"]
+__all__ = ["OWN_AUS", "REASONS", "REGIONS", "STATES", "Course", "Emotion", "Face", "Fold", "Frame", "Label", "Needs",
+           "Person", "Reading", "Session", "Signal", "Source", "State", "Trial", "Window"]

@@ -13,8 +13,9 @@ class Needs:
 
     `frames`: number of pictures of the face, `size` their side in px, `mean`, `std` (3,) of pixels in 0..1;
     `seconds`: length of the window; `signals`: names of the channels, at `rate` Hz; `aus`: rate in Hz of the series of
-    action units; `clips`: which video tower's features, one row a clip; `tfr`: (F, T) of the time-frequency image,
-    `tfr_kind` (`tfr.Kind`) of the pulse `tfr_of`: "camera", or the name of a wire.
+    action units, read by the program `aus_by`, None for any; `clips`: which video tower's features, one row a clip;
+    `tfr`: (F, T) of the time-frequency image, `tfr_kind` (`tfr.Kind`) of the pulse `tfr_of`: "camera", or the name of a
+    wire.
     """
 
     frames: int | None = None
@@ -25,6 +26,7 @@ class Needs:
     signals: tuple[str, ...] | None = None
     rate: float | None = None
     aus: float | None = None
+    aus_by: str | None = None
     clips: str | None = None
     tfr: tuple[int, int] | None = None
     tfr_kind: str = "cwt"

@@ -15,6 +15,9 @@ STATES: tuple[State, ...] = ("tracked", "predicted", "lost")
 REGIONS = ("forehead", "left_cheek", "right_cheek", "background")
 """The rows of every skin array (R, 3). The last is not skin: what the light alone does."""
 
+OWN_AUS = "mien"
+"""Who read the action units of a window, where no other program did."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -70,7 +73,8 @@ class Window:
     degrees, same signs; `faces` uint8 (P, S, S, 3) only for models that need pictures, of the moments `pictured` (P,)
     s, or one a row where that is None: frames without a face have none, and of many frames only some may be kept;
     `signals`: what wires said in that time, where a dataset has it; `clips` (S, D): what a video tower makes of the
-    clips that follow each other from `start` on, NaN where no face was seen, only for models that need it.
+    clips that follow each other from `start` on, NaN where no face was seen, only for models that need it; `aus_by`:
+    the program that read `aus`, whose scale is its own.
     """
 
     start: float
@@ -85,6 +89,7 @@ class Window:
     pictured: np.ndarray | None = None
     signals: Signal | None = None
     clips: np.ndarray | None = None
+    aus_by: str = OWN_AUS
 
     def __post_init__(self) -> None:
         expect(self.end >= self.start, self, "end", f"a time from {self.start} on", self.end)
