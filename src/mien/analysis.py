@@ -45,13 +45,14 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
         album, clips = session.films(model) if late else (None, [])
         with Stream(session.Later(model.task) if late else model, settings, finder=finder, neutral=neutral,
                     keep_all=True, album=album) as stream:
-            emotions, waited = _run(stream, frames, progress)
+            emotions, waited, times = _run(stream, frames, progress)
             if stream.frames < 2:
                 raise video.VideoError(f"{Path(path).name}: expected a video, got a single picture; give a recording "
                                        "of some seconds")
             told = None
             if late:
-                emotions, told = _late(stream, model, emotions, frames.source.duration, settings, clips)
+                units = session.units(settings.aus, frames.source.fps_mean, times, stream.people)
+                emotions, told = _late(stream, model, emotions, frames.source.duration, settings, clips, units)
             people = tuple(_person(stream, id_, emotions) for id_ in sorted(stream.people))
             seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
             return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=told,
@@ -59,12 +60,16 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
                             seconds=seconds, versions=_versions())
 
 
-def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] | None) -> tuple[list[Emotion], float]:
-    """Every frame through the stream -> all rows in the order of time, and the seconds spent waiting for frames."""
+def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] | None
+         ) -> tuple[list[Emotion], float, np.ndarray]:
+    """Every frame through the stream -> all rows in the order of time, the seconds spent waiting for frames, and the
+    time of each frame (N,) s."""
     emotions: list[Emotion] = []
+    times: list[float] = []
     waited, asked = 0.0, clock.perf_counter()
     for frame in frames:
         waited += clock.perf_counter() - asked
+        times.append(frame.time)
         emotions += stream.push(frame)
         if progress is not None and stream.frames % 30 == 0 and frames.duration_hint:
             progress(min(frame.time / frames.duration_hint, 1.0))
@@ -72,14 +77,14 @@ def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] 
     emotions += stream.close()
     if progress is not None:
         progress(1.0)
-    return sorted(emotions, key=lambda row: (row.start, row.face)), waited
+    return sorted(emotions, key=lambda row: (row.start, row.face)), waited, np.array(times)
 
 
 def _late(stream: Stream, model: Model, emotions: list[Emotion], seconds: float, settings: Settings,
-          clips: Sequence[Clips]) -> tuple[list[Emotion], Session]:
+          clips: Sequence[Clips], units: session.Units | None) -> tuple[list[Emotion], Session]:
     """Rows and session of a model that reads whole recordings."""
     started = clock.perf_counter()
-    found = session.read(model, stream.people, emotions, seconds, beside(settings, seconds), clips)
+    found = session.read(model, stream.people, emotions, seconds, beside(settings, seconds), clips, units)
     stream.seconds["model"] += clock.perf_counter() - started
     return found
 
@@ -119,14 +124,17 @@ def _person(stream: Stream, id_: int, emotions: list[Emotion]) -> Person:
 def reader(settings: Settings) -> Model:
     """What reads the expression: the built-in model, or one that is loaded once and kept.
 
-    Raises ValueError or FileNotFoundError where there is none of that name, or it is not whole.
+    Raises ValueError or FileNotFoundError where there is none of that name, or it is not whole, and where it learnt
+    from action units of another program than those that it would be given.
     """
     if settings.model == "facs":
         return Prototypes()
     labels = read_labels(settings.labels) if settings.labels else None
     files = held(settings.model) + (held(settings.tower) if settings.tower else [])
     stamps = tuple((path, os.stat(path).st_mtime_ns) for path in files)
-    return _loaded(settings.model, settings.tower, labels, stamps)
+    found = _loaded(settings.model, settings.tower, labels, stamps)
+    session.expect_units(found.needs, settings.aus)
+    return found
 
 
 def held(name: str) -> list[str]:

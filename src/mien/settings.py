@@ -20,7 +20,9 @@ class Settings:
     checkpoint or clip:; face_model: a .task file for mediapipe's newer API instead of
     the built-in models; physio: a table or an E4 folder with the contact signals of one person in the video;
     physio_offset: where in the video, in s, their time 0 lies; physio_start: when the video begins by their clock, a
-    date; physio_rate: Hz, for a table without a column of time; physio_time_unit: of that column: s, ms, us, ns, iso.
+    date; physio_rate: Hz, for a table without a column of time; physio_time_unit: of that column: s, ms, us, ns, iso;
+    aus: a file of OpenFace 2 or py-feat of this very video, for a checkpoint that learnt from that program's action
+    units.
     """
 
     step: float = 0.5
@@ -39,6 +41,7 @@ class Settings:
     physio_start: str = ""
     physio_rate: float | None = None
     physio_time_unit: str = ""
+    aus: str = ""
 
     def __post_init__(self) -> None:
         for name, low in (("step", 0.02), ("duration", 1.0), ("faces", 1)):
@@ -56,6 +59,9 @@ class Settings:
         if self.physio and self.model == "facs":
             raise ValueError("physio: expected a model that reads contact signals, got facs: name a checkpoint with "
                              "--model, such as one of mien train mvp/amigos-valence")
+        if self.aus and self.model == "facs":
+            raise ValueError("aus: expected a model that learnt from action units of OpenFace 2 or py-feat, got facs, "
+                             "which reads its own: name a checkpoint with --model")
         told = self.physio_offset, self.physio_start, self.physio_rate, self.physio_time_unit
         if not self.physio and told != (None, "", None, ""):
             raise ValueError("physio: expected a file of signals with --physio, got only when or how fast they are")

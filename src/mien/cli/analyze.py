@@ -62,6 +62,9 @@ PhysioStart = Annotated[
 ]
 PhysioRate = Annotated[float | None, typer.Option(metavar="HZ", help="Of a table without a column of time.")]
 PhysioTimeUnit = Annotated[str, typer.Option(metavar="UNIT", help="Of their column of time: s, ms, us, ns or iso.")]
+Aus = Annotated[
+    str, typer.Option(metavar="FILE", help="OpenFace 2 or py-feat of this video, for a model trained on its units.")
+]
 Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Files analysed at a time.")]
 Cluster = Annotated[
     str, typer.Option(metavar="ADDRESS", help="A Dask scheduler to send the files to, such as tcp://host:8786.")
@@ -92,6 +95,7 @@ def analyze(
     physio_start: PhysioStart = "",
     physio_rate: PhysioRate = None,
     physio_time_unit: PhysioTimeUnit = "",
+    aus: Aus = "",
     workers: Workers = 1,
     cluster: Cluster = "",
     overwrite: Overwrite = False,
@@ -110,11 +114,13 @@ def analyze(
             step=step, neutral=neutral, faces=faces, model=model, tower=tower, labels=labels, face_model=face_model,
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()), fex=fex, overlay=overlay,
             images=images, blur=blur, segments=segments or None, physio=physio, physio_offset=physio_offset,
-            physio_start=physio_start, physio_rate=physio_rate, physio_time_unit=physio_time_unit)
+            physio_start=physio_start, physio_rate=physio_rate, physio_time_unit=physio_time_unit, aus=aus)
         options.check()
         found = files.find(videos, out)
         if physio and len(found) > 1:
             raise ValueError(f"--physio: expected one video, got {len(found)}: the signals belong to one recording")
+        if aus and len(found) > 1:
+            raise ValueError(f"--aus: expected one video, got {len(found)}: the action units are of one recording")
         with bar(_files(len(found)), len(found), quiet) as (tick, say):
             entries = files.analyze(
                 found,

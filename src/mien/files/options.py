@@ -42,6 +42,7 @@ class Options:
     physio_start: str = Settings.physio_start
     physio_rate: float | None = Settings.physio_rate
     physio_time_unit: str = Settings.physio_time_unit
+    aus: str = Settings.aus
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in FORMATS]
@@ -54,7 +55,7 @@ class Options:
             step=self.step, neutral=self.neutral, faces=self.faces, pictures=self.images, model=self.model,
             tower=self.tower, labels=self.labels, face_model=self.face_model, physio=self.physio,
             physio_offset=self.physio_offset, physio_start=self.physio_start, physio_rate=self.physio_rate,
-            physio_time_unit=self.physio_time_unit,
+            physio_time_unit=self.physio_time_unit, aus=self.aus,
         )
 
     def check(self) -> None:
@@ -62,7 +63,8 @@ class Options:
         from mien import segments
 
         self.stream()
-        named = (("--neutral", self.picture), ("--segments", self.segments), ("--face-model", self.face_model))
+        named = (("--neutral", self.picture), ("--segments", self.segments), ("--face-model", self.face_model),
+                 ("--aus", self.aus))
         for option, path in named:
             if path and not os.path.isfile(path):
                 raise ValueError(f"{option}: expected a file, got nothing at {path}; check the spelling")
@@ -130,6 +132,8 @@ class Options:
             wires = [self.physio] if os.path.isfile(self.physio) else sorted(glob.glob(f"{self.physio}/*.csv"))
             read["physio"] = [sha256(path) for path in wires]
             read["clock"] = [self.physio_offset, self.physio_start, self.physio_rate, self.physio_time_unit]
+        if self.aus:
+            read["aus"] = sha256(self.aus)
         return read | {
             "model": self._model,
             "step": self.step,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien.session.reader import LEAST, SPARSE, Reader
+from mien.session.units import Units, expect_units, longest, units
 from mien.types import Emotion, Needs, Session, Signal, Window
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ LOOKS, APART = 10, 0.15
 """Readings of the camera that are enough to doubt a wire's rate, and the share by which both may differ. Our choice:
 the camera misses by some bpm, a wrong rate by a third and more."""
 
-__all__ = ["LEAST", "SPARSE", "Later", "films", "read", "whole"]
+__all__ = ["LEAST", "SPARSE", "Later", "Units", "expect_units", "films", "read", "units", "whole"]
 
 
 class Later:
@@ -64,19 +65,25 @@ def films(model: Any) -> tuple[Callable[[], Clips] | None, list[Clips]]:
 
 
 def read(model: Any, people: Mapping[int, Known], emotions: Sequence[Emotion], seconds: float,
-         contact: Contact | None, clips: Sequence[Clips] = ()) -> tuple[list[Emotion], Session]:
+         contact: Contact | None, clips: Sequence[Clips] = (), units: Units | None = None
+         ) -> tuple[list[Emotion], Session]:
     """What the stream saw of everyone, its rows, the recording's length and its contact signals -> rows and session.
 
     Contact signals are taken to belong to whoever was seen longest; the others are read by their face alone. `clips`:
-    what `films` made, in the order of `people`.
+    what `films` made, in the order of `people`; `units`: another program's action units of whoever was seen longest.
     """
     for one in clips:
         one.close()
-    main = max(people, key=lambda id: (people[id].seen.frames_tracked, -id), default=None)
+    main = longest(people)
     fed, notes = _fed(contact, model.needs, seconds)
     if contact is not None and len(people) > 1:
         notes.append(f"the signals are taken to be of person {main}, who was seen longest of {len(people)}")
-    reader = Reader(model, fed, main, dict(zip(people, clips, strict=False)))
+    if units is not None:
+        notes += units.notes
+        if len(people) > 1:
+            notes.append(f"the action units are of person {main}, who was seen longest of {len(people)}: no other face "
+                         "is read")
+    reader = Reader(model, fed, main, dict(zip(people, clips, strict=False)), units)
     rows = [row for id, known in people.items()
             for row in reader.rows([row for row in emotions if row.face == id], id, known)]
     window = _nobody(seconds) if main is None else replace(people[main].seen.window(0.0, np.inf), end=seconds)

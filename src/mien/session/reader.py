@@ -12,6 +12,7 @@ from mien.types import Course, Emotion, Session, Signal, Window
 
 if TYPE_CHECKING:
     from mien.data.filming import Clips
+    from mien.session.units import Units
     from mien.stream import Known
 
 LEAST = 5.0
@@ -36,12 +37,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reader:
-    """A model of whole recordings, and the signals (`fed`) that belong to the person `main`, where there are some."""
+    """A model of whole recordings, and the signals (`fed`) and another program's action units (`units`) that belong to
+    the person `main`, where there are some."""
 
     model: Any
     fed: Signal | None
     main: int | None
     clips: Mapping[int, Clips] = field(default_factory=dict)
+    units: Units | None = None
 
     @property
     def length(self) -> float:
@@ -89,6 +92,7 @@ class Reader:
     def _full(self, window: Window, id: int | None, until: float = 0.0) -> Window:
         """The window with the signals and the clips of this person, these up to `until` s where that is later."""
         wired = self._wired(window) if id == self.main else None
+        window = window if self.units is None else self.units.into(window, id == self.main)
         if self.model.needs.clips is None:
             return replace(window, signals=wired)
         own = None if id is None else self.clips.get(id)
@@ -103,7 +107,8 @@ class Reader:
         return replace(self.fed, values=self.fed.values[:, first : last + 1], start=first / self.fed.rate)
 
     def _told(self, row: Emotion, answer: Answer, main: bool) -> Emotion:
-        reason = "" if self.fed is not None and main else row.reason
+        own = main and (self.fed is not None or self.units is not None)
+        reason = "" if own else row.reason
         if not reason and (answer.probs is None or answer.seconds < self.least):
             reason = "too_short" if row.end < 2 * self.least else self.blind
         if reason or answer.probs is None:
