@@ -52,15 +52,16 @@ class Judged:
     by: tuple[str, ...] = ()
 
 
-def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str | Path = "", seed: int = 0,
+def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str | Path | Cache = "", seed: int = 0,
                    folds: Sequence[str] = (), by: Sequence[str] = (), device: str = "auto",
                    precision: Precision = "auto", workers: int = 0, told: Callable[[str], None] | None = None,
                    heard: Heard | None = None) -> Judged:
     """Train and judge the `folds` (names or numbers; all when empty) of the dataset at `root` into `out`.
 
     What stands in `out` is gone on with: judged folds are kept, a training stopped half-way continues. `cache`: the
-    prepared dataset, inside `out` when not given; `by`: columns of the trial table whose groups are told apart.
-    Raises ValueError where `out` holds another benchmark, and for a column that is not there.
+    prepared dataset, inside `out` when not given; one that is open already is taken as it is; `by`: columns of the
+    trial table whose groups are told apart. Raises ValueError where `out` holds another benchmark, and for a column
+    that is not there.
     """
     out, hear = Path(out), heard or (lambda what, share: None)
     survey, whole = split(recipe, root)
@@ -73,7 +74,9 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
     _expect_same(out, same)
     if not (out / ENVIRONMENT).exists():
         writing.text(out / ENVIRONMENT, json.dumps(stamp(seed, pick(device), precision), indent=1) + "\n")
-    ready = prepared(survey, cache or out / "cache", max(workers, 1), lambda done: hear("preparing", 0.3 * done), told)
+    ready = cache if isinstance(cache, Cache) else prepared(
+        survey, cache or out / "cache", max(workers, 1), lambda done: hear("preparing", 0.3 * done), told)
+    begun = 0.0 if ready is cache else 0.3
     how: dict[str, Any] = {"device": device, "precision": precision, "workers": workers}
     for number, fold in enumerate(chosen):
         place = out / FOLDS / fold.name
@@ -81,7 +84,7 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
             continue
 
         def tick(step: int, steps: int, _: float, done: int = number, name: str = fold.name) -> None:
-            hear(f"training {name}", 0.3 + 0.7 * (done + step / steps) / len(chosen))
+            hear(f"training {name}", begun + (1 - begun) * (done + step / steps) / len(chosen))
 
         judge(recipe, fold, ready, place, len(survey.trials), seed=seed, tick=tick, **how)
     return _gathered(recipe, out, seed, same["split"], [fold.name for fold in whole], by)
@@ -104,10 +107,13 @@ def judge(recipe: Recipe, fold: Fold, ready: Cache, place: Path, surveyed: int, 
     writing.table(place / PREDICTIONS, pd.concat(frames, ignore_index=True))
     with writing.replacing(place / FEATURES) as temporary:
         np.save(temporary, np.hstack([found["chosen"].target[:, None], found["chosen"].feature]).astype(np.float32))
-    told = {"name": fold.name, "stated": stated(fold), "labels": str(material.train.rule),
-            "notes": [*material.notes[3:], *notes[1:], *(f"{fold.name} test: {line}" for line in found["last"].told)],
-            "counts": [*material.notes[1:3], notes[0]],
-            "train": material.train.counts, "validation": fitted.scores}
+    told: dict[str, Any] = {
+        "name": fold.name, "stated": stated(fold), "labels": str(material.train.rule),
+        "notes": [*material.notes[3:], *notes[1:], *(f"{fold.name} test: {line}" for line in found["last"].told)],
+        "counts": [*material.notes[1:3], notes[0]],
+        "train": material.train.counts, "validation": fitted.scores}
+    if recipe.task.scale is not None:
+        told["mean"] = float(material.train.ratings.mean())
     writing.text(place / DONE, json.dumps(told, indent=1) + "\n")
 
 
