@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mien.data.augment import Augmenter
-from mien.data.loader import Clips, Steps, scoring, training
+from mien.data.loader import Clips, scoring, training
+from mien.data.order import Mixed, Steps, rounds
 from mien.data.prepare import collate, prepare
 from mien.recipes import Augment
 from mien.tasks import ACTION_UNITS
@@ -99,7 +100,7 @@ def test_batches_hold_each_trial_with_its_own_target_and_subject():
 def test_an_epoch_takes_every_trial_at_most_once_and_every_epoch_in_another_order():
     steps = Steps(12, 5, epochs=40, seed=1)
     drawn = [place for batch in steps for place in batch]
-    epochs = [[row for epoch, row in drawn if epoch == wanted] for wanted in range(40)]
+    epochs = [[row for epoch, row, _ in drawn if epoch == wanted] for wanted in range(40)]
     assert all(len(set(epoch)) == 10 for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 40
     assert {row for epoch in epochs for row in epoch} == set(range(12))

@@ -18,7 +18,8 @@ from mien import tfr
 from mien.data import cache as caches
 from mien.data import pulses
 from mien.data.cache import Cache
-from mien.data.loader import Clips, Mixed, scoring
+from mien.data.loader import Clips, scoring
+from mien.data.order import Mixed
 from mien.data.pieces import Pieces, whose
 from mien.data.prepare import prepare
 from mien.labels import RULES
@@ -113,9 +114,9 @@ def test_every_batch_has_several_people_with_as_many_rows_each():
     batches = list(steps)
     assert len(batches) == len(steps) == 3 * 4
     for rows in batches:
-        assert sorted(Counter(subject[row] for _, row in rows).values()) == [4, 4, 4, 4]
+        assert sorted(Counter(subject[row] for _, row, _ in rows).values()) == [4, 4, 4, 4]
     for epoch in range(3):
-        rows = [row for found in batches for when, row in found if when == epoch]
+        rows = [row for found in batches for when, row, _ in found if when == epoch]
         assert len(set(rows)) == len(rows) == 64
     assert batches == list(steps)
     assert batches[5:] == list(replace(steps, start=5))
@@ -131,8 +132,8 @@ def test_every_rank_has_several_people_twice(ranks, size, people, each):
     steps = [Mixed(96, size, 2, seed=1, subject=subject, people=people, rank=rank, ranks=ranks)
              for rank in range(ranks)]
     for parts in zip(*steps, strict=True):
-        assert all(sorted(Counter(subject[row] for _, row in rows).values()) == each for rows in parts)
-        whole = Counter(subject[row] for rows in parts for _, row in rows)
+        assert all(sorted(Counter(subject[row] for _, row, _ in rows).values()) == each for rows in parts)
+        whole = Counter(subject[row] for rows in parts for _, row, _ in rows)
         assert list(whole.values()) == [size // people] * people
 
 
@@ -149,9 +150,9 @@ def test_devices_with_nobody_to_compare_are_refused():
 def test_people_with_few_rows_come_again_and_few_people_are_all_there():
     subject = (0,) * 30 + (1,) * 2 + (2,) * 4
     for rows in Mixed(36, 12, 2, seed=0, subject=subject, people=3):
-        assert Counter(subject[row] for _, row in rows) == {0: 4, 1: 4, 2: 4}
+        assert Counter(subject[row] for _, row, _ in rows) == {0: 4, 1: 4, 2: 4}
     for rows in Mixed(36, 12, 2, seed=0, subject=subject, people=9):
-        assert len({subject[row] for _, row in rows}) == 3
+        assert len({subject[row] for _, row, _ in rows}) == 3
     assert [len(rows) for rows in Mixed(3, 8, 1, seed=0, subject=(0, 0, 1))] == [3]
     with pytest.raises(ValueError, match="the subject of each of 5 rows"):
         Mixed(5, 2, 1, seed=0, subject=(1, 2))

@@ -144,10 +144,10 @@ def test_the_card_tells_where_it_comes_from(tmp_path):
 
 
 def test_every_step_counts_the_schedule():
-    from mien.train.loop import _rate
+    from mien.train.step import rate
 
     recipe = RECIPES["duse/dfew"]
-    assert [_rate(recipe, epoch) for epoch in (0, 29, 30, 39, 40, 49)] == pytest.approx(
+    assert [rate(recipe, epoch) for epoch in (0, 29, 30, 39, 40, 49)] == pytest.approx(
         [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
 
 

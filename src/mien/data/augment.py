@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -28,10 +28,24 @@ class Augmenter:
             data_format="BTCHW", same_on_frame=True)
 
     @torch.no_grad()
-    def __call__(self, frames: Tensor, seed: int) -> Tensor:
-        """`seed` alone decides what is drawn; the global generators stay as they are."""
+    def __call__(self, frames: Tensor, seed: int, rank: int = 0, ranks: int = 1) -> Tensor:
+        """`seed` alone decides what is drawn; the global generators stay as they are. Of a batch that `ranks` processes
+        share, what is drawn for all of it, and this one's rows, see `data.order`, are changed by it."""
         if not self.on:
             return frames
         with torch.random.fork_rng(devices=[frames.device] if frames.is_cuda else []):
             torch.manual_seed(seed)
-            return self._change(frames.float() / 255).clamp(0, 1)
+            drawn = self._change.forward_parameters(torch.Size((len(frames) * ranks, *frames.shape[1:])))
+            if ranks > 1:
+                drawn = [item._replace(data=_own(cast(dict, item.data), len(frames), rank, ranks)) for item in drawn]
+            return self._change(frames.float() / 255, params=drawn).clamp(0, 1)
+
+
+_OF_ALL = ("forward_input_shape", "video_batch_size", "order")
+"""What kornia draws or keeps once for a batch; all else has an entry for each of its B T frames."""
+
+
+def _own(drawn: dict[str, Tensor], count: int, rank: int, ranks: int) -> dict[str, Tensor]:
+    """What was drawn for count * ranks clips -> for the `count` of this rank."""
+    return {name: value if name in _OF_ALL or not value.numel()
+            else value.unflatten(0, (count * ranks, -1))[rank::ranks].flatten(0, 1) for name, value in drawn.items()}

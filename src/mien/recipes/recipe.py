@@ -51,7 +51,9 @@ class Schedule:
     """How long and how fast is learnt. `batch` trials over all devices; `milestones`: shares of the epochs after which
     the rate is multiplied by `gamma`; `choose`: what picks the epoch on validation; `optimiser`: AdamW's decay is apart
     from the gradient; `curve` cosine: down to zero after `warmup` epochs, without milestones; `clip`: the largest norm
-    of the gradient, 0: any; `people`: subjects in every batch, 0: as it comes."""
+    of the gradient, 0: any; `people`: subjects in every batch, 0: as it comes; `patience`: epochs without a better
+    score on validation after which it ends, 0: never; `sampling` balanced: every class is drawn equally often, see
+    `data.order`; `weights` balanced: a trial counts in the cross entropy inversely to how often its class is there."""
 
     epochs: int = 50  # not stated; DFER-CLIP's, whose data and backbone these are
     batch: int = 16  # section IV-A2
@@ -65,6 +67,9 @@ class Schedule:
     warmup: int = 0
     clip: float = 0.0
     people: int = 0
+    patience: int = 0  # no paper stops early
+    sampling: Literal["plain", "balanced"] = "plain"  # no paper states another; S2D tells of oversampling beside
+    weights: Literal["equal", "balanced"] = "equal"
 
     def __post_init__(self) -> None:
         for name, good, expected in (
@@ -74,6 +79,9 @@ class Schedule:
             ("gamma", 0 < self.gamma <= 1, "above 0, at most 1"),
             ("warmup", 0 <= self.warmup < max(self.epochs, 1), "fewer epochs than there are"),
             ("clip", self.clip >= 0, "0 or more"), ("people", self.people >= 0, "0 or more"),
+            ("patience", self.patience >= 0, "0 or more"),
+            ("weights", self.sampling == "plain" or self.weights == "equal", "equal where classes are drawn equally "
+             "often: rare ones would count twice"),
         ):
             if not good:
                 raise ValueError(f"Schedule.{name}: expected {expected}, got {getattr(self, name)!r}")
@@ -91,8 +99,9 @@ class Published:
 @dataclass(frozen=True)
 class Recipe:
     """`method` in `models`, `dataset`, `protocol`, and `rule` of `labels.RULES`; `tower`: folder or hub id, if any;
-    `seconds`: length of a window when the model reads a recording or a camera; `licence` of what is trained; `tiny`,
-    `changed`: what was asked for beyond the recipe's name."""
+    `seconds`: length of a window when the model reads a recording or a camera; `licence` of what is trained; `labels`:
+    what is learnt, each trial's single class, or how its annotators voted, where the dataset has that: it is judged by
+    the single class; `tiny`, `changed`: what was asked for beyond the recipe's name."""
 
     name: str
     method: Literal["duse", "scpt", "mvp"]
@@ -105,6 +114,7 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
     schedule: Schedule = field(default_factory=Schedule)
     rule: str = "expression"
+    labels: Literal["single", "votes"] = "single"
     published: Published | None = None
     tiny: bool = False
     changed: dict[str, str] = field(default_factory=dict)
@@ -122,6 +132,11 @@ class Recipe:
         if (self.schedule.choose == "ccc") != (self.task.scale is not None):
             raise ValueError("schedule.choose: expected ccc for a rule of ratings and for no other, got "
                              f"{self.schedule.choose!r} for {self.rule}")
+        if self.labels == "votes" and self.rule != "expression":
+            raise ValueError(f"Recipe.labels: expected single for {self.rule}, got votes: these are for expressions")
+        if self.task.scale is not None and "balanced" in (self.schedule.sampling, self.schedule.weights):
+            raise ValueError(f"schedule.sampling, schedule.weights: expected plain and equal for {self.rule}, "
+                             "got balanced: ratings have no classes to balance")
         if not isinstance(self.options, OPTIONS[self.method]):
             raise ValueError(f"Recipe.options: expected those of {self.method}, got {type(self.options).__module__}")
 
