@@ -17,7 +17,7 @@ Tokens = tuple[Tensor, Tensor]
 SHARP = 3.0
 """Times torch's own start of queries and keys. Our choice: scores then begin with a deviation of about 3, so that some
 heads look at what stands out. Even attention, which is torch's start, makes of an event of seconds in a minute a few
-hundredths of a mean, and two such events are found together late or never (benchmarks/mvp.py)."""
+hundredths of a mean, and two such events are found together late or never (`mien bench evidence/mvp`)."""
 
 
 class Layer(nn.Module):
