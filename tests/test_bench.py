@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +24,9 @@ from typer.testing import CliRunner
 
 import mien
 import prepare_work
+from dask_processes import cluster
 from mien import bench, cli, lookalikes, metrics, protocols, recipes
-from mien.bench import ablate, figures, scores, tables
+from mien.bench import ablate, figures, rows, scores, tables
 from mien.data import build, making
 from mien.data.cache import Cache
 from mien.data.pieces import Pieces
@@ -33,6 +36,8 @@ from mien.recipes.ablations import ABLATIONS
 from mien.recipes.published import OTHERS, PEER_RECALLS, PEERS, PRINTED
 from mien.tasks import EXPRESSION, VALENCE
 from mien.types import Trial
+from mien.work import Outcome
+from mien.work.pool import DIED
 from test_scpt_data import write
 
 FILES = ("table.md", "table.csv", "scores.json", "confusion.png", "tsne.png", "calibration.png", "predictions.parquet",
@@ -343,15 +348,135 @@ def test_an_ablation_goes_on_row_by_row_to_the_table_of_the_paper(data, tmp_path
     table = pd.read_csv(out / "table.csv").set_index("row")
     assert table["uar_paper"].tolist() == [55.64, 58.86, 60.27, 64.88]
     assert table["uar_last"].notna().tolist() == [True, False, False, True]
+    assert table["uar_difference_last"].isna().all()  # a trial is not compared with the paper
+    assert table["folds"].tolist() == [1, 0, 0, 1]
     card = json.loads((out / "coop-average-over-frames/folds/fd1/last/card.json").read_text())
     assert (card["recipe"]["options"]["htpc"], card["recipe"]["options"]["lsea"]) == (False, False)
     page = (out / "table.md").read_text()
     assert "arXiv 2604.12777, table III" in page
     assert "knows nothing" in page
     assert second.stdout.startswith(page)
+    other = CliRunner().invoke(cli.app, [*given, "--rows", "1", "--seed", "1"])
+    assert other.exit_code == 1
+    assert "mien: CoOp, average over frames: --out" in other.stderr
+    assert pd.read_csv(out / "table.csv")["uar_last"].isna().all()  # what another seed gave is not this one's
+
+
+def two_rows(data: Path, out: Path, *more: str) -> list[str]:
+    return ["ablate", "duse/table3", "--data", str(data / "dfew"), "--cache", str(data / "cache"), "--tiny", "--device",
+            "cpu", "--precision", "32", "--folds", "1", "--set", "schedule.epochs=1", "--rows", "1,4", "--out",
+            str(out), *more]
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """Here and in what is started: with another number, sums are taken in another order."""
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def in_turn(data, tmp_path_factory) -> Path:
+    """The ablation, row by row in one process of one thread."""
+    out, before = tmp_path_factory.mktemp("ablated") / "run", torch.get_num_threads()
+    torch.set_num_threads(1)
+    done = CliRunner().invoke(cli.app, two_rows(data, out))
+    torch.set_num_threads(before)
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def expect_same(one: Path, other: Path) -> None:
+    assert (one / "table.md").read_text() == (other / "table.md").read_text()
+    for row in ("coop-average-over-frames", "htpc-and-lsea"):
+        pd.testing.assert_frame_equal(*(pd.read_parquet(run / row / "predictions.parquet") for run in (one, other)))
+
+
+def test_rows_side_by_side_all_killed_go_on_and_end_with_the_table_of_one_after_another(data, in_turn, tmp_path,
+                                                                                       one_thread):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "mien.cli", *two_rows(data, out, "--parallel", "2")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 200
+    while len(list(out.glob("*/folds/fd1/log.csv"))) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
+    assert len(list(out.glob("*/folds/fd1/log.csv"))) >= 2  # two rows had begun
+    assert not (out / "table.md").exists()
+    done = CliRunner().invoke(cli.app, two_rows(data, out, "--parallel", "2"))
+    assert done.exit_code == 0, done.output
+    expect_same(out, in_turn)
+
+
+def test_on_a_cluster_a_row_that_fails_stops_no_other_and_the_table_is_the_same(data, in_turn, tmp_path, one_thread):
+    pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
+    out = tmp_path / "run"
+    (out / "coop-average-over-frames").mkdir(parents=True)
+    (out / "coop-average-over-frames/bench.json").write_text("{}")  # of another benchmark, as far as can be told
+    with cluster(2) as running:
+        command = two_rows(data, out, "--cluster", running.address)
+        first = CliRunner().invoke(cli.app, command)
+        assert first.exit_code == 1
+        assert "mien: CoOp, average over frames: --out" in first.stderr
+        assert first.stderr.splitlines()[-1].startswith(
+            "mien: expected 2 judged rows, got 1 without CoOp, average over frames;")
+        assert pd.read_csv(out / "table.csv")["uar_last"].notna().tolist() == [False, False, False, True]
+        shutil.rmtree(out / "coop-average-over-frames")
+        second = CliRunner().invoke(cli.app, command)
+    assert second.exit_code == 0, second.output
+    expect_same(out, in_turn)
+
+
+def test_a_row_whose_process_dies_is_told_in_words_of_rows(monkeypatch):
+    jobs = [rows.Job(name, recipes.RECIPES["duse/dfew"], "", "", "") for name in "ab"]
+    monkeypatch.setattr(rows, "run", lambda jobs, *_: ((job, Outcome("failed", DIED)) for job in jobs))
+    assert [(job.title, outcome.reason) for job, outcome in rows.judge(jobs, parallel=2)] == [
+        ("a", rows.KILLED), ("b", rows.KILLED)]
+
+
+def test_every_process_has_a_device_of_its_own_and_that_of_a_dead_one_is_taken_over(tmp_path):
+    fork = multiprocessing.get_context("fork")
+
+    def begin() -> tuple[multiprocessing.Process, str]:
+        here, there = fork.Pipe()
+
+        def hold() -> None:
+            there.send(rows._own(("first", "second"), str(tmp_path)))
+            time.sleep(60)
+
+        process = fork.Process(target=hold, daemon=True)
+        process.start()
+        assert here.poll(30)
+        return process, here.recv()
+
+    (one, own), (other, others) = begin(), begin()
+    assert {own, others} == {"first", "second"}
+    one.kill()
+    one.join()
+    third, found = begin()
+    assert found == own
+    for process in (other, third):
+        process.kill()
+        process.join()
+
+
+def test_devices_are_named_as_torch_calls_them(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert rows.named(["0", "1", "cuda:1", "cpu"]) == ("cuda:0", "cuda:1", "cuda:1", "cpu")
+    with pytest.raises(ValueError, match="which has 2 GPUs, got cuda:2"):
+        rows.named(["2"])
 
 
 @pytest.mark.parametrize(("more", "told"), [
+    (["duse/table3", "--parallel", "2", "--cluster", "tcp://127.0.0.1:1"],
+     "expected one of --parallel, --devices and --cluster, got --parallel and --cluster"),
+    (["duse/table3", "--devices", "cpu", "--device", "cpu"], "got --devices and --device"),
+    (["duse/table3", "--devices", "31"], "--devices: expected devices of this machine"),
     (["duse/table9"], "ablate: expected one of duse/table3"), (["duse/table3", "--rows", "7"], "--rows: expected 1 to"),
     (["duse/table3", "--recipe", "mvp/deap-arousal"], "--recipe: expected one of duse/dfew"),
     (["duse/table3", "--rows", "x"], "--rows: expected numbers"),

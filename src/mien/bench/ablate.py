@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien import recipes, writing
+from mien import recipes, towers, writing
 from mien.bench import scores, tables
 from mien.bench.rows import Job, judge
 from mien.bench.run import BENCH, PREDICTIONS
@@ -22,7 +22,7 @@ from mien.train.material import held, prepared, split
 from mien.work import Outcome
 
 LOADED = ("tower", "options.video", "options.features")
-"""Settings that name weights."""
+"""Settings that name weights, or follow from them."""
 
 
 def asked(name: str, recipe: str = "") -> tuple[Ablation, str]:
@@ -36,11 +36,14 @@ def asked(name: str, recipe: str = "") -> tuple[Ablation, str]:
 
 
 def changed(row: Row, base: str, tiny: bool, settings: dict[str, str]) -> Recipe:
-    """The recipe of a row; `settings` hold for all rows and give way to its own; of a tiny one no tower is loaded."""
+    """The recipe of a row; `settings` hold for all rows and give way to its own; all towers of a tiny one are tiny."""
     whole = {**settings, **row.settings}
-    if tiny:
-        return recipes.change(recipes.tiny(RECIPES[base]), {k: v for k, v in whole.items() if k not in LOADED})
-    return recipes.change(RECIPES[base], whole)
+    if not tiny:
+        return recipes.change(RECIPES[base], whole)
+    small = {path: value for path, value in whole.items() if path not in LOADED}
+    if whole.get("options.video", "aus") != "aus":
+        small |= {"options.video": recipes.TINY, "options.features": str(towers.tiny("videomae").plan.features)}
+    return recipes.change(recipes.tiny(RECIPES[base]), small)
 
 
 @dataclass(frozen=True, eq=False)

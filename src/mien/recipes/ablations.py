@@ -116,8 +116,7 @@ _CROP = Ablation(
     (Row("head and some background", {**_CLIPS, "options.crop": "large"}),
      Row("face alone", {**_CLIPS, "options.crop": "tight"})),
     measures=("macro_f1", "war"),
-    note="The paper's figure 4, on AMIGOS, says that the larger crop gives the higher F1; its numbers are not public. "
-         "With --tiny the face is read as action units, which know no crop.")
+    note="The paper's figure 4, on AMIGOS, says that the larger crop gives the higher F1; its numbers are not public.")
 
 
 def _place(name: str) -> int:
