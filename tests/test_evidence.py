@@ -182,7 +182,7 @@ def test_what_is_taken_from_duse_is_gone_and_nothing_else(filmed, tmp_path):
     assert torch.allclose(changed["texts exchanged"].logits, first.logits[:, order], atol=1e-2)
 
 
-# ------------------------------------------------------------------------------------------------------------- verdicts
+# ------------------------------------------------------------------------------------------------------------ verdicts
 def test_the_interval_is_students():
     values = np.random.default_rng(0).normal(2, 1, 5)
     low, high = stats.t.interval(0.95, 4, loc=values.mean(), scale=stats.sem(values))

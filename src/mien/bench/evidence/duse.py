@@ -41,7 +41,7 @@ class Sizes:
     """`learn` from so many people and `judge` on so many others, seven films each; `steps` of `batch` films at `rate`,
     of which the last `calm` share is at a tenth."""
 
-    learn: int = 48
+    learn: int = 96
     judge: int = 48
     steps: int = 300
     batch: int = 12
