@@ -362,6 +362,92 @@ def test_a_network_stream_that_breaks_comes_back(clip, tmp_path):
     assert "127.0.0.1" in camera.error or "no more pictures" in camera.error
 
 
+def test_a_camera_that_hangs_without_a_word_is_given_up_and_opened_again(clip):
+    """The third opening works; those that hang are left to themselves, and their late frames count for nothing."""
+    release, opened, told = threading.Event(), [], []
+
+    class Hangs:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def __iter__(self):
+            yield Frame(0.0, np.zeros((48, 64, 3), np.uint8))
+            release.wait(30)
+            yield Frame(0.1, np.full((48, 64, 3), 255, np.uint8))
+
+    def hanging():
+        opened.append(time.perf_counter())
+        return Hangs() if len(opened) < 3 else video.read(clip)
+
+    camera = Camera("rtsp://camera.invalid/x", back_off=(0.05, 0.2), stall=0.3, depth=200, told=told.append,
+                    open=hanging)
+    camera.start()
+    until, states = time.perf_counter() + 20, set()
+    while camera.read < 12 and time.perf_counter() < until:
+        states.add(camera.state)
+        time.sleep(0.01)
+    release.set()
+    time.sleep(0.2)
+    items = [camera.frames.get(0) for _ in range(len(camera.frames))]
+    camera.close()
+    assert "stalled" in states
+    assert camera.opened >= 3
+    assert ["sent nothing for 0.3 s" in words for words in told[:4]] == [True, False, True, False]
+    assert told[1] == told[3] == "the picture is back"
+    times = [item.frame.time for item in items]
+    assert times == sorted(times)
+    assert all(item.frame.rgb.mean() < 250 for item in items)
+    assert times[-1] > 0.7  # time went on while it hung
+
+
+def test_cameras_that_hang_do_not_pile_up():
+    before, release, opened = threading.active_count(), threading.Event(), []
+
+    def never():
+        opened.append(1)
+        release.wait(30)
+        raise VideoError("expected a camera, got none")
+
+    camera = Camera("rtsp://camera.invalid/x", back_off=(0.01, 0.01), stall=0.05, open=never)
+    camera.start()
+    time.sleep(1.0)
+    assert len(opened) == 3
+    assert threading.active_count() <= before + 4
+    assert camera.state == "stalled"
+    release.set()
+    until = time.perf_counter() + 10
+    while len(opened) < 5 and time.perf_counter() < until:
+        time.sleep(0.01)
+    camera.close()
+    assert len(opened) >= 5  # those that hung have ended: it is tried again
+    assert camera.state == "ended"
+
+
+def test_a_network_stream_that_stalls_is_opened_again(tmp_path):
+    content = written(tmp_path / "s.ts", (Frame(0.0, np.full((48, 64, 3), i, np.uint8)) for i in range(40)),
+                      "mpeg2video", format="mpegts").read_bytes()
+    server, clients = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve():
+        for _ in range(2):
+            clients.append(server.accept()[0])
+            clients[-1].sendall(content)  # and not another word
+
+    threading.Thread(target=serve, daemon=True).start()
+    camera = Camera(f"tcp://127.0.0.1:{server.getsockname()[1]}", back_off=(0.05, 0.1), stall=1.0, depth=200)
+    camera.start()
+    until = time.perf_counter() + 20
+    while camera.opened < 2 and time.perf_counter() < until:
+        time.sleep(0.02)
+    camera.close()
+    for each in (*clients, server):
+        each.close()
+    assert camera.opened == 2
+
+
 # ---------------------------------------------------------------- live
 
 

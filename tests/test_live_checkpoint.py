@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from live_films import film
+from live_films import film, write
 
 pytest.importorskip("torch")
 
-from mien.checkpoint import Trained, build, clip, make_card
-from mien.live import Session
-from mien.recipes import RECIPES, tiny
+import torch
+
+import mien
+from mien.checkpoint import Reusing, Trained, build, clip, make_card
+from mien.live import Apart, Live, Session, eyes
+from mien.recipes import RECIPES, TINY, tiny
 from mien.settings import Settings
 from mien.stream import Stream
+from mien.tasks import EXPRESSION
+from mien.types import Needs, Window
 
 
 def saved(name: str, folder: Path) -> Path:
@@ -44,6 +50,134 @@ def test_a_checkpoint_reads_live_what_it_reads_of_a_file(tmp_path):
     plain = json.loads(json.dumps(told[-1].json(), allow_nan=False))
     assert set(plain["expression"]) == set(session.classes)
     assert plain["text"].startswith("The person looks")
+
+
+class Slow:
+    """Takes its time, and says what it read: the share of its first class is the window's end."""
+
+    task, needs, seconds = EXPRESSION, Needs(frames=2, size=32), 0.5
+
+    def __init__(self, pause):
+        self.pause, self.windows = pause, []
+
+    def read(self, window):
+        self.windows.append(window)
+        time.sleep(self.pause)
+        first = window.end / 100
+        return np.array([first, *[(1 - first) / 6] * 6])
+
+
+def test_a_slow_model_does_not_make_frames_wait_and_reads_the_newest_window():
+    model, frames = Slow(0.6), list(film(2.6))
+    with Session(Settings(pictures=False, smoothing=0), model=model, apart=True) as session:
+        assert session.push(frames[0]) == []  # what is made at the first frame is made
+        worst, events = 0.0, []
+        for frame in frames[1:]:
+            started = time.perf_counter()
+            events += session.push(frame)
+            worst = max(worst, time.perf_counter() - started)
+            time.sleep(0.005)
+        assert worst < 0.55
+        skipped = session.skipped
+        events += session.due(wait=True)
+    told = [event for event in events if event.row is not None and not event.row.abstained]
+    assert skipped > 0
+    assert len(events) + session.skipped == 5  # nothing is lost uncounted
+    assert told[-1].end == 2.5  # the newest is read in the end
+    for event in told:
+        assert event.row.probs[0] == pytest.approx(event.end / 100)  # each by its own window
+        assert event.latency >= model.pause
+        assert event.row.label == EXPRESSION.classes[int(event.row.probs.argmax())]
+    for window in model.windows:
+        assert window.faces.shape[1:] == (32, 32, 3)
+        assert (np.diff(window.times) > 0).all()  # its own, whatever the stream writes meanwhile
+        assert window.start <= window.times[0] <= window.times[-1] < window.end
+
+
+def test_several_streams_share_one_model_in_turn():
+    model, frames = Slow(0.05), list(film(1.6))
+    apart = Apart(model)
+    try:
+        with (Session(Settings(pictures=False), apart=apart) as one,
+              Session(Settings(pictures=False), apart=apart) as two):
+            events = [[], []]
+            for frame in frames:
+                for found, session in zip(events, (one, two), strict=True):
+                    found += session.push(frame)
+            for found, session in zip(events, (one, two), strict=True):
+                found += session.due(wait=True)
+            assert [len(found) + session.skipped for found, session in zip(events, (one, two), strict=True)] == [3, 3]
+            assert all(found[-1].end == 1.5 for found in events)
+    finally:
+        apart.close()
+
+
+def test_what_a_model_in_its_thread_raises_comes_out_of_the_events(tmp_path):
+    class Broken(Slow):
+        def read(self, window):
+            raise ZeroDivisionError("planted")
+
+    path = write(tmp_path / "clip.mp4", 1.2)
+    with (Live(str(path), session=Session(model=Broken(0), apart=True)) as live,
+          pytest.raises(ZeroDivisionError, match="planted")):
+        list(live.events())
+
+
+def test_kept_features_are_exact_for_zero_shot_and_read_once():
+    settings = Settings(model=f"clip:{TINY}", pictures=False, smoothing=0)
+    frames = list(film(4.6))
+    told = []
+    for reuse in (False, True):
+        with Session(settings, reuse=reuse) as session:
+            told.append([event for frame in frames for event in session.push(frame)])
+            model = session._model
+    assert model.exact
+    assert model.fresh < 0.7 * model.pictures  # of a film at 10 Hz each picture is there anew in every window
+    assert model.fresh <= len(frames)
+    for one, two in zip(*told, strict=True):
+        assert (one.row is None) == (two.row is None)
+        if one.row is not None:
+            np.testing.assert_allclose(two.row.probs, one.row.probs, atol=1e-4)
+
+
+def test_kept_features_of_duse_are_those_of_the_place_at_which_each_was_first_read(tmp_path):
+    """Against the model itself, told those places; where every place says the same nothing is approximated."""
+    model = mien.load(saved("duse/dfew", tmp_path), precision="32")
+    reusing = Reusing(model)
+    assert not reusing.exact
+    side, rng = model.needs.size, np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (24, side, side, 3), dtype=np.uint8)
+
+    def window(first):
+        times = np.arange(first, first + 16, dtype=float)
+        rows = {name: np.zeros((16, *shape)) for name, shape in (("skin", (4, 3)), ("position", (3,)), ("aus", (17,)),
+                                                                 ("pose", (3,)), ("gaze", (2,)))}
+        return Window(start=first, end=first + 16.0, times=times, faces=pictures[first:first + 16], **rows)
+
+    def logs(read, first):
+        return np.log(read.read(window(first)))
+
+    np.testing.assert_allclose(logs(reusing, 0), logs(model, 0), atol=1e-3)
+    found = logs(reusing, 8)
+    assert (reusing.pictures, reusing.fresh) == (32, 24)
+    frames = torch.from_numpy(pictures[8:]).permute(0, 3, 1, 2)[None]
+    with torch.no_grad():
+        video = model.model.frame_features(frames, (*range(8, 16), *range(8, 16)))  # not 0 to 15
+        wanted = model.model.judge(video).logits.double().log_softmax(-1).numpy()[0]
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    assert np.abs(found - logs(model, 8)).max() > 0.02  # an approximation, and said to be one
+    model.model.htpc.phase.data.zero_()
+    still = Reusing(model)
+    still.read(window(0))
+    assert still.exact
+    np.testing.assert_allclose(logs(still, 8), logs(model, 8), atol=1e-3)
+
+
+def test_reuse_is_refused_where_there_is_nothing_to_keep():
+    with pytest.raises(ValueError, match="--reuse: expected a checkpoint of DuSE"):
+        eyes(Settings(), reuse=True)
+    with pytest.raises(ValueError, match="--reuse: expected a checkpoint of DuSE"):
+        Reusing(Slow(0))
 
 
 def test_the_default_model_needs_no_torch_live():

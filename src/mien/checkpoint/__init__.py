@@ -8,7 +8,8 @@
 from mien.checkpoint.card import CARD, WEIGHTS, Card
 from mien.checkpoint.opening import load, locate, zero_shot
 from mien.checkpoint.parts import Clip, build, clip, place, towers
+from mien.checkpoint.reuse import Reusing
 from mien.checkpoint.trained import Trained, make_card
 
-__all__ = ["CARD", "WEIGHTS", "Card", "Clip", "Trained", "build", "clip", "load", "locate", "make_card", "place",
-           "towers", "zero_shot"]
+__all__ = ["CARD", "WEIGHTS", "Card", "Clip", "Reusing", "Trained", "build", "clip", "load", "locate", "make_card",
+           "place", "towers", "zero_shot"]

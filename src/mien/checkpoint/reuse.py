@@ -2,13 +2,15 @@
 
 Exact, but for rounding, where a frame's feature is its own alone: zero-shot CLIP, DuSE without HTPC. HTPC tells the
 image tower in its first layer which frame of the window it sees; a kept feature was told its place in the window in
-which the frame was first read, and that is an approximation. `docs/live.md` says how far it goes.
+which the frame was first read, and that is an approximation; `docs/live.md` says how far it goes. Of each segment of a
+window a frame that was read before is preferred to the middle one, as in training any of them is taken.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -19,6 +21,7 @@ from mien.checkpoint.trained import Trained
 from mien.data.prepare import prepare
 from mien.models.duse import DuSE
 from mien.types import Window
+from mien.video import pick_frames
 
 KEPT = 4096
 """Features that are kept, those used longest ago go first. Our choice: 8 MB at B/32, and enough for 32 people."""
@@ -52,8 +55,10 @@ class Reusing:
 
     @torch.inference_mode()
     def _one(self, window: Window) -> np.ndarray:
-        frames: Any = prepare([window], self.needs).frames
-        names = [blake2b(picture.tobytes(), digest_size=16).digest() for picture in frames[0].numpy()]
+        faces = self._picked(window.faces)
+        frames: Any = prepare([replace(window, faces=faces, pictured=np.zeros(len(faces)))], self.needs).frames
+        picked = np.minimum(np.arange(frames.shape[1]), len(faces) - 1)  # too few repeat the last, as in `prepare`
+        names = [_name(faces[place]) for place in picked]
         missing = {name: place for place, name in enumerate(names) if name not in self._features}
         self.pictures, self.fresh = self.pictures + len(names), self.fresh + len(missing)
         if missing:
@@ -68,3 +73,20 @@ class Reusing:
             self._features.popitem(last=False)
         logits = self.model.judge(video).logits
         return (logits.double() / self.trained.temperature).softmax(dim=-1).cpu().numpy()
+
+    def _picked(self, faces: np.ndarray | None) -> np.ndarray:
+        """Of each segment of the window a picture that was read already, the one next to its middle, or that itself."""
+        wanted = self.needs.frames or 1
+        if faces is None or len(faces) < wanted:
+            return np.empty((0, 1, 1, 3), np.uint8) if faces is None else faces
+        edges = np.arange(wanted + 1) * len(faces) // wanted
+        found = []
+        for middle, low, high in zip(pick_frames(len(faces), wanted), edges, edges[1:], strict=False):
+            nearest = sorted(range(low, high), key=lambda place: abs(place - middle))
+            found.append(next((place for place in nearest if _name(faces[place]) in self._features), middle))
+        return faces[found]
+
+
+def _name(picture: np.ndarray) -> bytes:
+    """Two pictures are one where they are the same to the last bit, whoever's they are."""
+    return blake2b(picture.tobytes(), digest_size=16).digest()

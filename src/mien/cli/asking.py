@@ -29,6 +29,7 @@ ModelName = Annotated[
     str, typer.Option("--model", metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:HUB_ID.")]
 Labels = Annotated[str, typer.Option(metavar="LABELS.YAML", help="Other labels, for a checkpoint or clip:.")]
 Step = Annotated[float, typer.Option(metavar="SECONDS", help="How often there is an event.")]
+Reuse = Annotated[bool, typer.Option("--reuse", help="Keep what was made of a frame: faster, not exact for DuSE.")]
 Language = Annotated[str, typer.Option(metavar="LANG", help="Of the sentences: en or de.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.asking import Debug, Labels, Language, ModelName, Quiet, Step
+from mien.cli.asking import Debug, Labels, Language, ModelName, Quiet, Reuse, Step
 from mien.cli.telling import one_line, say
 from mien.settings import Settings
 
@@ -23,6 +23,7 @@ def serve(
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The server's own camera, as in mien stream.")] = "",
     model: ModelName = Settings.model,
     labels: Labels = "",
+    reuse: Reuse = False,
     step: Step = Settings.step,
     language: Language = "en",
     llm: Annotated[
@@ -49,7 +50,8 @@ def serve(
                              'pip install "mien[serve]"') from error
         options = Options(
             host=host, port=port, token=token, source=source, language=language, llm=llm, llm_key=llm_key,
-            settings=Settings(step=step, model=model, labels=labels, pictures=False), origins=tuple(origins or ()))
+            settings=Settings(step=step, model=model, labels=labels, pictures=False), origins=tuple(origins or ()),
+            reuse=reuse)
         with _bound(host, port) as listening:
             made = app(options)
             if not quiet:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mien.cli.asking import Debug, Labels, Language, ModelName, Source, Step
+from mien.cli.asking import Debug, Labels, Language, ModelName, Reuse, Source, Step
 from mien.cli.telling import one_line, say
 from mien.settings import Settings
 
@@ -17,6 +17,7 @@ def stream(
     source: Source = "0",
     model: ModelName = Settings.model,
     labels: Labels = "",
+    reuse: Reuse = False,
     step: Step = Settings.step,
     form: Annotated[
         Literal["jsonl", "prompt"], typer.Option("--format", help="JSON lines, or a sentence when it changes.")
@@ -42,10 +43,11 @@ def stream(
         settings = Settings(step=step, model=model, labels=labels, neutral=neutral, pictures=False)
         camera = Camera(source, loop=loop, told=None if quiet else say)
         told, dropped = "", 0
-        with Live(camera, settings, language=language, person=person or None) as live:
+        with Live(camera, settings, language=language, person=person or None, reuse=reuse) as live:
             for event in live.events():
                 if form == "jsonl" and (event.change or not changes):
-                    line = json.dumps({**event.json(), "dropped": camera.dropped}, ensure_ascii=False)
+                    line = json.dumps({**event.json(), "dropped": camera.dropped, "skipped": live.session.skipped},
+                                      ensure_ascii=False)
                 elif form == "prompt" and event.change and event.text != told:
                     line = told = event.text
                 else:
@@ -59,4 +61,5 @@ def stream(
                     dropped = camera.dropped
                     say(f"{dropped} frames came faster than they could be read, and were left out")
         if not quiet:
-            say(f"the end of {source}: {camera.read} frames, {camera.dropped} left out")
+            steps = f"; {live.session.skipped} steps, in which the model was busy" if live.session.skipped else ""
+            say(f"the end of {source}: {camera.read} frames, {camera.dropped} left out{steps}")

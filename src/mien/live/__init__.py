@@ -6,12 +6,13 @@
 ...     live.latest()               # at any time, from any thread: never waits
 """
 
+from mien.live.apart import Apart
 from mien.live.event import FRESH, Event
 from mien.live.person import choose
 from mien.live.queue import Buffer
-from mien.live.session import Session
+from mien.live.session import Session, eyes
 from mien.live.source import Arrived, Camera
 from mien.live.steady import Steady
 from mien.live.watch import Live
 
-__all__ = ["FRESH", "Arrived", "Buffer", "Camera", "Event", "Live", "Session", "Steady", "choose"]
+__all__ = ["FRESH", "Apart", "Arrived", "Buffer", "Camera", "Event", "Live", "Session", "Steady", "choose", "eyes"]

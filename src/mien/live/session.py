@@ -36,13 +36,13 @@ class Session:
     `person`: the id of whom to follow; None: whoever `choose` says. `model`, `finder`: as in `Stream`, made from the
     settings when None. `apart`: a model that reads windows does so in a thread of its own, this one's (True) or one
     that several sessions share: `push` never waits for it, the events of a step come with a later frame, and steps that
-    end while it is busy are left out, but for the newest. Not for several threads at a time. Raises ValueError for an
-    unknown language, and what `Stream`, `analysis.reader` and the model raise.
+    end while it is busy are left out, but for the newest. `reuse`: as in `eyes`. Not for several threads at a time.
+    Raises ValueError for an unknown language, and what `Stream`, `eyes` and the model raise.
     """
 
     def __init__(self, settings: Settings | None = None, *, model: Model | None = None, finder: Finder | None = None,
                  language: str = "en", person: int | None = None, hold: float = HOLD,
-                 apart: Apart | bool = False) -> None:
+                 apart: Apart | bool = False, reuse: bool = False) -> None:
         # our choice: live, nobody's picture is kept
         self.settings = replace(settings or Settings(), pictures=False)
         self.person, self.language, self.hold = person, language, hold
@@ -51,7 +51,7 @@ class Session:
         self.backwards = 0
         self.latest: Event | None = None
         words(NOBODY, language)
-        self._model = model or (apart.model if isinstance(apart, Apart) else reader(self.settings))
+        self._model = model or (apart.model if isinstance(apart, Apart) else eyes(self.settings, reuse))
         self._own = Apart(self._model) if apart is True and self._model.seconds else None
         shared = apart if isinstance(apart, Apart) else self._own
         self._desk: Desk | None = None if shared is None else shared.desk()
@@ -215,3 +215,16 @@ class Session:
                             clock.perf_counter() - step.arrived)
         return self.latest
 
+
+def eyes(settings: Settings, reuse: bool = False) -> Model:
+    """What reads the expression, as `analysis.reader`; with `reuse` what was made of a frame is kept for the windows to
+    come (`checkpoint.Reusing`). Raises ValueError where there is nothing to be kept."""
+    model = reader(settings)
+    if not reuse:
+        return model
+    if settings.model == "facs":
+        raise ValueError("--reuse: expected a checkpoint of DuSE, or clip:, got facs, which needs nothing kept: leave "
+                         "it out")
+    from mien.checkpoint import Reusing
+
+    return Reusing(model)

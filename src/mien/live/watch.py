@@ -26,9 +26,10 @@ class Live:
     """
 
     def __init__(self, source: str | Camera, settings: Settings | None = None, *, language: str = "en",
-                 person: int | None = None, session: Session | None = None) -> None:
+                 person: int | None = None, reuse: bool = False, session: Session | None = None) -> None:
         self.camera = Camera(source) if isinstance(source, str) else source
-        self.session = session or Session(settings, language=language, person=person, apart=True)
+        self.session = session or Session(settings, language=language, person=person, apart=True,
+                                          reuse=reuse)
         self.latencies: deque[float] = deque(maxlen=1024)
         self.heard = 0.0  # when the newest event came, perf_counter s
         self.error: BaseException | None = None

@@ -60,7 +60,7 @@ class Guest:
         self.session, self.tell, self.pixels, self.chatty = session, tell, pixels, chatty
         self.waiting: deque[tuple[bytes, float]] = deque()
         self.dropped = self.malformed = self.done = 0
-        self.counted = 0, 0  # of dropped and malformed, told to the meters already
+        self.counted = 0, 0, 0  # of dropped, malformed and skipped, told to the meters already
         self.in_turn = self.gone = False
         self.heard: float | None = None  # when the newest event came, perf_counter s
         self._row = 0

@@ -14,6 +14,7 @@ class Meters:
         self.registry = to = CollectorRegistry()
         self.frames = Counter("mien_frames", "Frames that were read.", registry=to)
         self.dropped = Counter("mien_frames_dropped", "Frames that came faster than they could be read.", registry=to)
+        self.skipped = Counter("mien_steps_skipped", "Steps that ended while the model was busy.", registry=to)
         self.malformed = Counter("mien_frames_malformed", "Messages that were no frame.", registry=to)
         self.events = Counter("mien_events", "Events, by why no expression was read.", ["reason"], registry=to)
         self.latency = Histogram("mien_latency_seconds", "From a frame's arrival to its event.", buckets=BUCKETS,

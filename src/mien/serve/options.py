@@ -15,8 +15,8 @@ MIB = 2**20
 class Options:
     """`host`, `port` to bind; `token`: needed from everybody when not '', and demanded when bound beyond this machine;
     `source`: a camera of the server's own, as in `mien stream`; `llm`: address of an OpenAI-compatible server up to its
-    /v1, `llm_key` its key; `origins`: pages of other origins that may speak to this one. All limits are our choice: a
-    laptop keeps up with them. ValueError for what cannot be.
+    /v1, `llm_key` its key; `origins`: pages of other origins that may speak to this one; `reuse`: as in `live.eyes`.
+    All limits are our choice: a laptop keeps up with them. ValueError for what cannot be.
 
     upload: bytes; seconds: length of an uploaded video; pixels: of a picture; clients: at a time, over WebSocket; jobs:
     that wait or run, and as many finished ones are kept for `keep` s; rate: HTTP requests a second and client, `burst`
@@ -32,6 +32,7 @@ class Options:
     llm: str = ""
     llm_key: str = field(default="", repr=False)
     origins: tuple[str, ...] = ()
+    reuse: bool = False
     workers: int = 2
     upload: int = 500 * MIB
     seconds: float = 900.0

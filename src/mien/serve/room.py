@@ -9,8 +9,7 @@ import time as clock
 from dataclasses import replace
 from typing import Any
 
-from mien.analysis import reader
-from mien.live import FRESH, Camera, Event, Live, Session
+from mien.live import FRESH, Apart, Camera, Event, Live, Session, eyes
 from mien.prompt import NOBODY, words
 from mien.serve.crew import Crew, Guest, Lent
 from mien.serve.jobs import Jobs
@@ -29,7 +28,8 @@ class Room:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.model = reader(options.settings)
+        self.model = eyes(options.settings, options.reuse)
+        self.apart: Apart | bool = Apart(self.model) if self.model.seconds else False
         self.meters = Meters()
         self.guests: dict[str, Guest] = {}
         self.finder = Lent(options.workers, options.settings.face_model, options.settings.faces)
@@ -37,11 +37,11 @@ class Room:
         self.jobs = Jobs(options, lambda status: self.meters.jobs.labels(status).inc())
         self.proxy = Proxy(options, self.sentence, lambda status: self.meters.chats.labels(str(status)).inc())
         self.live: Live | None = None
-        self._counted = (0, 0)
+        self._counted = (0, 0, 0)
         self._heard: tuple[float, Event] | None = None  # of the server's own camera
         self._listener: threading.Thread | None = None
         if options.source:
-            session = Session(options.settings, model=self.model, language=options.language)
+            session = Session(options.settings, model=self.model, language=options.language, apart=self.apart)
             self.live = Live(Camera(options.source, told=log.warning), session=session).__enter__()
             self._listener = threading.Thread(target=self._listen, args=(self.live,), name="mien-ear", daemon=True)
             self._listener.start()
@@ -57,11 +57,14 @@ class Room:
         if self.live is not None and self._listener is not None:
             self.live.close()
             self._listener.join()
+        if isinstance(self.apart, Apart):
+            self.apart.close()
 
     def enter(self, tell: Any, *, step: float | None, language: str, person: int | None, chatty: bool) -> Guest:
         """A new client. Raises ValueError for what it asks for."""
         settings = self.options.settings if step is None else replace(self.options.settings, step=step)
-        session = Session(settings, model=self.model, finder=self.finder, language=language, person=person)
+        session = Session(settings, model=self.model, finder=self.finder, language=language, person=person,
+                          apart=self.apart)
         guest = Guest(session, tell, pixels=self.options.pixels, chatty=chatty)
         self.guests[guest.id] = guest
         self.meters.clients.set(len(self.guests))
@@ -104,18 +107,20 @@ class Room:
         for guest in list(self.guests.values()):
             self._tally(guest)
         if self.live is not None:
-            read, dropped = self.live.session.frames, self.live.camera.dropped
-            self.meters.frames.inc(read - self._counted[0])
-            self.meters.dropped.inc(dropped - self._counted[1])
-            self._counted = read, dropped
+            now = self.live.session.frames, self.live.camera.dropped, self.live.session.skipped
+            for meter, value, before in zip((self.meters.frames, self.meters.dropped, self.meters.skipped), now,
+                                            self._counted, strict=True):
+                meter.inc(value - before)
+            self._counted = now
         return self.meters.text()
 
     def _tally(self, guest: Guest) -> None:
         """What a client lost since the last look."""
-        dropped, malformed = guest.dropped, guest.malformed
-        self.meters.dropped.inc(dropped - guest.counted[0])
-        self.meters.malformed.inc(malformed - guest.counted[1])
-        guest.counted = dropped, malformed
+        now = guest.dropped, guest.malformed, guest.session.skipped
+        for meter, value, before in zip((self.meters.dropped, self.meters.malformed, self.meters.skipped), now,
+                                        guest.counted, strict=True):
+            meter.inc(value - before)
+        guest.counted = now
 
     def _listen(self, live: Live) -> None:
         try:
