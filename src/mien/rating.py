@@ -78,6 +78,11 @@ def own(ratings: np.ndarray, group: Sequence[str] | np.ndarray) -> np.ndarray:
     return (np.bincount(who, ratings) / np.bincount(who))[who]
 
 
+def apart(ratings: np.ndarray, group: Sequence[str] | np.ndarray) -> np.ndarray:
+    """(N,) less the mean of each one's person; to nine places, so that a person's constant is 0 and no rounding."""
+    return np.round(ratings - own(ratings, group), 9) + 0.0
+
+
 def bootstrap(measure: Measure, truth: np.ndarray, guess: np.ndarray, group: Sequence[str] | np.ndarray | None = None,
               level: float = 0.95, resamples: int = metrics.RESAMPLES, seed: int = 0) -> tuple[float, float]:
     """Percentile interval of a measure, drawing whole people with replacement, or trials where `group` is None; NaN,

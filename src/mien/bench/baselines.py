@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
-from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,7 +17,8 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from mien import metrics, rating, writing
-from mien.bench import features, tables
+from mien.bench import features, regressors, tables
+from mien.bench.regressors import Made, filled
 from mien.labels import RULES
 from mien.models import mvp
 from mien.protocols import split_hash
@@ -33,15 +33,12 @@ WINDOW = 5.0
 LEAKS = 5
 """Parts of the leaky split. Our choice; PhysioSync has ten."""
 
-Made = tuple[list[str], np.ndarray, list[str]]
-"""What `features.table` makes."""
-
 CLASSIFIERS: dict[str, Callable[[int], Any]] = {
-    "SVM": lambda seed: make_pipeline(_filled(), StandardScaler(), SVC(class_weight="balanced", random_state=seed)),
+    "SVM": lambda seed: make_pipeline(filled(), StandardScaler(), SVC(class_weight="balanced", random_state=seed)),
     "random forest": lambda seed: make_pipeline(
-        _filled(), RandomForestClassifier(300, class_weight="balanced", random_state=seed)),
+        filled(), RandomForestClassifier(300, class_weight="balanced", random_state=seed)),
     "gradient boosting": lambda seed: make_pipeline(
-        _filled(), HistGradientBoostingClassifier(class_weight="balanced", min_samples_leaf=5, random_state=seed)),
+        filled(), HistGradientBoostingClassifier(class_weight="balanced", min_samples_leaf=5, random_state=seed)),
 }
 """Name -> a fresh one, by seed: scikit-learn's defaults, classes weighed alike. Our choices: 300 trees, whose votes
 vary less, and leaves of five trials, as a fold may have a hundred."""
@@ -49,7 +46,8 @@ vary less, and leaves of five trials, as a fold may have a hundred."""
 
 def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str | Path = "", seed: int = 0,
               folds: Sequence[str] = (), workers: int = 0, told: Callable[[str], None] | None = None) -> pd.DataFrame:
-    """Judge every classifier by the recipe's folds -> a row each, in %; `out` gets baselines.md and baselines.csv.
+    """Judge every classifier by the recipe's folds -> a row each, in %, or of ratings every regressor; `out` gets
+    baselines.md and baselines.csv.
 
     They learn from the training side alone, as the deep model does; nothing is chosen, so validation is not used.
     """
@@ -60,10 +58,16 @@ def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str |
     names = recipe.options.signals if isinstance(recipe.options, mvp.Options) else ()
     trials = [ready.entries[id].trial for id in dict.fromkeys(
         trial.id for fold in whole for _, side in fold for trial in side) if id in ready.entries]
-    frame = honest(recipe, chosen, features.table(ready, trials, names), seed)
-    gap = leaky(recipe, whole, trials, features.table(ready, trials, names, WINDOW), seed)
+    entire, pieces = (features.table(ready, trials, names, seconds) for seconds in (None, WINDOW))
+    if recipe.task.scale is not None:
+        frame = regressors.honest(recipe, chosen, entire, seed, deep=out)
+        gap, lines, of = regressors.leaky(recipe, whole, trials, pieces, seed, LEAKS), regressors.table(frame), "CCC"
+    else:
+        frame, gap = honest(recipe, chosen, entire, seed), leaky(recipe, whole, trials, pieces, seed)
+        lines, of = _table(recipe, frame), "Accuracy, in %,"
+    head = f"# Baselines of {recipe.name}, {len(chosen)} of {len(whole)} folds"
     writing.table(out / "baselines.csv", frame)
-    writing.text(out / "baselines.md", _page(recipe, chosen, len(whole), split_hash(*whole), frame, gap))
+    writing.text(out / "baselines.md", "\n".join([head, "", *lines, *_page(gap, of, split_hash(*whole))]) + "\n")
     return frame
 
 
@@ -83,7 +87,7 @@ def honest(recipe: Recipe, folds: Sequence[Fold], made: Made, seed: int) -> pd.D
         people += [f"{t.dataset} {t.subject}" * bool(t.subject) for t in judged.trials]
         if not rule.words:
             ratings = [np.array([float(rule.rating(t)) for t in side.trials]) for side in (learnt, judged)]
-            model = make_pipeline(_filled(), RandomForestRegressor(300, random_state=seed))
+            model = make_pipeline(filled(), RandomForestRegressor(300, random_state=seed))
             rated.append(np.stack([ratings[1], model.fit(x, ratings[0]).predict(y)]))
     target = np.concatenate(targets)
     who = people if all(people) else None
@@ -126,12 +130,8 @@ def leaky(recipe: Recipe, folds: Sequence[Fold], trials: Sequence[Trial], made: 
     return pd.DataFrame(rows)
 
 
-def _filled() -> SimpleImputer:
-    """What is not known becomes the median of training."""
-    return SimpleImputer(strategy="median", keep_empty_features=True)
-
-
-def _page(recipe: Recipe, folds: Sequence[Fold], count: int, hash: str, frame: pd.DataFrame, gap: pd.DataFrame) -> str:
+def _table(recipe: Recipe, frame: pd.DataFrame) -> list[str]:
+    """What `honest` made, below what is printed of the recipe's method, as lines of markdown."""
     printed = PRINTED.get(recipe.name, Printed()).values
     measures = [name for name in metrics.measures(len(recipe.task.classes))]
     head = ["%", *(tables.NAMES[name] for name in measures)] + ["CCC of the rating"] * ("ccc" in frame)
@@ -140,11 +140,15 @@ def _page(recipe: Recipe, folds: Sequence[Fold], count: int, hash: str, frame: p
     for _, line in frame.iterrows():
         cells = [f"{line[m]:.2f} ({line[f'{m}_low']:.2f} to {line[f'{m}_high']:.2f})" for m in measures]
         rows.append([line["classifier"], *cells, *([tables.number(line["ccc"])] if "ccc" in frame else [])])
-    lines = [f"# Baselines of {recipe.name}, {len(folds)} of {count} folds", "", *tables.grid(head, rows), "",
+    return tables.grid(head, rows)
+
+
+def _page(gap: pd.DataFrame, of: str, hash: str) -> list[str]:
+    """What follows the table: how it was made, and the leak."""
+    return ["",
              "Hand-crafted features: action units (mean, deviation, percentiles, change), head, and of signals heart "
              "rate variability and skin conductance. The same trials as the deep model's; 95 % intervals by bootstrap.",
              "", "## What a leaky split would claim", "", *tables.pages(gap, ".2f"), "",
-             f"Accuracy over windows of {WINDOW:g} s, in %. LEAKY deals the windows of every trial out at random, so "
+             f"{of} over windows of {WINDOW:g} s. LEAKY deals the windows of every trial out at random, so "
              "that pieces of one trial, and of one person, are learnt from and judged: it measures who is recognised, "
              "not what is felt, and is shown for the gap alone.", "", f"Split sha256 {hash}, of all folds together."]
-    return "\n".join(lines) + "\n"

@@ -18,9 +18,9 @@ NAMES = {"ccc": "CCC", "pearson": "Pearson r", "rmse": "RMSE, points", "mae": "M
 
 _EXPLAINED = (
     "mean of training: always guessing that of the fold's training, whose CCC is 0 in each fold, and a little below "
-    "where folds with other means are put together; own mean: of each person the mean of these very test ratings, which "
-    "nobody knows beforehand: so much is in who it is, not in what the trial did. Within people: both less each person's "
-    "own mean, so that who rates high in general counts for nothing.")
+    "where folds with other means are put together; own mean: of each person the mean of these very test ratings, "
+    "which nobody knows beforehand: so much is in who it is, not in what the trial did. Within people: both less each "
+    "person's own mean, so that who rates high in general counts for nothing.")
 
 CUT = ("uar", "war", "macro_f1")
 
@@ -33,7 +33,7 @@ def pairs(frame: pd.DataFrame) -> dict[str, Pair]:
     truth, guess, who = frame[RATING].to_numpy(), frame[GUESS].to_numpy(), scores.people(frame)
     found = {"": (truth, guess)}
     if who is not None and len(frame):
-        found["_within"] = truth - rating.own(truth, who), guess - rating.own(guess, who)
+        found["_within"] = rating.apart(truth, who), rating.apart(guess, who)
     return found
 
 
