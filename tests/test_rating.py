@@ -1,0 +1,382 @@
+"""Ratings guessed as they are: measures against SciPy and scikit-learn, planted people, and what says nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+from sklearn import metrics as reference
+from torchmetrics.functional import concordance_corrcoef
+from typer.testing import CliRunner
+
+import mien
+from mien import checkpoint, cli, lookalikes, protocols, rating
+from mien.bench import baselines, ratings, regressors, scores
+from mien.bench.answers import answers
+from mien.checkpoint.card import CARD, README
+from mien.labels import RULES, Rule
+from mien.models.mvp.rating import costs
+from mien.recipes import RECIPES, change, from_json, tiny, to_json
+from mien.tasks import ACTION_UNITS, AROUSAL_RATING, VALENCE, VALENCE_RATING, Task
+from mien.train import fit
+from mien.train.judging import better
+from mien.types import Signal, Trial, Window
+
+RNG = np.random.default_rng(7)
+RULE = RULES["rating/arousal"]
+
+
+# ---------------------------------------------------------------------------------------------- measures
+
+def test_measures_are_those_of_scipy_scikit_learn_and_torchmetrics():
+    truth = RNG.uniform(1, 9, 4000)
+    guess = 2 + 0.4 * truth + RNG.normal(0, 1, 4000)
+    found = rating.values(rating.sums(truth, guess))
+    assert found["pearson"] == pytest.approx(stats.pearsonr(truth, guess).statistic)
+    assert found["rmse"] == pytest.approx(reference.root_mean_squared_error(truth, guess))
+    assert found["mae"] == pytest.approx(reference.mean_absolute_error(truth, guess))
+    # torchmetrics divides by n - 1 in the variances and the covariance
+    theirs = float(concordance_corrcoef(torch.tensor(guess), torch.tensor(truth)))
+    assert found["ccc"] == pytest.approx(theirs, abs=1e-3)
+    both = np.cov(truth, guess, bias=True)
+    gap = (truth.mean() - guess.mean()) ** 2
+    assert found["ccc"] == pytest.approx(2 * both[0, 1] / (both[0, 0] + both[1, 1] + gap))
+    assert rating.ccc(rating.sums(truth, truth)) == pytest.approx(1)
+    assert rating.ccc(rating.sums(truth, truth + 2 * truth.std())) == pytest.approx(2 / (2 + 4))
+
+
+def test_sums_of_parts_are_those_of_the_whole():
+    truth, guess, who = RNG.uniform(1, 9, 60), RNG.uniform(1, 9, 60), RNG.integers(0, 5, 60)
+    parts = rating.sums(truth, guess, who, 5)
+    np.testing.assert_allclose(parts.sum(axis=0), rating.sums(truth, guess))
+    for name, measure in rating.MEASURES.items():
+        alone = [measure(rating.sums(truth[who == k], guess[who == k])) for k in range(5)]
+        np.testing.assert_allclose(measure(parts), alone, err_msg=name)
+
+
+@pytest.mark.parametrize("constant", [5.0, 0.1, 1 / 3, 8.7])
+def test_a_constant_agrees_with_nothing(constant):
+    truth = RNG.uniform(1, 9, 37)
+    still = np.full(37, constant)
+    for pair in ((truth, still), (still, truth)):
+        assert rating.ccc(rating.sums(*pair)) == 0.0
+        assert rating.bootstrap(rating.ccc, *pair, np.arange(37) // 4) == (0.0, 0.0)
+    assert np.isnan(rating.pearson(rating.sums(truth, still)))
+    assert np.isnan(rating.ccc(rating.sums(still, still)))
+    assert rating.rmse(rating.sums(still, still)) == pytest.approx(0, abs=1e-6)
+
+
+def test_an_interval_draws_people():
+    """Of people who each say one thing only people vary: drawn singly, trials would seem twenty times as many."""
+    each = RNG.uniform(2, 8, 10)
+    truth = np.repeat(each + RNG.normal(0, 1, 10), 20)
+    guess, who = np.repeat(each, 20), np.repeat(np.arange(10), 20)
+    low, high = rating.bootstrap(rating.ccc, truth, guess, who)
+    narrow = rating.bootstrap(rating.ccc, truth, guess)
+    assert low < float(rating.ccc(rating.sums(truth, guess))) < high
+    assert high - low > 2 * (narrow[1] - narrow[0])
+    assert np.isnan(rating.bootstrap(rating.ccc, truth[:20], guess[:20], who[:20])).all()
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        rating.sums(truth, np.full_like(truth, np.nan))
+    with pytest.raises(ValueError, match="of one length"):
+        rating.sums(truth, guess[:5])
+
+
+# ---------------------------------------------------------------------------------------------- labels and the loss
+
+def test_the_rating_is_what_is_learnt_and_a_missing_one_is_dropped_and_counted():
+    given = [1.0, 9.0, 4.5, 5.0, 12.0, None]
+    trials = [Trial(f"s1/{k}", "deap", "s1", labels={} if value is None else {"arousal": value})
+              for k, value in enumerate(given)]
+    found = RULE(trials)
+    assert found.ratings.tolist() == [1.0, 9.0, 4.5, 5.0]
+    assert found.taught.tolist() == [-1.0, 1.0, -0.125, 0.0]
+    assert found.target.tolist() == RULES["mvp/arousal"](trials).target.tolist() == [0, 1, 0, 1]
+    assert [(trial.id, why) for trial, why in found.dropped] == [
+        ("s1/4", "arousal outside 1..9"), ("s1/5", "no arousal")]
+    assert "dropped 2, arousal outside 1..9 1, no arousal 1" in str(found)
+    assert "mean 4.88, deviation 2.84" in str(found)
+    assert RULES["mvp/arousal"](trials).taught.tolist() == [0, 1, 0, 1]
+
+
+def test_a_scale_becomes_minus_one_to_one_and_back():
+    points = np.array([1.0, 3.0, 5.0, 8.5, 9.0])
+    np.testing.assert_allclose(VALENCE_RATING.points(VALENCE_RATING.unit(points)), points)
+    assert VALENCE_RATING.points(np.array([-3.0, 2.0])).tolist() == [1.0, 9.0]
+    with pytest.raises(ValueError, match="expected a task of ratings"):
+        VALENCE.unit(points)
+    with pytest.raises(ValueError, match=r"Task\.scale"):
+        Task("odd", ("a", "b"), scale=(9.0, 1.0))
+    with pytest.raises(ValueError, match="expected cuts and the scale"):
+        Rule("odd", "arousal", AROUSAL_RATING, "nobody", cuts=(4.5,), scale=(0.0, 1.0))
+
+
+def test_the_loss_is_one_less_concordance_and_never_breaks():
+    guess, target = torch.tensor(RNG.normal(0, 0.5, 16)), torch.tensor(RNG.uniform(-1, 1, 16))
+    found = costs(guess, target, 0.5)
+    wanted = float(rating.ccc(rating.sums(target.numpy(), guess.numpy())))
+    assert float(found["concordance"]) == pytest.approx(1 - wanted, abs=1e-4)
+    assert float(found["squared"]) == pytest.approx(0.5 * float(((guess - target) ** 2).mean()), rel=1e-5)
+    assert float(costs(target, target, 1.0)["concordance"]) == pytest.approx(0, abs=1e-4)
+    assert set(costs(guess, target, 0.0)) == {"concordance"}
+    for size in (1, 4):  # one trial, and a batch that is alike
+        still = torch.full((size,), 0.25, requires_grad=True)
+        total = torch.stack(list(costs(still, torch.full((size,), 0.5), 1.0).values())).sum()
+        total.backward()
+        assert bool(torch.isfinite(total))
+        assert bool((still.grad < 0).all())  # towards what was rated
+
+
+def test_the_epoch_of_the_best_concordance_is_kept():
+    good, bad, none = ({"ccc": 0.4, "rmse": 2.0}, {"ccc": 0.3, "rmse": 1.0}, {"rmse": 1.5})
+    assert better(good, {}, "ccc")
+    assert better(good, bad, "ccc")
+    assert not better(bad, good, "ccc")
+    assert not better(none, bad, "ccc")
+    assert better({"rmse": 1.4}, none, "ccc")
+    assert better({}, {}, "ccc")
+
+
+def test_there_is_a_recipe_of_the_rating_beside_each_of_its_classes():
+    for dataset in ("amigos", "deap"):
+        for label in ("valence", "arousal"):
+            recipe, classes = RECIPES[f"mvp/{dataset}-{label}-rating"], RECIPES[f"mvp/{dataset}-{label}"]
+            assert (recipe.rule, recipe.options.heads, recipe.schedule.choose) == (f"rating/{label}", "rating", "ccc")
+            assert recipe.options == replace(classes.options, heads="rating")
+            assert replace(recipe.schedule, choose="macro_f1") == classes.schedule
+            assert (recipe.protocol, recipe.dataset, recipe.seconds) == (
+                classes.protocol, classes.dataset, classes.seconds)
+            assert from_json(json.loads(json.dumps(to_json(tiny(recipe))))) == tiny(recipe)
+    for base, setting in ((recipe, {"options.heads": "one"}), (classes, {"options.heads": "rating"})):
+        wrong = change(base, setting)
+        with pytest.raises(ValueError, match=r"options\.heads: expected rating for a rule of ratings and for no other"):
+            checkpoint.build(wrong, wrong.task, None)
+    with pytest.raises(ValueError, match=r"schedule\.choose: expected ccc"):
+        change(recipe, {"schedule.choose": "uar"})
+
+
+# ---------------------------------------------------------------------------------------------- planted people
+
+RATE, SECONDS = 16.0, 20.0
+RECIPE = change(tiny(RECIPES["mvp/deap-arousal-rating"]), {
+    "options.modality": "physio", "options.subjects": "all", "options.signals": "eda", "options.rate": "16",
+    "options.seconds": "20", "options.noise": "0", "options.forget": "0", "options.dropout": "0",
+    "options.head_dropout": "0", "schedule.epochs": "12", "schedule.batch": "16", "schedule.rate": "0.003"})
+
+
+def people(count: int = 24, each: int = 7, seed: int = 0, follows: bool = True):
+    """Trials whose skin responds the more often the higher they are rated; people differ in how high they rate at all.
+    Unless it `follows`, ratings are dealt out anew among all trials."""
+    rng = np.random.default_rng(seed)
+    trials, waves = [], {}
+    for who in range(count):
+        habit = rng.normal()
+        for k in range(each):
+            drive = rng.uniform(-1, 1)
+            wave = rng.normal(0, 0.3, int(RATE * SECONDS))
+            for place in rng.choice(38, round(8 + 7 * drive), replace=False):
+                wave[8 * place : 8 * place + 16] += 3 * np.exp(-np.arange(16) / 4)
+            value = float(np.clip(5 + habit + 3 * drive, 1, 9))
+            trials.append(Trial(f"s{who}/{k}", "deap", f"s{who}", labels={"arousal": value}))
+            waves[trials[-1].id] = wave.astype(np.float32)
+    if not follows:
+        dealt = rng.permutation([trial.labels["arousal"] for trial in trials])
+        trials = [replace(one, labels={"arousal": float(value)}) for one, value in zip(trials, dealt, strict=True)]
+
+    def source(trial, pick=None) -> Window:
+        none = np.zeros((0, 4, 3))
+        return Window(0.0, SECONDS, np.zeros(0), none, none[:, 0], np.zeros((0, len(ACTION_UNITS))), none[:, 0],
+                      none[:, 0, :2], signals=Signal(waves[trial.id][None], RATE, ("eda",), ("",)))
+
+    return trials, source
+
+
+def learnt(place: Path, follows: bool):
+    trials, source = people(follows=follows)
+    found = fit(RECIPE, RULE(trials[:98]), RULE(trials[98:112]), source, place, device="cpu", precision="32")
+    test = RULE(trials[112:])
+    said = answers(found.chosen, test, source, False, device="cpu", precision="32")
+    return found, test, source, said.table(test, fold="fold1", checkpoint="chosen")
+
+
+@pytest.fixture(scope="module")
+def follows(tmp_path_factory):
+    return learnt(tmp_path_factory.mktemp("follows"), True)
+
+
+def test_what_signals_say_is_found_on_people_not_learnt_from(follows):
+    found, test, _, frame = follows
+    low, high = ratings.intervals(frame)["ccc"]
+    values = ratings.values(frame)
+    assert low > 0.4
+    assert low < values["ccc"] < high
+    assert values["ccc_within"] > values["ccc"]  # how high somebody rates at all is not in the signals
+    known = ratings.references(frame, ({"name": "fold1", "mean": 5.0},))
+    assert known["mean"]["ccc"] == 0.0
+    assert 0 < known["own"]["ccc"] < values["ccc"]
+    assert known["own"]["ccc_within"] == 0.0
+    np.testing.assert_allclose(frame["rating"], test.ratings)
+    assert scores.scored(frame, RULE.task).values()["uar"] > 0.75
+    validation = found.scores["chosen"]
+    assert validation["ccc"] > 0.5
+    assert validation["chance_ccc"] == 0.0
+    assert "chance_pearson" not in validation
+    log = pd.read_csv(found.log)
+    best = log.loc[log["val_ccc"].idxmax()]
+    assert (best["epoch"], round(best["val_ccc"], 5)) == (validation["epoch"], round(validation["ccc"], 5))
+    assert "concordance=" in best["parts"]
+    assert "squared=" in best["parts"]
+
+
+def test_ratings_that_follow_nothing_are_not_found(tmp_path):
+    _, _, _, frame = learnt(tmp_path, False)
+    low, high = ratings.intervals(frame)["ccc"]
+    assert low < 0 < high
+
+
+def test_a_checkpoint_rates_and_names_no_class(follows):
+    found, test, source, frame = follows
+    model = mien.load(found.chosen, task=RULE.task, precision="32")
+    windows = [source(trial) for trial in test.trials[:6]]
+    np.testing.assert_allclose(model.rate(windows), frame["guess"][:6], atol=1e-4)
+    hollow = replace(windows[0], signals=replace(windows[0].signals, values=np.full((1, 320), np.nan, np.float32)))
+    assert np.isnan(model.rate([hollow, windows[1]])).tolist() == [True, False]
+    with pytest.raises(ValueError, match="guesses a rating: see `rate`"):
+        model.read_all(windows)
+    with pytest.raises(ValueError, match="one guesses a rating, the other names classes"):
+        mien.load(found.chosen, task=RULES["mvp/arousal"].task)
+    card = json.loads((found.chosen / CARD).read_text())
+    assert "the rating of arousal from 1 to 9" in card["answer"]
+    page = (found.chosen / README).read_text()
+    assert "no classes and no probabilities" in page
+    assert "Classes:" not in page
+
+
+def test_a_rating_is_not_shown_as_a_class(follows, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"never read")
+    done = CliRunner().invoke(cli.app, ["analyze", str(tmp_path / "clip.mp4"), "--model", str(follows[0].chosen),
+                                        "--out", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert "which guesses a rating, 1 to 9, and names none" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+# ---------------------------------------------------------------------------------------------- benchmark and baselines
+
+def features(strength: float, seed: int = 0):
+    """12 people with 6 trials of 6 windows each; the first of ten features follows the rating with this strength."""
+    rng = np.random.default_rng(seed)
+    trials, ids, rows = [], [], []
+    for who in range(12):
+        for k in range(6):
+            value = float(rng.uniform(1, 9))
+            trials.append(Trial(f"s{who}/{k}", "deap", f"s{who}", labels={"arousal": value}))
+            look = rng.normal(0, 1, 10)
+            look[0] += strength * (value - 5)
+            ids += [trials[-1].id] * 6
+            rows += list(look + rng.normal(0, 0.2, (6, 10)))
+    return trials, ids, np.array(rows)
+
+
+def test_regressors_find_what_is_there_and_a_leak_shows():
+    for strength in (1.5, 0.0):
+        trials, ids, rows = features(strength)
+        first = [ids.index(trial.id) for trial in trials]
+        folds = protocols.kfold(trials)
+        found = regressors.honest(RECIPE, folds, ([t.id for t in trials], rows[first], list("abcdefghij")), 0)
+        found = found.set_index("regressor")
+        assert list(found.index) == [*regressors.REGRESSORS, regressors.MEAN]
+        real = found.drop(index=regressors.MEAN)
+        assert (real["ccc_low"] > 0.5).all() if strength else (real["ccc_low"] < 0.1).all(), found
+        assert -0.2 < found.loc[regressors.MEAN, "ccc"] <= 0
+        assert ((found["ccc_low"] <= found["ccc"]) & (found["ccc"] <= found["ccc_high"])).all()
+    gap = regressors.leaky(RECIPE, folds, trials, (ids, rows, list("abcdefghij")), 0, 5).set_index("regressor")
+    assert gap.loc["random forest", "LEAKY"] > 0.5 > 0.3 > gap.loc["random forest", "by the protocol"]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory) -> Path:
+    """AMIGOS without films, one person left out at a time: the benchmark, then its baselines beside it."""
+    place = tmp_path_factory.mktemp("judged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookalikes.amigos, "_film", lambda *given: None)
+        lookalikes.LOOKALIKES["amigos"](place / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    asked = {"said": ["--tiny", "--by", "film", "--by", "subject", "--set", "schedule.epochs=1"],
+             "baselines": ["--baselines"]}
+    for name, more in asked.items():
+        done = CliRunner().invoke(cli.app, [
+            "bench", "mvp/amigos-valence-rating", "--data", str(place / "data"), "--device", "cpu", "--set",
+            "protocol=loso", "--set", "options.modality=physio", "--set", "options.subjects=all", "--out",
+            str(place / "run"), "--cache", str(place / "cache"), *more])
+        assert done.exit_code == 0, done.output
+        (place / f"{name}.txt").write_text(done.stdout)
+    return place
+
+
+def test_the_command_writes_what_belongs_to_ratings(judged):
+    run = judged / "run"
+    frame = pd.read_parquet(run / "predictions.parquet")
+    last = frame[frame["checkpoint"] == "last"]
+    assert {"rating", "guess", "label", "predicted"} <= set(frame)
+    assert not [name for name in frame if name.startswith(("p_", "calibrated_"))]
+    assert frame["guess"].between(1, 9).all()
+    assert ((last["predicted"] == "high") == (last["guess"] > 4.5)).all()
+    assert ((last["label"] == "high") == (last["rating"] > 4.5)).all()
+    table = pd.read_csv(run / "table.csv").set_index("measure")
+    assert list(table.index) == ["ccc", "pearson", "rmse", "mae", "ccc_within", "uar", "war", "macro_f1"]
+    assert table["last"]["rmse"] == pytest.approx(
+        reference.root_mean_squared_error(last["rating"], last["guess"]), rel=1e-5)
+    assert table["last"]["war"] == pytest.approx((last["label"] == last["predicted"]).mean(), rel=1e-5)
+    page = (run / "table.md").read_text()
+    assert "| CCC |" in page
+    assert "bootstrap over people" in page
+    assert "points of the scale of 1 to 9" in page
+    assert "## Cut into classes" in page
+    assert "## By film" in page
+    told = json.loads((run / "scores.json").read_text())
+    assert told["scale"] == [1.0, 9.0]
+    assert set(told["last"]["by_subject"]) == set(frame["subject"])
+    assert (run / "guesses.png").read_bytes().startswith(b"\x89PNG")
+    assert not (run / "calibration.png").exists()
+    said = (judged / "said.txt").read_text()
+    assert "always the mean of training: CCC" in said
+    assert f"RMSE {table['last']['rmse']:.2f}" in said
+    assert len(pd.read_csv(run / "by-subject.csv")) == 3
+
+
+def test_baselines_stand_beside_the_model(judged):
+    page = (judged / "run/baselines.md").read_text()
+    table = pd.read_csv(judged / "run/baselines.csv")
+    assert table["regressor"].tolist() == [
+        "mvp/amigos-valence-rating, chosen on validation, a trial that knows nothing", *regressors.REGRESSORS, regressors.MEAN]
+    assert (table["trials"] == table["trials"][0]).all()
+    assert "CCC over windows of 5 s" in page
+    assert baselines.CLASSIFIERS.keys() != regressors.REGRESSORS.keys()
+
+
+def test_groups_where_a_column_is_missing(follows):
+    """Some without a word, some trials without the column: nobody is left out of the table."""
+    frame = follows[3].copy()
+    count = len(frame)
+    frame["about.gender"] = ["f"] * (count // 2) + ["m"] * (count - count // 2 - 6) + [""] * 3 + [np.nan] * 3
+    found = ratings.grouped(frame, "gender").set_index("gender")
+    assert found["trials"].to_dict() == {"f": count // 2, "m": count - count // 2 - 6, "not told": 6}
+    part = frame[frame["about.gender"] == "f"]
+    assert found.loc["f", "rmse"] == pytest.approx(reference.root_mean_squared_error(part["rating"], part["guess"]))
+    assert np.isnan(found.loc["m", "ccc_low"]) == (found.loc["m", "trials"] < scores.LEAST)
+    classes = frame.assign(**{"p_low": 0.5, "p_high": 0.5})
+    assert scores.grouped(classes, "gender", VALENCE)["trials"].sum() == count
+    assert scores.grouped(classes, "age", VALENCE)["age"].tolist() == ["not told"]
+
+
+def test_another_dataset_does_not_judge_ratings(tmp_path):
+    from mien.bench.elsewhere import find
+
+    with pytest.raises(ValueError, match="expected a recipe that names classes"):
+        find(RECIPE, tmp_path)
