@@ -171,9 +171,8 @@ def join(trial: Trial, match: Match, rate: float, table: np.ndarray) -> tuple[di
         raise ValueError(match.reason)
     start, stop = trial.span
     part = np.isfinite(stop) or start > 0
-    found = imports.tracks(match.path, rate).on(table["time"], 0.0 if match.own else start, not part or match.own)
-    face = found.nearest(table["time"], table["position"]) if len(found.faces) > 1 else None
-    read = imports.one(found, face)
+    read = imports.main_face(match.path, rate, table["time"], (table["time"], table["position"]),
+                             0.0 if match.own else start, not part or match.own)
     end = float(table["time"][-1]) if len(table) else 0.0
     first, last = (float(read.times[0]), float(read.times[-1])) if len(read.times) else (np.inf, -np.inf)
     if first > end + SHORT or last < -SHORT:
@@ -188,12 +187,13 @@ def join(trial: Trial, match: Match, rate: float, table: np.ndarray) -> tuple[di
         raise ValueError(f"{match.path}: expected a face in some frame of the trial, got none in {len(read.times)} "
                          "rows: look at the file and the video")
     share = float(known.mean())
-    notes = [f"action units of face {face} of {', '.join(found.faces)}, where the main person is"] * (face is not None)
+    notes = [f"action units of face {read.face} of {', '.join(read.faces)}, where the main person is"] * (
+        len(read.faces) > 1)
     if first > SHORT or last < end - SHORT:
         notes.append(f"action units from {max(first, 0):.1f} to {last:.1f} s of {end:.1f} s")
     elif last > end + SHORT and not part:
         notes.append(f"action units go on to {last:.1f} s, the video to {end:.1f} s")
     if np.isin(read.values[np.isfinite(read.values)], (0.0, read.top)).all():
         notes.append("action units are there or not, without degrees")
-    return {"program": found.program, "file": match.path.name, "absent": list(found.absent),
-            "unused": list(found.unused), "known": round(share, 4)}, notes
+    return {"program": read.program, "file": match.path.name, "absent": list(read.absent),
+            "unused": list(read.unused), "known": round(share, 4)}, notes

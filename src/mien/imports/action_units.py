@@ -9,7 +9,7 @@ import numpy as np
 
 from mien.tasks import ACTION_UNITS
 
-from .tracks import Tracks, openface_tracks, pyfeat_tracks
+from .tracks import Tracks, openface_tracks, pyfeat_tracks, tracks
 
 NEAR = 0.1
 """s from a frame to the row that stands for it, at most. Our choice: half a step of the 5 Hz that models look at, so
@@ -23,7 +23,7 @@ ROUNDED = 0.6
 class ActionUnits:
     """`times` (T,) s; `values` (T, A) in the order of `tasks.ACTION_UNITS`, 0..`top`, NaN for a unit that the program
     does not read and in frames without the face; `confidence` (T,) 0..1; `face`: which of `faces`; `unused`: units of
-    the file that have no place here, `absent`: units that it lacks; `step`: s from row to row of the file."""
+    the file that have no place here, `absent`: units that it lacks; `step`: s from row to row; `program`: whose."""
 
     times: np.ndarray
     values: np.ndarray
@@ -34,6 +34,7 @@ class ActionUnits:
     unused: tuple[str, ...]
     absent: tuple[str, ...] = ()
     step: float = 0.0
+    program: str = ""
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.times), len(ACTION_UNITS)):
@@ -56,12 +57,26 @@ class ActionUnits:
         return out
 
 
-def one(found: Tracks, face: str | None = None) -> ActionUnits:
+def main_face(path: str | Path, rate: float, times: np.ndarray, seen: tuple[np.ndarray, np.ndarray],
+              start: float = 0.0, whole: bool = True) -> ActionUnits:
+    """The main person's in a file of either program, on the clock of a trial (`Tracks.on`) with frames at `times` s.
+
+    `rate` Hz of the video; `seen`: times (N,) s and positions (N, 3) x, y and width in px of the main person, by which
+    one of several faces is chosen. ValueError where the file cannot be used, or has no such face.
+    """
+    own = tracks(path, rate)
+    found = own.on(times, start, whole)
+    face = found.nearest(*seen) if len(found.faces) > 1 else None
+    own.rows(face)  # times that go back are no times, though frames be counted
+    return _one(found, face)
+
+
+def _one(found: Tracks, face: str | None = None) -> ActionUnits:
     """One face of a file, the only one for None. ValueError where there are several, or its times go back."""
     rows = found.rows(face)
     name = str(found.names[rows[0]]) if len(rows) else face or ""
     return ActionUnits(found.times[rows], found.values[rows], found.confidence[rows], found.top, name, found.faces,
-                       found.unused, found.absent, found.step)
+                       found.unused, found.absent, found.step, found.program)
 
 
 def openface(path: str | Path, face: int | None = None, least: float = 0.0, rate: float | None = None) -> ActionUnits:
@@ -74,7 +89,7 @@ def openface(path: str | Path, face: int | None = None, least: float = 0.0, rate
         ValueError: a column is missing, a cell is no number or off the scale, times do not increase, or a face has to
             be chosen.
     """
-    return one(openface_tracks(Path(path), least, rate), None if face is None else str(face))
+    return _one(openface_tracks(Path(path), least, rate), None if face is None else str(face))
 
 
 def pyfeat(path: str | Path, rate: float, face: str | None = None) -> ActionUnits:
@@ -87,4 +102,4 @@ def pyfeat(path: str | Path, rate: float, face: str | None = None) -> ActionUnit
         ValueError: a column is missing, a cell is no number or off the scale, frames do not increase, or a face has to
             be chosen.
     """
-    return one(pyfeat_tracks(Path(path), rate), face)
+    return _one(pyfeat_tracks(Path(path), rate), face)

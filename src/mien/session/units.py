@@ -70,21 +70,17 @@ def units(path: str, rate: float, times: np.ndarray, people: Mapping[int, Known]
     """
     if not path:
         return None
-    found = imports.tracks(path, rate).on(times)
     main = longest(people)
     seen = None if main is None else people[main].seen.window(-np.inf, np.inf)
-    face = None
-    if len(found.faces) > 1:
-        face = found.nearest(np.zeros(0), np.zeros((0, 3))) if seen is None else (
-            found.nearest(seen.times, seen.position))
-    read = imports.one(found, face)
+    place = (np.zeros(0), np.zeros((0, 3))) if seen is None else (seen.times, seen.position)
+    read = imports.main_face(path, rate, times, place)
     values = read.at(times)
     known = float(np.isfinite(values).any(axis=1).mean())
-    notes = [f"action units by {PROGRAMS[found.program]}, {Path(path).name}, known in {100 * known:.0f} % of frames"]
-    notes += [f"{', '.join(found.absent)}: the file has none"] * bool(found.absent)
-    notes += [f"face {face} of {', '.join(found.faces)} is taken"] * (face is not None)
+    notes = [f"action units by {PROGRAMS[read.program]}, {Path(path).name}, known in {100 * known:.0f} % of frames"]
+    notes += [f"{', '.join(read.absent)}: the file has none"] * bool(read.absent)
+    notes += [f"face {read.face} of {', '.join(read.faces)} is taken"] * (len(read.faces) > 1)
     last, end = float(read.times[-1]) if len(read.times) else 0.0, float(times[-1])
     if abs(last - end) > LATE:
         longer = "longer" if last > end else "shorter"
         notes.append(f"the file is {longer} than the video's {end:.1f} s, to {last:.1f} s: is it of this video?")
-    return Units(times, values, found.program, tuple(notes))
+    return Units(times, values, read.program, tuple(notes))

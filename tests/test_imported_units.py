@@ -1,0 +1,384 @@
+"""Action units of OpenFace 2 and py-feat in the place of ours: planted curves come through, what is not there is masked.
+
+The files are written here as both programs publish them: OpenFace's wiki on its output format, py-feat's `Fex`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import mien
+import prepare_work
+from mien import checkpoint, cli, imports, lookalikes, session, synthetic
+from mien.data import build, imported, making
+from mien.data.cache import ROW, Cache
+from mien.data.prepare import prepare
+from mien.datasets.survey import Survey
+from mien.lookalikes import films
+from mien.models import mvp
+from mien.recipes import RECIPES, change, tiny
+from mien.tasks import ACTION_UNITS, VALENCE
+from mien.types import Needs, Trial
+from test_session import person
+
+RUNNER = CliRunner()
+OPENFACE = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+PYFEAT = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)
+NEEDS = Needs(seconds=4.0, aus=5.0)
+FPS = 25.0
+
+
+def curve(unit: int, times: np.ndarray, shift: float = 0.0) -> np.ndarray:
+    """0..1, of every unit another."""
+    return 0.5 + 0.4 * np.sin(2 * np.pi * (0.1 + 0.02 * unit) * times + unit + shift)
+
+
+def openface(path: Path, times, faces=((0, 100.0, 0.0),), gone=(), absent=(), fps=FPS, stamps=True, doubt=()) -> Path:
+    """`faces`: (id, x of the nose, shift of the curves); `gone`: frames without success."""
+    units = [unit for unit in OPENFACE if unit not in absent]
+    marks = [f"{axis}_{k}" for axis in "xy" for k in range(68)]
+    head = ["frame", *(["face_id"] if len(faces) > 1 else []), "timestamp", "confidence", "success", "gaze_0_x",
+            "pose_Tx", *marks, *(f"AU{unit:02d}_r" for unit in units), *(f"AU{unit:02d}_c" for unit in (*units, 28))]
+    lines = [", ".join(head)]
+    for k, time in enumerate(times):
+        for who, x, shift in faces:
+            good = k not in gone
+            stamp = f"{k / fps:.3f}" if stamps else "0"
+            places = [x - 30 + 60 * i / 16 if i <= 16 else x for i in range(68)] + [80.0] * 68
+            values = [5 * curve(unit, np.float64(time), shift) if good else 0.0 for unit in units]
+            cells = [k + 1, *([who] if len(faces) > 1 else []), stamp, 0.98 if good else 0.0, int(good), 0.1, 16.2,
+                     *(f"{place:.1f}" for place in places), *(f"{value:.4f}" for value in values),
+                     *[int(value > 1) for value in values], 0]
+            lines.append(", ".join(str(cell) for cell in cells))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def pyfeat(path: Path, times, people=(("Person_0", 100.0, 0.0),), gone=(), skip=1, units=PYFEAT, binary=False) -> Path:
+    """Version 2: `frame` and `Identity` come last; where nobody was found a row is empty."""
+    head = ["FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore", "Pitch", "Roll", "Yaw",
+            *(f"AU{unit:02d}" for unit in units), "Neutral", "Happy", "input", "frame", "approx_time", "Identity"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        rows = csv.DictWriter(file, head, restval="")
+        rows.writeheader()
+        for k in range(0, len(times), skip):
+            for who, x, shift in people if k not in gone else (("", 0.0, 0.0),):
+                row = {"frame": k, "input": "talk.mp4", "approx_time": f"00:{int(times[k]):02d}", "Identity": who}
+                if who:
+                    values = {f"AU{unit:02d}": curve(unit, np.float64(times[k]), shift) for unit in units}
+                    row |= {name: round(value) if binary else f"{value:.5f}" for name, value in values.items()}
+                    row |= {"FaceRectX": x - 30, "FaceRectY": 50, "FaceRectWidth": 60, "FaceRectHeight": 60,
+                            "FaceScore": 0.99, "Neutral": 0.5, "Happy": 0.5}
+                rows.writerow(row)
+    return path
+
+
+def planted(times: np.ndarray, known, shift: float = 0.0) -> np.ndarray:
+    """(T, A) 0..5, NaN for units that the program does not know."""
+    return np.stack([5 * curve(int(name[2:]), times, shift) if int(name[2:]) in known else np.full(len(times), np.nan)
+                     for name in ACTION_UNITS], axis=1)
+
+
+def at_5_hz(times: np.ndarray, aus: np.ndarray, seconds: float) -> np.ndarray:
+    """By hand: the mean of each fifth of a second."""
+    return np.stack([np.stack([column[inside].mean() if (inside := np.floor(times * 5 + 1e-6) == k).any() else np.nan
+                               for k in range(round(seconds * 5))]) for column in aus.T], axis=1)
+
+
+def rows(times: np.ndarray, x: float = 100.0) -> np.ndarray:
+    """What is known of a trial before the file is put in: one face, at x."""
+    table = np.zeros(len(times), ROW)
+    table["time"], table["position"], table["aus"] = times, (x, 80.0, 60.0), 1.0
+    return table
+
+
+def joined(path: Path, times: np.ndarray, own: bool = False, x: float = 100.0, rate: float = FPS, **trial):
+    table = rows(times, x)
+    told, notes = imported.join(Trial("t", "folder", video=Path("v.mp4"), **trial), imported.Match(path, own), rate, table)
+    return table["aus"], told, notes
+
+
+TIMES = np.arange(100) / FPS
+
+
+# ---------------------------------------------------------------------------------------------------- a file, a trial
+@pytest.mark.parametrize(("write", "known", "absent"), [(openface, OPENFACE, ["AU24"]), (pyfeat, PYFEAT, ["AU45"])])
+def test_curves_come_on_the_scale_of_ours_and_absent_units_are_masked(tmp_path, write, known, absent):
+    aus, told, notes = joined(write(tmp_path / "v.csv", TIMES, gone=(10, 11)), TIMES)
+    expected = planted(TIMES, known)
+    expected[[10, 11]] = np.nan
+    np.testing.assert_allclose(aus, expected, atol=1e-3)
+    assert np.isnan(aus).all(axis=1).nonzero()[0].tolist() == [10, 11]
+    assert (told["absent"], told["known"], notes) == (absent, 0.98, [])
+    assert told["unused"] == (["AU11", "AU28", "AU43"] if write is pyfeat else [])
+
+
+@pytest.mark.parametrize("write", [openface, pyfeat])
+def test_frames_that_come_unevenly_get_their_own_rows(tmp_path, write):
+    """Both programs count frames and take an even rate for granted; the video's rate falls from 30 to 15 Hz."""
+    times = np.cumsum(np.r_[0, np.full(60, 1 / 30), np.full(39, 1 / 15)])
+    aus, _, notes = joined(write(tmp_path / "v.csv", times), times)
+    np.testing.assert_allclose(aus, planted(times, OPENFACE if write is openface else PYFEAT), atol=1e-3)
+    assert notes == []
+    away, _, notes = joined(write(tmp_path / "w.csv", times[:90]), times)  # of another count: its own times are believed
+    assert np.nanmax(np.abs(away[:90] - aus[:90])) > 0.5
+    assert notes == ["action units from 0.0 to 3.6 s of 4.6 s"]
+
+
+def test_a_part_of_a_video_takes_its_part_of_the_file(tmp_path):
+    whole = np.arange(500) / FPS
+    part = dict(span=(6.0, 10.0))
+    for write, known in ((openface, OPENFACE), (pyfeat, PYFEAT)):
+        aus, _, notes = joined(write(tmp_path / "v.csv", whole), TIMES, **part)
+        np.testing.assert_allclose(aus, planted(TIMES + 6, known), atol=1e-3)
+        assert notes == []
+        aus, _, _ = joined(write(tmp_path / "t.csv", TIMES + 6), TIMES, own=True, **part)  # of the part alone
+        np.testing.assert_allclose(aus, planted(TIMES + 6, known), atol=1e-3)
+    with pytest.raises(ValueError, match=r"by whose id it is called, got 20\.0 s: call the file of a whole video"):
+        joined(tmp_path / "v.csv", TIMES, own=True, **part)
+    with pytest.raises(ValueError, match=r"got some from -40\.0 to -20\.0 s: is it the file of this video"):
+        joined(tmp_path / "v.csv", TIMES, span=(40.0, 44.0))
+
+
+def test_frames_that_were_skipped_stay_unknown(tmp_path):
+    """py-feat at 2.5 Hz: steps of 5 Hz near a row are known, the others are not filled in."""
+    aus, told, _ = joined(pyfeat(tmp_path / "v.csv", TIMES, skip=10), TIMES)
+    known = np.isfinite(aus[:, 0])
+    assert [k for k in range(100) if known[k]] == [k for k in range(100) if min(k % 10, 10 - k % 10) <= 2 and k < 93]
+    np.testing.assert_allclose(aus[::10], planted(TIMES[::10], PYFEAT), atol=1e-3)
+    assert told["known"] == known.mean()
+
+
+def test_of_several_faces_it_is_the_main_persons(tmp_path):
+    two = (("0", 300.0, 1.0), ("1", 100.0, 0.0))
+    for write, known in ((openface, OPENFACE), (pyfeat, PYFEAT)):
+        path = write(tmp_path / "v.csv", TIMES, two)
+        for x, shift in ((100.0, 0.0), (300.0, 1.0)):
+            aus, _, notes = joined(path, TIMES, x=x)
+            np.testing.assert_allclose(aus, planted(TIMES, known, shift), atol=1e-3)
+            assert notes == [f"action units of face {int(x == 100)} of 0, 1, where the main person is"]
+        with pytest.raises(ValueError, match="where the main person of the video is, got 0, 1 elsewhere"):
+            joined(path, TIMES, x=900.0)
+    aus, _, _ = joined(path, TIMES, x=np.nan)  # our tracker saw nobody: the file alone decides
+    assert np.isfinite(aus).any()
+    bare = tmp_path / "bare.csv"
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    bare.write_text("\n".join(",".join(cell for name, cell in zip(lines[0], line, strict=True) if "Rect" not in name)
+                              for line in lines))
+    with pytest.raises(ValueError, match="or columns that say where each is"):
+        joined(bare, TIMES)
+
+
+def test_who_leaves_is_unknown_while_others_stay(tmp_path):
+    path = pyfeat(tmp_path / "v.csv", TIMES, (("a", 100.0, 0.0), ("b", 300.0, 1.0)))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if not (line.endswith(",a") and 50 <= int(line.split(",")[-3]) < 60)))
+    aus, _, _ = joined(path, TIMES)
+    assert np.isnan(aus).all(axis=1).nonzero()[0].tolist() == [*range(50, 60)]
+
+
+def test_units_without_degrees_are_told(tmp_path):
+    _, _, notes = joined(pyfeat(tmp_path / "v.csv", TIMES, binary=True), TIMES)
+    assert notes == ["action units are there or not, without degrees"]
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda text: text.splitlines()[0], "expected rows below the header"),
+    (lambda text: "", "expected a table, got an empty file"),
+    (lambda text: text.replace(" success", " worked"), "line 1: expected the columns success"),
+    (lambda text: text.replace("_r", "_x"), r"expected intensities of action units, such as AU01_r of OpenFace, got pre"),
+    (lambda text: text.replace("0.120,", "0.010,"), r"line 5: expected times that increase, got 0\.01 s after 0\.08 s"),
+    (lambda text: text.replace(", 0.98, 1,", ", 0.98, 0,"), "expected a face in some frame of the trial, got none in 100"),
+    (lambda text: text.replace(", 0.98, 1,", ", nan, nan,"), "expected a face in some frame of the trial, got none in"),
+    (lambda text: text.rsplit(",", 30)[0], r"line 101: expected \d+ cells, got \d+: is the file whole"),
+    (lambda text: text.replace("16.2, ", "16.2, oops", 1), r"line 2: expected a number under x_0, got 'oops"),
+    (lambda text: "\n".join([(lines := text.splitlines())[0], lines[1].rsplit(", ", 20)[0] + ", 7.5" + ", 0" * 19]),
+     r"line 2: expected action units of OpenFace 2 from 0 to 5, got 7\.5"),
+])
+def test_what_is_wrong_with_a_file_is_told(tmp_path, change, said):
+    path = openface(tmp_path / "v.csv", TIMES)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ValueError, match=said):
+        joined(path, TIMES)
+    with pytest.raises(ValueError, match=r"such as AU01 of py-feat: run it with a model of action units"):
+        joined(pyfeat(tmp_path / "w.csv", TIMES, units=()), TIMES)
+
+
+def test_single_cells_that_say_nothing_are_masked(tmp_path):
+    path = pyfeat(tmp_path / "v.csv", TIMES)
+    table = list(csv.reader(path.open()))
+    table[31][table[0].index("AU12")] = "nan"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(table)
+    aus, _, _ = joined(path, TIMES)
+    assert np.isnan(aus[:, ACTION_UNITS.index("AU12")]).nonzero()[0].tolist() == [30]
+    assert np.isfinite(aus[30, ACTION_UNITS.index("AU10")])
+
+
+# ------------------------------------------------------------------------------------------------- which file is whose
+def found(tmp_path: Path, files, trials) -> dict[str, str]:
+    """`trials`: id -> video -> what each gets, a file or the reason why none."""
+    for name in files:
+        openface(tmp_path / "aus" / name, TIMES[:2])
+    known = [Trial(id, "folder", video=Path("/d") / video) for id, video in trials.items()]
+    matches = imported.find(known, tmp_path / "aus").found
+    return {id: one.path.relative_to(tmp_path / "aus").as_posix() if one.path else one.reason
+            for id, one in matches.items()}
+
+
+def test_files_are_found_by_id_and_by_video_in_any_folder(tmp_path):
+    got = found(tmp_path, ["a/s01/7.csv", "s01_8.csv", "deep/er/s01_trial03.csv", "P1_4_face.mov.csv", "x.CSV"],
+                {"s01/7": "face/s01_trial01.avi", "s01/8": "face/s01_trial02.avi", "s01/9": "face/s01_trial03.avi",
+                 "P01/4": "Exp1/P1_4_face.mov", "x": "other.mp4", "s02/7": "face/s02_trial01.avi"})
+    assert list(got.values())[:5] == ["a/s01/7.csv", "s01_8.csv", "deep/er/s01_trial03.csv", "P1_4_face.mov.csv", "x.CSV"]
+    assert "s02/7.csv or s02_trial01.csv, in" in got["s02/7"]
+    assert got["s02/7"].endswith("got none: mien's own are on another scale and are not mixed in")
+
+
+def test_folders_tell_files_of_one_name_apart(tmp_path):
+    got = found(tmp_path, ["day1/anna.csv", "day2/anna.csv", "ben.csv", "one/eve.csv", "two/eve.csv"],
+                {"1": "day1/anna.mp4", "2": "day2/anna.mp4", "3": "day1/ben.mp4", "4": "day2/ben.mp4",
+                 "5": "day1/eve.mp4"})
+    assert (got["1"], got["2"]) == ("day1/anna.csv", "day2/anna.csv")
+    for id, other in (("3", "/d/day2/ben.mp4"), ("4", "/d/day1/ben.mp4")):
+        assert f"ben.csv: expected the file of one video, got the name of 2, of {other} too" in got[id]
+    assert got["5"] == "expected one file of action units, got one/eve.csv, two/eve.csv: keep the right one"
+
+
+def test_the_trials_of_one_video_share_its_file(tmp_path):
+    got = found(tmp_path, ["anna.csv"], {"a": "day1/anna.mp4", "b": "day1/anna.mp4"})
+    assert got == {"a": "anna.csv", "b": "anna.csv"}
+
+
+def test_two_names_for_one_trial_and_tables_of_other_things(tmp_path):
+    (tmp_path / "aus").mkdir()
+    (tmp_path / "aus" / "ben.csv").write_text("time,ecg\n0,1\n")  # a signal beside the videos
+    got = found(tmp_path, ["t1.csv", "anna.csv", "carl.csv"], {"t1": "anna.mp4", "t2": "ben.mp4", "t3": "carl.mp4"})
+    assert got["t1"] == "expected one file of action units, got anna.csv, t1.csv: keep the right one"
+    assert "ben.csv, line 1: expected a table of OpenFace 2 (AU01_r) or py-feat (AU01, FaceScore), got time" in got["t2"]
+    assert got["t3"] == "carl.csv"
+
+
+def test_a_folder_of_no_use_and_of_two_programs_is_refused(tmp_path):
+    trials = [Trial(name, "folder", video=Path(f"/d/{name}.mp4")) for name in "ab"]
+    with pytest.raises(ValueError, match="--aus: expected a folder with a file .* got nothing"):
+        imported.find(trials, tmp_path / "none")
+    with pytest.raises(ValueError, match=r"--aus: expected files .* for the trials, got none of 0 csv files"):
+        imported.find(trials, tmp_path)
+    openface(tmp_path / "a.csv", TIMES[:2])
+    pyfeat(tmp_path / "b.csv", TIMES[:2])
+    with pytest.raises(ValueError, match=r"one program, got 1 of OpenFace 2 and 1 of py-feat .*their scales differ"):
+        imported.find(trials, tmp_path)
+
+
+# ------------------------------------------------------------------------------------------------------------ a cache
+@pytest.fixture
+def clips(tmp_path, monkeypatch) -> Survey:
+    """Three clips of 100 pictures."""
+    monkeypatch.setattr(making, "_finder", prepare_work.Blind)
+    monkeypatch.setattr(build, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        folder = tmp_path / "clips" / f"c{number}"
+        folder.mkdir(parents=True)
+        for k in range(100):
+            cv2.imwrite(str(folder / f"{k + 1}.png"), rng.integers(0, 256, (24, 24, 3), dtype=np.uint8))
+    return prepare_work.survey(tmp_path / "clips")
+
+
+def prepared(clips: Survey, out: Path, aus: Path | None):
+    return build.build(clips, out, making.Preparation(size=16), aus=aus)
+
+
+def manifest(cache: Path) -> dict[str, dict[str, str]]:
+    return {row["item"]: row for row in csv.DictReader((cache / "manifest.csv").open())}
+
+
+@pytest.mark.parametrize(("write", "known", "by"), [(openface, OPENFACE, "openface"), (pyfeat, PYFEAT, "py-feat")])
+def test_planted_curves_come_back_from_the_cache_at_5_hz(clips, tmp_path, write, known, by):
+    for number in range(3):
+        write(tmp_path / "aus" / f"c{number}.csv", TIMES + number, gone=range(40, 52))
+    built = prepared(clips, tmp_path / "cache", tmp_path / "aus")
+    assert built.complete
+    cache = Cache(tmp_path / "cache")
+    assert (cache.aus["by"], cache.aus["files"], cache.aus["trials"]) == (by, 3, 3)
+    for number in range(3):
+        window = cache.window(f"c{number}")
+        assert window.aus_by == by
+        expected = planted(TIMES + number, known)
+        expected[40:52] = np.nan
+        found = prepare([window], replace(NEEDS, aus_by=by))
+        by_hand = at_5_hz(TIMES, expected, 4.0)
+        by_hand[10] = expected[52:55].mean(axis=0)
+        np.testing.assert_allclose(found.video[0].numpy(), by_hand, atol=2e-3)
+        assert found.video_mask[0].tolist() == [k not in (8, 9) for k in range(20)]
+    with pytest.raises(ValueError, match=f"expected action units by mien, got those by {by}: their scales differ"):
+        prepare([window], replace(NEEDS, aus_by="mien"))
+    with pytest.raises(ValueError, match="their scales differ"):
+        prepare([window, replace(window, aus_by="mien")], NEEDS)
+    told = manifest(tmp_path / "cache")
+    lacks = "AU24" if by == "openface" else "AU45"
+    assert told["c1"]["aus"].endswith(f": c1.csv without {lacks}")
+    assert told["aus"]["status"] == "imported"
+    assert told["aus"]["reason"].endswith(f"files for 3 of 3 filmed trials; it lacks {lacks}: masked")
+
+
+def test_pictures_need_no_time_stamps(clips, tmp_path):
+    for number in range(3):
+        openface(tmp_path / "aus" / f"c{number}.csv", TIMES, stamps=False)
+    assert prepared(clips, tmp_path / "cache", tmp_path / "aus").complete
+    np.testing.assert_allclose(Cache(tmp_path / "cache").window("c0").aus, planted(TIMES, OPENFACE), atol=1e-3)
+
+
+def test_what_lacks_or_cannot_be_read_fails_alone_and_is_told(clips, tmp_path):
+    openface(tmp_path / "aus/c0.csv", TIMES)
+    openface(tmp_path / "aus/stranger.csv", TIMES)
+    (tmp_path / "aus/c1.csv").write_text((tmp_path / "aus/c0.csv").read_text().splitlines()[0])
+    built = prepared(clips, tmp_path / "cache", tmp_path / "aus")
+    assert [id for id, _ in built.failed] == ["c1", "c2"]
+    assert "expected rows below the header" in built.failed[0][1]
+    assert "got none: mien's own are on another scale" in built.failed[1][1]
+    told = manifest(tmp_path / "cache")
+    assert [told[name]["status"] for name in ("c0", "c1", "c2")] == ["ok", "failed", "failed"]
+    assert told["aus"]["note"] == "1 files of action units belong to no trial: stranger.csv"
+    openface(tmp_path / "aus/c1.csv", TIMES[:30])
+    openface(tmp_path / "aus/c2.csv", TIMES)
+    before = Cache(tmp_path / "cache").entries["c0"].folder
+    assert prepared(clips, tmp_path / "cache", tmp_path / "aus").complete
+    cache = Cache(tmp_path / "cache")
+    assert cache.entries["c0"].folder == before
+    assert cache.entries["c1"].note == "no face was found; action units from 0.0 to 1.2 s of 4.0 s"
+    assert np.isfinite(cache.window("c1").aus[:, 0]).sum() == 30
+    openface(tmp_path / "aus/c0.csv", TIMES + 1)  # another file: made again
+    assert prepared(clips, tmp_path / "cache", tmp_path / "aus").complete
+    np.testing.assert_allclose(Cache(tmp_path / "cache").window("c0").aus, planted(TIMES + 1, OPENFACE), atol=1e-3)
+
+
+def test_scales_are_not_mixed_in_one_cache(clips, tmp_path):
+    for number in range(3):
+        openface(tmp_path / "open" / f"c{number}.csv", TIMES)
+        pyfeat(tmp_path / "fex" / f"c{number}.csv", TIMES)
+    assert prepared(clips, tmp_path / "own", None).complete
+    assert prepared(clips, tmp_path / "cache", tmp_path / "open").complete
+    assert Cache(tmp_path / "own").aus is None
+    for out, aus, said in (
+        ("own", "open", "expected mien's own action units, with which .*own was prepared, got those of OpenFace 2: "
+                        "their scales differ; choose another --out"),
+        ("cache", None, "expected those of OpenFace 2, .*; say --aus FOLDER again, or choose another"),
+        ("cache", "fex", "expected those of OpenFace 2, .* got those of py-feat"),
+    ):
+        before = (tmp_path / out / "cache.json").read_bytes()
+        with pytest.raises(ValueError, match=said):
+            prepared(clips, tmp_path / out, None if aus is None else tmp_path / aus)
+        assert (tmp_path / out / "cache.json").read_bytes() == before
