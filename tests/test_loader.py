@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from mien.data.augment import Augmenter
 from mien.data.loader import Clips, scoring, training
-from mien.data.order import Mixed, Steps, rounds
+from mien.data.order import Steps, rounds
 from mien.data.prepare import collate, prepare
 from mien.recipes import Augment
 from mien.tasks import ACTION_UNITS
@@ -114,6 +115,56 @@ def test_devices_share_a_batch_without_a_rest():
     for size, count in ((5, 13), (6, 4)):
         with pytest.raises(ValueError, match="2 devices share evenly"):
             Steps(count, size, epochs=1, seed=1, ranks=2)
+
+
+def test_classes_are_drawn_equally_often_and_the_epoch_stays_as_long():
+    """Of 60 rows 50, 8 and 2: 20 of each in an epoch; none of the common class twice, each rare one as often."""
+    classes = (0,) * 50 + (1,) * 8 + (2,) * 2
+    steps = Steps(60, 6, epochs=4, seed=3, classes=classes)
+    assert len(steps) == len(Steps(60, 6, epochs=4, seed=3)) == 40
+    batches = list(steps)
+    assert all(Counter(classes[row] for _, row, _ in batch) == {0: 2, 1: 2, 2: 2} for batch in batches)
+    common = []
+    for epoch in range(4):
+        counts = Counter(row for batch in batches for when, row, _ in batch if when == epoch)
+        assert {counts[row] for row in range(50, 58)} == {2, 3}
+        assert [counts[58], counts[59]] == [10, 10]
+        assert {counts[row] for row in range(50)} == {0, 1}
+        common.append({row for row in range(50) if counts[row]})
+    assert len(set.union(*common)) > 35  # not the same twenty every time
+    again = [place for batch in batches for place in batch if place[:2] == (0, 59)]
+    assert sorted(again) == [(0, 59, times) for times in range(10)]
+    assert list(replace(steps, start=13)) == batches[13:]
+    assert batches != list(replace(steps, seed=4))
+    with pytest.raises(ValueError, match="the class of each of 60 rows, got 3"):
+        replace(steps, classes=(0, 1, 2))
+
+
+def test_a_round_has_one_of_each_class_in_another_order_each_time():
+    rows = np.arange(100, 130)
+    found = rounds(rows, np.array([0] * 24 + [1] * 3 + [4] * 3), np.random.default_rng(0))
+    assert found.shape == (30,)
+    kinds = np.searchsorted([124, 127], found, side="right").reshape(10, 3)
+    assert (np.sort(kinds) == [0, 1, 2]).all()
+    assert len(np.unique(kinds, axis=0)) > 3
+
+
+def test_a_trial_that_comes_again_in_an_epoch_shows_other_frames():
+    found = clips(seed=5)
+    assert torch.equal(found[0, 3, 0].frames, found[0, 3].frames)
+    assert not torch.equal(found[0, 3, 0].frames, found[0, 3, 1].frames)
+    assert torch.equal(clips()[0, 3, 0].frames, clips()[0, 3, 1].frames)  # not where they are judged
+
+
+def test_processes_change_their_rows_as_one_would():
+    frames = torch.randint(0, 255, (6, 3, 3, 24, 24), dtype=torch.uint8)
+    change = Augmenter(24, Augment())
+    whole = change(frames, 5)
+    for ranks in (2, 3):
+        for rank in range(ranks):
+            torch.testing.assert_close(change(frames[rank::ranks], 5, rank, ranks), whole[rank::ranks], rtol=0,
+                                       atol=1e-6)
+    assert not torch.allclose(change(frames[1::2], 5), whole[1::2], atol=0.01)
 
 
 @pytest.mark.parametrize("start", [0, 3, 4, 7])

@@ -121,30 +121,38 @@ def test_every_batch_has_several_people_with_as_many_rows_each():
     assert batches == list(steps)
     assert batches[5:] == list(replace(steps, start=5))
     assert batches != list(replace(steps, seed=2))
-    halves = [list(replace(steps, rank=rank, ranks=2)) for rank in (0, 1)]
-    assert [sorted(a + b) for a, b in zip(*halves, strict=True)] == [sorted(rows) for rows in batches]
 
 
-@pytest.mark.parametrize(("ranks", "size", "people", "each"), [(2, 16, 4, [2] * 4), (4, 16, 4, [2, 2]),
-                                                               (4, 32, 4, [2] * 4), (2, 12, 3, [2] * 3)])
-def test_every_rank_has_several_people_twice(ranks, size, people, each):
-    subject = tuple(who for who in range(8) for _ in range(12))
-    steps = [Mixed(96, size, 2, seed=1, subject=subject, people=people, rank=rank, ranks=ranks)
-             for rank in range(ranks)]
-    for parts in zip(*steps, strict=True):
-        assert all(sorted(Counter(subject[row] for _, row, _ in rows).values()) == each for rows in parts)
-        whole = Counter(subject[row] for rows in parts for _, row, _ in rows)
-        assert list(whole.values()) == [size // people] * people
+@pytest.mark.parametrize("ranks", [2, 4, 8])
+def test_processes_share_the_batch_that_one_would_have(ranks):
+    steps = Mixed(64, 16, 3, seed=1, subject=tuple(who for who in range(8) for _ in range(8)), people=4)
+    parts = [list(replace(steps, rank=rank, ranks=ranks)) for rank in range(ranks)]
+    for whole, *shares in zip(steps, *parts, strict=True):
+        assert [place for row in zip(*shares, strict=True) for place in row] == whole
 
 
-def test_devices_with_nobody_to_compare_are_refused():
+def test_a_batch_with_nobody_to_compare_is_refused():
     recipe = RECIPES["scpt/deap-arousal"]
-    for devices in (1, 2, 4):
+    for devices in (1, 2, 4, 8, 16):
         expect_shared(recipe, devices, 1)
-    for changed, devices in ((recipe, 8), (recipe, 16), (change(recipe, {"schedule.people": "1"}), 1)):
-        with pytest.raises(ValueError, match="3 or more windows of two or more people on each device"):
-            expect_shared(changed, devices, 1)
-        expect_shared(change(changed, {"options.decouple": "false"}), devices, 1)
+    with pytest.raises(ValueError, match="expected a multiple of the 3 devices, got 16"):
+        expect_shared(recipe, 3, 1)
+    for changed in ({"schedule.batch": "2"}, {"schedule.people": "1"}):
+        with pytest.raises(ValueError, match="3 or more windows of two or more people in a batch"):
+            expect_shared(change(recipe, changed), 1, 1)
+        expect_shared(change(recipe, {**changed, "options.decouple": "false"}), 1, 1)
+
+
+def test_people_show_their_own_classes_equally_often():
+    """Six people with eleven rows of a class and one of the other, and two who have one class alone."""
+    subject = tuple(who for who in range(8) for _ in range(12))
+    classes = tuple(int(row % 12 == 0 and row < 72) for row in range(96))
+    steps = Mixed(96, 16, 6, seed=1, subject=subject, people=4, classes=classes)
+    for batch in steps:
+        shown = Counter((subject[row], classes[row]) for _, row, _ in batch)
+        for who in {who for who, _ in shown}:
+            assert (shown[who, 0], shown[who, 1]) in ([(2, 2)] if who < 6 else [(4, 0)])
+    assert len(steps) == len(replace(steps, classes=())) == 36
 
 
 def test_people_with_few_rows_come_again_and_few_people_are_all_there():

@@ -1,0 +1,158 @@
+"""Two processes that share a batch learn what one learns from it: dropout, other views and hidden pulses included."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import together
+from mien.checkpoint import WEIGHTS
+from mien.models.shared import Dropout, Share, cross_entropy, each
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory) -> Path:
+    """What two processes made of every training, by Fabric's launcher, gloo and 127.0.0.1."""
+    out = tmp_path_factory.mktemp("both")
+    done = subprocess.run([sys.executable, together.__file__, out], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"})
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """(folder, losses of each trial step by step by method) of one process."""
+    out = tmp_path_factory.mktemp("alone")
+    return out, {method: together.run(method, out / method) for method in together.RECIPE}
+
+
+def told(both: Path) -> list[dict]:
+    return [json.loads((both / f"{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    """Without the biases of keys: attention is blind to them, their gradient is rounding that Adam makes steps of."""
+    found = load_file(run / "last" / WEIGHTS)
+    for name in found:
+        if name.endswith("kv.bias"):
+            parts = found[name].chunk(3 if name.endswith("qkv.bias") else 2)
+            found[name] = torch.cat([*parts[: len(parts) - 2], parts[-1]])
+    return found
+
+
+def apart(a: Path, b: Path) -> float:
+    first, second = weights(a), weights(b)
+    assert first.keys() == second.keys()
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
+
+
+@pytest.mark.parametrize("method", ["duse", "scpt", "mvp"])
+def test_every_trial_has_the_same_loss_in_every_step(both, alone, method):
+    parts = [part[method] for part in told(both)]
+    assert len(alone[1][method]) == together.STEPS
+    for step, whole in enumerate(alone[1][method]):
+        first, second = (part[step] for part in parts)
+        assert first.keys() | second.keys() == whole.keys()
+        assert len(first) == len(second) == together.BATCH // 2
+        for name, loss in (first | second).items():
+            assert loss == pytest.approx(whole[name], rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", list(together.RECIPE))
+def test_the_weights_and_the_log_are_those_of_one_process(both, alone, method):
+    assert apart(both / method, alone[0] / method) < 5e-5
+    for a, b in zip(rows(both / method), rows(alone[0] / method), strict=True):
+        assert float(a["gradient"]) == pytest.approx(float(b["gradient"]), rel=1e-4)
+        for part in a["parts"].split():  # norms of each loss's gradient are of one process alone
+            name, value = part.split("=")
+            theirs = dict(one.split("=") for one in b["parts"].split())
+            assert float(value) == pytest.approx(float(theirs[name]), rel=1e-4, abs=1e-5)
+
+
+def test_losses_that_compare_people_would_differ_in_processes_that_do_not_gather(both, alone):
+    assert apart(both / "apart", alone[0] / "scpt") > 1e-4
+    first, last = rows(both / "apart")[-1], rows(alone[0] / "scpt")[-1]
+    assert abs(float(first["loss"]) - float(last["loss"])) > 1e-3
+
+
+def test_what_two_began_one_ends(both, alone):
+    assert not (both / "pulled" / "last").exists()
+    together.run("duse", both / "pulled")
+    assert apart(both / "pulled", alone[0] / "duse") < 5e-5
+    assert [row["step"] for row in rows(both / "pulled")] == ["1", "2", "3"]
+
+
+def test_a_loss_that_is_not_finite_is_told_by_every_process_of_the_whole_batch(both, alone):
+    first, second = (part["spoilt"] for part in told(both))
+    assert first == second
+    assert "step 1: expected a finite loss, got nan" in first
+    assert f"for the trials {', '.join(alone[1]['duse'][0])}; of these duse07 alone gave answers" in first
+
+
+# ---------------------------------------------------------------------------------------------- the parts
+
+def test_what_is_drawn_for_a_row_is_what_one_process_draws():
+    torch.manual_seed(0)
+    whole = torch.rand(3, 6, 2)
+    for rank in (0, 1, 2):
+        torch.manual_seed(0)
+        assert torch.equal(Share(rank, 3).draw(torch.rand, 3, 2, 2, axis=1), whole[:, rank::3])
+
+
+def test_dropout_takes_from_a_row_what_it_would_lose_in_one_process():
+    layer, value = Dropout(0.4), torch.rand(6, 500, 3) + 1
+    torch.manual_seed(1)
+    whole = layer(value)
+    lost = float((whole == 0).float().mean())
+    assert lost == pytest.approx(0.4, abs=0.02)
+    torch.testing.assert_close(whole[whole != 0], (value / 0.6)[whole != 0])
+    for rank in (0, 1):
+        layer.share = Share(rank, 2)
+        torch.manual_seed(1)
+        assert torch.equal(layer(value[rank::2]), whole[rank::2])
+    assert layer.eval()(value) is value
+
+
+def test_a_mean_over_processes_of_unequal_weight_is_the_mean_over_rows():
+    """Against torch's own cross entropy of the rows that count, of a batch of which one process has most that count."""
+    from mien.batch import Batch
+
+    logits, target = torch.randn(8, 3, dtype=torch.float64), torch.arange(8) % 3
+    weight = torch.tensor([1.0, 9, 1, 9, 1, 9, 1, 9], dtype=torch.float64)
+    known = torch.tensor([True, False, True, False, True, True, True, False])
+    found = []
+    for rank in (0, 1):
+        share = Share(rank, 2, lambda _: weight * known)
+        batch = Batch(target=target[rank::2], weight=weight[rank::2])
+        found.append(cross_entropy(logits[rank::2], batch, share, known=known[rank::2]))
+    losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+    want = np.average(losses[known].numpy(), weights=weight[known].numpy())
+    assert float(torch.stack(found).mean()) == pytest.approx(want, rel=1e-12)
+
+
+def test_votes_are_learnt_as_shares():
+    """Cross entropy against shares, by its definition; unanimous votes are a class."""
+    from mien.batch import Batch
+
+    logits, votes = torch.randn(4, 3), torch.tensor([[0.7, 0.2, 0.1], [1.0, 0, 0], [0, 0, 1.0], [0.5, 0.5, 0]])
+    batch = Batch(target=torch.tensor([0, 0, 2, 1]), votes=votes)
+    want = -(votes.numpy() * np.log(logits.double().softmax(-1).numpy())).sum(axis=1)
+    np.testing.assert_allclose(each(logits, batch).numpy(), want, rtol=1e-5)
+    single = each(logits, Batch(target=batch.target))
+    torch.testing.assert_close(each(logits, batch)[1:3], single[1:3])
+    assert not torch.allclose(each(logits, batch)[::3], single[::3])
