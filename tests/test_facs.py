@@ -194,6 +194,18 @@ def test_fed_one_by_one_equals_fed_at_once(face: np.ndarray, given: bool) -> Non
             np.testing.assert_array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
 
 
+def test_threads_of_the_algebra_change_no_bit(face: np.ndarray) -> None:
+    """LAPACK's inverse of the same matrix differs in its last bits between one thread and two."""
+    limits = pytest.importorskip("threadpoolctl").threadpool_limits
+    times, landmarks = recording(face)
+    found = []
+    for threads in (1, 2):
+        with limits(threads):
+            found.append(facs.Reader(face[None]).read(times, landmarks, SIZE))
+    for name in ("aus", "pose", "gaze"):
+        np.testing.assert_array_equal(getattr(found[0], name), getattr(found[1], name))
+
+
 def test_rows_without_a_face_are_nan_and_change_nothing(face: np.ndarray) -> None:
     times, landmarks = recording(face)
     unseen = ~np.isfinite(landmarks).all(axis=(1, 2))

@@ -112,7 +112,7 @@ def solve(deviation: np.ndarray, spread: np.ndarray) -> np.ndarray:
     gram[:, -1, -1] += GAZE_SPREAD**-2
     unit = 1 / np.sqrt(np.diagonal(gram, axis1=1, axis2=2))  # (T, A + 1): each column to length 1
     gram *= unit[:, :, None] * unit[:, None, :]
-    inverse = np.linalg.inv(gram + _STEP * np.eye(gram.shape[1]))
+    inverse = _inverse(gram + _STEP * np.eye(gram.shape[1]))
     rate, low = np.maximum(RATE * unit, RATE), np.zeros_like(unit)
     rate[:, -1], low[:, -1] = 0.0, -np.inf
     pull = (turned @ (deviation / spread)[:, :, None])[:, :, 0] * unit - rate
@@ -124,3 +124,16 @@ def solve(deviation: np.ndarray, spread: np.ndarray) -> np.ndarray:
         inside = np.maximum(free, low)
         dual = free - inside
     return inside * unit
+
+
+def _inverse(matrices: np.ndarray) -> np.ndarray:
+    """(T, N, N), symmetric and positive definite -> their inverses, by sweeps (Goodnight 1979,
+    10.1080/00031305.1979.10482685). LAPACK's last bits depend on how many threads it has at that moment."""
+    work = matrices.copy()
+    for k in range(work.shape[1]):
+        column, pivot = work[:, :, k].copy(), work[:, k, k, None].copy()
+        row = column / pivot
+        work -= column[:, :, None] * row[:, None, :]
+        work[:, k, :] = work[:, :, k] = row
+        work[:, k, k] = -1 / pivot[:, 0]
+    return -work
