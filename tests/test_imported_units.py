@@ -1,4 +1,4 @@
-"""Action units of OpenFace 2 and py-feat in the place of ours: planted curves come through, what is not there is masked.
+"""Action units of OpenFace 2 and py-feat in place of ours: planted curves come through, what is not there is masked.
 
 The files are written here as both programs publish them: OpenFace's wiki on its output format, py-feat's `Fex`.
 """
@@ -18,17 +18,19 @@ from typer.testing import CliRunner
 
 import mien
 import prepare_work
-from mien import checkpoint, cli, imports, lookalikes, session, synthetic
+from mien import checkpoint, cli, lookalikes, session, synthetic
+from mien.bench import baselines
 from mien.data import build, imported, making
 from mien.data.cache import ROW, Cache
 from mien.data.prepare import prepare
 from mien.datasets.survey import Survey
 from mien.lookalikes import films
 from mien.models import mvp
-from mien.recipes import RECIPES, change, tiny
-from mien.tasks import ACTION_UNITS, VALENCE
+from mien.recipes import RECIPES, tiny
+from mien.recipes import change as changed
+from mien.tasks import ACTION_UNITS
 from mien.types import Needs, Trial
-from test_session import person
+from test_session import emotions, person, table
 
 RUNNER = CliRunner()
 OPENFACE = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
@@ -105,7 +107,8 @@ def rows(times: np.ndarray, x: float = 100.0) -> np.ndarray:
 
 def joined(path: Path, times: np.ndarray, own: bool = False, x: float = 100.0, rate: float = FPS, **trial):
     table = rows(times, x)
-    told, notes = imported.join(Trial("t", "folder", video=Path("v.mp4"), **trial), imported.Match(path, own), rate, table)
+    known = Trial("t", "folder", video=Path("v.mp4"), **trial)
+    told, notes = imported.join(known, imported.Match(path, own), rate, table)
     return table["aus"], told, notes
 
 
@@ -131,7 +134,7 @@ def test_frames_that_come_unevenly_get_their_own_rows(tmp_path, write):
     aus, _, notes = joined(write(tmp_path / "v.csv", times), times)
     np.testing.assert_allclose(aus, planted(times, OPENFACE if write is openface else PYFEAT), atol=1e-3)
     assert notes == []
-    away, _, notes = joined(write(tmp_path / "w.csv", times[:90]), times)  # of another count: its own times are believed
+    away, _, notes = joined(write(tmp_path / "w.csv", times[:90]), times)  # of another count: its own times hold
     assert np.nanmax(np.abs(away[:90] - aus[:90])) > 0.5
     assert notes == ["action units from 0.0 to 3.6 s of 4.6 s"]
 
@@ -183,7 +186,8 @@ def test_of_several_faces_it_is_the_main_persons(tmp_path):
 def test_who_leaves_is_unknown_while_others_stay(tmp_path):
     path = pyfeat(tmp_path / "v.csv", TIMES, (("a", 100.0, 0.0), ("b", 300.0, 1.0)))
     lines = path.read_text().splitlines()
-    path.write_text("\n".join(line for line in lines if not (line.endswith(",a") and 50 <= int(line.split(",")[-3]) < 60)))
+    gone = tuple(f",{k},00:02,a" for k in range(50, 60))
+    path.write_text("\n".join(line for line in lines if not line.endswith(gone)))
     aus, _, _ = joined(path, TIMES)
     assert np.isnan(aus).all(axis=1).nonzero()[0].tolist() == [*range(50, 60)]
 
@@ -197,9 +201,10 @@ def test_units_without_degrees_are_told(tmp_path):
     (lambda text: text.splitlines()[0], "expected rows below the header"),
     (lambda text: "", "expected a table, got an empty file"),
     (lambda text: text.replace(" success", " worked"), "line 1: expected the columns success"),
-    (lambda text: text.replace("_r", "_x"), r"expected intensities of action units, such as AU01_r of OpenFace, got pre"),
+    (lambda text: text.replace("_r", "_x"),
+     "expected intensities of action units, such as AU01_r of OpenFace, got pre"),
     (lambda text: text.replace("0.120,", "0.010,"), r"line 5: expected times that increase, got 0\.01 s after 0\.08 s"),
-    (lambda text: text.replace(", 0.98, 1,", ", 0.98, 0,"), "expected a face in some frame of the trial, got none in 100"),
+    (lambda text: text.replace(", 0.98, 1,", ", 0.98, 0,"), "expected a face in some frame of the trial, got none in"),
     (lambda text: text.replace(", 0.98, 1,", ", nan, nan,"), "expected a face in some frame of the trial, got none in"),
     (lambda text: text.rsplit(",", 30)[0], r"line 101: expected \d+ cells, got \d+: is the file whole"),
     (lambda text: text.replace("16.2, ", "16.2, oops", 1), r"line 2: expected a number under x_0, got 'oops"),
@@ -241,7 +246,8 @@ def test_files_are_found_by_id_and_by_video_in_any_folder(tmp_path):
     got = found(tmp_path, ["a/s01/7.csv", "s01_8.csv", "deep/er/s01_trial03.csv", "P1_4_face.mov.csv", "x.CSV"],
                 {"s01/7": "face/s01_trial01.avi", "s01/8": "face/s01_trial02.avi", "s01/9": "face/s01_trial03.avi",
                  "P01/4": "Exp1/P1_4_face.mov", "x": "other.mp4", "s02/7": "face/s02_trial01.avi"})
-    assert list(got.values())[:5] == ["a/s01/7.csv", "s01_8.csv", "deep/er/s01_trial03.csv", "P1_4_face.mov.csv", "x.CSV"]
+    assert list(got.values())[:5] == ["a/s01/7.csv", "s01_8.csv", "deep/er/s01_trial03.csv", "P1_4_face.mov.csv",
+                                      "x.CSV"]
     assert "s02/7.csv or s02_trial01.csv, in" in got["s02/7"]
     assert got["s02/7"].endswith("got none: mien's own are on another scale and are not mixed in")
 
@@ -266,13 +272,13 @@ def test_two_names_for_one_trial_and_tables_of_other_things(tmp_path):
     (tmp_path / "aus" / "ben.csv").write_text("time,ecg\n0,1\n")  # a signal beside the videos
     got = found(tmp_path, ["t1.csv", "anna.csv", "carl.csv"], {"t1": "anna.mp4", "t2": "ben.mp4", "t3": "carl.mp4"})
     assert got["t1"] == "expected one file of action units, got anna.csv, t1.csv: keep the right one"
-    assert "ben.csv, line 1: expected a table of OpenFace 2 (AU01_r) or py-feat (AU01, FaceScore), got time" in got["t2"]
+    assert "ben.csv, line 1: expected a table of OpenFace 2 (AU01_r) or py-feat (AU01, FaceScore), got" in got["t2"]
     assert got["t3"] == "carl.csv"
 
 
 def test_a_folder_of_no_use_and_of_two_programs_is_refused(tmp_path):
     trials = [Trial(name, "folder", video=Path(f"/d/{name}.mp4")) for name in "ab"]
-    with pytest.raises(ValueError, match="--aus: expected a folder with a file .* got nothing"):
+    with pytest.raises(ValueError, match=r"--aus: expected a folder with a file .* got nothing"):
         imported.find(trials, tmp_path / "none")
     with pytest.raises(ValueError, match=r"--aus: expected files .* for the trials, got none of 0 csv files"):
         imported.find(trials, tmp_path)
@@ -382,3 +388,195 @@ def test_scales_are_not_mixed_in_one_cache(clips, tmp_path):
         with pytest.raises(ValueError, match=said):
             prepared(clips, tmp_path / out, None if aus is None else tmp_path / aus)
         assert (tmp_path / out / "cache.json").read_bytes() == before
+
+
+# --------------------------------------------------------------------------------------- from a dataset to a checkpoint
+@pytest.fixture(scope="module")
+def amigos(tmp_path_factory) -> Path:
+    """Five people with four films of 8 s, in which we see nobody; OpenFace saw all but one. P01/4 has no signals: it is
+    no trial."""
+    root = tmp_path_factory.mktemp("amigos")
+    grey = np.full((48, 64, 3), 128, np.uint8)
+
+    def film(base, variant, start, seconds, marked, scene):
+        films.video(base / scene.path, [grey] * 80, 10)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookalikes.amigos, "_film", film)
+        patch.setattr(making, "_finder", prepare_work.Blind)
+        lookalikes.LOOKALIKES["amigos"](root / "data", size=4, participants=(1, 2, 3, 4, 5), seconds=8.0)
+        films_ = sorted((root / "data").glob("Exp1*/*.mov"))
+        for number, path in enumerate(films_):
+            if number != 3:
+                openface(root / "aus" / f"{path.stem}.csv", np.arange(80) / 10 + number, fps=10)
+        patch.setattr(build, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
+        done = RUNNER.invoke(cli.app, ["data", "prepare", "amigos", str(root / "data"), "--out", str(root / "cache"),
+                                       "--aus", str(root / "aus"), "--size", "16"])
+    assert done.exit_code == 1, done.output
+    (root / "told.txt").write_text(done.output)
+    return root
+
+
+def test_preparing_tells_the_source_and_whose_file_is_missing(amigos):
+    told = " ".join((amigos / "told.txt").read_text().split())
+    assert "files for 18 of 19 filmed trials; it lacks AU24: masked" in told
+    missing = sorted((amigos / "data").glob("Exp1*/*.mov"))[3].stem
+    assert f"{missing}.csv, in" in told
+    cache = Cache(amigos / "cache")
+    assert cache.aus == {"by": "openface", "files": 18, "trials": 19, "absent": {"AU24": 18}}
+    unfilmed = [entry for entry in cache.entries.values() if entry.trial.video is None]
+    assert unfilmed
+    assert all(entry.aus is None for entry in unfilmed)
+
+
+def test_training_and_baselines_run_on_it_and_tell_the_source(amigos, tmp_path, monkeypatch):
+    common = ["mvp/amigos-valence", "--data", str(amigos / "data"), "--cache", str(amigos / "cache"), "--tiny",
+              "--device", "cpu", "--set", "schedule.epochs=1", "--set", "options.seconds=8"]
+    before = (amigos / "cache/cache.json").read_bytes()
+    done = RUNNER.invoke(cli.app, ["train", *common, "--fold", "1", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert "action units: OpenFace 2, files for 18 of 19 filmed trials; it lacks AU24: masked" in done.stderr
+    assert (amigos / "cache/cache.json").read_bytes() == before  # what has no file is not prepared with ours
+    card = json.loads((tmp_path / "run/chosen/card.json").read_text())
+    assert card["data"]["aus"] == {"by": "openface", "files": 18, "trials": 19, "absent": {"AU24": 18}}
+    model = mien.load(tmp_path / "run/chosen", precision="32")
+    assert model.needs.aus_by == "openface"
+    window = Cache(amigos / "cache").window(next(id for id, one in Cache(amigos / "cache").entries.items() if one.aus))
+    assert np.isfinite(model.read(window)).all()
+    moved = replace(window, aus=window.aus + np.float32(1.0))
+    assert np.abs(model.read(moved) - model.read(window)).max() > 1e-7
+    filled = window.aus.copy()
+    filled[:, ACTION_UNITS.index("AU24")] = 0.0
+    assert np.abs(model.read(replace(window, aus=filled)) - model.read(window)).max() > 1e-9  # absent is not zero
+    with pytest.raises(ValueError, match="expected action units by openface, got those by mien"):
+        model.read(replace(window, aus_by="mien"))
+    for name in ("random forest", "gradient boosting"):  # which take long
+        monkeypatch.delitem(baselines.CLASSIFIERS, name)
+    done = RUNNER.invoke(cli.app, ["bench", *common, "--baselines", "--folds", "1", "--out", str(tmp_path / "b")])
+    assert done.exit_code == 0, done.output
+    assert "SVM" in done.stdout
+
+
+# ------------------------------------------------------------------------------------------------------ own recordings
+def model(by: str = "openface", **change) -> checkpoint.Trained:
+    """Of action units by that program, and of signals."""
+    options = {"options.seconds": "10", **{f"options.{name}": value for name, value in change.items()}}
+    recipe = changed(tiny(RECIPES["mvp/amigos-valence"]), options)
+    torch.manual_seed(0)
+    found = mvp.MVP(recipe.options)
+    data = {} if by == "mien" else {"aus": {"by": by, "files": 3, "trials": 3, "absent": {}}}
+    return checkpoint.Trained(found, recipe.task, 10.0, checkpoint.make_card(recipe, recipe.task, found, ("", ""),
+                                                                            data=data))
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory) -> Path:
+    """A video of 12 s, the files of both programs, and checkpoints that learnt from each."""
+    root = tmp_path_factory.mktemp("talk")
+    scene = synthetic.Scene((synthetic.Actor(synthetic.identity(1)),), size=(240, 180), fps=12.5, seconds=12)
+    synthetic.write(scene, root / "talk.mp4")
+    times = np.arange(150) / 12.5
+    openface(root / "of.csv", times, fps=12.5)
+    pyfeat(root / "fex.csv", times)
+    openface(root / "two.csv", times, (("0", 500.0, 1.0), ("1", 120.0, 0.0)), fps=12.5)
+    for by in ("mien", "openface", "py-feat"):
+        model(by, signals="ecg,eda").save_pretrained(root / by)
+    model("openface", modality="video").save_pretrained(root / "face")
+    return root
+
+
+def rows_of(known, tables) -> session.Units:
+    return session.units(str(tables), FPS, known.seen.whole.times, {0: known})
+
+
+def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
+    """The same answer as of a window of a cache with these units; ours count for nothing."""
+    known, reader = person(), model(signals="ecg,eda")
+    times = known.seen.whole.times
+    units = rows_of(known, openface(tmp_path / "v.csv", times, gone=range(250, 300)))
+    told = session.read(reader, {0: known}, [], 30.0, None, units=units)[1]
+    rows_ = np.searchsorted(times, [0.0, 10.0, 20.0, 30.0])
+    whole = replace(known.seen.window(0.0, 30.0), aus=planted(times, OPENFACE).astype(np.float32), aus_by="openface")
+    whole.aus[250:300] = np.nan
+    parts = [replace(whole, start=10.0 * k, end=10.0 * k + 10, **{
+        name: getattr(whole, name)[rows_[k] : rows_[k + 1]]
+        for name in ("times", "skin", "position", "aus", "pose", "gaze")}) for k in range(3)]
+    np.testing.assert_allclose(told.probs, reader.read_all(parts).mean(axis=0), atol=1e-4)
+    assert told.used["face"] == pytest.approx(28.0, abs=0.21)
+    assert told.notes[:2] == ("action units by OpenFace 2, v.csv, known in 93 % of frames", "AU24: the file has none")
+    other = person()
+    noise = np.random.default_rng(5).uniform(0, 5, other.seen.whole.aus.shape)
+    other = replace(other, seen=type(other.seen)(replace(other.seen.whole, aus=noise), 750))
+    same = session.read(reader, {0: other}, [], 30.0, None, units=units)[1]
+    np.testing.assert_array_equal(same.probs, told.probs)
+
+
+def test_where_we_saw_nobody_the_file_still_answers_and_others_are_not_read(tmp_path):
+    known, blind, reader = person(), person(blind=(0.0, 30.0)), model(signals="ecg,eda")
+    units = rows_of(known, openface(tmp_path / "v.csv", known.seen.whole.times))
+    rows_, told = session.read(reader, {0: blind}, emotions(blind, step=2.0), 30.0, None, units=units)
+    assert {row.read_from for row in rows_ if row.end >= 6} == {"face"}
+    rows_, told = session.read(reader, {}, [], 30.0, None, units=units)
+    assert told.used["face"] == pytest.approx(30.0, abs=0.21)
+    people = {0: person(blind=(0.0, 20.0)), 1: known}
+    rows_ = [row for id, one in people.items() for row in emotions(one, id, 2.0)]
+    rows_, told = session.read(reader, people, rows_, 30.0, None, units=units)
+    assert {row.reason for row in rows_ if row.face == 0} <= {"no_face", "too_short"}
+    assert not any(row.reason for row in rows_ if row.face == 1 and row.end >= 6)
+    assert any("of person 1, who was seen longest of 2: no other face is read" in note for note in told.notes)
+    short = rows_of(known, openface(tmp_path / "w.csv", known.seen.whole.times[:250]))
+    told = session.read(reader, {0: known}, [], 30.0, None, units=short)[1]
+    assert any(note == "the file is shorter than the video's 30.0 s, to 10.0 s: is it of this video?"
+               for note in told.notes)
+    assert told.used["face"] == pytest.approx(10.0, abs=0.21)
+
+
+def analyze(talk: Path, name: str, *arguments: str):
+    return RUNNER.invoke(cli.app, ["analyze", str(talk / "talk.mp4"), "--out", str(talk / "out"), "--model",
+                                   str(talk / name), "--quiet", *arguments])
+
+
+def test_the_command_reads_the_file_beside_video_and_signals(talk, monkeypatch):
+    monkeypatch.chdir(talk)
+    table(talk / "s.csv", seconds=12.0)
+    done = analyze(talk, "openface", "--aus", str(talk / "of.csv"), "--physio", str(talk / "s.csv"))
+    assert done.exit_code == 0, done.output
+    told = json.loads((talk / "out/talk.mp4/summary.json").read_text())["session"]
+    assert told["used_s"] == pytest.approx({"ecg": 12.0, "eda": 12.0, "face": 12.0}, abs=0.8)
+    assert "action units by OpenFace 2, of.csv, known in 100 % of frames" in told["notes"]
+    timeline = mien.analyze(talk / "talk.mp4", model=str(talk / "face"), aus=str(talk / "two.csv"))
+    assert "face 1 of 0, 1 is taken" in timeline.session.notes
+    assert timeline.session.used["face"] == pytest.approx(12.0, abs=0.3)
+
+
+@pytest.mark.parametrize(("name", "arguments", "said"), [
+    ("openface", (), "expected action units by OpenFace 2, from which it learnt, got those by mien: their scales "
+                     "differ; give what OpenFace 2 wrote of this video to mien analyze, with --aus FILE"),
+    ("openface", ("--aus", "fex.csv"), "by OpenFace 2, from which it learnt, got those by py-feat"),
+    ("py-feat", ("--aus", "of.csv"), "expected action units by py-feat, from which it learnt, got those by OpenFace 2"),
+    ("mien", ("--aus", "of.csv"), "got those by OpenFace 2: their scales differ; leave --aus out"),
+    ("mien", ("--aus", "none.csv"), "--aus: expected a file, got nothing at none.csv"),
+    ("openface", ("--aus", "broken.csv"), "broken.csv, line 2: expected"),
+    ("openface", ("--aus", "of.csv", "talk.mp4", "more.mp4"), "--aus: expected one video, got 2"),
+])
+def test_units_of_another_scale_are_refused_before_the_video_is_read(talk, monkeypatch, name, arguments, said):
+    monkeypatch.chdir(talk)
+    (talk / "more.mp4").write_bytes(b"")
+    (talk / "broken.csv").write_text("\n".join((talk / "of.csv").read_text().splitlines()[:2])[:-80])
+    done = analyze(talk, name, *arguments)
+    assert done.exit_code == 2 or done.exit_code == 1
+    assert said in " ".join(done.stderr.split())
+
+
+def test_models_that_read_no_action_units_take_no_file(talk):
+    with pytest.raises(ValueError, match="aus: expected a model that learnt from action units"):
+        mien.Settings(aus="of.csv")
+    with pytest.raises(ValueError, match="expected a model that reads action units, got one that does not"):
+        session.expect_units(Needs(frames=8, size=32), "of.csv")
+
+
+def test_a_live_stream_refuses_a_model_of_another_program(talk):
+    with pytest.raises(ValueError, match="by OpenFace 2, from which it learnt, got those by mien"):
+        mien.Live("0", mien.Settings(model=str(talk / "openface")))
+    with pytest.raises(ValueError, match="expected action units by openface, got those by mien"):
+        mien.load(talk / "openface", precision="32").told(person().seen.window(0.0, 10.0))
