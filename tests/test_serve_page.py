@@ -8,10 +8,11 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import live_server
-from mien import synthetic
+from mien import synthetic, video
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
@@ -87,8 +88,17 @@ def ink(page, canvas):
         let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; }""", canvas)
 
 
-def test_the_camera_is_read_and_the_pulse_appears(page):
-    page.get_by_label("Record the events").evaluate("box => { box.checked = true; box.closest('details').open = true }")
+def copied(download, path):
+    """A download under its own name."""
+    download.value.save_as(path)
+    return path
+
+
+def test_the_camera_is_read_and_the_pulse_appears(page, films):
+    page.get_by_text("Recording and options").click()
+    assert not page.get_by_label("Record the events").is_checked()  # off, until asked
+    assert page.get_by_label("and the camera").is_disabled()
+    page.get_by_label("Record the events").check()
     page.get_by_role("button", name="Start camera").click()
     playwright.expect(page.locator("#text")).to_have_text(re.compile("^The person looks"), timeout=30000)
     first = ink(page, "timeline")
@@ -102,8 +112,23 @@ def test_the_camera_is_read_and_the_pulse_appears(page):
     assert page.locator("#units [role=listitem]").count() >= 15
     assert "ms" in page.locator("#latency").text_content()
     shown(page, "light")
+    assert page.get_by_role("button", name="Download video").is_disabled()  # no frame is kept unasked
+    page.get_by_label("and the camera").check()
+    page.wait_for_timeout(2500)
+    page.get_by_label("and the camera").uncheck()
+    playwright.expect(page.locator("#count")).to_have_text(re.compile("MB of video"))
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download events").click()
+        page.get_by_role("button", name="Download video").click()
+    with video.read(copied(download, films / "session.webm")) as frames:
+        assert sum(1 for _ in frames) > 10
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download events (CSV)").click()
+    table = pd.read_csv(copied(download, films / "events.csv"))
+    assert table.heart_rate_bpm.iloc[-1] == pytest.approx(BPM, abs=6)
+    assert table.loc[table.reason.isna(), ["happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"]].sum(
+        axis=1).to_numpy() == pytest.approx(1, abs=1e-4)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download events (JSON").click()
     rows = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
     assert rows[-1]["said"]["heart_rate"] is not None
     assert all(row["schema"] == "mien.event/1" for row in rows)

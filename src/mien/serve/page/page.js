@@ -2,8 +2,9 @@
 // The live page: camera frames with their capture times go out over one WebSocket, faces, events and waves come back.
 
 const $ = (id) => document.getElementById(id);
-const WIDTH = 640, FLIGHT = 3, MINUTE = 60, KEPT = 20000;  // px; frames under way; s; events in memory
-const state = { socket: null, media: null, flight: 0, classes: [], rows: [], kept: [], faces: null, last: -1, wave: null };
+const WIDTH = 640, FLIGHT = 3, MINUTE = 60, KEPT = 20000, FILM = 5e8;  // px; frames under way; s; events, bytes kept
+const state = { socket: null, media: null, flight: 0, classes: [], rows: [], kept: [], faces: null, last: -1, wave: null,
+  recorder: null, film: [] };
 
 const token = () => $("token").value || new URLSearchParams(location.hash.slice(1)).get("token") || "";
 const authorised = () => (token() ? { authorization: `Bearer ${token()}` } : {});
@@ -46,11 +47,13 @@ async function begin(button) {
   $("camera").setAttribute("aria-pressed", "true");
   connect();
   follow();
+  record();
 }
 
 function stop(text = "The camera is off.") {
   for (const track of state.media ? state.media.getTracks() : []) track.stop();
   if (state.socket) state.socket.close();
+  if (state.recorder) state.recorder.stop();
   if (state.media && state.media.url) {
     URL.revokeObjectURL(state.media.url);
     $("video").removeAttribute("src");
@@ -151,8 +154,7 @@ function event(row) {
   state.rows.push(row);
   while (state.rows.length && state.rows[0].t < row.t - MINUTE) state.rows.shift();
   if ($("record").checked && state.kept.length < KEPT) state.kept.push(row);
-  $("download").disabled = !state.kept.length;
-  $("count").textContent = state.kept.length ? `${state.kept.length} events` : "";
+  count();
   units(row.action_units);
   timeline();
 }
@@ -172,6 +174,44 @@ function units(values) {
     }));
   }
   for (const [i, item] of [...box.children].entries()) item.lastChild.value = (values && values[names[i]]) || 0;
+}
+
+// ------------------------------------------------------------------ recording: in this page's memory, until it closes
+
+function count() {
+  const bytes = state.film.reduce((sum, piece) => sum + piece.size, 0);
+  if (bytes > FILM && state.recorder) state.recorder.stop();
+  $("download").disabled = $("table").disabled = !state.kept.length;
+  $("filmed").disabled = !state.film.length;
+  const told = [state.kept.length && `${state.kept.length} events${state.kept.length === KEPT ? ", the most" : ""}`,
+    bytes && `${(bytes / 1e6).toFixed(1)} MB of video${bytes > FILM ? ", the most" : ""}`];
+  $("count").textContent = told.filter(Boolean).join("; ");
+}
+
+function record() {  // the video only if both boxes are ticked, and only of a camera: of a file there is one already
+  $("film").disabled = !$("record").checked;
+  const wanted = $("record").checked && $("film").checked && state.media && !state.media.url;
+  if (wanted && !state.recorder) {
+    state.film = [];
+    state.recorder = new MediaRecorder(state.media);
+    state.recorder.ondataavailable = (piece) => { if (piece.data.size) state.film.push(piece.data); count(); };
+    state.recorder.onstop = () => { state.recorder = null; };
+    state.recorder.start(1000);
+  } else if (!wanted && state.recorder) state.recorder.stop();
+  count();
+}
+
+function csv(rows) {
+  const line = (values) => values.map((v) => (v === null || v === undefined ? "" : typeof v === "number" ? v
+    : `"${String(v).replaceAll('"', '""')}"`)).join(",");
+  const shares = (row) => state.classes.map((name) => row.expression && row.expression[name]);
+  const names = ["t", "person", "state", "label", "confidence", ...state.classes, "valence", "arousal", "reason",
+    "heart_rate_bpm", "heart_rate_quality", "heart_rate_reason", "latency_ms", "text"];
+  return [line(names), ...rows.map((row) => {
+    const heart = row.heart_rate || {};
+    return line([row.t, row.face_id, row.state, row.label, row.confidence, ...shares(row), row.valence, row.arousal,
+      row.reason, heart.value, heart.quality, heart.reason, row.latency_ms, row.text]);
+  })].map((text) => `${text}\n`).join("");
 }
 
 // ------------------------------------------------------------------ drawing
@@ -307,7 +347,9 @@ $("video").onended = () => stop("The video is over.");
 $("cancel").onclick = () => ask(`v1/analyze/${job}`, { method: "DELETE" }).catch((error) => say(error.message, true));
 $("download").onclick = () => save(new Blob([state.kept.map((row) => JSON.stringify(row) + "\n").join("")],
   { type: "application/jsonl" }), "events.jsonl");
-$("record").onchange = () => { if (!$("record").checked && !state.kept.length) $("count").textContent = ""; };
+$("table").onclick = () => save(new Blob([csv(state.kept)], { type: "text/csv" }), "events.csv");
+$("filmed").onclick = () => save(new Blob(state.film, { type: state.film[0].type || "video/webm" }), "session.webm");
+$("record").onchange = $("film").onchange = record;
 $("language").onchange = () => { if (state.socket) state.socket.close(); };
 window.addEventListener("resize", () => { draw(); timeline(); line(); });
 line();
