@@ -43,7 +43,7 @@ class Sizes:
 
     learn: int = 96
     judge: int = 48
-    steps: int = 300
+    steps: int = 600
     batch: int = 12
     rate: float = 5e-3
     calm: float = 0.3
@@ -95,7 +95,8 @@ def prepare(seeds: Sequence[int], tiny: bool, shared: Path, workers: int) -> Non
 
 def _pretrain(how: Pretraining, folder: Path, seed: int, seen: Pictures) -> None:
     torch.set_num_threads(1)
-    pretrain(how, folder, seed=seed, device="cpu", seen=seen)
+    own = Pictures(*(np.array(value) for value in (seen.rgb, seen.holds, seen.people)))  # joblib's cannot be written
+    pretrain(how, folder, seed=seed, device="cpu", seen=own)
 
 
 def judge(arm: str, seed: int, tiny: bool, shared: Path) -> Values:

@@ -1,7 +1,7 @@
 """A study: arms that are trained and judged once for each seed, and the claims that their scores bear out or not.
 
 Every finished arm of a seed is a file of its own, so that a kill costs one arm; what arms share (a tower, rendered
-people) is made first, once for each seed.
+people) is made first. A process has one thread.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import joblib
 import torch
 
 from mien import writing
+from mien.work import version
 
 Values = dict[str, float]
 """Measure -> value, 0..1."""
@@ -56,7 +57,7 @@ class Study:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """`values`: arm -> measure -> a value for each of `seeds`; `seconds`: of all work together, one thread each."""
+    """`values`: arm -> measure -> a value for each of `seeds`; `seconds`: of all work together, of one core."""
 
     study: Study
     seeds: tuple[int, ...]
@@ -74,7 +75,7 @@ def run(study: Study, out: str | Path, *, seeds: int = 3, first: int = 0, worker
     out, tell = Path(out), tick or (lambda share: None)
     if seeds < 1:
         raise ValueError(f"--seeds: expected 1 or more, got {seeds}")
-    stated = {"study": study.name, "tiny": tiny, "settings": dict(study.settings(tiny))}
+    stated = {"study": study.name, "version": version(), "tiny": tiny, "settings": dict(study.settings(tiny))}
     _expect_same(out / "study.json", stated)
     chosen = tuple(range(first, first + seeds))
     jobs = [(arm, seed) for seed in chosen for arm in study.arms]
@@ -104,9 +105,9 @@ def read(study: Study, out: Path, seeds: Sequence[int], tiny: bool = False) -> F
 def _work(study: Study, arm: str, seed: int, tiny: bool, out: Path) -> None:
     """One arm of one seed into its file."""
     torch.set_num_threads(1)
-    start = time.perf_counter()
+    start = time.process_time()
     values = study.judge(arm, seed, tiny, out / "shared")
-    told = {"arm": arm, "seed": seed, "seconds": round(time.perf_counter() - start, 2), "values": values}
+    told = {"arm": arm, "seed": seed, "seconds": round(time.process_time() - start, 2), "values": values}
     writing.text(_place(out, arm, seed), writing.json_line(told) + "\n")
 
 
@@ -116,7 +117,7 @@ def _place(out: Path, arm: str, seed: int) -> Path:
 
 
 def _spent(path: Path, more: float = 0.0) -> float:
-    """s that what is shared took up to now, `more` of them since the last time."""
+    """s of cores that what is shared took up to now, at most, `more` of them since the last time."""
     whole = (json.loads(path.read_text("utf-8"))["seconds"] if path.is_file() else 0.0) + more
     if more:
         writing.text(path, writing.json_line({"seconds": round(whole, 2)}) + "\n")
