@@ -11,6 +11,7 @@ import tomllib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -215,6 +216,10 @@ def test_what_is_public_says_what_it_does(path):
     assert silent == []
 
 
+def public_functions(path: Path) -> set[str]:
+    return {node.name for node in tree(path).body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+
+
 def tracked() -> list[Path]:
     """The files of the project: what git knows, or, without git, everything that is text."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -265,30 +270,42 @@ def test_what_the_readme_names_is_there():
     assert [target for target in targets if f"\n{target}:" not in (ROOT / "Makefile").read_text()] == []
 
 
-NOT_METHODS = {"__init__", "videomae", "zeroshot"}
+NOT_METHODS = {"__init__", "shared", "videomae", "zeroshot"}
 """In models/, but parts of a method, or nothing that is trained."""
 
 
 def test_a_method_has_a_recipe_a_page_and_a_test():
-    from mien.recipes import RECIPES
+    from mien.checkpoint.parts import METHODS
+    from mien.recipes import RECIPES, Recipe
     from mien.recipes.recipe import OPTIONS
 
     page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    cards = (ROOT / "docs" / "cards.md").read_text(encoding="utf-8")
     methods = {path.stem for path in (SRC / "models").iterdir() if path.stem[:2] != "__" or path.stem == "__init__"}
     assert methods - NOT_METHODS == set(OPTIONS), "recipes.recipe.OPTIONS names every method"
+    assert set(METHODS) == set(OPTIONS), "checkpoint.parts.METHODS builds every method"
+    assert set(get_args(get_type_hints(Recipe)["method"])) == set(OPTIONS), "recipes.Recipe.method lists every method"
     for method in OPTIONS:
         assert any(recipe.method == method for recipe in RECIPES.values()), f"{method}: expected a recipe"
         assert (ROOT / "tests" / f"test_{method}.py").exists(), f"expected tests/test_{method}.py"
         assert re.search(rf"^#.*\b{method}\b", page, re.I | re.M), f"{method}: expected a section of docs/methods.md"
+        assert re.search(rf"^#.*\b{method}\b", cards, re.I | re.M), f"{method}: expected a card in docs/cards.md"
 
 
-def test_a_dataset_has_a_lookalike_and_a_page():
+def test_a_dataset_has_a_lookalike_a_page_and_a_test():
     from mien.datasets import DATASETS
-    from mien.lookalikes import LOOKALIKES
+    from mien.lookalikes import LOOKALIKES, VARIANTS
 
-    page = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
-    assert set(DATASETS) == set(LOOKALIKES)
-    assert [name for name in DATASETS if not re.search(rf"\b{name}\b", page, re.I)] == []
+    loaders = {path.relative_to(SRC / "datasets").parts[0].removesuffix(".py")
+               for path in (SRC / "datasets").rglob("*.py") if "survey" in public_functions(path)}
+    assert loaders == set(DATASETS) == set(LOOKALIKES) == set(VARIANTS)
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_datasets*.py"))
+    told = {"docs/datasets.md": (ROOT / "docs/datasets.md").read_text(encoding="utf-8"), "tests/test_datasets": tests,
+            **{f"the help of src/mien/cli/{name}.py": re.search(r'metavar="NAME", help="([^"]*)"', (
+                SRC / "cli" / f"{name}.py").read_text(encoding="utf-8")).group(1) for name in ("data", "prepare")}}
+    assert [(name, where) for name in DATASETS for where, text in told.items()
+            if not re.search(rf"\b{name}\b", text, re.I)] == []
+    assert [name for name, module in DATASETS.items() if not hasattr(module, "TREE")] == []
 
 
 def test_the_pages_build_without_a_warning(tmp_path):

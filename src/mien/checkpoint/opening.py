@@ -15,7 +15,7 @@ from mien.checkpoint import exported
 from mien.checkpoint.card import CARD, WEIGHTS, Card, read
 from mien.checkpoint.exported import Exported
 from mien.checkpoint.films import TOWER
-from mien.checkpoint.parts import Clip, Precision, build, ids, kept, place, tokens, tower
+from mien.checkpoint.parts import METHODS, Clip, Precision, build, ids, kept, place, tokens, tower
 from mien.checkpoint.trained import FEATURES, Trained
 from mien.models import zeroshot
 from mien.models.duse import DuSE, Options
@@ -95,8 +95,8 @@ def _untold(card: Card, where: str, labels: Task | None, tensors: dict[str, Tens
     if labels is not None:
         raise ValueError(f"{path.parent}: expected the labels {', '.join(card.classes)}, which {card.recipe.method} "
                          "was trained with, got others: only a model that reads texts can take them")
-    parts = Clip(where, tower(where, "vit", card.image)) if card.recipe.method == "scpt" else None
-    model = cast(SCPT | MVP, build(card.recipe, card.task, parts))
+    parts = Clip(where, tower(where, "vit", card.image)) if METHODS[card.recipe.method].around else None
+    model = build(card.recipe, card.task, parts)
     _fill(model, tensors, path)
     return model
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from mien.models import duse, mvp, scpt
+from mien.models import mvp
 from mien.models.duse import DuSE
 from mien.models.mvp import MVP
 from mien.models.scpt import SCPT
@@ -59,10 +59,11 @@ def clip(source: str) -> Clip:
 
 
 def towers(recipe: Recipe) -> Clip | None:
-    """What the recipe's method is built around; None for MVP, all of which learns."""
-    if recipe.method == "mvp":
+    """What the recipe's method is built around, `METHODS`; None where all of it learns."""
+    around = METHODS[recipe.method].around
+    if not around:
         return None
-    return clip(recipe.tower) if recipe.method == "duse" else Clip(recipe.tower, tower(recipe.tower, "vit"))
+    return clip(recipe.tower) if around == "clip" else Clip(recipe.tower, tower(recipe.tower, "vit"))
 
 
 def tokens(source: str, task: Task, context: int) -> Tensor:
@@ -72,22 +73,36 @@ def tokens(source: str, task: Task, context: int) -> Tensor:
     return tiny_tokens(task.texts) if source == TINY else tokenize(task.texts, source, context)
 
 
-def build(recipe: Recipe, task: Task, parts: Clip | None, seed: int = 0, subjects: int = 0) -> DuSE | SCPT | MVP:
+def build(recipe: Recipe, task: Task, parts: Clip | None, seed: int = 0, subjects: int = 0) -> Any:
     """The model of a recipe, its trainable values drawn anew by `seed`; torch's generators stay as they are.
 
     `subjects`: how many people it learns from, where its losses tell them apart. Raises ValueError for a model that
     answers for another number of classes than the task has.
     """
     _expect_classes(recipe, task)
+    method = METHODS[recipe.method]
+    if method.around and parts is None:
+        raise ValueError(f"{recipe.name}: expected the towers of {recipe.method}, got none: see `towers`")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if isinstance(recipe.options, mvp.Options):
-            return MVP(recipe.options)
-        if parts is None:
-            raise ValueError(f"{recipe.name}: expected the towers of {recipe.method}, got none: see `towers`")
-        if isinstance(recipe.options, scpt.Options):
-            return SCPT(parts.image, len(task.classes), subjects, recipe.options)
-        return DuSE(parts.image, cast(Tower, parts.text), parts.tokens(task), cast(duse.Options, recipe.options))
+        return method.made(recipe.options, parts, task, subjects)
+
+
+@dataclass(frozen=True)
+class Method:
+    """`around`: which towers it is built around, a CLIP's two, one of pictures, or none; `made`: its options, these
+    towers, the task, and how many people it learns from -> the model."""
+
+    around: Literal["clip", "vit", ""]
+    made: Callable[[Any, Any, Task, int], nn.Module]
+
+
+METHODS: dict[str, Method] = {
+    "duse": Method("clip", lambda options, parts, task, _: DuSE(parts.image, parts.text, parts.tokens(task), options)),
+    "scpt": Method("vit", lambda options, parts, task, people: SCPT(parts.image, len(task.classes), people, options)),
+    "mvp": Method("", lambda options, *_: MVP(options)),
+}
+"""Name of a method -> how it comes to be."""
 
 
 def _expect_classes(recipe: Recipe, task: Task) -> None:
