@@ -105,10 +105,10 @@ def rows(times: np.ndarray, x: float = 100.0) -> np.ndarray:
     return table
 
 
-def joined(path: Path, times: np.ndarray, own: bool = False, x: float = 100.0, rate: float = FPS, **trial):
+def joined(path: Path, times: np.ndarray, own: bool = False, x: float = 100.0, rate: float = FPS, count=500, **trial):
     table = rows(times, x)
     known = Trial("t", "folder", video=Path("v.mp4"), **trial)
-    told, notes = imported.join(known, imported.Match(path, own), rate, table)
+    told, notes = imported.join(known, imported.Match(path, own), table, rate, count)
     return table["aus"], told, notes
 
 
@@ -132,10 +132,15 @@ def test_frames_that_come_unevenly_get_their_own_rows(tmp_path, write):
     """Both programs count frames and take an even rate for granted; the video's rate falls from 30 to 15 Hz."""
     times = np.cumsum(np.r_[0, np.full(60, 1 / 30), np.full(39, 1 / 15)])
     aus, _, notes = joined(write(tmp_path / "v.csv", times), times)
+    everyone = aus
     np.testing.assert_allclose(aus, planted(times, OPENFACE if write is openface else PYFEAT), atol=1e-3)
     assert notes == []
+    stop = dict(span=(0.0, 2.0))
+    aus, _, notes = joined(write(tmp_path / "v.csv", times), times[:60], count=100, **stop)  # only its beginning
+    np.testing.assert_allclose(aus, planted(times[:60], OPENFACE if write is openface else PYFEAT), atol=1e-3)
+    assert notes == []
     away, _, notes = joined(write(tmp_path / "w.csv", times[:90]), times)  # of another count: its own times hold
-    assert np.nanmax(np.abs(away[:90] - aus[:90])) > 0.5
+    assert np.nanmax(np.abs(away[:90] - everyone[:90])) > 0.5
     assert notes == ["action units from 0.0 to 3.6 s of 4.6 s"]
 
 
@@ -148,6 +153,8 @@ def test_a_part_of_a_video_takes_its_part_of_the_file(tmp_path):
         assert notes == []
         aus, _, _ = joined(write(tmp_path / "t.csv", TIMES + 6), TIMES, own=True, **part)  # of the part alone
         np.testing.assert_allclose(aus, planted(TIMES + 6, known), atol=1e-3)
+    wrong = openface(tmp_path / "w.csv", whole, fps=30)  # stamps of another rate than the video's, but all its frames
+    np.testing.assert_allclose(joined(wrong, TIMES, **part)[0], planted(TIMES + 6, OPENFACE), atol=1e-3)
     with pytest.raises(ValueError, match=r"by whose id it is called, got 20\.0 s: call the file of a whole video"):
         joined(tmp_path / "v.csv", TIMES, own=True, **part)
     with pytest.raises(ValueError, match=r"got some from -40\.0 to -20\.0 s: is it the file of this video"):

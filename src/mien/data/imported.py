@@ -162,17 +162,19 @@ def _common(path: Path, folder: Path, parts: Sequence[str]) -> int:
     return count
 
 
-def join(trial: Trial, match: Match, rate: float, table: np.ndarray) -> tuple[dict[str, Any], list[str]]:
+def join(trial: Trial, match: Match, table: np.ndarray, rate: float, count: int) -> tuple[dict[str, Any], list[str]]:
     """Put the file's intensities into the rows of a trial (`cache.ROW`) -> what the cache says of them, what is odd.
+
+    `rate` Hz and `count` of frames of the whole video.
 
     Raises ValueError where the file cannot be used, or has nothing of the trial's time.
     """
     if match.path is None:
         raise ValueError(match.reason)
     start, stop = trial.span
-    part = np.isfinite(stop) or start > 0
-    read = imports.main_face(match.path, rate, table["time"], (table["time"], table["position"]),
-                             0.0 if match.own else start, not part or match.own)
+    part = start > 0 or (np.isfinite(stop) and len(table) < count)
+    start, count = (0.0, 0) if match.own else (start, count)
+    read = imports.main_face(match.path, rate, table["time"], (table["time"], table["position"]), start, count)
     end = float(table["time"][-1]) if len(table) else 0.0
     first, last = (float(read.times[0]), float(read.times[-1])) if len(read.times) else (np.inf, -np.inf)
     if first > end + SHORT or last < -SHORT:

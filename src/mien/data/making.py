@@ -27,7 +27,7 @@ from mien import face
 from mien.data import imported
 from mien.data.cache import FACES, QUALITY, ROWS, SCHEMA, SIGNALS
 from mien.data.people import EVERY, PATIENCE, QUALITIES, ROOM, People
-from mien.data.sources import Frames, key, prints, rate
+from mien.data.sources import Frames, key, pace, prints
 from mien.face.crop import MARGIN
 from mien.types import Signal, Trial
 from mien.work import Outcome, Tick, explain, staging, version
@@ -147,7 +147,7 @@ def _write(job: Job, making: Path, folder: Path, sources: Mapping[str, object], 
     table, coverage, notes = _see(job, making / "spool", folder / FACES, tick)
     told: dict[str, Any] | None = None
     if job.aus is not None and trial.video is not None:
-        told, odd = imported.join(trial, job.aus, rate(trial), table)
+        told, odd = imported.join(trial, job.aus, table, *pace(trial))
         notes += odd
     pictures = int((table["length"] > 0).sum())
     if not pictures and signals is None:

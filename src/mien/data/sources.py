@@ -93,15 +93,13 @@ def picture_files(folder: Path) -> list[Path]:
                    if path.suffix.lower() in PICTURES and not path.name.startswith(".")), key=place)
 
 
-def rate(trial: Trial) -> float:
-    """Frames a second of the trial's whole video, as its file states. ValueError where it states none."""
+def pace(trial: Trial) -> tuple[float, int]:
+    """Hz and frames of the trial's whole video, as its file states; 0 where it states none."""
     if trial.video is None or trial.video.is_dir():
-        return trial.frame_rate or UNSTATED
+        return trial.frame_rate or UNSTATED, len(picture_files(trial.video)) if trial.video else 0
     with video.read(trial.video, alone=True) as film:
-        if not film.frames_hint or not film.duration_hint:
-            raise ValueError(f"{trial.video}: expected a video that states its frame rate, by which py-feat's frames "
-                             "become times, got none: convert it to mp4")
-        return film.frames_hint / film.duration_hint
+        frames, seconds = film.frames_hint or 0, film.duration_hint or 0.0
+        return (frames / seconds, frames) if frames and seconds else (0.0, 0)
 
 
 def prints(trial: Trial, aus: Path | None = None) -> dict[str, list[list[object]]]:

@@ -58,14 +58,15 @@ class ActionUnits:
 
 
 def main_face(path: str | Path, rate: float, times: np.ndarray, seen: tuple[np.ndarray, np.ndarray],
-              start: float = 0.0, whole: bool = True) -> ActionUnits:
+              start: float = 0.0, count: int = 0) -> ActionUnits:
     """The main person's in a file of either program, on the clock of a trial (`Tracks.on`) with frames at `times` s.
 
-    `rate` Hz of the video; `seen`: times (N,) s and positions (N, 3) x, y and width in px of the main person, by which
-    one of several faces is chosen. ValueError where the file cannot be used, or has no such face.
+    `rate` Hz and `count` of frames of the whole video; `seen`: times (N,) s and positions (N, 3) x, y and width in px of
+    the main person, by which one of several faces is chosen. ValueError where the file cannot be used, or has no such
+    face.
     """
     own = tracks(path, rate)
-    found = own.on(times, start, whole)
+    found = own.on(times, start, count, rate)
     face = found.nearest(*seen) if len(found.faces) > 1 else None
     own.rows(face)  # times that go back are no times, though frames be counted
     return _one(found, face)

@@ -65,15 +65,27 @@ class Tracks:
         gaps = np.diff(np.unique(self.times))
         return float(np.median(gaps)) if len(gaps) else 0.0
 
-    def on(self, times: np.ndarray, start: float = 0.0, whole: bool = True) -> Tracks:
-        """On the clock of a trial that begins at `start` s of the file's, and whose frames were at `times` (N,) s.
+    def on(self, times: np.ndarray, start: float = 0.0, count: int = 0, rate: float = 0.0) -> Tracks:
+        """On the clock of a trial that begins at `start` s of the video, and whose frames were at `times` (N,) s.
 
-        Of a `whole` video with as many frames as the file counts, each row gets its frame's true time: both programs
-        count frames, and take an even rate for granted. Otherwise the file's own times are believed.
+        Where the file counts as many frames as there were, or as the whole video has (`count`, `rate` Hz), each row
+        gets its frame's time: both programs count frames, and take an even rate for granted. Otherwise the file's own
+        times are believed.
         """
+        if self._counts(len(times)) or (self._counts(count) and not start):
+            step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+            later = np.maximum(self.frames - (len(times) - 1), 0)  # behind the trial's last frame
+            own = times[np.minimum(self.frames, len(times) - 1)] + later * step
+        elif self._counts(count) and rate:
+            own = self.frames / rate - start
+        else:
+            own = self.times - start
+        return replace(self, times=own)
+
+    def _counts(self, frames: int) -> bool:
+        """Whether the file goes to the last of so many frames."""
         last = int(self.frames.max(initial=-1))
-        counted = whole and len(times) - self.stride <= last < len(times) and int(self.frames.min(initial=0)) >= 0
-        return replace(self, times=times[self.frames] if counted else self.times - start)
+        return frames - self.stride <= last < frames and int(self.frames.min(initial=0)) >= 0
 
     def nearest(self, times: np.ndarray, position: np.ndarray) -> str:
         """The face that most often lies where somebody was seen: `times` (N,) s, `position` (N, 3) x, y, width in px.
