@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -27,6 +29,7 @@ from mien.recipes import RECIPES, change, tiny
 from mien.tasks import ACTION_UNITS, EXPRESSION
 from mien.towers import digest
 from mien.train import fit, material
+from mien.train.lessons import votes
 from mien.types import Fold, Trial, Window
 from test_checkpoint import small_clip
 
@@ -349,6 +352,41 @@ def test_one_command_leads_from_a_dataset_to_a_checkpoint(trained):
     test = {row["video_name"] for row in rows(
         trained / "dfew/EmoLabel_DataSplit/test(single-labeled)/set_2.csv")}
     assert len(test) == 3
+
+
+def test_the_votes_of_dfew_are_those_of_its_workbook(trained):
+    """The table read by openpyxl alone; without it the training is refused before anything is prepared."""
+    recipe = change(RECIPES["duse/dfew"], {"labels": "votes"})
+    survey, _ = material.split(recipe, trained / "dfew")
+    found = votes(survey.trials, EXPRESSION.classes)
+    workbook = trained / "dfew" / "Annotation" / "annotation.xlsx"
+    header, *table = openpyxl.load_workbook(workbook).active.iter_rows(values_only=True)
+    columns = [next(n for n, name in enumerate(header) if str(name).endswith(one)) for one in EXPRESSION.classes]
+    planted = Counter(tuple(row[n] for n in columns) for row in table)
+    assert len(found) == 15
+    assert not Counter(tuple(np.rint(10 * shares).astype(int)) for shares in found.values()) - planted
+    for one in survey.trials:
+        assert EXPRESSION.classes[int(found[one.id].argmax())] == one.labels["expression"]
+    away = workbook.rename(trained / "annotation.xlsx")
+    try:
+        with pytest.raises(ValueError, match=r"for 15 of 15: .*mien data check says what is wrong with it"):
+            material.split(recipe, trained / "dfew")
+    finally:
+        away.rename(workbook)
+
+
+def test_one_command_learns_from_votes_with_points_and_in_one_order(trained, tmp_path):
+    done = CliRunner().invoke(cli.app, [
+        "train", "duse/dfew", "--data", str(trained / "dfew"), "--fold", "2", "--tiny", "--cache",
+        str(trained / "run/cache"), "--out", str(tmp_path), "--device", "cpu", "--set", "labels=votes", "--set",
+        "schedule.epochs=3", "--set", "schedule.patience=1", "--set", "schedule.rate=1e-12", "--tensorboard",
+        "--deterministic"])
+    assert done.exit_code == 0, done.output
+    assert "learnt from votes, of which the commonest has " in done.stderr
+    assert "stopped after epoch 2: no better uar on validation for 1 epochs, the best is of epoch 1" in done.stdout
+    assert "\n  deterministic\n" in done.stdout
+    assert (tmp_path / "events.out.tfevents.mien").stat().st_size > 200
+    assert {row["epoch"] for row in rows(tmp_path / "log.csv")} == {"1", "2"}
 
 
 @pytest.mark.parametrize(("arguments", "told"), [

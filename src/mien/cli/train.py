@@ -53,6 +53,10 @@ def train(
     strategy: Annotated[str, typer.Option(metavar="NAME", help="As in Lightning Fabric, such as ddp.")] = "auto",
     precision: PrecisionName = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="Let torch compile the towers; slow to begin.")] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Only what adds in one order: on a GPU too the same every time.")
+    ] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="log.csv for TensorBoard too.")] = False,
     seed: Seed = 0,
     workers: Workers = 0,
     tiny: Tiny = False,
@@ -74,6 +78,7 @@ def train(
         parts = expect_usable(precision, device, chosen, devices, nodes)
         from mien import train
 
+        train.expect_tensorboard(tensorboard)
         quiet = quiet or not train.leads()
         other = _other(chosen, test_data, test_cache)
         place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
@@ -87,7 +92,8 @@ def train(
             found = train.fit(
                 chosen, material.train, material.val, material.source, place, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
-                compile=compile, parts=parts, data=material.data, tick=lambda step, steps, _: tick(step / steps))
+                compile=compile, parts=parts, deterministic=deterministic, tensorboard=tensorboard, data=material.data,
+                tick=lambda step, steps, _: tick(step / steps))
         drawn = train.drawn(chosen, material, found) if chosen.method == "mvp" else ()
         told = _sum(chosen, found, material, drawn)
         if other is not None:
@@ -175,5 +181,6 @@ def _sum(recipe: Recipe, found: Fitted, material: Material, drawn: Sequence[Path
         told = recipe.published
         lines.append(f"  published, on test: UAR {told.uar} %, WAR {told.war} % ({told.source})")
     lines.append(f"see {found.chosen} (chosen on validation), {found.last} and {found.log}")
+    lines[1:1] = [f"  {found.stopped}"] * bool(found.stopped) + ["  deterministic"] * found.deterministic
     lines += [f"figures: {', '.join(map(str, drawn))}"] if drawn else []
     return "\n".join(lines)

@@ -2,9 +2,10 @@
 
 from mien.train.devices import expect_learning, expect_shared, leads
 from mien.train.figures import write as drawn
+from mien.train.logs import expect_tensorboard
 from mien.train.loop import Fitted, fit
 from mien.train.material import Material, gather
 from mien.train.pretraining import Pretrained, pretrain
 
-__all__ = ["Fitted", "Material", "Pretrained", "drawn", "expect_learning", "expect_shared", "fit",
+__all__ = ["Fitted", "Material", "Pretrained", "drawn", "expect_learning", "expect_shared", "expect_tensorboard", "fit",
            "gather", "leads", "pretrain"]

@@ -40,7 +40,7 @@ class Fitted:
     """What a training left: checkpoints of the `last` epoch and of the one `chosen` on validation, and the `log`.
 
     `scores`: {"last": {"uar", "war", ..., "epoch"}, "chosen": ...} on validation, 0..1; None where nothing validates.
-    `stopped`: why it ended before its last epoch, "" where it did not.
+    `stopped`: why it ended before its last epoch, "" where it did not; `deterministic`: as it was asked for.
     """
 
     last: Path
@@ -49,6 +49,7 @@ class Fitted:
     steps: int
     scores: Mapping[str, Any]
     stopped: str = ""
+    deterministic: bool = False
 
 
 def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str | Path, *, seed: int = 0,
@@ -92,7 +93,7 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str |
             learning, recipe.schedule.rate, weight_decay=recipe.schedule.weight_decay)
         module, optimiser = fabric.setup(model, adam)
         module.mark_forward_method("loss")
-        run = Run(fabric, module, optimiser, recipe, steps, seed, card, out, computes, str(deterministic))
+        run = Run(fabric, module, optimiser, recipe, steps, seed, card, out, computes, deterministic)
         judge = scoring(exams(val, source, model.needs), recipe.schedule.batch, workers) if len(val.trials) else None
         return _loop(run, clips, judge, workers, save_every, tensorboard, tick)
 
@@ -138,7 +139,7 @@ def _loop(run: Run, clips: Clips, judge: Any, workers: int, save_every: float, t
     logs.close()
     run.fabric.barrier()
     known = {"last": scores, "chosen": best} if judge is not None else {}
-    return Fitted(run.out / LAST, run.out / CHOSEN, run.out / LOG, done, known, stopped)
+    return Fitted(run.out / LAST, run.out / CHOSEN, run.out / LOG, done, known, stopped, bool(run.exact))
 
 
 def _exhausted(recipe: Recipe, scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class Run:
     card: checkpoint.Card
     out: Path
     precision: str
-    exact: str
+    exact: bool | Literal["warn"]
 
 
 def step(run: Run, change: Augmenter, batch: Batch, number: int) -> dict[str, Any]:

@@ -1,0 +1,269 @@
+"""What a training may be asked for: to stop early, to add in one order, points for TensorBoard, balance, votes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import mien
+from mien.checkpoint import CARD
+from mien.models.duse import DuSE
+from mien.recipes import RECIPES, change
+from mien.tasks import EXPRESSION
+from mien.train import fit, loop
+from mien.train.lessons import balanced, votes
+from mien.train.logs import LOG, POINTS
+from test_train import RECIPE, RULE, VAL, Stop, colour, rows, run, same, trial
+
+
+def pull(step: int):
+    """Pulls the plug after a step."""
+    def tick(done: int, _: int, __: float) -> None:
+        if done == step:
+            raise Stop
+
+    return tick
+
+
+# ---------------------------------------------------------------------------------------------- stop early
+
+PLANTED = (0.2, 0.5, 0.4, 0.5, 0.3, 0.9, 0.9)
+"""UAR of each epoch: three that are no better follow the second, before the best one comes."""
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Validation says what stands above, whatever was learnt."""
+    def judged(fabric, model, judge, task, windowed, taught):
+        epoch = judged.epochs.pop(0)
+        return {"uar": PLANTED[epoch], "war": 0.5}
+
+    def begin(first: int) -> None:
+        judged.epochs = list(range(first, len(PLANTED)))
+
+    monkeypatch.setattr(loop, "judged", judged)
+    begin(0)
+    return begin
+
+
+PATIENT = change(RECIPE, {"schedule.epochs": str(len(PLANTED)), "schedule.patience": "3"})
+
+
+def test_it_ends_when_validation_has_not_been_better_for_a_while(planted, tmp_path):
+    found = run(tmp_path / "patient", PATIENT)
+    assert found.steps == 5 * 3
+    assert (found.scores["last"]["epoch"], found.scores["chosen"]["epoch"]) == (5, 2)
+    assert found.stopped == ("stopped after epoch 5: no better uar on validation for 3 epochs, the best is of epoch 2")
+    assert [row["note"] for row in rows(found.log)] == [""] * 14 + [found.stopped]
+    planted(0)
+    whole = run(tmp_path / "whole", change(PATIENT, {"schedule.patience": "0"}))
+    assert (whole.steps, whole.stopped, whole.scores["chosen"]["epoch"]) == (21, "", 6)
+
+
+@pytest.mark.parametrize("step", [7, 12, 14])
+def test_how_long_it_has_waited_is_not_forgotten_when_it_is_stopped(planted, tmp_path, step):
+    whole = run(tmp_path / "whole", PATIENT)
+    planted(0)
+    with pytest.raises(Stop):
+        run(tmp_path / "half", PATIENT, save_every=0.0, tick=pull(step))
+    planted(step // 3)
+    again = run(tmp_path / "half", PATIENT)
+    assert (again.steps, again.stopped) == (whole.steps, whole.stopped)
+    assert same(again.last, whole.last)
+    assert same(again.chosen, whole.chosen)
+    assert again.log.read_text() == whole.log.read_text()
+    planted(0)
+    ended = run(tmp_path / "half", PATIENT, tick=lambda *_: pytest.fail("a step was made"))
+    assert (ended.steps, ended.stopped) == (whole.steps, whole.stopped)
+
+
+def test_without_validation_nothing_says_when_to_stop(tmp_path):
+    with pytest.raises(ValueError, match=r"schedule\.patience: expected a side to validate on"):
+        run(tmp_path, PATIENT, val=RULE([]))
+    with pytest.raises(ValueError, match=r"Schedule\.patience: expected 0 or more, got -1"):
+        change(RECIPE, {"schedule.patience": "-1"})
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------------------- one order
+
+def settled() -> tuple:
+    cudnn = torch.backends.cudnn
+    return (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(),
+            cudnn.deterministic, cudnn.benchmark, os.environ.get("CUBLAS_WORKSPACE_CONFIG"))
+
+
+def scattered(monkeypatch, seen: list):
+    """A loss with a step that torch has only in an order of its own."""
+    true = DuSE.loss
+
+    def loss(self, batch):
+        seen.append(settled())
+        torch.zeros(3).put_(torch.tensor([0, 1]), torch.ones(2))
+        return true(self, batch)
+
+    monkeypatch.setattr(DuSE, "loss", loss)
+
+
+def test_deterministic_holds_inside_alone_and_is_told(monkeypatch, tmp_path):
+    before, seen, true = settled(), [], DuSE.loss
+    monkeypatch.setattr(DuSE, "loss", lambda self, batch: seen.append(settled()) or true(self, batch))
+    found = run(tmp_path / "a", deterministic=True)
+    assert set(seen) == {(True, False, True, False, ":4096:8")}
+    assert settled() == before
+    assert found.deterministic
+    card = json.loads((found.last / CARD).read_text())
+    assert card["data"]["deterministic"] is True
+    assert "deterministic" not in json.loads((run(tmp_path / "b").last / CARD).read_text())["data"]
+    with pytest.raises(ValueError, match="another determinism"):
+        run(tmp_path / "a")
+
+
+def test_what_has_no_order_is_refused_or_told_and_nothing_stays_behind(monkeypatch, tmp_path):
+    before, seen = settled(), []
+    scattered(monkeypatch, seen)
+    with pytest.raises(RuntimeError, match=r"put_.*does not have a deterministic implementation"):
+        run(tmp_path / "a", deterministic=True)
+    assert settled() == before
+    with pytest.warns(UserWarning, match=r"put_.*does not have a deterministic implementation"):
+        run(tmp_path / "b", deterministic="warn")
+    assert settled() == before
+    assert seen[-1][:2] == (True, True)
+
+
+# ---------------------------------------------------------------------------------------------- TensorBoard
+
+def points(out) -> dict[str, list[tuple[int, float]]]:
+    """As TensorBoard's own reader has them."""
+    found = EventAccumulator(str(out), size_guidance={"scalars": 0}).Reload()
+    return {tag: [(point.step, point.value) for point in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
+
+
+@pytest.mark.parametrize("step", [None, 4, 6])
+def test_tensorboard_has_the_numbers_of_the_log_each_once_however_often_it_was_stopped(tmp_path, step):
+    if step:
+        with pytest.raises(Stop):
+            run(tmp_path, tensorboard=True, tick=pull(step))
+    found = run(tmp_path, tensorboard=True)
+    shown, log = points(tmp_path), rows(found.log)
+    for tag, column in (("loss", "loss"), ("rate", "rate"), ("gradient", "gradient"), ("epoch", "epoch"),
+                        ("val/uar", "val_uar"), ("val/war", "val_war")):
+        want = [(int(row["step"]), float(row[column])) for row in log if row[column]]
+        assert [place for place, _ in shown[tag]] == [place for place, _ in want]
+        np.testing.assert_allclose([value for _, value in shown[tag]], [value for _, value in want], rtol=1e-6)
+    assert len(shown["val/uar"]) == 3
+    assert [value for _, value in shown["loss/cross_entropy"]] == [value for _, value in shown["loss"]]
+
+
+def test_points_left_out_for_a_while_go_on_where_they_ended(tmp_path):
+    for step, wanted in ((3, True), (6, False)):
+        with pytest.raises(Stop):
+            run(tmp_path, tensorboard=wanted, tick=pull(step), save_every=0.0)
+    run(tmp_path, tensorboard=True)
+    assert [place for place, _ in points(tmp_path)["loss"]] == [1, 2, 3, 7, 8, 9]
+
+
+def test_without_the_package_it_is_told_before_anything_is_done(monkeypatch, tmp_path):
+    true = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "tensorboard" else true(name))
+    with pytest.raises(ModuleNotFoundError, match=r'--tensorboard: expected .* pip install "mien\[tensorboard\]"'):
+        run(tmp_path, tensorboard=True)
+    assert list(tmp_path.iterdir()) == []
+    assert not (run(tmp_path).last.parent / POINTS).exists()
+    assert (tmp_path / LOG).exists()
+
+
+# ---------------------------------------------------------------------------------------------- balance
+
+LEANING = RULE([trial(number) for number in (*range(0, 60, 3), 1, 4, 2)])
+"""Twenty of the first class, two of the second, one of the third."""
+
+
+def test_an_epoch_shows_every_class_equally_often(tmp_path):
+    seen = Counter()
+
+    def source(one, pick=None):
+        seen[int(one.id) % 3] += 1
+        return colour(one, pick)
+
+    recipe = change(RECIPE, {"schedule.sampling": "balanced", "schedule.batch": "3"})
+    run(tmp_path, recipe, train=LEANING, val=RULE([]), source=source)
+    assert seen == {0: 21, 1: 21, 2: 21}  # three epochs of seven batches of three
+
+
+def test_rare_classes_count_more_in_the_loss(monkeypatch, tmp_path):
+    true, seen = DuSE.loss, {}
+
+    def loss(self, batch):
+        seen.update(zip(batch.target.tolist(), batch.weight.tolist(), strict=True))
+        return true(self, batch)
+
+    monkeypatch.setattr(DuSE, "loss", loss)
+    run(tmp_path, change(RECIPE, {"schedule.weights": "balanced", "schedule.batch": "23"}), train=LEANING, val=RULE([]))
+    classes = np.array(sorted({int(target) for target in LEANING.target}))
+    want = compute_class_weight("balanced", classes=classes, y=LEANING.target)
+    assert [seen[k] for k in classes] == pytest.approx(want, rel=1e-6)
+    assert balanced(np.array([0, 0, 2, 2, 2, 2])).tolist() == [1.5, 0, 0.75]
+
+
+def test_both_at_once_and_balance_of_ratings_are_refused():
+    with pytest.raises(ValueError, match=r"Schedule\.weights: expected equal where classes are drawn equally often"):
+        change(RECIPE, {"schedule.weights": "balanced", "schedule.sampling": "balanced"})
+    with pytest.raises(ValueError, match="expected plain and equal for rating/arousal"):
+        change(RECIPES["mvp/deap-arousal-rating"], {"schedule.sampling": "balanced"})
+
+
+# ---------------------------------------------------------------------------------------------- votes
+
+def voted(number: int, **counts: str):
+    """A trial for whose class seven of ten voted, and three for the next of the three."""
+    one = trial(number)
+    names = [EXPRESSION.classes[(number + k) % 3] for k in range(2)]
+    about = {f"votes_{name}": "0" for name in EXPRESSION.classes} | {f"votes_{names[0]}": "7", f"votes_{names[1]}": "3"}
+    return replace(one, about={name: text for name, text in {**about, **counts}.items() if text != "-"})
+
+
+def test_votes_become_shares():
+    found = votes([voted(4), voted(5, votes_fear="10")], EXPRESSION.classes)
+    assert found["004"].tolist() == [0, 0.7, 0.3, 0, 0, 0, 0]
+    assert found["005"].tolist() == [0.15, 0, 0.35, 0, 0, 0, 0.5]
+
+
+@pytest.mark.parametrize("counts", [{"votes_happy": "-"}, {"votes_sad": ""},
+                                    {f"votes_{name}": "0" for name in EXPRESSION.classes}])
+def test_a_clip_without_votes_is_named(counts, tmp_path):
+    targets = RULE([voted(0), voted(1, **counts), voted(2), voted(3)])
+    with pytest.raises(ValueError, match=r"labels=votes: expected the votes .*for 1 of 4: 001: DFEW has them in"):
+        run(tmp_path, change(RECIPE, {"labels": "votes"}), train=targets)
+    assert not (tmp_path / LOG).exists()
+
+
+def test_who_learns_from_votes_doubts_as_the_annotators_do(tmp_path):
+    """Seven of ten for the class, three for the next one; judged by the class alone."""
+    recipe = change(RECIPE, {"labels": "votes", "schedule.epochs": "40", "schedule.rate": "0.01",
+                             "augment.on": "false"})
+    found = run(tmp_path, recipe, train=RULE([voted(number) for number in range(12)]))
+    model = mien.load(found.last, precision="32")
+    probs = np.array([model.read(colour(one))[[(int(one.id) + k) % 3 for k in range(3)]] for one in VAL.trials])
+    np.testing.assert_allclose(probs.mean(axis=0), [0.7, 0.3, 0.0], atol=0.1)
+    assert found.scores["last"]["uar"] == 1.0
+
+
+def test_votes_are_for_expressions():
+    with pytest.raises(ValueError, match="expected single for scpt/arousal, got votes"):
+        change(RECIPES["scpt/deap-arousal"], {"labels": "votes"})
+
+
+def test_fit_has_no_way_in_for_test_data():
+    import inspect
+
+    assert not [name for name in inspect.signature(fit).parameters if "test" in name]
