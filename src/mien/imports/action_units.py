@@ -61,7 +61,7 @@ def main_face(path: str | Path, rate: float, times: np.ndarray, seen: tuple[np.n
               start: float = 0.0, count: int = 0) -> ActionUnits:
     """The main person's in a file of either program, on the clock of a trial (`Tracks.on`) with frames at `times` s.
 
-    `rate` Hz and `count` of frames of the whole video; `seen`: times (N,) s and positions (N, 3) x, y and width in px of
+    `rate` Hz and `count` of frames of the whole video; `seen`: times (N,) s and positions (N, 3) x, y, width in px of
     the main person, by which one of several faces is chosen. ValueError where the file cannot be used, or has no such
     face.
     """
