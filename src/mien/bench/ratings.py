@@ -16,6 +16,8 @@ NAMES = {"ccc": "CCC", "pearson": "Pearson r", "rmse": "RMSE, points", "mae": "M
          "ccc_within": "CCC within people"}
 """Measure -> what the table calls it."""
 
+LIMITS = {"ccc_low": "CCC, low", "ccc_high": "high"}
+
 _EXPLAINED = (
     "mean of training: always guessing that of the fold's training, whose CCC is 0 in each fold, and a little below "
     "where folds with other means are put together; own mean: of each person the mean of these very test ratings, "
@@ -124,7 +126,7 @@ def markdown(judged: Judged) -> str:
     chosen = _parts(judged)["chosen"]
     for column in judged.by:
         lines += ["", f"## By {column} (checkpoint chosen on validation)", "",
-                  *tables.pages(grouped(chosen, column).rename(columns=NAMES), ".3f")]
+                  *tables.pages(grouped(chosen, column).rename(columns=NAMES | LIMITS), ".3f")]
     return "\n".join([*lines, "", "## Notes", "", *(f"- {note}" for note in tables.notes(judged))]) + "\n"
 
 

@@ -31,7 +31,7 @@ MVP |= {
         options=replace(recipe.options, heads="rating"), schedule=replace(_SCHEDULE, choose="ccc"))
     for name, recipe in MVP.items() if isinstance(recipe.options, mvp.Options) and recipe.options.heads == "one"
 }
-"""The rating itself, 1 to 9: the paper has no such model; all else is as in its own."""
+"""One model a dimension that guesses the rating itself, 1 to 9. The paper has none; all else is as in its own."""
 
 
 def small(options: mvp.Options) -> mvp.Options:

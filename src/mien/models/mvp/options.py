@@ -55,7 +55,7 @@ class Options:
     noise: float = 0.02
     forget: float = 0.1
     smoothing: float = 0.01  # EEGain, of the same laboratory
-    squared: float = 1.0  # ours: at first about a quarter of the concordance's 1; see `rating`
+    squared: float = 1.0  # ours: on planted people 0 to 3 did equally well; see `rating`
 
     def __post_init__(self) -> None:
         shares = ("dropout", "head_dropout", "noise", "forget", "smoothing")
