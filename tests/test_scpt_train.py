@@ -194,7 +194,7 @@ def test_windows_decide_together(material):
     logits = torch.tensor([[0.0, 4.0], [0.5, 0.0], [1.0, 0.0], [1.0, 0.0]])[:, None, None]
     batch = Batch(tfr=logits, target=torch.tensor([1, 1, 0, 0]), trial=("a@0", "a@1", "b@0", "b@1"))
     for windowed, right in ((True, 1.0), (False, 0.75)):
-        found = judged(Fabric(), model, [batch], 2, windowed, np.array([1, 3]))
+        found = judged(Fabric(), model, [batch], RULE.task, windowed, np.array([0, 1, 1, 1]))
         assert (found["uar"], found["war"]) == (right, right)
     # of guesses that are high three times in four, of two low and two high windows
     assert found["chance_war"] == pytest.approx(0.5)
