@@ -20,6 +20,7 @@ import mien
 import prepare_work
 from mien import checkpoint, cli, lookalikes, session, synthetic
 from mien.bench import baselines
+from mien.bench import run as bench
 from mien.data import build, imported, making
 from mien.data.cache import ROW, Cache
 from mien.data.prepare import prepare
@@ -29,6 +30,7 @@ from mien.models import mvp
 from mien.recipes import RECIPES, tiny
 from mien.recipes import change as changed
 from mien.tasks import ACTION_UNITS
+from mien.train import material
 from mien.types import Needs, Trial
 from test_session import emotions, person, table
 
@@ -457,6 +459,26 @@ def test_training_and_baselines_run_on_it_and_tell_the_source(amigos, tmp_path, 
     assert np.abs(model.read(replace(window, aus=filled)) - model.read(window)).max() > 1e-9  # absent is not zero
     with pytest.raises(ValueError, match="expected action units by openface, got those by mien"):
         model.read(replace(window, aus_by="mien"))
+    index = json.loads(before)
+    del index["aus"]
+    other = tmp_path / "ours"  # the same trials, as if we had read them
+    other.mkdir()
+    (other / "cache.json").write_text(json.dumps(index))
+    (other / "trials").symlink_to(amigos / "cache/trials")
+    ours = [str(other) if word == str(amigos / "cache") else word for word in common]
+    monkeypatch.setattr(material, "held", lambda survey, cache: True)
+    done = RUNNER.invoke(cli.app, ["train", *ours, "--fold", "1", "--out", str(tmp_path / "run")])
+    assert "this same training, stopped half-way, got one with another source of action units" in done.stderr
+    for cache, said in ((amigos / "cache", ""), (other, "expected action units by openface, by which")):
+        ready = Cache(cache)
+        place = tmp_path / "bench"
+        place.mkdir(exist_ok=True)
+        (place / "done.json").write_text(json.dumps({"aus": "openface"}))
+        if said:
+            with pytest.raises(ValueError, match=said):
+                bench._expect_same_units(place, ready)
+        else:
+            bench._expect_same_units(place, ready)
     for name in ("random forest", "gradient boosting"):  # which take long
         monkeypatch.delitem(baselines.CLASSIFIERS, name)
     done = RUNNER.invoke(cli.app, ["bench", *common, "--baselines", "--folds", "1", "--out", str(tmp_path / "b")])

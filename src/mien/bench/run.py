@@ -19,7 +19,7 @@ from mien.data.cache import Cache
 from mien.protocols import split_hash, stated
 from mien.recipes import Recipe
 from mien.train.material import choose, prepared, sides, split, tested
-from mien.types import Fold
+from mien.types import OWN_AUS, Fold
 from mien.work import version
 
 SCHEMA = "mien.bench/1"
@@ -81,6 +81,7 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
     for number, fold in enumerate(chosen):
         place = out / FOLDS / fold.name
         if (place / DONE).exists():
+            _expect_same_units(place, ready)
             continue
 
         def tick(step: int, steps: int, _: float, done: int = number, name: str = fold.name) -> None:
@@ -111,7 +112,7 @@ def judge(recipe: Recipe, fold: Fold, ready: Cache, place: Path, surveyed: int, 
         "name": fold.name, "stated": stated(fold), "labels": str(material.train.rule),
         "notes": [*material.notes[3:], *notes[1:], *(f"{fold.name} test: {line}" for line in found["last"].told)],
         "counts": [*material.notes[1:3], notes[0]],
-        "train": material.train.counts, "validation": fitted.scores}
+        "train": material.train.counts, "validation": fitted.scores, "aus": ready.aus_by}
     if recipe.task.scale is not None:
         told["mean"] = float(material.train.ratings.mean())
     writing.text(place / DONE, json.dumps(told, indent=1) + "\n")
@@ -127,6 +128,14 @@ def _expect_same(out: Path, same: dict[str, Any]) -> None:
     if other := [name for name, value in same.items() if held.get(name) != value]:
         raise ValueError(f"--out {out}: expected a new folder or this same benchmark, got one with another "
                          f"{' and '.join(other)}: name another --out")
+
+
+def _expect_same_units(place: Path, ready: Cache) -> None:
+    """Folds of one table are judged by the action units of one program."""
+    held = json.loads((place / DONE).read_text(encoding="utf-8")).get("aus", OWN_AUS)
+    if held != ready.aus_by:
+        raise ValueError(f"--cache {ready.path}: expected action units by {held}, by which {place} was judged, got "
+                         f"those by {ready.aus_by}: name another --out")
 
 
 def _gathered(recipe: Recipe, out: Path, seed: int, split: str, names: Sequence[str], by: Sequence[str]) -> Judged:

@@ -88,6 +88,11 @@ class Cache:
         self.entries = {entry.trial.id: entry for entry in entries}
 
     @property
+    def aus_by(self) -> str:
+        """The program that read the action units."""
+        return OWN_AUS if self.aus is None else str(self.aus["by"])
+
+    @property
     def size(self) -> int:
         """Side of the pictures in px."""
         return int(self.settings["size"])
@@ -122,7 +127,7 @@ class Cache:
         rows = table[first:last]
         seen: dict[str, Any] = {name: rows[name] for name in ("skin", "position", "aus", "pose", "gaze")}
         window = Window(start=start, end=end, times=rows["time"], **seen,
-                        aus_by=OWN_AUS if self.aus is None else self.aus["by"])
+                        aus_by=self.aus_by)
         if pictures is None:
             return window
         kept = table[table["length"] > 0][np.asarray(pictures, dtype=np.intp)]

@@ -30,6 +30,7 @@ from mien.train.lessons import batches, exams, lessons
 from mien.train.logs import LOG, POINTS, Log, Points, expect_tensorboard
 from mien.train.state import restore, save
 from mien.train.step import Run, step
+from mien.types import OWN_AUS
 
 LAST, CHOSEN = "last", "chosen"
 COLUMNS = ("step", "epoch", "rate", "loss", "gradient", "parts", *(f"val_{name}" for name in MEASURED), "note")
@@ -191,7 +192,8 @@ def _same(run: Run, clips: Clips) -> dict[str, Any]:
     """What must be equal for a training to go on."""
     trials = hashlib.sha256(repr([(trial.id, clips.target[trial.id]) for trial in clips.trials]).encode()).hexdigest()
     return {"recipe": recipes.to_json(run.recipe), "seed": run.seed, "trials": trials, "image": run.card.image,
-            "text": run.card.text, "version": run.card.version, "precision": run.precision, "determinism": run.exact}
+            "text": run.card.text, "version": run.card.version, "precision": run.precision, "determinism": run.exact,
+            "source of action units": run.card.data.get("aus", {}).get("by", OWN_AUS)}
 
 
 def _check(recipe: Recipe, train: Targets, val: Targets) -> None:
