@@ -22,11 +22,14 @@ from mien.train import fit, loop
 from mien.types import Signal, Trial, Window
 
 BATCH, STEPS = 8, 3
-RECIPE = {"duse": "duse/dfew", "scpt": "scpt/deap-arousal", "mvp": "mvp/deap-arousal",
-          "rating": "mvp/deap-arousal-rating"}
-CHANGES = {"scpt": {"schedule.people": "3", "options.drop_pulse": "0.5", "schedule.warmup": "1"},
-           "mvp": {"options.forget": "0.3"}, "rating": {"options.forget": "0.3"}}
-"""Nothing that is drawn is switched off; more is drawn than usual."""
+RECIPE = {"duse": "duse/dfew", "voted": "duse/dfew", "scpt": "scpt/deap-arousal", "head": "scpt/deap-arousal",
+          "mvp": "mvp/deap-arousal", "rating": "mvp/deap-arousal-rating"}
+CHANGES = {
+    "voted": {"labels": "votes", "schedule.weights": "balanced"},
+    "scpt": {"schedule.people": "3", "options.drop_pulse": "0.5", "schedule.sampling": "balanced"},
+    "head": {"options.adversary": "head", "options.condition": "balance", "options.stream": "both"},
+    "mvp": {"options.forget": "0.3"}, "rating": {"options.forget": "0.3"}}
+"""Nothing that is drawn is switched off; more is drawn than usual, and what compares rows does so in every way."""
 
 
 def recipe(method: str) -> Recipe:
@@ -35,11 +38,13 @@ def recipe(method: str) -> Recipe:
                           **CHANGES.get(method, {})})
 
 
-def trials(method: str, count: int = BATCH + 3) -> list[Trial]:
+def trials(name: str, count: int = BATCH + 3) -> list[Trial]:
     """Of four people, more than a batch but less than two: an epoch is one step."""
     faces = RULES["expression"].task.classes
-    return [Trial(f"{method}{n:02d}", "planted", subject=f"p{n % 4}", labels={
-        "expression": faces[n % 3], "arousal": 2.0 + 5 * (n // 4 % 2) + n / 8}) for n in range(count)]
+    return [Trial(f"{name}{n:02d}", "planted", subject=f"p{n % 4}", labels={
+        "expression": faces[n % 5 % 3], "arousal": 2.0 + 5 * (n // 4 % 2) + n / 8}, about={
+            f"votes_{face}": str(8 - n % 4 if k == n % 3 else 1) for k, face in enumerate(faces)})
+        for n in range(count)]
 
 
 def seen(trial: Trial, pick=None) -> Window:
@@ -65,13 +70,13 @@ def pull(step: int, _: int, __: float) -> None:
         raise Stop
 
 
-def run(method: str, out: Path, devices: int = 1, **how) -> list[dict[str, float]]:
-    """-> the losses of this process's trials, step by step."""
+def run(method: str, out: Path, devices: int = 1, **how) -> list[list[tuple[str, float]]]:
+    """-> step by step this process's trials, each with its loss."""
     told, plain = [], shared.each
 
     def listen(logits, batch, smoothing=0.0):
         found = plain(logits, batch, smoothing)
-        told.append(dict(zip(batch.trial, found.tolist(), strict=True)))
+        told.append(list(zip(batch.trial, found.tolist(), strict=True)))
         return found
 
     shared.each = listen
