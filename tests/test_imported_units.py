@@ -21,7 +21,7 @@ import prepare_work
 from mien import checkpoint, cli, lookalikes, session, synthetic
 from mien.bench import baselines
 from mien.bench import run as bench
-from mien.data import build, imported, making
+from mien.data import build, imported, making, sources
 from mien.data.cache import ROW, Cache
 from mien.data.prepare import prepare
 from mien.datasets.survey import Survey
@@ -344,7 +344,7 @@ def test_planted_curves_come_back_from_the_cache_at_5_hz(clips, tmp_path, write,
         prepare([window, replace(window, aus_by="mien")], NEEDS)
     told = manifest(tmp_path / "cache")
     lacks = "AU24" if by == "openface" else "AU45"
-    assert told["c1"]["aus"].endswith(f": c1.csv without {lacks}")
+    assert told["c1"]["aus"].endswith(f": c1.csv, 88 % of frames without {lacks}")
     assert told["aus"]["status"] == "imported"
     assert told["aus"]["reason"].endswith(f"files for 3 of 3 filmed trials; it lacks {lacks}: masked")
 
@@ -595,6 +595,11 @@ def test_units_of_another_scale_are_refused_before_the_video_is_read(talk, monke
     done = analyze(talk, name, *arguments)
     assert done.exit_code == 2 or done.exit_code == 1
     assert said in " ".join(done.stderr.split())
+
+
+def test_a_film_says_its_pace(talk):
+    rate, count = sources.pace(Trial("t", "folder", video=talk / "talk.mp4"))
+    assert (round(rate, 6), count) == (12.5, 150)
 
 
 def test_models_that_read_no_action_units_take_no_file(talk):

@@ -198,7 +198,7 @@ def _source(aus: Mapping[str, Any] | None) -> str:
     if aus is None:
         return ""
     lacking = f" without {' '.join(aus['absent'])}" if aus["absent"] else ""
-    return f"{PROGRAMS[aus['program']]}: {aus['file']}{lacking}"
+    return f"{PROGRAMS[aus['program']]}: {aus['file']}, {100 * aus['known']:.0f} % of frames{lacking}"
 
 
 def _problem(problem: Problem, root: Path) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def find(trials: Iterable[Trial], folder: str | os.PathLike) -> Folder:
 
     Raises ValueError where `folder` is none, no file belongs to a trial, or files of both programs do.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     if not folder.is_dir():
         raise ValueError(f"--aus: expected a folder with a file of OpenFace 2 or py-feat for each trial, got "
                          f"{'a file' if folder.exists() else 'nothing'} at {folder}")
