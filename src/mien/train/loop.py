@@ -1,8 +1,8 @@
 """The loop: batches in, steps of Adam, validation after each epoch, a state on disk now and then.
 
-What is random depends on the seed and the number of the step alone, never on what was drawn before: so a training that
-was stopped anywhere, by a kill too, ends with the same weights (on a CPU bit for bit; a GPU's own kernels may add in
-another order). Test data have no way in.
+What is random depends on the seed, the number of the step and the place in the batch, never on what was drawn before nor
+on how many processes share a batch (`models.shared`): so a training that was stopped anywhere, by a kill too, ends with
+the same weights (on a CPU bit for bit; a GPU's own kernels may add in another order). Test data have no way in.
 """
 
 from __future__ import annotations
