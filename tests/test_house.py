@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -308,8 +310,20 @@ def test_a_dataset_has_a_lookalike_a_page_and_a_test():
     assert [name for name, module in DATASETS.items() if not hasattr(module, "TREE")] == []
 
 
-def test_the_pages_build_without_a_warning(tmp_path):
+def exported() -> Iterator[str]:
+    """mien.room.name of every function and class that a package names in `__all__`."""
+    for path in (path for path in FILES if path.name == "__init__.py" and room(path) != "cli"):
+        package = importlib.import_module(".".join(("mien", *path.relative_to(SRC).parts[:-1])))
+        for one in getattr(package, "__all__", ()):
+            value = getattr(package, one)
+            if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("mien.")):
+                yield f"{package.__name__}.{one}"
+
+
+def test_the_pages_build_without_a_warning_and_name_everything_that_is_exported(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert "cross_validate" in (tmp_path / "site/api/index.html").read_text(encoding="utf-8")
+    told = re.findall(r'id="mien\.([\w.]+)"', (tmp_path / "site/api/index.html").read_text(encoding="utf-8"))
+    names = {entry.rpartition(".")[2] for entry in told}
+    assert [name for name in exported() if name.rpartition(".")[2] not in names] == [], "name its module in docs/api.md"
