@@ -385,6 +385,10 @@ def test_one_command_learns_from_votes_with_points_and_in_one_order(trained, tmp
     assert "learnt from votes, of which the commonest has " in done.stderr
     assert "stopped after epoch 2: no better uar on validation for 1 epochs, the best is of epoch 1" in done.stdout
     assert "\n  deterministic\n" in done.stdout
+    told = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in told] == ["epoch 1 of 3", "epoch 2 of 3"]
+    last = rows(tmp_path / "log.csv")[-1]
+    assert f"loss {last['loss']}; validation uar {float(last['val_uar']):.3f}, war " in told[1]
     assert (tmp_path / "events.out.tfevents.mien").stat().st_size > 200
     assert {row["epoch"] for row in rows(tmp_path / "log.csv")} == {"1", "2"}
 

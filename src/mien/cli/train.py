@@ -88,12 +88,12 @@ def train(
         if not quiet:
             for line in material.notes:
                 say(line)
-        with bar(f"training {chosen.name}", 1, quiet) as (tick, _):
+        with bar(f"training {chosen.name}", 1, quiet) as (tick, above):
             found = train.fit(
                 chosen, material.train, material.val, material.source, place, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
                 compile=compile, parts=parts, deterministic=deterministic, tensorboard=tensorboard, data=material.data,
-                tick=lambda step, steps, _: tick(step / steps))
+                tick=lambda step, steps, _: tick(step / steps), told=None if quiet else above)
         drawn = train.drawn(chosen, material, found) if chosen.method == "mvp" else ()
         told = _sum(chosen, found, material, drawn)
         if other is not None:

@@ -1,6 +1,6 @@
 """The loop: batches in, steps of Adam, validation after each epoch, a state on disk now and then.
 
-What is random depends on the seed, the number of the step and the place in the batch, never on what was drawn before nor
+What is random depends on the seed, the number of the step and the place in the batch, never on what was drawn before or
 on how many processes share a batch (`models.shared`): so a training that was stopped anywhere, by a kill too, ends with
 the same weights (on a CPU bit for bit; a GPU's own kernels may add in another order). Test data have no way in.
 """
@@ -57,12 +57,13 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str |
         device: str = "auto", devices: int = 1, nodes: int = 1, strategy: str = "auto", precision: Precision = "auto",
         workers: int = 0, save_every: float = 60.0, compile: bool = False, parts: checkpoint.Clip | None = None,
         data: Mapping[str, Any] | None = None, tick: Callable[[int, int, float], None] | None = None,
-        deterministic: bool | Literal["warn"] = False, tensorboard: bool = False) -> Fitted:
+        told: Callable[[str], None] | None = None, deterministic: bool | Literal["warn"] = False,
+        tensorboard: bool = False) -> Fitted:
     """Train a recipe on `train`, choose the epoch on `val` (which may be empty), write everything to `out`.
 
     What stands in `out` half-way goes on. `source`: trial -> its window; `parts`: the towers, where they are loaded
     already; `data`: what the card says of the trials; a state is written every `save_every` s; `tick` hears step, steps
-    and loss.
+    and loss, `told` a line of every epoch.
     `device`, `devices`, `nodes`, `strategy`: as in Lightning Fabric; what is learnt is the same however many share a
     batch, but for the order of sums. `precision`: "32"; "bf16": frozen towers in bfloat16, all that learns in float32;
     "16": torch's autocast in float16 with scaled gradients; "auto": bf16 where the device computes in it, else 32.
@@ -81,8 +82,8 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str |
         people = {(trial.dataset, trial.subject) for trial in train.trials}
         model = checkpoint.build(recipe, recipe.task, parts, seed, len(people))
         shared(fabric, model)
-        told = dict(data or {}) | ({"deterministic": deterministic} if deterministic else {})
-        card = checkpoint.make_card(recipe, recipe.task, model, hashes, seed=seed, data=told)
+        about = dict(data or {}) | ({"deterministic": deterministic} if deterministic else {})
+        card = checkpoint.make_card(recipe, recipe.task, model, hashes, seed=seed, data=about)
         clips = lessons(recipe, train, source, model.needs, seed)
         computes = cast(model, kind, precision)
         if compile:
@@ -96,11 +97,11 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: Source, out: str |
         module.mark_forward_method("loss")
         run = Run(fabric, module, optimiser, recipe, steps, seed, card, out, computes, deterministic)
         judge = scoring(exams(val, source, model.needs), recipe.schedule.batch, workers) if len(val.trials) else None
-        return _loop(run, clips, judge, workers, save_every, tensorboard, tick)
+        return _loop(run, clips, judge, workers, save_every, tensorboard, tick, told)
 
 
 def _loop(run: Run, clips: Clips, judge: Any, workers: int, save_every: float, tensorboard: bool,
-          tick: Callable[[int, int, float], None] | None) -> Fitted:
+          tick: Callable[[int, int, float], None] | None, told: Callable[[str], None] | None) -> Fitted:
     total = len(run.steps)
     state = restore(run.out, _same(run, clips)) or {}
     done, best, scores = state.get("step", 0), state.get("best", {}), state.get("scores", {})
@@ -128,6 +129,8 @@ def _loop(run: Run, clips: Clips, judge: Any, workers: int, save_every: float, t
                 best = scores
                 _write(run, CHOSEN, done, {"val": best})
             stopped = row["note"] = _exhausted(run.recipe, scores, best)
+            if told is not None:
+                told(_words(run.recipe, row))
         logs.write(row)
         if done % steps.per_epoch == 0 or time.monotonic() - saved >= save_every:
             logs.save(clips, done, best, scores)
@@ -141,6 +144,13 @@ def _loop(run: Run, clips: Clips, judge: Any, workers: int, save_every: float, t
     run.fabric.barrier()
     known = {"last": scores, "chosen": best} if judge is not None else {}
     return Fitted(run.out / LAST, run.out / CHOSEN, run.out / LOG, done, known, stopped, bool(run.exact))
+
+
+def _words(recipe: Recipe, row: Mapping[str, Any]) -> str:
+    """What is told of an epoch, from the row of its last step."""
+    found = [f"{name} {float(row[f'val_{name}']):.3f}" for name in MEASURED if f"val_{name}" in row]
+    judged = f"; validation {', '.join(found)}" if found else ""
+    return f"epoch {row['epoch']} of {recipe.schedule.epochs}: loss {row['loss']}{judged}"
 
 
 def _exhausted(recipe: Recipe, scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
