@@ -153,6 +153,7 @@ def test_killed_it_goes_on_and_ends_with_the_same_table(data, judged, tmp_path):
 
 @pytest.mark.parametrize(("more", "told"), [
     (["--seed", "1"], "got one with another seed: name another --out"),
+    (["--deterministic"], "got one with another determinism"),
     (["--set", "options.beta=0.5"], "got one with another recipe"),
     (["--folds", "9"], "--fold: expected 1 to 5"),
     (["--by", "gender"], "--by: expected one of"),
@@ -171,12 +172,14 @@ def test_people_and_groups_of_signals_alone(tmp_path, monkeypatch):
     done = CliRunner().invoke(cli.app, [
         "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--tiny", "--device", "cpu", "--by", "subject",
         "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio",
-        "--set", "options.subjects=all", "--folds", "1,3",
+        "--set", "options.subjects=all", "--folds", "1,3", "--deterministic",
         "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
     assert "2 of 3 folds" in done.stdout
     frame = pd.read_parquet(tmp_path / "run/predictions.parquet")
     assert (frame.groupby("fold")["subject"].nunique() == 1).all()
+    cards = [json.loads(path.read_text()) for path in (tmp_path / "run/folds").glob("*/last/card.json")]
+    assert [card["data"]["deterministic"] for card in cards] == [True, True]
     page = (tmp_path / "run/table.md").read_text()
     assert "bootstrap over people" in page
     assert "By subject" in page

@@ -18,6 +18,7 @@ from mien.checkpoint.parts import Precision, pick
 from mien.data.cache import Cache
 from mien.protocols import split_hash, stated
 from mien.recipes import Recipe
+from mien.train.devices import exact
 from mien.train.material import choose, prepared, sides, split, tested
 from mien.types import OWN_AUS, Fold
 from mien.work import version
@@ -55,13 +56,13 @@ class Judged:
 def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str | Path | Cache = "", seed: int = 0,
                    folds: Sequence[str] = (), by: Sequence[str] = (), device: str = "auto",
                    precision: Precision = "auto", workers: int = 0, told: Callable[[str], None] | None = None,
-                   heard: Heard | None = None) -> Judged:
+                   heard: Heard | None = None, deterministic: bool = False) -> Judged:
     """Train and judge the `folds` (names or numbers; all when empty) of the dataset at `root` into `out`.
 
     What stands in `out` is gone on with: judged folds are kept, a training stopped half-way continues. `cache`: the
     prepared dataset, inside `out` when not given; one that is open already is taken as it is; `by`: columns of the
-    trial table whose groups are told apart. Raises ValueError where `out` holds another benchmark, and for a column
-    that is not there.
+    trial table whose groups are told apart; `deterministic`: as in `train.fit`. Raises ValueError where `out` holds
+    another benchmark, and for a column that is not there.
     """
     out, hear = Path(out), heard or (lambda what, share: None)
     survey, whole = split(recipe, root)
@@ -70,7 +71,8 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
         raise ValueError(f"--by: expected one of {', '.join(sorted(known))}, got {', '.join(strange)}")
     chosen = [choose(whole, name) for name in folds] or list(whole)
     same = {"schema": SCHEMA, "recipe": json.loads(json.dumps(recipes.to_json(recipe))), "seed": seed,
-            "version": version(), "protocol": whole[0].protocol, "split": split_hash(*whole)}
+            "version": version(), "protocol": whole[0].protocol, "split": split_hash(*whole),
+            "determinism": deterministic}
     _expect_same(out, same)
     if not (out / ENVIRONMENT).exists():
         writing.text(out / ENVIRONMENT, json.dumps(stamp(seed, pick(device), precision), indent=1) + "\n")
@@ -87,16 +89,18 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
         def tick(step: int, steps: int, _: float, done: int = number, name: str = fold.name) -> None:
             hear(f"training {name}", begun + (1 - begun) * (done + step / steps) / len(chosen))
 
-        judge(recipe, fold, ready, place, len(survey.trials), seed=seed, tick=tick, **how)
+        with exact(deterministic):
+            judge(recipe, fold, ready, place, len(survey.trials), seed=seed, tick=tick, deterministic=deterministic,
+                  **how)
     return _gathered(recipe, out, seed, same["split"], [fold.name for fold in whole], by)
 
 
 def judge(recipe: Recipe, fold: Fold, ready: Cache, place: Path, surveyed: int, *, seed: int, tick: Any = None,
-          **how: Any) -> None:
+          deterministic: bool = False, **how: Any) -> None:
     """Train one fold and judge both checkpoints on its test side; `DONE` in `place` is written last."""
     material = sides(recipe, fold, ready, surveyed, how.get("device", "auto"), seed)
     fitted = train.fit(recipe, material.train, material.val, material.source, place, seed=seed, data=material.data,
-                       tick=tick, **how)
+                       tick=tick, deterministic=deterministic, **how)
     test, notes = tested(recipe, material)
     if not test.trials:
         raise ValueError(f"{fold.name}: expected test trials with labels and a picture of a face, got none of "

@@ -15,6 +15,8 @@ Folds = Annotated[str, typer.Option(metavar="K,K", help="Only these folds, by nu
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")]
 PrecisionName = Annotated[
     str, typer.Option(metavar="NAME", help="auto (bf16 where the device computes in it), 32, bf16 or 16.")]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Only what adds in one order: on a GPU too the same every time.")]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Decides everything that is random.")]
 Workers = Annotated[int, typer.Option(metavar="N", min=0, help="Processes that prepare and load.")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="A small random tower and few steps: does it run?")]

@@ -12,6 +12,7 @@ from mien.cli.asking import (
     Changes,
     Data,
     Debug,
+    Deterministic,
     Device,
     Folds,
     PrecisionName,
@@ -60,6 +61,7 @@ def bench(
     ] = None,
     device: Device = "auto",
     precision: PrecisionName = "auto",
+    deterministic: Deterministic = False,
     seed: Seed = 0,
     workers: Workers = 0,
     tiny: Tiny = False,
@@ -99,7 +101,7 @@ def bench(
             judged = cross_validate(
                 chosen, root, place, cache=cache, seed=seed, folds=wanted,
                 by=by or (), device=device, precision=precision, workers=workers, told=above,  # type: ignore[arg-type]
-                heard=lambda _, share: tick(share))
+                heard=lambda _, share: tick(share), deterministic=deterministic)
             write(judged)
     if not quiet:
         print(_sum(judged))
@@ -124,8 +126,7 @@ def _evidence(name: str, place: Path, page: Path | None, quiet: bool, **how: Any
             print("\n".join(f"  {one.claim.text}: {one.difference.verdict}" for one in evidence.findings(found)))
             print(f"see {place / study.name / 'table.md'}")
     if page is not None:
-        asked = f"mien bench {name} --seeds {how['seeds']} --workers {how['workers']}" + " --tiny" * how["tiny"]
-        evidence.collect(place, page, asked)
+        evidence.collect(place, page)
 
 
 def _compare(first: Path, second: Path) -> None:

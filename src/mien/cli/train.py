@@ -15,6 +15,7 @@ from mien.cli.asking import (
     Changes,
     Data,
     Debug,
+    Deterministic,
     Device,
     PrecisionName,
     Quiet,
@@ -53,9 +54,7 @@ def train(
     strategy: Annotated[str, typer.Option(metavar="NAME", help="As in Lightning Fabric, such as ddp.")] = "auto",
     precision: PrecisionName = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="Let torch compile the towers; slow to begin.")] = False,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Only what adds in one order: on a GPU too the same every time.")
-    ] = False,
+    deterministic: Deterministic = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="log.csv for TensorBoard too.")] = False,
     seed: Seed = 0,
     workers: Workers = 0,
@@ -82,7 +81,7 @@ def train(
         quiet = quiet or not train.leads()
         other = _other(chosen, test_data, test_cache)
         place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
-        with bar("preparing", 1, quiet) as (tick, above):
+        with train.exact(deterministic), bar("preparing", 1, quiet) as (tick, above):
             material = train.gather(chosen, root, cache or place / "cache", fold, workers=max(workers, 1), tick=tick,
                                     told=above, device=device, seed=seed)
         if not quiet:
