@@ -108,9 +108,11 @@ def test_the_camera_is_read_and_the_pulse_appears(page, films):
     assert rate == pytest.approx(BPM, abs=4)
     assert ink(page, "timeline") > first > 0  # it moves
     assert ink(page, "wave") > 100
+    assert all(ink(page, plot) > 20 for plot in ("rates", "latencies", "strips"))
     assert ink(page, "overlay") > 100
     assert page.locator("#units [role=listitem]").count() >= 15
     assert "ms" in page.locator("#latency").text_content()
+    playwright.expect(page.locator("#status")).to_have_text("Connected.")  # frames come in their order
     shown(page, "light")
     assert page.get_by_role("button", name="Download video").is_disabled()  # no frame is kept unasked
     page.get_by_label("and the camera").check()

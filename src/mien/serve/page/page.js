@@ -4,7 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const WIDTH = 640, FLIGHT = 3, MINUTE = 60, KEPT = 20000, FILM = 5e8;  // px; frames under way; s; events, bytes kept
 const state = { socket: null, media: null, flight: 0, classes: [], rows: [], kept: [], faces: null, last: -1, wave: null,
-  recorder: null, film: [] };
+  recorder: null, film: [], sending: Promise.resolve(), complained: false };
 
 const token = () => $("token").value || new URLSearchParams(location.hash.slice(1)).get("token") || "";
 const authorised = () => (token() ? { authorization: `Bearer ${token()}` } : {});
@@ -110,14 +110,15 @@ function send(time) {
   canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0, canvas.width, canvas.height);
   state.last = time;
   state.flight += 1;
-  canvas.toBlob(async (blob) => {
-    const picture = blob && new Uint8Array(await blob.arrayBuffer());
+  const drawn = new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
+  state.sending = state.sending.then(async () => {  // in the order of capture, whichever is compressed first
+    const blob = await drawn, picture = blob && new Uint8Array(await blob.arrayBuffer());
     if (!picture || socket.readyState !== WebSocket.OPEN) { state.flight -= 1; return; }
     const message = new Uint8Array(8 + picture.length);
     new DataView(message.buffer).setFloat64(0, time, true);
     message.set(picture, 8);
     socket.send(message);
-  }, "image/jpeg", 0.92);
+  });
 }
 
 // ------------------------------------------------------------------ what comes back
@@ -138,6 +139,7 @@ function hear(message) {
     draw();
   } else if (message.type === "error") {
     state.flight = Math.max(0, state.flight - 1);
+    state.complained = true;
     say(message.reason, true);
   } else if (message.type === "wave") {
     state.wave = message;
@@ -146,6 +148,8 @@ function hear(message) {
 }
 
 function event(row) {
+  if (state.complained) say("Connected.");  // frames are read again
+  state.complained = false;
   if ($("text").textContent !== row.text) $("text").textContent = row.text;
   const { label, certainty, heart_rate: rate } = row.said;
   $("label").textContent = label ? `${label}${certainty === "clear" ? "" : " ?"}` : "not read";
@@ -156,7 +160,7 @@ function event(row) {
   if ($("record").checked && state.kept.length < KEPT) state.kept.push(row);
   count();
   units(row.action_units);
-  timeline();
+  plots();
 }
 
 function units(values) {
@@ -250,17 +254,64 @@ function timeline() {
   const [context, width, height] = fitted($("timeline"));
   const rows = state.rows, end = rows.length ? rows[rows.length - 1].t : 0;
   for (const row of rows) {
-    const x0 = width * (1 - (end - row.window[0]) / MINUTE), x1 = width * (1 - (end - row.window[1]) / MINUTE);
+    const [x0, x1] = row.window.map((t) => Math.round(width * (1 - (end - t) / MINUTE)));
     let y = height;
     state.classes.forEach((name, i) => {
       const share = row.expression && row.expression[name] ? row.expression[name] : 0;
       context.fillStyle = colour(i);
-      context.fillRect(x0, y - share * height, x1 - x0 + .5, share * height);
+      context.fillRect(x0, y - share * height, x1 - x0, share * height);
       y -= share * height;
     });
   }
   const shown = rows.length ? rows[rows.length - 1] : null;
   $("timeline").setAttribute("aria-label", `Shares of each expression over the last minute; now ${shown ? shown.label || "not read" : "nothing"}`);
+}
+
+function plots() {
+  timeline();
+  trend("rates", state.rows.map((row) => row.heart_rate && row.heart_rate.value), 40, 160);
+  const latencies = state.rows.map((row) => row.latency_ms), slowest = Math.max(100, ...latencies);
+  $("slowest").textContent = slowest.toFixed(0);
+  trend("latencies", latencies, 0, slowest);
+  strips();
+}
+
+function place(row, width) {  // where a row's step ends, in px from the left
+  return width * (1 - (state.rows[state.rows.length - 1].t - row.t) / MINUTE);
+}
+
+function trend(id, values, low, high) {
+  const [context, width, height] = fitted($(id));
+  context.strokeStyle = context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
+  context.lineWidth = 1.6;
+  let joined = false;
+  context.beginPath();
+  values.forEach((value, i) => {
+    const known = typeof value === "number", x = place(state.rows[i], width) - 2;
+    const y = height * (.95 - .9 * (Math.min(Math.max(value, low), high) - low) / (high - low));
+    if (known) context[joined ? "lineTo" : "moveTo"](x, y);
+    if (known) context.fillRect(x - 1.5, y - 1.5, 3, 3);
+    joined = known;
+  });
+  context.stroke();
+}
+
+function strips() {
+  const [context, width, height] = fitted($("strips"));
+  const names = Object.keys((state.rows.findLast((row) => row.action_units) || {}).action_units || {});
+  const style = getComputedStyle(document.documentElement), left = 44, high = height / Math.max(names.length, 1);
+  context.font = "11px system-ui, sans-serif";
+  names.forEach((name, i) => {
+    context.fillStyle = style.getPropertyValue("--soft");
+    context.fillText(name, 4, (i + .5) * high + 4);
+    context.fillStyle = style.getPropertyValue("--accent");
+    for (const row of state.rows) {
+      const x = left + place(row, width - left), x0 = Math.round(x - (row.window[1] - row.window[0]) / MINUTE * (width - left));
+      context.globalAlpha = Math.min(1, ((row.action_units && row.action_units[name]) || 0) / 5);
+      context.fillRect(x0, i * high + 1, Math.round(x) - x0, high - 2);
+    }
+    context.globalAlpha = 1;
+  });
 }
 
 function line() {
@@ -351,5 +402,5 @@ $("table").onclick = () => save(new Blob([csv(state.kept)], { type: "text/csv" }
 $("filmed").onclick = () => save(new Blob(state.film, { type: state.film[0].type || "video/webm" }), "session.webm");
 $("record").onchange = $("film").onchange = record;
 $("language").onchange = () => { if (state.socket) state.socket.close(); };
-window.addEventListener("resize", () => { draw(); timeline(); line(); });
+window.addEventListener("resize", () => { draw(); plots(); line(); });
 line();
