@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -81,17 +80,7 @@ def busy(title: Callable[[], str], quiet: bool) -> Iterator[None]:
     if quiet or not console.is_terminal:
         yield
         return
-    done = threading.Event()
-    with console.status(title()) as status:
+    from mien.work.watching import every
 
-        def follow() -> None:
-            while not done.wait(1.0):
-                status.update(title())
-
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+    with console.status(title()) as status, every(1.0, lambda: status.update(title())):
+        yield

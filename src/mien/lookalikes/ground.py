@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import joblib
 
@@ -41,3 +42,12 @@ def fresh(root: str | Path, dataset: str, variant: str, variants: Iterable[str],
 def each(work: Callable[[Job], Done], jobs: Iterable[Job], workers: int) -> list[Done]:
     """work(job) for every job, in `workers` processes; results in the order of the jobs."""
     return joblib.Parallel(n_jobs=workers)(joblib.delayed(work)(job) for job in jobs)
+
+
+def writer(package: str, path: Path) -> Any:
+    """The package that writes such a file. ModuleNotFoundError where it is not installed."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"cannot write {path.name}: expected the package {package}, got none; "
+                                  f"install it with `pip install {package}`", name=package) from error

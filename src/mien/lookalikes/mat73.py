@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from mien.lookalikes import ground
 
 _HEAD = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: Thu Jan 01 00:00:00 1970 HDF5 schema 1.00 ."
 
@@ -17,11 +18,7 @@ def save(path: Path, cells: dict[str, np.ndarray]) -> None:
     Raises:
         ModuleNotFoundError: h5py is missing; the message says how to get it.
     """
-    try:
-        h5py = importlib.import_module("h5py")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"cannot write {path.name}: expected the package h5py, got none; "
-                                  "install it with `pip install h5py`", name="h5py") from error
+    h5py = ground.writer("h5py", path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w", userblock_size=512) as file:
         box = file.create_group("#refs#")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
+
+from mien.lookalikes import ground
 
 
 def xlsx(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> None:
@@ -14,11 +15,7 @@ def xlsx(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> None:
     Raises:
         ModuleNotFoundError: openpyxl is missing; the message says how to get it.
     """
-    try:
-        openpyxl = importlib.import_module("openpyxl")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"cannot write {path.name}: expected the package openpyxl, got none; "
-                                  "install it with `pip install openpyxl`", name="openpyxl") from error
+    openpyxl = ground.writer("openpyxl", path)
     book = openpyxl.Workbook()
     book.remove(book.active)
     for name, rows in sheets.items():

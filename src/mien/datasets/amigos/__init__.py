@@ -15,10 +15,10 @@ from mien.types import Signal, Trial
 
 from .. import places, sweat
 from ..layout import tree, wrong
+from ..recording import RecordingError
 from ..survey import Count, Problem, Survey
 from . import recordings
 from .participant import LONG, PARTICIPANTS, SHORT, Films, Participant
-from .recordings import RecordingError
 
 TREE = """\
 AMIGOS/

@@ -11,9 +11,10 @@ import numpy as np
 from mien.types import Trial
 
 from .. import footage
+from ..recording import RecordingError
 from ..survey import Kind, Problem
 from . import recordings
-from .recordings import BASELINE, RATE, Cell, RecordingError
+from .recordings import BASELINE, RATE, Cell
 
 PARTICIPANTS = 40
 SHORT = ("4", "5", "9", "10", "13", "18", "19", "20", "23", "30", "31", "34", "36", "58", "80", "138")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import mat, sweat
+from ..recording import RecordingError, stamp
 
 RATE, BASELINE = 128.0, 640
 """Hz, and samples before the video."""
@@ -27,10 +28,6 @@ MOST_NAN = 0.05
 
 KEPT = 4
 """Participants whose channels stay in memory, about 10 MB each. Our choice: a loop over trials has one."""
-
-
-class RecordingError(ValueError):
-    """One line: what was expected, what the file holds, and what to do about it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +57,7 @@ class Recording:
 
 def load(path: Path) -> Recording:
     """A participant's file, kept for the next call. Raises RecordingError."""
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise RecordingError(f"expected {path}, got {error.strerror}: put it back") from error
-    return _load(path, stat.st_mtime_ns, stat.st_size)
+    return _load(path, *stamp(path))
 
 
 @lru_cache(maxsize=KEPT)

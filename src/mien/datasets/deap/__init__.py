@@ -15,11 +15,11 @@ from mien.types import Signal, Trial
 
 from .. import places, sweat, tables
 from ..layout import Tree, tree, wrong
+from ..recording import RecordingError
 from ..survey import Count, Problem, Survey
 from . import about, ratings, recordings
 from .participant import FILMED, Participant
 from .ratings import Ratings
-from .recordings import RecordingError
 
 TREE = """\
 DEAP/

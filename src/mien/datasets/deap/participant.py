@@ -10,10 +10,10 @@ import numpy as np
 from mien.types import Trial
 
 from .. import footage
+from ..recording import RecordingError
 from ..survey import Kind, Problem
 from . import recordings
 from .ratings import Row
-from .recordings import RecordingError
 
 FILMED = 22
 SECONDS = 60.0

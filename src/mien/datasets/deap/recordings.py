@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import bdf, mat, sweat, unpickle
+from ..recording import RecordingError, stamp
 
 RATE, BASELINE = 128.0, 384
 """Hz and samples before the stimulus of the preprocessed files: sample 384 is time 0 of the film."""
@@ -25,10 +26,6 @@ START, END = 4, 5
 
 KEPT = 4
 """Participants whose channels stay in memory: 5 MB each with 40 trials. Our choice: a loop over trials has one."""
-
-
-class RecordingError(ValueError):
-    """One line: what was expected, what the file holds, and what to do about it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +49,7 @@ def gsr_unit(participant: int) -> str:
 
 def load(path: Path, participant: int) -> Recording:
     """A preprocessed file, kept for the next call. Raises RecordingError."""
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise RecordingError(f"expected {path}, got {error.strerror}: put it back") from error
-    return _load(path, participant, stat.st_mtime_ns, stat.st_size)
+    return _load(path, participant, *stamp(path))
 
 
 @lru_cache(maxsize=KEPT)
@@ -91,8 +84,7 @@ class Stimuli:
 
 def stimuli(path: Path, participant: int) -> Stimuli:
     """What the status channel says, kept for the next call. Raises RecordingError where a start has no end."""
-    stat = path.stat()
-    return _stimuli(path, participant, stat.st_mtime_ns, stat.st_size)
+    return _stimuli(path, participant, *stamp(path))
 
 
 @lru_cache(maxsize=64)
