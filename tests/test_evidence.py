@@ -33,7 +33,7 @@ def test_who_is_judged_shows_both_classes_alike_and_who_is_learnt_from_leans():
     assert dependent(*taught) < 1e-6
     assert dependent(*other) > 0.01
     assert dependent(*judged) > 0.01
-    assert [round(float(taught[1][taught[0] % 2 == lean].mean()), 1) for lean in (0, 1)] == [0.2, 0.8]
+    assert [round(float(taught[1][taught[0] % 2 == lean].mean()), 1) for lean in (0, 1)] == [0.1, 0.9]
 
 
 def test_the_person_is_in_the_face_and_tells_the_class_in_training_but_not_in_the_test():
@@ -45,7 +45,7 @@ def test_the_person_is_in_the_face_and_tells_the_class_in_training_but_not_in_th
     named = LogisticRegression(max_iter=500).fit(flat[::2], subject[::2]).score(flat[1::2], subject[1::2])
     guessed = (subject % 2 == target).mean()  # who it is, and nothing else
     assert named > 0.95
-    assert guessed > 0.7
+    assert guessed > 0.8
     later = drawn.judged.subject.numpy()
     assert abs((later % 2 == drawn.judged.target.numpy()).mean() - 0.5) < 0.1
 
@@ -273,7 +273,7 @@ def test_the_page_is_made_from_the_folders(tried):
         assert len(lines) == 1 + sum(map(len, scores["values"].values()))
         assert study.title in (tried / "run" / name / "table.md").read_text()
     again = tried / "again.md"
-    named = evidence.collect(tried / "run", again, "mien bench evidence/all --seeds 1 --workers 1 --tiny")
+    named = evidence.collect(tried / "run", again)
     assert named == list(evidence.EVIDENCE)
     assert again.read_text() == page
 
@@ -291,4 +291,4 @@ def test_what_makes_no_sense_is_refused(arguments, expected, tmp_path):
 
 def test_a_page_of_nothing_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="evidence/all first"):
-        evidence.collect(tmp_path, tmp_path / "page.md", "mien")
+        evidence.collect(tmp_path, tmp_path / "page.md")

@@ -33,7 +33,7 @@ def asked(name: str) -> tuple[Study, ...]:
     return (EVIDENCE[name],)
 
 
-def collect(out: str | Path, path: str | Path, command: str) -> Sequence[str]:
+def collect(out: str | Path, path: str | Path) -> Sequence[str]:
     """Write the page of every study that is finished below `out` -> their names. FileNotFoundError where none is."""
     founds, told = [], {}
     for name, study in EVIDENCE.items():
@@ -43,5 +43,5 @@ def collect(out: str | Path, path: str | Path, command: str) -> Sequence[str]:
             founds.append(read(study, place.parent, told[name]["seeds"], told[name]["tiny"]))
     if not founds:
         raise FileNotFoundError(f"--page: expected a finished study below {out}, got none: run evidence/all first")
-    writing.text(path, page(founds, command, told))
+    writing.text(path, page(founds, told))
     return list(told)

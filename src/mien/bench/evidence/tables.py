@@ -159,21 +159,22 @@ def _told(one: Finding) -> Mapping[str, Any]:
             "verdict": one.difference.verdict}
 
 
-def page(founds: Iterable[Found], command: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
+def page(founds: Iterable[Found], scores: Mapping[str, Mapping[str, Any]]) -> str:
     """docs/evidence.md of several studies; `scores`: name -> what stands in its scores.json."""
     founds = list(founds)
     lines = ["# Evidence: do the parts do what the papers say?", "", NOT_THE_PAPERS, "", READING, "",
-             f"Made by `{command}`.", "",
-             *grid(["study", "seeds", "time of one core", "machine"], [_run(one, scores[one.study.name])
-                                                                     for one in founds]), ""]
-    tally = [[one.study.title, *(str(sum(f.difference.verdict.startswith(word) for f in findings(one)))
-                                 for word in ("above", "not shown", "below", "the same"))] for one in founds]
-    lines += [*grid(["claims by verdict", "above", "not shown", "below", "the same"], tally), ""]
+             *grid(["made by", "seeds", "time of one core", "machine"],
+                   [_run(one, scores[one.study.name]) for one in founds]), ""]
+    words = ("above", "not shown", "below", "the same")
+    tally = [[one.study.title, *(str(sum(said.difference.verdict.startswith(word) for said in findings(one)))
+                                 for word in words)] for one in founds]
+    lines += [*grid(["findings", *words], tally), ""]
     return "\n".join(lines) + "\n" + "\n".join(markdown(one, "##") for one in founds)
 
 
 def _run(found: Found, scores: Mapping[str, Any]) -> list[str]:
-    environment = scores["environment"]
-    return [found.study.name, f"{len(found.seeds)} ({found.seeds[0]} to {found.seeds[-1]})",
-            f"{found.seconds / 60:.0f} min", f"{scores['cores']} cores, {environment['processor']}, torch "
-            f"{environment['versions']['torch']}, commit {str(environment['commit'])[:12]}"]
+    environment, first = scores["environment"], found.seeds[0]
+    command = (f"`mien bench evidence/{found.study.name} --seeds {len(found.seeds)}" + f" --seed {first}" * bool(first)
+               + " --tiny" * found.tiny + "`")
+    return [command, f"{first} to {found.seeds[-1]}", f"{found.seconds / 60:.0f} min",
+            f"{scores['cores']} cores, {environment['processor']}; torch {environment['versions']['torch']}"]

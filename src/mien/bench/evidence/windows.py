@@ -21,14 +21,16 @@ FRAMES, RATE, SECONDS = 2, 30.0, 10.0
 @dataclass(frozen=True)
 class World:
     """What is planted: how often a person shows their class; how strong identity, class and what changes from window to
-    window are in the face; the rise of the heart rate in bpm with the class, 0: none; `side` and `patch` px of face and
+    window are in the face; the rise of the heart rate in bpm with the class, 0: none, and `rest`, from where to where
+    people's own rates lie; `side` and `patch` px of face and
     image, `image` what is made of the pulse."""
 
-    lean: float = 0.8
+    lean: float = 0.9
     identity: float = 1.0
-    shown: float = 0.5
+    shown: float = 0.35
     vary: float = 0.5
     rise: float = 0.0
+    rest: tuple[float, float] = (55.0, 90.0)
     side: int = 32
     patch: int = 8
     image: tfr.Kind = "cwt"
@@ -40,9 +42,11 @@ class World:
 
 
 CONFOUND = World()
-"""A person shows one class four times as often as the other, and looks twice as much like themselves as like it."""
+"""A person shows one class nine times as often as the other, and looks three times as much like themselves as like it.
+Our choice, on seeds from 100 on: a single adapter then does clearly worse on new people than what can be read from the
+tower where nothing is confounded, so that there is something to mend."""
 
-PULSE = World(lean=0.5, shown=0.0, rise=20.0, side=64, patch=16)
+PULSE = World(lean=0.5, shown=0.0, rise=20.0, rest=(60.0, 80.0), side=64, patch=16)
 """The face says nothing of the class. Our choice: 64 px, since a waveform of 10 s in 32 columns would be aliased above
 96 bpm, and a raw one would lose by that alone."""
 
@@ -87,8 +91,8 @@ def textures(world: World, rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def people(world: World, rng: np.random.Generator, count: int) -> People:
-    """Looks and resting rates, 55 to 90 bpm."""
-    return People(textures(world, rng, count), rng.uniform(55, 90, count))
+    """Looks and resting rates."""
+    return People(textures(world, rng, count), rng.uniform(*world.rest, count))
 
 
 def windows(world: World, rng: np.random.Generator, signs: np.ndarray, who: People, each: int, lean: float
