@@ -365,6 +365,21 @@ def test_an_ablation_goes_on_row_by_row_to_the_table_of_the_paper(data, tmp_path
     assert pd.read_csv(out / "table.csv")["uar_last"].isna().all()  # what another seed gave is not this one's
 
 
+def test_rows_that_ask_for_the_same_are_one_whichever_is_asked_for(data, tmp_path, monkeypatch):
+    """LSEA's N = 4 and beta = 0.7 are both the paper's own setting."""
+    asked = []
+    monkeypatch.setattr(ablate, "judge", lambda jobs, **_: asked.append(jobs) or iter(()))
+    for number in (2, 6):
+        ablate.ablate("duse/table5", data / "dfew", tmp_path, cache=data / "cache", tiny=True, rows=[number])
+    (first,), (second,) = asked
+    assert (first.folder, first.recipe) == (second.folder, second.recipe)
+
+
+def test_a_tiny_crop_is_of_pictures():
+    wide, tight = (ablate.changed(row, "mvp/deap-valence", True, {}).options for row in ABLATIONS["mvp/crop"].rows)
+    assert (wide.video, wide.crop, tight.video, tight.crop) == ("tiny", "large", "tiny", "tight")
+
+
 def two_rows(data: Path, out: Path, *more: str) -> list[str]:
     return ["ablate", "duse/table3", "--data", str(data / "dfew"), "--cache", str(data / "cache"), "--tiny", "--device",
             "cpu", "--precision", "32", "--folds", "1", "--set", "schedule.epochs=1", "--rows", "1,4", "--out",

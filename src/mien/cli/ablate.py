@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.asking import CacheAt, Changes, Debug, Device, Folds, PrecisionName, Quiet, Seed, Tiny, Workers, names
+from mien.cli.asking import (
+    CacheAt,
+    Changes,
+    Debug,
+    Deterministic,
+    Device,
+    Folds,
+    PrecisionName,
+    Quiet,
+    Seed,
+    Tiny,
+    Workers,
+    names,
+)
 from mien.cli.telling import bar, one_line, say, settings
 from mien.cli.train import expect_usable
 
@@ -37,6 +50,7 @@ def ablate(
     precision: PrecisionName = "auto",
     seed: Seed = 0,
     workers: Workers = 0,
+    deterministic: Deterministic = False,
     tiny: Tiny = False,
     changes: Changes = None,
     quiet: Quiet = False,
@@ -68,7 +82,7 @@ def ablate(
                 name, root, place, recipe=base, cache=cache, tiny=tiny, rows=list(map(int, names(rows))),
                 settings=given, parallel=parallel, devices=named(names(devices)), cluster=cluster, heard=tick,
                 told=lambda line: above(f"mien: {line}"), seed=seed, workers=workers, folds=names(folds),
-                device=device, precision=precision)
+                device=device, precision=precision, deterministic=deterministic)
         if debug and found.failed:
             say("\n".join(outcome.trace for _, outcome in found.failed if outcome.trace))
     if not quiet:
