@@ -1,6 +1,6 @@
 """Features of frames kept from window to window: live, most frames of a window were in the one before it.
 
-Exact, but for rounding, where a frame's feature is its own alone: zero-shot CLIP, DuSE without HTPC. HTPC tells the
+A feature is exact, but for rounding, where it is its frame's alone: zero-shot CLIP, DuSE without HTPC. HTPC tells the
 image tower in its first layer which frame of the window it sees; a kept feature was told its place in the window in
 which the frame was first read, and that is an approximation; `docs/live.md` says how far it goes. Of each segment of a
 window a frame that was read before is preferred to the middle one, as in training any of them is taken.
