@@ -40,6 +40,11 @@ def trials(first: int, count: int, each: int) -> Trials:
     return Trials(*(torch.from_numpy(np.concatenate([part[i] for part in parts])) for i in range(5)))
 
 
+def first(of: Trials, count: int) -> Trials:
+    """The first `count` trials."""
+    return Trials(of.signals[:count], of.video[:count], of.target[:count], of.smiled[:count], of.responded[:count])
+
+
 def person(number: int, each: int) -> tuple[np.ndarray, ...]:
     """Trials of one person, all four combinations of the two events equally often: the fields of `Trials`."""
     rng = np.random.default_rng([7, number])
