@@ -7,7 +7,7 @@ people. After training its parts are taken away or mixed up, one at a time.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from mien import checkpoint, writing
 from mien.batch import Batch
 from mien.bench.evidence.faces import FIRST, FRAMES, LONGEST, SHORTEST, TALKING, Films, films
 from mien.bench.evidence.study import Claim, Study, Values
+from mien.bench.evidence.undone import CHANGES
 from mien.lookalikes.captions import Pictures
 from mien.models.duse import DuSE, Options
 from mien.models.zeroshot import PLAIN
@@ -108,7 +109,7 @@ def judge(arm: str, seed: int, tiny: bool, shared: Path) -> Values:
     model = learn(ARMS[arm], clip, train, seed, of)
     scores = {NEW: accuracy(model, test)}
     for name, change in CHANGES.items():
-        changed = change(copy.deepcopy(model), np.random.default_rng([seed, 5]))
+        changed = change(copy.deepcopy(model))
         if changed is not None:
             scores[name] = accuracy(changed, test)
     if model.htpc is not None or model.lsea is not None:
@@ -146,77 +147,6 @@ def accuracy(model: DuSE, of: Films) -> float:
 @torch.no_grad()
 def _answers(model: DuSE, of: Films) -> Tensor:
     return torch.cat([model.read(part).logits for part in of.frames.split(70)])
-
-
-# ------------------------------------------------------------------------------------------------------ after training
-Change = Callable[[DuSE, np.random.Generator], DuSE | None]
-"""Takes a part of a trained model away; None where it has no such part."""
-
-
-@torch.no_grad()
-def zeroed(model: DuSE, rng: np.random.Generator) -> DuSE | None:
-    """Every prompt of both towers is zero."""
-    if model.htpc is None:
-        return None
-    for value in model.htpc.parameters():
-        value.zero_()
-    return model
-
-
-@torch.no_grad()
-def exchanged(model: DuSE, rng: np.random.Generator) -> DuSE | None:
-    """The prompts of one layer stand in the other; the places in time stay in the first."""
-    if model.htpc is None or len(model.htpc.text) < 2:
-        return None
-    model.htpc.text.copy_(model.htpc.text.roll(1, dims=0))
-    return model
-
-
-@torch.no_grad()
-def timeless(model: DuSE, rng: np.random.Generator) -> DuSE | None:
-    """The prompts say nothing of a frame's place in time."""
-    if model.htpc is None or not model.options.htpc:
-        return None
-    model.htpc.phase.zero_()
-    return model
-
-
-def averaged(model: DuSE, rng: np.random.Generator) -> DuSE | None:
-    """The mean over frames takes LSEA's place."""
-    if model.lsea is None:
-        return None
-    model.lsea = None
-    return model
-
-
-@torch.no_grad()
-def even(model: DuSE, rng: np.random.Generator) -> DuSE | None:
-    """LSEA weighs all frames alike; the rest of it stays."""
-    if model.lsea is None:
-        return None
-    model.lsea.score.weight.zero_()
-    return model
-
-
-@torch.no_grad()
-def textless(model: DuSE, rng: np.random.Generator) -> DuSE | None:
-    """LSEA adds nothing of the class texts to what was seen: beta is 1."""
-    if model.lsea is None:
-        return None
-    model.lsea.options = replace(model.lsea.options, beta=1.0)
-    return model
-
-
-def misnamed(model: DuSE, rng: np.random.Generator) -> DuSE | None:
-    """Each class is told by the text of the next."""
-    model.tokens, model.ends = model.tokens.roll(1, dims=0), model.ends.roll(1, dims=0)
-    return model
-
-
-CHANGES: dict[str, Change] = {
-    "prompts zeroed": zeroed, "prompts exchanged between layers": exchanged, "prompts without time": timeless,
-    "mean of frames for LSEA": averaged, "frames weighed alike": even, "no texts in LSEA": textless,
-    "texts exchanged": misnamed}
 
 
 def _mixed(of: Films, rng: np.random.Generator) -> Films:
