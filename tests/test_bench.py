@@ -284,6 +284,7 @@ def test_pictures_are_drawn_and_clusters_stay_apart(tmp_path):
     centres = np.array([points[target == k].mean(axis=0) for k in range(3)])
     assert (np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1) == target).all()
     assert not figures.embed(features[:2]).any()
+    assert not figures.embed(np.ones((20, 4))).any()  # scikit-learn's t-SNE of these ends the process
     figures.tsne(tmp_path / "tsne.png", features, target, ("a", "b", "c"), "planted")
     figures.confusion(tmp_path / "confusion.png", np.diag([5, 0, 3]), ("a", "b", "c"))
     probs = rng.dirichlet(np.ones(3), 60)

@@ -128,6 +128,14 @@ def test_wilcoxon_is_fair_without_a_difference_and_sees_one():
     assert metrics.wilcoxon(np.ones(3), np.ones(3)) == (0.0, 1.0)
 
 
+def test_wilcoxon_of_shares_ranks_equal_gaps_equally():
+    """Right answers of each person among nine, as whole numbers and as shares: ranks, and so p, are the same."""
+    rng = np.random.default_rng(2)
+    first, second = rng.binomial(9, 0.7, 22), rng.binomial(9, 0.55, 22)
+    assert len(set(first / 9 - second / 9)) > len(set(first - second))  # rounding tells equal gaps apart
+    assert metrics.wilcoxon(first / 9, second / 9)[1] == pytest.approx(stats.wilcoxon(first - second).pvalue, rel=1e-12)
+
+
 def test_scores_pool_and_tell():
     a = metrics.Scores(VALENCE, np.array([[3, 1], [2, 4]]))
     pooled = a + metrics.Scores(VALENCE, np.array([[1, 1], [0, 8]]))

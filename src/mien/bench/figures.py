@@ -99,9 +99,10 @@ def tsne(path: Path, features: np.ndarray, target: np.ndarray, classes: Sequence
 
 
 def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
-    """(N, d) -> (N, 2), by t-SNE from the principal components; zeros for fewer than three."""
+    """(N, d) -> (N, 2), by t-SNE from the principal components; zeros for fewer than three, and where all are one and
+    the same, as of a model that looks at nothing: scikit-learn crashes there."""
     count = len(features)
-    if count < 3 or features.shape[1] < 2:
+    if count < 3 or features.shape[1] < 2 or not np.ptp(features, axis=0).any():
         return np.zeros((count, 2))
     model = TSNE(perplexity=min(PERPLEXITY, (count - 1) / 3), init="pca", random_state=seed, n_jobs=1)
     with threadpool_limits(1):  # on a busy machine its threads wait for each other longer than they work
