@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import neurokit2 as nk
@@ -14,6 +15,7 @@ from mien import cli, lookalikes, metrics, protocols
 from mien.bench import baselines, features
 from mien.recipes import RECIPES, change
 from mien.tasks import ACTION_UNITS
+from mien.train import material
 from mien.types import Signal, Trial, Window
 
 RECIPE = change(RECIPES["mvp/deap-arousal"], {"protocol": "kfold"})
@@ -99,6 +101,32 @@ def test_what_is_there_is_found_and_what_is_not_is_not():
         assert ((found["war_low"] <= found["war"]) & (found["war"] <= found["war_high"])).all()
         forest = found.set_index("classifier").loc["random forest", "ccc"]
         assert forest > 0.8 if signal else abs(forest) < 0.35
+
+
+def test_two_ratings_at_once_are_four_classes_and_no_rating_of_their_own():
+    trials, ids, rows = people(6.0)
+    trials = [replace(t, labels={**t.labels, "valence": 2.0 + 5.0 * (k % 3 > 0)}) for k, t in enumerate(trials)]
+    made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
+    found = baselines.honest(RECIPES["mvp/deap-both"], protocols.kfold(trials), made, 0)
+    assert (found["trials"] == len(trials)).all()
+    assert "ccc" not in found
+    assert "positive_f1" not in found
+
+
+def test_the_trials_are_those_that_the_recipe_can_look_at():
+    trials = tuple(Trial(id, "deap", id) for id in ("both", "face", "wires", "none", "not prepared"))
+    ready = SimpleNamespace(entries={id: SimpleNamespace(pictures=seen, signals=heard) for id, seen, heard in (
+        ("both", 9, True), ("face", 9, False), ("wires", 0, True), ("none", 0, False))})
+    for modality, expected in (("both", "both face wires"), ("video", "both face"), ("physio", "both wires")):
+        recipe = change(RECIPES["mvp/deap-arousal"], {"options.modality": modality})
+        assert [t.id for t in material.seen(recipe, trials, ready)] == expected.split()
+
+
+def test_of_one_person_no_interval_is_told():
+    trials, ids, rows = people(6.0)
+    made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
+    one = protocols.PROTOCOLS["loso"](trials)[:1]
+    assert "nan" not in "".join(baselines._table(RECIPE, baselines.honest(RECIPE, one, made, 0)))
 
 
 def test_nothing_is_there_and_the_leaky_split_claims_much():

@@ -24,7 +24,7 @@ from mien.models import mvp
 from mien.protocols import split_hash
 from mien.recipes import Recipe
 from mien.recipes.published import PRINTED, Printed
-from mien.train.material import choose, prepared, split
+from mien.train.material import choose, prepared, seen, split
 from mien.types import Fold, Trial
 
 WINDOW = 5.0
@@ -56,8 +56,8 @@ def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str |
     chosen = [choose(whole, name) for name in folds] or list(whole)
     ready = prepared(survey, cache or out / "cache", max(workers, 1), None, told)
     names = recipe.options.signals if isinstance(recipe.options, mvp.Options) else ()
-    trials = [ready.entries[id].trial for id in dict.fromkeys(
-        trial.id for fold in whole for _, side in fold for trial in side) if id in ready.entries]
+    every = {trial.id: trial for fold in whole for _, side in fold for trial in side}
+    trials = seen(recipe, tuple(every.values()), ready)
     entire, pieces = (features.table(ready, trials, names, seconds) for seconds in (None, WINDOW))
     if recipe.task.scale is not None:
         frame = regressors.honest(recipe, chosen, entire, seed, deep=out)
@@ -85,7 +85,7 @@ def honest(recipe: Recipe, folds: Sequence[Fold], made: Made, seed: int) -> pd.D
             answers[name].append(make(seed).fit(x, learnt.target).predict(y))
         targets.append(judged.target)
         people += [f"{t.dataset} {t.subject}" * bool(t.subject) for t in judged.trials]
-        if not rule.words:
+        if rule.words is None and not rule.parts:
             ratings = [np.array([float(rule.rating(t)) for t in side.trials]) for side in (learnt, judged)]
             model = make_pipeline(filled(), RandomForestRegressor(300, random_state=seed))
             rated.append(np.stack([ratings[1], model.fit(x, ratings[0]).predict(y)]))
@@ -138,7 +138,7 @@ def _table(recipe: Recipe, frame: pd.DataFrame) -> list[str]:
     rows = [["the recipe's method, as printed", *(tables.number(printed.get(name, np.nan)) for name in measures)]]
     rows[0] += [""] * ("ccc" in frame)
     for _, line in frame.iterrows():
-        cells = [f"{line[m]:.2f} ({line[f'{m}_low']:.2f} to {line[f'{m}_high']:.2f})" for m in measures]
+        cells = [tables.within(line[m], line[f"{m}_low"], line[f"{m}_high"]) for m in measures]
         rows.append([line["classifier"], *cells, *([tables.number(line["ccc"])] if "ccc" in frame else [])])
     return tables.grid(head, rows)
 

@@ -150,8 +150,8 @@ def told(judged: Judged) -> list[str]:
     frame = main(judged).set_index("measure")
     lines = []
     for name, title in (("last", "last epoch"), ("chosen", "chosen on validation")):
-        limits = f"({frame[f'{name}_low']['ccc']:.3f} to {frame[f'{name}_high']['ccc']:.3f})"
-        lines.append(f"  {title}: CCC {frame[name]['ccc']:.3f} {limits}, r {frame[name]['pearson']:.3f}, RMSE "
+        ccc = tables.within(frame[name]["ccc"], frame[f"{name}_low"]["ccc"], frame[f"{name}_high"]["ccc"], ".3f")
+        lines.append(f"  {title}: CCC {ccc}, r {frame[name]['pearson']:.3f}, RMSE "
                      f"{frame[name]['rmse']:.2f}, MAE {frame[name]['mae']:.2f} points")
     return [*lines, f"  always the mean of training: CCC {frame['mean']['ccc']:.3f}, RMSE {frame['mean']['rmse']:.2f}, "
                     f"MAE {frame['mean']['mae']:.2f} points"]
@@ -168,9 +168,7 @@ def _page(frame: pd.DataFrame, by: float, names: dict[str, str], guesses: dict[s
     guesses = {name: title for name, title in guesses.items() if name in frame}
 
     def cell(row: Any, name: str) -> str:
-        limits = (row[f"{name}_low"] * by, row[f"{name}_high"] * by)
-        told = f" ({limits[0]:{form}} to {limits[1]:{form}})" if limits[0] == limits[0] else ""
-        return tables.number(row[name] * by, form) + told
+        return tables.within(row[name] * by, row[f"{name}_low"] * by, row[f"{name}_high"] * by, form)
 
     rows = [[names[row["measure"]], cell(row, "last"), cell(row, "chosen"),
              *(tables.number(row[name] * by, form) for name in guesses)] for _, row in frame.iterrows()]

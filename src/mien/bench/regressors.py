@@ -101,6 +101,6 @@ def leaky(recipe: Recipe, folds: Sequence[Fold], trials: Sequence[Trial], made: 
 def table(frame: pd.DataFrame) -> list[str]:
     """What `honest` made as lines of markdown."""
     names = [name for name in ratings.NAMES if name in frame]
-    rows = [[line["regressor"], f"{line['ccc']:.3f} ({line['ccc_low']:.3f} to {line['ccc_high']:.3f})",
+    rows = [[line["regressor"], tables.within(line["ccc"], line["ccc_low"], line["ccc_high"], ".3f"),
              *(tables.number(line[name], ".3f") for name in names[1:])] for _, line in frame.iterrows()]
     return tables.grid(["", *(ratings.NAMES[name] for name in names)], rows)

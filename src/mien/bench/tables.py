@@ -96,9 +96,7 @@ def head(judged: Judged) -> list[str]:
 
 def _page_main(frame: pd.DataFrame, who: bool) -> list[str]:
     def cell(row: Any, name: str) -> str:
-        limits = f" ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})" if row.get(f"{name}_low") == row.get(
-            f"{name}_low") and f"{name}_low" in row else ""
-        return number(row[name]) + limits
+        return within(row[name], row.get(f"{name}_low", np.nan), row.get(f"{name}_high", np.nan))
 
     rows = [[_title(row["measure"]), number(row["paper"]), cell(row, "last"), cell(row, "chosen"),
              number(row["guess"]), number(row["difference_last"], "+.2f"),
@@ -181,3 +179,8 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def number(value: float, form: str = ".2f") -> str:
     """Nothing where there is no number."""
     return "" if value != value else format(value, form)
+
+
+def within(value: float, low: float, high: float, form: str = ".2f") -> str:
+    """A number with its interval, where there is one."""
+    return number(value, form) + (f" ({low:{form}} to {high:{form}})" if low == low else "")

@@ -144,6 +144,11 @@ def tested(recipe: Recipe, material: Material) -> tuple[Targets, tuple[str, ...]
     return (material.source.cut(found) if isinstance(material.source, Pieces) else found), tuple(notes)
 
 
+def seen(recipe: Recipe, trials: Sequence[Trial], ready: Cache) -> tuple[Trial, ...]:
+    """Those of the trials that have what the recipe looks at."""
+    return _there(trials, ready, _wanted(recipe)).kept
+
+
 def filmed(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """The trials that a model of faces can be judged by: of DEAP those of 22 of the 32 subjects.
 
