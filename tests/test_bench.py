@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -25,8 +26,8 @@ from typer.testing import CliRunner
 import mien
 import prepare_work
 from dask_processes import cluster
-from mien import bench, cli, lookalikes, metrics, protocols, recipes
-from mien.bench import ablate, figures, rows, scores, tables
+from mien import bench, cli, lookalikes, metrics, protocols, recipes, towers
+from mien.bench import ablate, figures, rows, scores, stamp, tables
 from mien.data import build, making
 from mien.data.cache import Cache
 from mien.data.pieces import Pieces
@@ -121,8 +122,8 @@ def test_the_table_says_what_scikit_learn_says_beside_what_is_printed(judged):
     assert set(told["last"]["by_fold"]) == {f"fd{k}" for k in range(1, 6)}
     assert told["last"]["by_subject"] == {}
     assert np.sum(told["chosen"]["confusion"]) == 15
-    stamp = json.loads((judged / "environment.json").read_text())
-    assert (stamp["versions"]["torch"], stamp["seed"], stamp["device"]) == (torch.__version__, 0, "cpu")
+    told = json.loads((judged / "environment.json").read_text())
+    assert (told["versions"]["torch"], told["seed"], told["device"]) == (torch.__version__, 0, "cpu")
 
 
 def test_a_finished_benchmark_is_not_done_again(data, judged, monkeypatch):
@@ -274,6 +275,32 @@ def test_two_benchmarks_are_compared_in_pairs(tmp_path):
         bench.compare(tmp_path / "a", tmp_path / "b")
     with pytest.raises(FileNotFoundError, match="expected a finished benchmark"):
         bench.compare(tmp_path / "a", tmp_path / "c")
+
+
+def test_the_commit_is_of_our_own_source_and_of_no_repository_around_it(tmp_path):
+    """Installed below somebody's repository, its HEAD says nothing of us; in our own, what is new or changed is told.
+    """
+    def git(*words):
+        told = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip()
+
+    place = tmp_path / "lib/mien/bench/stamp.py"
+    place.parent.mkdir(parents=True)
+    place.write_text(Path(stamp.__file__).read_text())
+    spec = importlib.util.spec_from_file_location("stamp_elsewhere", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "theirs")
+    assert module.stamp(0, "cpu", "32")["commit"] is None
+    git("add", "lib")
+    git("commit", "-q", "-m", "ours")
+    head = git("rev-parse", "HEAD")
+    assert module.stamp(0, "cpu", "32")["commit"] == head
+    (place.parent / "new.py").write_text("1")
+    assert module.stamp(0, "cpu", "32")["commit"] == head + "+changes"
+    expected = {torch.bfloat16: "bf16", torch.float32: "32"}[towers.fast_dtype("cpu")]
+    assert module.stamp(0, "cpu", "auto")["precision"] == expected
 
 
 def test_pictures_are_drawn_and_clusters_stay_apart(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -10,15 +11,20 @@ from typing import Any
 
 import torch
 
+from mien.towers import fast_dtype
+
 PACKAGES = ("mien", "torch", "transformers", "lightning", "numpy", "scipy", "scikit-learn", "pandas", "av", "mediapipe")
 
 
 def stamp(seed: int, device: str, precision: str) -> dict[str, Any]:
-    """As JSON data. `commit`: of the source tree that mien runs from, with "+changes" where it differs; None without
-    one."""
+    """As JSON data. `commit`: of the repository whose files mien runs from, with "+changes" where its source differs;
+    None where it is installed, even below another repository. `precision`: what "auto" becomes on the device."""
+    if precision == "auto":
+        precision = "bf16" if fast_dtype(device) is torch.bfloat16 else "32"
     return {"versions": {name: _version(name) for name in PACKAGES}, "python": platform.python_version(),
             "commit": _commit(), "seed": seed, "device": device, "precision": precision,
             "threads": torch.get_num_threads(), "system": platform.platform(), "processor": _processor(),
+            "cores": os.cpu_count(),
             "accelerators": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]}
 
 
@@ -30,14 +36,17 @@ def _version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    here = ["git", "-C", str(Path(__file__).parent)]
+    package, own = Path(__file__).resolve().parents[1], str(Path(__file__).resolve())
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(package), *words], capture_output=True, text=True, check=True,
+                              timeout=10).stdout.strip()
+
     try:
-        found = subprocess.run([*here, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        state = subprocess.run([*here, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True,
-                               timeout=10)
+        git("ls-files", "--error-unmatch", own)  # else it is somebody else's, who has us installed below it
+        return git("rev-parse", "HEAD") + "+changes" * bool(git("status", "--porcelain", "--", "."))
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() + "+changes" * bool(state.stdout.strip())
 
 
 def _processor() -> str:
