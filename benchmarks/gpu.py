@@ -143,7 +143,7 @@ def measure(name: str, options: argparse.Namespace, device: str) -> dict[str, st
 
     def step(given: Batch = batch) -> None:
         adam.zero_grad()
-        with torch.autocast(device, torch.bfloat16, enabled=name == "videomae"):  # as `models.videomae.learn`
+        with torch.autocast(device, torch.bfloat16, enabled=name == "videomae"):  # as `models.videomae.learn` on a GPU
             loss = torch.stack(list(model.loss(given).values())).sum()
         loss.backward()
         adam.step()
