@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +86,8 @@ def run(study: Study, out: str | Path, *, seeds: int = 3, first: int = 0, worker
         study.prepare(chosen, tiny, out / "shared", workers)
         _spent(out / "shared.json", workers * (time.perf_counter() - start))
     tell((len(jobs) - len(left)) / len(jobs))
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
+    with joblib.parallel_config("loky", inner_max_num_threads=1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")  # loky's own, where memory is given back
         found = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
             joblib.delayed(_work)(study, arm, seed, tiny, out) for arm, seed in left)
         for done, _ in enumerate(found, len(jobs) - len(left) + 1):
