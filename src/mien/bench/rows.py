@@ -7,9 +7,7 @@ import tempfile
 import threading
 import time
 import traceback
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from multiprocessing import current_process
@@ -23,7 +21,7 @@ from mien.bench.write import write
 from mien.checkpoint.parts import pick
 from mien.data.cache import Cache
 from mien.recipes import Recipe
-from mien.work import Outcome, Tick, explain, interrupted, run
+from mien.work import Outcome, Tick, explain, interrupted, run, unworried
 from mien.work.pool import DIED
 
 KILLED = ("expected the process of this row to end well, got one that was killed or crashed (memory is the usual "
@@ -80,7 +78,7 @@ def judge(jobs: Sequence[Job], *, parallel: int = 1, devices: Sequence[str] = ()
     if not cluster and count < 2:
         yield from _in_turn([replace(job, devices=tuple(devices[:1])) for job in jobs], tick)
         return
-    with tempfile.TemporaryDirectory(prefix="mien-devices-", ignore_cleanup_errors=True) as locks, _unworried():
+    with tempfile.TemporaryDirectory(prefix="mien-devices-", ignore_cleanup_errors=True) as locks, unworried():
         share = 0 if cluster else max(torch.get_num_threads() // count, 1)
         dealt = [replace(job, devices=tuple(devices), locks=locks, threads=share) for job in jobs]
         for job, outcome in run(dealt, perform, count, cluster or None, tick):
@@ -94,14 +92,6 @@ def _in_turn(jobs: Sequence[Job], tick: Tick | None) -> Iterator[tuple[Job, Outc
 
 def _further(first: int, tick: Tick, share: float) -> None:
     tick(first + share)
-
-
-@contextmanager
-def _unworried() -> Iterator[None]:
-    """Without loky's word on a process that it ends and starts anew, because it takes what torch keeps for a leak."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-        yield
 
 
 def named(text: Sequence[str]) -> tuple[str, ...]:

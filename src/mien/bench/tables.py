@@ -10,7 +10,7 @@ import pandas as pd
 
 from mien.bench import scores
 from mien.bench.run import Judged
-from mien.recipes.published import OTHERS, PEER_RECALLS, PEERS, PRINTED, Printed
+from mien.recipes.published import OTHERS, PEER_RECALLS, PEERS, PRINTED, S2D, Printed
 
 NAMES = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
          "positive_f1": "F1 of high", "ece": "ECE", "ece_calibrated": "ECE, with temperature"}
@@ -150,9 +150,11 @@ def _peers(judged: Judged, ours: pd.DataFrame) -> list[str]:
     own = ours.set_index("measure")
     runs = {"this run, last epoch": own["last"], "this run, chosen on validation": own["chosen"]}
     rows = [[name, number(values[column]), number(values[column + 1])] for name, values in PEERS.items()]
+    rows += [[name, number(values[column]), number(values[column + 1])] for name, values in S2D.items()]
     rows += [[name, number(values["uar"]), number(values["war"])] for name, values in runs.items()]
     lines = ["", "## Beside others, as DuSE's tables I and II print them (arXiv 2604.12777)", "",
-             *grid(["method", "UAR", "WAR"], rows)]
+             *grid(["method", "UAR", "WAR"], rows), "",
+             "S2D is not in DuSE's tables; its numbers are those of MSA-LMC/S2D."]
     if column == 0:
         names = [f"recall_{name}" for name in judged.recipe.task.classes]
         every = {**PEER_RECALLS, **{title: dict(values) for title, values in runs.items()}}

@@ -4,6 +4,7 @@ from .content import sha256, version
 from .outcome import Outcome, Status, Tick, explain, interrupted
 from .pool import Work, run
 from .staging import leftovers, staging
+from .watching import unworried
 
 __all__ = ["Outcome", "Status", "Tick", "Work", "explain", "interrupted", "leftovers", "run", "sha256", "staging",
-           "version"]
+           "unworried", "version"]

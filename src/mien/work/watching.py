@@ -1,8 +1,9 @@
-"""Something that is looked at now and then while the work goes on."""
+"""What is looked at now and then while the work goes on, and what is not worth a word."""
 
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -23,3 +24,11 @@ def every(seconds: float, look: Callable[[], object]) -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
+
+
+@contextmanager
+def unworried() -> Iterator[None]:
+    """Without loky's word on a process that it ends and starts anew, because it takes what torch keeps for a leak."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        yield

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ import joblib
 import torch
 
 from mien import writing
-from mien.work import version
+from mien.work import unworried, version
 
 Values = dict[str, float]
 """Measure -> value, 0..1."""
@@ -83,11 +82,11 @@ def run(study: Study, out: str | Path, *, seeds: int = 3, first: int = 0, worker
     left = [job for job in jobs if not _place(out, *job).is_file()]
     if left and study.prepare is not None:
         start = time.perf_counter()
-        study.prepare(chosen, tiny, out / "shared", workers)
+        with unworried():
+            study.prepare(chosen, tiny, out / "shared", workers)
         _spent(out / "shared.json", workers * (time.perf_counter() - start))
     tell((len(jobs) - len(left)) / len(jobs))
-    with joblib.parallel_config("loky", inner_max_num_threads=1), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs")  # loky's own, where memory is given back
+    with joblib.parallel_config("loky", inner_max_num_threads=1), unworried():
         found = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
             joblib.delayed(_work)(study, arm, seed, tiny, out) for arm, seed in left)
         for done, _ in enumerate(found, len(jobs) - len(left) + 1):
