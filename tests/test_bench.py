@@ -34,9 +34,10 @@ from mien.data.pieces import Pieces
 from mien.datasets import DATASETS
 from mien.labels import RULES
 from mien.recipes.ablations import ABLATIONS
-from mien.recipes.published import OTHERS, PEER_RECALLS, PEERS, PRINTED
+from mien.recipes.published import OTHERS, PEER_RECALLS, PEERS, PRINTED, S2D, S2D_FOLDS
 from mien.tasks import EXPRESSION, VALENCE
-from mien.types import Trial
+from mien.train import material
+from mien.types import Fold, Trial
 from mien.work import Outcome
 from mien.work.pool import DIED
 from test_scpt_data import write
@@ -229,6 +230,17 @@ def planted(target: np.ndarray, predicted: np.ndarray, subject: list[str], check
         "about.gender": ["f", "m"] * (len(target) // 2)})
 
 
+def test_a_test_trial_without_a_label_is_named_with_its_reason():
+    trials = [Trial(id, "deap", id, labels=labels) for id, labels in (
+        ("a", {"arousal": 7.0}), ("b", {"arousal": 2.0}), ("c", {}), ("d", {"arousal": 12.0}))]
+    ready = SimpleNamespace(entries={trial.id: SimpleNamespace(pictures=1, signals=True) for trial in trials})
+    fold = Fold("f", "planted", (trials[0],), (), tuple(trials[1:]))
+    found, notes = material.tested(recipes.RECIPES["mvp/deap-arousal"],
+                                   SimpleNamespace(fold=fold, cache=ready, source=None))
+    assert [trial.id for trial in found.trials] == ["b"]
+    assert notes[1:] == ("f test: 2 trials without a label are left out: c (no arousal), d (arousal outside 1..9)",)
+
+
 def test_guesses_are_of_what_training_had_not_of_what_test_has():
     target = np.array([0] * 30 + [1] * 70)
     frame = planted(target, target, ["a"] * 100)
@@ -342,6 +354,8 @@ def test_what_is_printed_agrees_with_itself():
             assert (recipe.published.uar, recipe.published.war) == (PRINTED[name].values["uar"],
                                                                     PRINTED[name].values["war"])
     assert set(PRINTED) <= set(recipes.RECIPES)
+    assert {name for name, recipe in recipes.RECIPES.items() if recipe.published} <= set(PRINTED)
+    assert np.mean(S2D_FOLDS, axis=0).round(2) == pytest.approx(S2D["S2D"][:2])
     named = {name.partition("/")[2] for name in recipes.RECIPES if name.startswith(("mvp", "scpt"))}
     assert {name for name in named if not name.endswith(("-both", "-rating"))} == set(OTHERS)  # nobody prints these
 

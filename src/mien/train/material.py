@@ -141,6 +141,10 @@ def tested(recipe: Recipe, material: Material) -> tuple[Targets, tuple[str, ...]
     test, train = _there(fold.test, ready, wanted), _there(fold.train, ready, wanted)
     found = RULES[recipe.rule](test.kept, train.kept)
     notes = [f"{fold.name} test: {found}", *[_lost(f"{fold.name} test", test, wanted)] * bool(test.lost)]
+    if found.dropped:
+        each = ", ".join(f"{trial.id} ({why})" for trial, why in found.dropped[:5])
+        notes.append(f"{fold.name} test: {len(found.dropped)} trials without a label are left out: {each}"
+                     + " ..." * (len(found.dropped) > 5))
     return (material.source.cut(found) if isinstance(material.source, Pieces) else found), tuple(notes)
 
 
