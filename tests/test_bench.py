@@ -125,6 +125,9 @@ def test_the_table_says_what_scikit_learn_says_beside_what_is_printed(judged):
     assert np.sum(told["chosen"]["confusion"]) == 15
     told = json.loads((judged / "environment.json").read_text())
     assert (told["versions"]["torch"], told["seed"], told["device"]) == (torch.__version__, 0, "cpu")
+    each = [json.loads((judged / f"folds/fd{k}/done.json").read_text())["environment"] for k in range(1, 6)]
+    assert [(one["versions"], one["device"], one["precision"]) for one in each] == 5 * [
+        (told["versions"], "cpu", told["precision"])]
 
 
 def test_a_finished_benchmark_is_not_done_again(data, judged, monkeypatch):

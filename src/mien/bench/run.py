@@ -116,7 +116,8 @@ def judge(recipe: Recipe, fold: Fold, ready: Cache, place: Path, surveyed: int, 
         "name": fold.name, "stated": stated(fold), "labels": str(material.train.rule),
         "notes": [*material.notes[3:], *notes[1:], *(f"{fold.name} test: {line}" for line in found["last"].told)],
         "counts": [*material.notes[1:3], notes[0]],
-        "train": material.train.counts, "validation": fitted.scores, "aus": ready.aus_by}
+        "train": material.train.counts, "validation": fitted.scores, "aus": ready.aus_by,
+        "environment": stamp(seed, pick(how.get("device", "auto")), how.get("precision", "auto"))}
     if recipe.task.scale is not None:
         told["mean"] = float(material.train.ratings.mean())
     writing.text(place / DONE, json.dumps(told, indent=1) + "\n")
