@@ -139,6 +139,7 @@ def test_nothing_is_there_and_the_leaky_split_claims_much():
 
 def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatch):
     monkeypatch.setattr(lookalikes.amigos, "_film", lambda *given: None)
+    monkeypatch.setattr("mien.checkpoint.towers", lambda *given: pytest.fail("asked for weights that nobody needs"))
     lookalikes.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
     done = CliRunner().invoke(cli.app, [
         "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--baselines", "--set", "protocol=loso",

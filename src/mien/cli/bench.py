@@ -90,13 +90,13 @@ def bench(
         if not recipe or root is None:
             raise ValueError("bench: expected RECIPE and --data ROOT, or --compare A B: see mien bench --help")
         chosen = asked(recipe, tiny, changes or [])
-        expect_usable(precision, device, chosen)
-        from mien.bench import cross_validate, write
-
         place = Path(out or f"runs/bench-{recipe.replace('/', '-')}{'-tiny' * tiny}-seed{seed}")
         wanted = names(folds)
         if baselines:
             return _baselines(chosen, root, place, quiet, cache=cache, seed=seed, folds=wanted, workers=workers)
+        expect_usable(precision, device, chosen)
+        from mien.bench import cross_validate, write
+
         with bar(f"bench {chosen.name}", 1, quiet) as (tick, above):
             judged = cross_validate(
                 chosen, root, place, cache=cache, seed=seed, folds=wanted,
