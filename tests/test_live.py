@@ -92,6 +92,26 @@ def test_a_glance_aside_is_not_said_but_turning_away_is():
     assert reasons == [""] * 11 + ["turned_away"] * 3
 
 
+def test_what_is_refuted_is_not_said_on_because_the_new_reading_has_two_shades():
+    heart = [Reading(None, "bpm", 0.1, "POS", why) for why in ("motion", "low_snr")]
+    shades = {
+        "certainty": ([row(i, "sad", 0.52 - 0.04 * (i % 2), heart=72) for i in range(6, 16)], "label", "sad"),
+        "reason": ([away(i, ("turned_away", "motion")[i % 2]) for i in range(6, 16)], "label", ""),
+        "no heart": ([replace(row(i), heart_rate=heart[i % 2]) for i in range(6, 16)], "heart_rate", None),
+        "heart": ([row(i, heart=90 + 4 * (i % 2)) for i in range(6, 16)], "heart_rate", 94),
+    }
+    for name, (rows, field, then) in shades.items():
+        told = [getattr(said, field) for said, _, _ in steadied([row(i, heart=72) for i in range(6)] + rows)]
+        assert told[:7] == [getattr(steadied([row(0, heart=72)])[0][0], field)] * 7, name
+        assert told[7:] == [then] * 9, name
+
+
+def test_an_expression_holds_on_while_only_its_certainty_changes():
+    told = steadied([row(i, p=0.6) for i in range(6)] + [row(i, p=0.95) for i in range(6, 12)])
+    assert [i for i, (_, _, change) in enumerate(told) if change] == [0, 7]
+    assert {since for _, since, _ in told} == {0.0}
+
+
 def test_changes_are_never_nearer_than_the_hold_whatever_comes():
     rng = np.random.default_rng(0)
     kinds = np.repeat(rng.integers(0, 3, 600), rng.integers(1, 6, 600))[:600]  # runs of one to five rows

@@ -29,10 +29,12 @@ T = TypeVar("T")
 
 @dataclass
 class Held(Generic[T]):
-    """A value that another replaces after it has stood for `hold` s; `same` tells whether two are one."""
+    """A value that another replaces after it has stood for `hold` s. `same` tells whether two are one; `alike`, whether
+    they are but shades of one: what alternates between them stands, too, and the newest is taken."""
 
     hold: float
     same: Callable[[T, T], bool]
+    alike: Callable[[T, T], bool]
     value: T | None = None
     since: float = 0.0
     _other: T | None = None
@@ -43,12 +45,14 @@ class Held(Generic[T]):
         if self.value is not None and self.same(self.value, value):
             self._other = None
             return False
-        if self._other is None or not self.same(self._other, value):
+        if self._other is None or not self.alike(self._other, value):
             self._from = start
         self._other = value
         if self.value is not None and end - self._from < self.hold - 1e-9:
             return False
-        self.value, self.since, self._other = value, self._from, None
+        if self.value is None or not self.alike(self.value, value):
+            self.since = self._from
+        self.value, self._other = value, None
         return True
 
 
@@ -56,8 +60,8 @@ class Steady:
     """Rows of one person in, what is to be said of them out; `hold` s as in `HOLD`."""
 
     def __init__(self, hold: float = HOLD) -> None:
-        self._face: Held[Said] = Held(hold, _same_face)
-        self._heart: Held[Said] = Held(hold, _same_heart)
+        self._face: Held[Said] = Held(hold, _same_face, _same_label)
+        self._heart: Held[Said] = Held(hold, _same_heart, _both_known)
 
     def push(self, row: Emotion) -> tuple[Said, float, Change]:
         """The next row -> what is said now, since when (s) its expression has held, and what is new."""
@@ -86,6 +90,14 @@ class Steady:
 
 def _same_face(one: Said, other: Said) -> bool:
     return (one.task, one.label, one.certainty, one.reason) == (other.task, other.label, other.certainty, other.reason)
+
+
+def _same_label(one: Said, other: Said) -> bool:
+    return (one.task, one.label) == (other.task, other.label)
+
+
+def _both_known(one: Said, other: Said) -> bool:
+    return (one.heart_rate is None) == (other.heart_rate is None)
 
 
 def _same_heart(one: Said, other: Said) -> bool:
