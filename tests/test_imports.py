@@ -319,6 +319,31 @@ def test_semicolons_and_decimal_commas_are_read(tmp_path) -> None:
     np.testing.assert_allclose(read.values[0], 2 + np.arange(0, 5, 0.25), atol=1e-3)
 
 
+def test_tabs_and_decimal_commas_are_read(tmp_path) -> None:
+    rows = [f"{t:.2f}\t{2 + t:.3f}".replace(".", ",") for t in np.arange(0, 5, 0.25)]
+    read = imports.physiology(write(tmp_path / "body.txt", "time\tGSR", *rows))
+    np.testing.assert_allclose(read.values[0], 2 + np.arange(0, 5, 0.25), atol=1e-3)
+
+
+def test_a_date_is_found_among_times_since_1970(tmp_path) -> None:
+    begin = 1769860800.0  # 2026-01-31T12:00:00 UTC
+    for unit, step in (("s", 1.0), ("ms", 1e-3)):
+        rows = [f"{(begin + t) / step:.3f},1" for t in np.arange(0, 5, 0.1)]
+        path = write(tmp_path / f"{unit}.csv", "time,EDA", *rows)
+        read = imports.physiology(path, zero="2026-01-31T13:00:02+01:00", time_unit=unit)
+        assert read.start == pytest.approx(-2.0)
+
+
+def test_rows_that_share_a_time_are_told(tmp_path) -> None:
+    packets = write(tmp_path / "packets.csv", "time,ECG", *(f"{k // 10 / 10},{k}" for k in range(500)))
+    told: list[str] = []
+    imports.physiology(packets, told=told)
+    assert told[0].startswith("time: 90% of the rows have the time of the row before")
+    told = []
+    imports.physiology(write(tmp_path / "own.csv", "time,ECG", *(f"{k / 100},{k}" for k in range(500))), told=told)
+    assert not told
+
+
 def test_channels_units_and_the_zero_of_time_are_named(tmp_path) -> None:
     path = write(tmp_path / "body.csv", "clock,A1", *(f"{100 + t:.2f},{t:.2f}" for t in np.arange(0, 5, 0.05)))
     read = imports.physiology(path, {"respiration": "A1"}, {"respiration": "mV"}, time="clock", zero=101.0)
@@ -340,6 +365,7 @@ def test_channels_units_and_the_zero_of_time_are_named(tmp_path) -> None:
         (["time,EDA", "0,1", "NaN,1", "0.2,1"], {}, "line 3: expected a time that does not go back"),
         (["time,EDA", "0,1", "0.1,one"], {}, "line 3: expected a number under EDA, got 'one'"),
         (["time,EDA", "0,1", "0.1"], {}, "line 3: expected 2 cells, got 1"),
+        (["time,EDA", "0,1", "0,25,1,5"], {}, "line 3: expected 2 cells, got 4: where commas are decimal"),
         (["time,EDA", "0,1"], {}, "expected two samples or more"),
         (["time,EDA", "0,1", "4,1", "8,1"], {}, "are the times in ms"),
         (["time,EDA", "0,1", "1,1", "2,1"], {}, "are the times in ms"),

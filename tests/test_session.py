@@ -437,6 +437,9 @@ def test_the_command_reads_video_and_signals_together(place, monkeypatch):
     (["--physio", "nothing.csv"], "--physio: expected a table of signals or an E4 folder, got nothing at nothing.csv"),
     (["--physio-offset", "3"], "expected a file of signals with --physio"),
     (["--physio", "s.csv", "--physio-offset", "3", "--physio-start", "1"], "got both"),
+    (["--physio", "s.csv", "--physio-offset", "nan"], "--physio-offset: expected s, got nan"),
+    (["--physio", "s.csv", "--physio-rate", "0"], "--physio-rate: expected a positive rate in Hz, got 0"),
+    (["--physio", "s.csv", "--physio-start", "noon"], "--physio-start: expected a date such as"),
     (["--physio", "s.csv", "--model", "facs"], "expected a model that reads contact signals, got facs"),
     (["--physio", "s.csv", "talk.mp4", "copy.mp4"], "expected one video, got 2"),
 ])

@@ -68,6 +68,7 @@ def contact(path: str | Path, offset: float | None = None, start: str = "", rate
     if not path.exists():
         raise FileNotFoundError(f"--physio: expected a table of signals or an E4 folder, got nothing at {path}: check "
                                 "the spelling")
+    _expect_clock(offset, start, rate)
     found, notes = _read(path, start, rate, time_unit or None)
     shift = offset or 0.0
     notes += [f"the video begins at {start} by their clock"] if start else [
@@ -117,6 +118,16 @@ def _read(path: Path, start: str, rate: float | None, unit: str | None) -> tuple
     signal = physiology(path, zero=_zero(start), time_unit=unit, told=words)
     told = faults.wrong_rate(signal.values.shape[1], rate, signal.times) if rate is not None else ""
     return [signal], [*words, *([f"{told}; the time stamps are believed"] if told else [])]
+
+
+def _expect_clock(offset: float | None, start: str, rate: float | None) -> None:
+    """Raises ValueError for what cannot be a time or a rate."""
+    if offset is not None and not np.isfinite(offset):
+        raise ValueError(f"--physio-offset: expected s, got {offset}: say where in the video the signals' time 0 lies")
+    if rate is not None and not (np.isfinite(rate) and rate > 0):
+        raise ValueError(f"--physio-rate: expected a positive rate in Hz, got {rate:g}: say how many rows a second has")
+    if start:
+        _seconds(start)
 
 
 def _zero(start: str) -> float | str | None:

@@ -32,6 +32,10 @@ SLOWEST = 1.0
 """Hz: a recording with no more samples a second is taken for one whose unit of time is wrong. Our choice: no device
 that writes ECG, PPG, EDA or respiration is as slow."""
 
+AGAIN = 0.01
+"""Share of rows with the time of the row before from which it is told. Our choice: devices that send in packets, and
+times that are rounded too far, repeat a third of them and more."""
+
 EVEN = 0.02
 """Share of a step by which times may stray from a regular grid that needs no resampling. Our choice: rounding of times
 that are written with three digits or more."""
@@ -47,9 +51,11 @@ def physiology(path: str | Path, channels: Mapping[str, str] | None = None, unit
     `time`: its column; without it, one whose first word is in `CLOCKS`; without one, `rate` Hz says it all.
     `time_unit`: s, ms, us, ns or iso; without it, what the column's name or a date in it says, else s. With a column
     of time, `rate` is that of the result; without it, the mean rate. `zero`: the time in the file, as a number in its
-    unit or a date, that shall be time 0; without it, 0, or the first row of dates.
+    unit or a date, that shall be time 0; without it, 0, or the first row of dates. A date for a column of numbers: they
+    count UTC since 1970.
 
-    `told`: takes a phrase for each channel with cells that are no numbers, which are then missing.
+    `told`: takes a phrase for each channel with cells that are no numbers, which are then missing, and for rows that
+    have the time of the row before, of which only the first of each time counts.
 
     Gaps of up to half a second are bridged by straight lines; longer ones are NaN with a quality of 0.
 
@@ -73,7 +79,12 @@ def physiology(path: str | Path, channels: Mapping[str, str] | None = None, unit
     if clock is None:
         pace, start = float(rate or 0), -float(zero or 0)
     else:
-        values, pace, start = _regular(table, values, _times(table, clock, time_unit, zero), rate)
+        times = _times(table, clock, time_unit, zero)
+        again = float((np.diff(times) == 0).mean()) if len(times) > 1 else 0.0
+        if told is not None and again > AGAIN:
+            told.append(f"{clock}: {again:.0%} of the rows have the time of the row before and are not used: give each "
+                        "row its own, or leave the column out and say how many rows a second has")
+        values, pace, start = _regular(table, values, times, rate)
     quality = np.isfinite(values).all(axis=1)
     return Signal(values.T, pace, tuple(wanted), named, start, None if quality.all() else quality)
 
@@ -114,7 +125,9 @@ def _times(table: Columns, clock: str, unit: str | None, zero: float | str | Non
         origin = times[0] if zero is None else _date(table, 0, zero) if isinstance(zero, str) else float(zero)
         times = times - origin
     elif unit is None or unit in STEPS:
-        times = (table.numbers(clock) - float(zero or 0)) * STEPS[unit or "s"]
+        step = STEPS[unit or "s"]
+        begin = _date(table, 0, zero) / step if isinstance(zero, str) else float(zero or 0)
+        times = (table.numbers(clock) - begin) * step
     else:
         raise ValueError(f"time_unit: expected {', '.join(STEPS)} or iso, got {unit!r}")
     bad = np.flatnonzero(~np.isfinite(times) | (np.diff(times, prepend=times[0]) < 0))

@@ -66,7 +66,8 @@ def columns(path: Path, names: Sequence[str]) -> Columns:
     """These columns of the table; the first where a name comes twice.
 
     Raises:
-        ValueError: a column is missing, a line has fewer cells than it needs, or there is no line below the header.
+        ValueError: a column is missing, a line has fewer cells than it needs or more than the header, or there is no
+            line below the header.
     """
     rows = _rows(path)
     known = [name.strip() for name in next(rows)[1]]
@@ -80,12 +81,15 @@ def columns(path: Path, names: Sequence[str]) -> Columns:
     for line, row in rows:
         if len(row) <= need:
             raise ValueError(f"{path}, line {line}: expected {len(known)} cells, got {len(row)}: is the file whole?")
+        if any(cell.strip() for cell in row[len(known):]):
+            raise ValueError(f"{path}, line {line}: expected {len(known)} cells, got {len(row)}: where commas are "
+                             "decimal, columns are parted by semicolons or tabs")
         for column, place in zip(cells, places, strict=True):
             column.append(row[place])
         lines.append(line)
     if not lines:
         raise ValueError(f"{path}: expected rows below the header, got none")
-    return Columns(path, dict(zip(names, cells, strict=True)), lines, _delimiter(path) == ";")
+    return Columns(path, dict(zip(names, cells, strict=True)), lines, _delimiter(path) != ",")
 
 
 def plain(path: Path) -> list[tuple[int, list[str]]]:
