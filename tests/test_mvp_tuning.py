@@ -32,6 +32,7 @@ from test_scpt_data import write
 RULE = RULES["mvp/arousal"]
 RECIPE = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.seconds": "8", "options.video": "tiny",
                                                     "options.features": "32"})
+LOOKS = {f"s{who}": who for who in range(6)}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def trials() -> list[Trial]:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory, trials):
-    return write(tmp_path_factory.mktemp("tuning") / "cache", trials, {trial.id: 9.0 for trial in trials})
+    return write(tmp_path_factory.mktemp("tuning") / "cache", trials, {trial.id: 9.0 for trial in trials}, looks=LOOKS)
 
 
 class Spying(Wholes):
@@ -122,6 +123,23 @@ def test_device_and_seed_reach_the_tower(cache, trials, monkeypatch):
     monkeypatch.setattr(material, "tuned", lambda *given: asked.append(given[-2:]) or tuning.tuned(*given))
     sides(RECIPE, kfold(trials)[0], cache, len(trials), "cpu", 7)
     assert asked == [("cpu", 7)]
+
+
+def test_the_seed_decides_a_tower_and_people_who_are_judged_do_not(cache, trials, tmp_path):
+    fold = kfold(trials)[0]
+    judged, learnt = ({trial.subject for trial in side} for side in ((*fold.val, *fold.test), fold.train))
+    others = {}
+    for name, whose in (("judged", judged), ("learnt", set(sorted(learnt)[:1]))):
+        looks = {who: seed + 100 * (who in whose) for who, seed in LOOKS.items()}
+        others[name] = write(tmp_path / name, trials, {trial.id: 9.0 for trial in trials}, looks=looks)
+    asked = {"first": (cache, 3), "again": (cache, 3), "judged": (others["judged"], 3), "learnt": (others["learnt"], 3),
+             "seed": (cache, 4)}
+    found = {}
+    for number, (name, (held, seed)) in enumerate(asked.items()):
+        torch.manual_seed(number)  # whatever was drawn before
+        found[name] = digest(run(held, fold, tmp_path / f"towers {name}", seed=seed).tower)
+    assert found["first"] == found["again"] == found["judged"]
+    assert len({found["first"], found["learnt"], found["seed"]}) == 3
 
 
 def test_what_was_learnt_is_kept_and_told_apart(cache, trials, tmp_path):

@@ -168,8 +168,10 @@ def test_people_with_few_rows_come_again_and_few_people_are_all_there():
 
 # ---------------------------------------------------------------------------------------------- windows of trials
 
-def write(root: Path, trials: list[Trial], seconds: dict[str, float], hidden: tuple[float, float] = (0, 0)) -> Cache:
-    """A cache by hand: skin with a pulse at 10 Hz of pictures whose red counts seconds, and a ppg at 64 Hz."""
+def write(root: Path, trials: list[Trial], seconds: dict[str, float], hidden: tuple[float, float] = (0, 0),
+          looks: dict[str, int] | None = None) -> Cache:
+    """A cache by hand: skin with a pulse at 10 Hz of pictures whose red counts seconds, and a ppg at 64 Hz; `looks`:
+    subject -> the seed of a face of their own."""
     entries = []
     for number, trial in enumerate(trials):
         folder = root / str(number)
@@ -179,11 +181,12 @@ def write(root: Path, trials: list[Trial], seconds: dict[str, float], hidden: tu
         rows["time"] = seen.times
         for part in ("skin", "position", "aus", "pose", "gaze"):
             rows[part] = getattr(seen, part)
+        own = 0 if looks is None else np.random.default_rng(looks[trial.subject]).integers(0, 200, (32, 32, 3))
         with open(folder / caches.FACES, "wb") as faces:
             for row in rows[::3]:
                 if hidden[0] <= row["time"] < hidden[1]:
                     continue
-                picture = np.full((32, 32, 3), int(row["time"]), np.uint8)
+                picture = (np.full((32, 32, 3), int(row["time"])) + own).astype(np.uint8)
                 data = cv2.imencode(".jpg", picture)[1].tobytes()
                 row["offset"], row["length"] = faces.tell(), len(data)
                 faces.write(data)

@@ -83,11 +83,11 @@ def _stage(name: str, begin: Tuned, fold: Fold, trials: Sequence[Trial], labels:
     if not (place / TOLD).exists():
         tower = copy.deepcopy(begin.tower).requires_grad_(True)
         width = tower.plan.width // 2  # as ViT-B's decoder: half the width, heads of 64
-        model = (Masked(tower, width=width, heads=max(width // 64, 1)) if labels is None
-                 else Judging(tower, 1 + max(1, *labels.values())))
         steps = epochs * int(np.ceil(len(clips) / BATCH))
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
+            torch.manual_seed(seed)  # before decoder and head are drawn
+            model = (Masked(tower, width=width, heads=max(width // 64, 1)) if labels is None
+                     else Judging(tower, 1 + max(1, *labels.values())))
             losses = learn(model.to(device), _batches(clips, labels, wholes, tower, epochs, device, seed), steps,
                            PRETRAINING if labels is None else FINETUNING, beta=0.95 if labels is None else 0.999)
         tenth = max(len(losses) // 10, 1)
