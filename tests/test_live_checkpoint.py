@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ import torch
 import mien
 from mien.checkpoint import Reusing, Trained, build, clip, make_card
 from mien.live import Apart, Live, Session, eyes
+from mien.live.apart import Step
 from mien.recipes import RECIPES, TINY, tiny
 from mien.settings import Settings
 from mien.stream import Stream
@@ -110,6 +113,49 @@ def test_several_streams_share_one_model_in_turn():
             assert all(found[-1].end == 1.5 for found in events)
     finally:
         apart.close()
+
+
+def test_what_is_left_is_not_told_and_nothing_waits_for_more_than_the_window_under_way():
+    model = Slow(0.2)
+    apart = Apart(model)
+    desk = apart.desk()
+
+    def step(windows, end):
+        return Step(0.0, end, [], {place: SimpleNamespace(end=end) for place in range(windows)}, 0.0)
+
+    def reading(count):
+        while len(model.windows) < count:
+            time.sleep(0.01)
+
+    try:
+        desk.ask(step(50, 1.0))
+        reading(1)
+        desk.ask(step(50, 2.0))
+        started = time.perf_counter()
+        desk.forget()
+        assert desk.answers(wait=True) == []
+        desk.ask(step(1, 3.0))
+        assert [answer.step.end for answer in desk.answers(wait=True)] == [3.0]
+        assert time.perf_counter() - started < 1.0  # of 20 s that were asked
+        assert [window.end for window in model.windows] == [1.0, 3.0]
+        desk.ask(step(50, 4.0))
+        reading(3)
+    finally:
+        started = time.perf_counter()
+        apart.close()
+    assert time.perf_counter() - started < 1.0
+
+
+def test_the_end_does_not_wait_for_steps_that_were_asked(tmp_path):
+    model = Slow(1.2)
+    with Live(str(write(tmp_path / "clip.mp4", 6.0)), session=Session(model=model, apart=True)) as live:
+        until = time.monotonic() + 20
+        while not live.session.skipped and time.monotonic() < until:  # one is read, and another waits
+            time.sleep(0.01)
+        assert live.session.skipped
+        started = time.perf_counter()
+    assert time.perf_counter() - started < model.pause + 0.6
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("mien-")] == []
 
 
 def test_what_a_model_in_its_thread_raises_comes_out_of_the_events(tmp_path):

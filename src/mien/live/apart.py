@@ -75,7 +75,7 @@ class Apart:
         return Desk(self._turns, self._changed)
 
     def close(self) -> None:
-        """Ends after the step under way."""
+        """Ends after the window under way; what else was asked is never read."""
         with self._changed:
             self._over = True
             for desk in self._turns:
@@ -93,18 +93,28 @@ class Apart:
                     return
                 desk = self._turns.popleft()
                 step, desk.waiting = desk.waiting, None
-                desk.busy = step is not None
+                desk.busy, desk.left = step is not None, False
             if step is None:
                 continue
-            answer: Answer | Exception
+            answer: Answer | Exception | None
             try:
-                answer = Answer(step, {place: self._read(window) for place, window in step.windows.items()})
+                answer = self._answer(desk, step)
             except Exception as error:  # raised again where the answer is taken
                 answer = error
             with self._changed:
                 desk.busy = False
-                desk.done.append(answer)
+                if isinstance(answer, Exception) or (answer is not None and not desk.left):
+                    desk.done.append(answer)
                 self._changed.notify_all()
+
+    def _answer(self, desk: Desk, step: Step) -> Answer | None:
+        """None where it is of no use any more, after the window under way."""
+        found: dict[int, tuple[np.ndarray, str]] = {}
+        for place, window in step.windows.items():
+            if desk.left or self._over:
+                return None
+            found[place] = self._read(window)
+        return Answer(step, found)
 
     def _read(self, window: Window) -> tuple[np.ndarray, str]:
         return self.model.told(window) if isinstance(self.model, Telling) else (self.model.read(window), "")
@@ -116,7 +126,7 @@ class Desk:
     def __init__(self, turns: deque[Desk], changed: threading.Condition) -> None:
         self._turns, self._changed = turns, changed
         self.waiting: Step | None = None
-        self.busy = False
+        self.busy = self.left = False
         self.skipped = 0
         self.done: deque[Answer | Exception] = deque()
 
@@ -144,7 +154,8 @@ class Desk:
         return answers
 
     def forget(self) -> None:
-        """What waits or is done is of no use any more."""
+        """What waits, is being read or is done is of no use any more. From any thread."""
         with self._changed:
-            self.waiting = None
+            self.waiting, self.left = None, True
             self.done.clear()
+            self._changed.notify_all()

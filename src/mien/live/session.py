@@ -75,11 +75,15 @@ class Session:
 
     def close(self) -> None:
         """Let go of the tracker, and of the model's thread."""
-        if self._desk is not None:
-            self._desk.forget()
+        self.leave()
         if self._own is not None:
             self._own.close()
         self._stream.tracker.close()
+
+    def leave(self) -> None:
+        """What the model was asked is of no use any more, and nobody waits for it. From any thread."""
+        if self._desk is not None:
+            self._desk.forget()
 
     @property
     def skipped(self) -> int:
@@ -152,8 +156,7 @@ class Session:
         self._smoothers.clear()
         self._times.clear()
         self.chosen = None
-        if self._desk is not None:
-            self._desk.forget()
+        self.leave()
 
     def _steps(self, rows: list[Emotion], now: float, arrived: float) -> list[Step]:
         """The rows that have come -> the steps that are to be told, in order."""

@@ -33,6 +33,7 @@ class Live:
         self.latencies: deque[float] = deque(maxlen=1024)
         self.heard = 0.0  # when the newest event came, perf_counter s
         self.error: BaseException | None = None
+        self._over = False
         self._events: Buffer[Event] = Buffer(WAITING)
         self._thread = threading.Thread(target=self._work, name="mien-live", daemon=True)
 
@@ -62,17 +63,19 @@ class Live:
             raise self.error
 
     def close(self) -> None:
-        """Stop both threads and free the tracker."""
+        """Stop all threads, after the frame and the window that they are at, and free the tracker."""
+        self._over = True
         self.camera.close()
+        self.session.leave()
         if self._thread.is_alive():
             self._thread.join()
 
     def _work(self) -> None:
         try:
-            while not self.camera.frames.ended:
+            while not self.camera.frames.ended and not self._over:
                 arrived = self.camera.frames.get(0.5)
                 self._tell(self.session.due() if arrived is None else self.session.push(arrived.frame, arrived.at))
-            self._tell(self.session.due(wait=True))
+            self._tell(self.session.due(wait=not self._over))
         except BaseException as error:  # raised again where the events are read
             self.error = error
         finally:
