@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from contextlib import contextmanager
 
 import httpx
@@ -91,6 +92,15 @@ def test_the_person_now_goes_in_as_a_system_message_and_nothing_else_changes(pro
     assert server.headers[-1]["authorization"] == "Bearer key-of-the-person"  # without a token of ours, theirs
 
 
+def test_headers_and_queries_go_through_whatever_their_bytes_are(proxied, language):
+    answer = httpx.post(f"http://{proxied[0]}/v1/chat/completions?a=1&a=2&b=%FF", headers=[
+        (b"x-title", "caf\u00e9".encode("latin-1")), (b"x-title", "\u65e5".encode())],
+        json={"model": "tiny-qwen2", "messages": MESSAGES, "max_tokens": 1})
+    assert answer.status_code == 200, answer.text
+    assert language[0].queries[-1] == "a=1&a=2&b=%FF"
+    assert [value for name, value in language[0].raw[-1] if name == b"x-title"] == [b"caf\xe9", "\u65e5".encode()]
+
+
 def test_the_languages_servers_own_errors_come_through(proxied):
     with pytest.raises(openai.NotFoundError, match="no such model"):
         client(proxied[0]).chat.completions.create(model="other", messages=MESSAGES)
@@ -129,6 +139,34 @@ def test_a_language_server_that_is_down_is_a_clear_502_and_what_was_said_is_in_n
     output = capfd.readouterr()
     logs = [record for record in caplog.records if record.name.split(".")[0] in ("mien", "uvicorn", "httpx")]
     assert SECRET not in "".join([output.out, output.err, failed.value.message, *(each.getMessage() for each in logs)])
+
+
+def test_an_answer_that_breaks_off_is_not_taken_for_whole_and_its_headers_come_as_they_are(caplog, capfd):
+    note = "\u65e5".encode()  # no header may hold it, some do
+
+    def answer(listening):
+        with listening.accept()[0] as taken:
+            taken.recv(65536)
+            taken.sendall(b"HTTP/1.1 200 OK\r\nx-note: " + note + b"\r\ncontent-type: text/event-stream\r\n"
+                          b"transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+            time.sleep(0.3)
+
+    caplog.set_level(logging.DEBUG)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,), daemon=True)
+        thread.start()
+        with live_server.mien(llm=f"http://127.0.0.1:{listening.getsockname()[1]}/v1", workers=1) as (own, _):
+            with httpx.stream("POST", f"http://{own}/v1/chat/completions", json={"messages": MESSAGES}) as reply:
+                got = []
+                with pytest.raises(httpx.RemoteProtocolError):
+                    got.extend(reply.iter_raw())  # keeps what came before it broke
+            assert httpx.get(f"http://{own}/healthz").status_code == 200
+        thread.join(5)
+    assert (reply.status_code, b"".join(got)) == (200, b"half")
+    assert dict(reply.headers.raw)[b"x-note"] == note
+    output = capfd.readouterr()
+    assert SECRET not in "".join([output.out, output.err, *(record.getMessage() for record in caplog.records
+                                                            if record.name.split(".")[0] in ("mien", "uvicorn"))])
 
 
 @pytest.mark.parametrize(("content", "status"), [

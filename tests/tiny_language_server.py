@@ -27,11 +27,14 @@ def template(messages: list[dict]) -> str:
 
 
 class Language:
-    """`app` answers; `heard` is every body that came, and `headers` with which."""
+    """`app` answers; `heard` is every body that came, and `headers` with which (`raw`: as bytes) and
+    `queries`."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
         self.headers: list[dict] = []
+        self.raw: list[list[tuple[bytes, bytes]]] = []
+        self.queries: list[str] = []
         self._model = model()
         self.app = FastAPI()
         self.app.post("/v1/chat/completions")(self._chat)
@@ -51,6 +54,8 @@ class Language:
         content = await request.body()
         self.heard.append(content)
         self.headers.append(dict(request.headers))
+        self.raw.append(request.headers.raw)
+        self.queries.append(request.scope["query_string"].decode())
         asked = json.loads(content)
         if asked.get("model") != "tiny-qwen2":
             error = {"message": "no such model", "type": "invalid_request_error", "param": "model", "code": "unknown"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import httpx
 from starlette.requests import Request
@@ -69,28 +69,33 @@ class Proxy:
         if not self._options.llm:
             return self._problem(503, "expected a language server behind this one, got none: start mien serve with "
                                       "--llm http://127.0.0.1:11434/v1")
-        headers = {name: value for name, value in request.headers.items() if name not in OWN}
-        if self._options.token or self._options.llm_key:  # then the client's was for us, not for them
-            headers.pop("authorization", None)
-        headers["accept-encoding"] = "identity"
+        # a token of ours or a key of theirs: then the client's was for us, not for them
+        ours = {"authorization"} if self._options.token or self._options.llm_key else set()
+        headers = [*_passing(request.headers.raw, OWN | ours), (b"accept-encoding", b"identity")]
         if self._options.llm_key:
-            headers["authorization"] = f"Bearer {self._options.llm_key}"
-        sent = self._client.build_request(request.method, f"{self._options.llm.rstrip('/')}/{path}", content=content,
-                                          headers=headers, params=request.query_params)
+            headers.append((b"authorization", b"Bearer " + self._options.llm_key.encode()))
+        query = request.scope["query_string"].decode("latin-1")
+        address = f"{self._options.llm.rstrip('/')}/{path}{'?' if query else ''}{query}"
         try:
+            sent = self._client.build_request(request.method, address, content=content, headers=headers)
             answer = await self._client.send(sent, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return self._problem(502, f"expected an answer from the language server, got {type(error).__name__}: check "
                                       "that it runs, and --llm")
         self._counted(answer.status_code)
-        kept = {name: value for name, value in answer.headers.items()
-                if name not in OWN | {"content-encoding", "set-cookie"}}
-        return StreamingResponse(_pieces(answer), answer.status_code, kept)
+        response = StreamingResponse(_pieces(answer), answer.status_code)
+        response.raw_headers = _passing(answer.headers.raw, OWN | {"content-encoding", "set-cookie"})
+        return response
 
     def _problem(self, status: int, told: str) -> JSONResponse:
         """As OpenAI's clients expect it; nothing of what the person wrote is in it, nor in any log."""
         self._counted(status)
         return JSONResponse({"error": {"message": told, "type": "mien_error", "param": None, "code": status}}, status)
+
+
+def _passing(headers: Iterable[tuple[bytes, bytes]], without: set[str]) -> list[tuple[bytes, bytes]]:
+    """As they came, each as often as it came; whatever the bytes are, nobody decodes them."""
+    return [(name.lower(), value) for name, value in headers if name.lower().decode("latin-1") not in without]
 
 
 async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
