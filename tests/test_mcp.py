@@ -13,8 +13,8 @@ from mcp import Client, StdioServerParameters
 import live_server
 from live_films import write
 from mien import mcp
-from mien.live import FRESH, Live
-from mien.prompt import no_picture
+from mien.live import FRESH, Live, Session
+from mien.prompt import languages, no_picture
 
 
 def asked(server, *calls, wait=None):
@@ -51,6 +51,7 @@ def test_the_tool_and_the_resource_say_what_is_read():
         tool(language="xx"), resource)
     assert [each.name for each in tools.tools] == [mcp.TOOL]
     assert tools.tools[0].annotations.read_only_hint
+    assert tools.tools[0].input_schema["properties"]["language"]["enum"] == list(languages())
     assert [str(each.uri) for each in resources.resources] == [mcp.RESOURCE]
     assert english.structured_content == said["en"]
     assert german.structured_content == said["de"]
@@ -69,6 +70,19 @@ def test_of_a_camera_in_this_process(clip):
         assert now("en")["text"].startswith("The person looks")
         live.heard -= FRESH + 1  # and then nothing more came
         assert now("en")["event"] is None
+
+
+def test_a_fault_in_the_following_is_told_and_not_taken_for_an_empty_room(clip):
+    class Broken(Session):
+        def push(self, frame, arrived=None):
+            raise ValueError("planted")
+
+    with Live(str(clip), session=Broken()) as live:
+        with pytest.raises(ValueError, match="planted"):
+            list(live.events())
+        answer = asked(mcp.server(mcp.of_live(live)), tool())[0]
+    assert answer.is_error
+    assert "planted" in answer.content[0].text
 
 
 def test_of_a_server_that_runs_and_of_one_that_does_not(clip):

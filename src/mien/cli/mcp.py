@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.asking import Debug, Language, ModelName, Reuse, Source
+from mien.cli.asking import Debug, Labels, Language, ModelName, Reuse, Source
 from mien.cli.telling import one_line
 from mien.settings import Settings
 
@@ -18,6 +18,7 @@ def mcp(
     ] = "",
     token: Annotated[str, typer.Option(envvar="MIEN_TOKEN", metavar="TEXT", help="That server's token.")] = "",
     model: ModelName = Settings.model,
+    labels: Labels = "",
     reuse: Reuse = False,
     step: Annotated[float, typer.Option(metavar="SECONDS", help="How often it is read.")] = Settings.step,
     language: Language = "en",
@@ -42,6 +43,6 @@ def mcp(
 
         if language not in languages():
             raise ValueError(f"--language: expected {' or '.join(languages())}, got {language!r}")
-        settings = Settings(step=step, model=model, pictures=False)
+        settings = Settings(step=step, model=model, labels=labels, pictures=False)
         with Live(Camera(source), settings, language=language, reuse=reuse) as live:
             protocol.server(protocol.of_live(live), language).run()

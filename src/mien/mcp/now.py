@@ -12,6 +12,7 @@ from typing import Any
 
 from mien.live import FRESH, Live
 from mien.prompt import no_picture, words
+from mien.work import explain
 
 Now = Callable[[str], dict[str, Any]]
 """A language -> `text` and `event` of the person now, as `GET /v1/now` has them."""
@@ -23,7 +24,10 @@ PATIENCE = 5.0
 def of_live(live: Live) -> Now:
     """Of a camera that is followed in this process."""
     def now(language: str) -> dict[str, Any]:
-        """What the server says of the person now."""
+        """What the server says of the person now; ConnectionError where the camera is followed no more, by a fault."""
+        if live.error is not None:
+            raise ConnectionError(f"expected a camera that is followed, got: {explain(live.error)}; start mien mcp "
+                                  "again")
         event = live.latest()
         if event is None or clock.perf_counter() - live.heard > FRESH:
             return {"text": no_picture(language), "event": None}

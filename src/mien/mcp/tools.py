@@ -10,8 +10,10 @@ from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from mien.mcp.now import Now
-from mien.prompt import system
+from mien.prompt import languages, system
 from mien.work import version
+
+Spoken = Literal[languages()]  # type: ignore[valid-type]  # whatever template files there are
 
 TOOL, RESOURCE = "person_now", "mien://person/now"
 
@@ -34,7 +36,7 @@ def server(now: Now, language: str = "en") -> MCPServer:
                            "sentence that says how sure it is, and the numbers behind it. An estimate; an expression "
                            "is not a feeling.")
     def person_now(
-        language: Annotated[Literal["en", "de"], Field(description="Of the sentence.")] = language,  # type: ignore[assignment]
+        language: Annotated[Spoken, Field(description="Of the sentence.")] = language,  # type: ignore[assignment]
     ) -> Person:
         try:
             return Person(**now(language))
