@@ -48,6 +48,12 @@ class Node:
     def create_subscription(self, kind, topic, heard, quality):
         self.subscribed[topic] = heard
 
+    def get_logger(self):
+        return self
+
+    def error(self, text, throttle_duration_sec):
+        self.told = text
+
     def destroy_node(self):
         self.destroyed = True
 
@@ -90,7 +96,9 @@ def test_images_of_ros_become_frames(ros, encoding):
 
 def test_the_node_reads_pictures_and_publishes(ros):
     node = ros.Mien()
-    for frame in live_server.film(1.6):
+    for i, frame in enumerate(live_server.film(1.6)):
+        if i == 3:  # a picture that is none does not end it
+            node.subscribed["image"](Message(encoding="bayer"))
         node.subscribed["image"](image(frame))
         while len(node._waiting):
             time.sleep(0.005)
@@ -98,6 +106,7 @@ def test_the_node_reads_pictures_and_publishes(ros):
     events = [json.loads(text) for text in node.publishers_by_name["person/event"].said]
     assert [event["t"] for event in events] == pytest.approx([100.5, 101.0, 101.5])
     assert node.publishers_by_name["person/text"].said[-1].startswith("The person looks")
+    assert "got bayer" in node.told
     assert node.destroyed
 
 

@@ -58,8 +58,12 @@ class Mien(Node):
     def _work(self) -> None:
         while not self._waiting.ended:
             message = self._waiting.get(0.5)
-            if message is not None:
+            if message is None:
+                continue
+            try:
                 self._read(frame(message))
+            except ValueError as error:  # this picture is none; the next may be one
+                self.get_logger().error(str(error), throttle_duration_sec=10.0)
 
     def _read(self, picture: Frame) -> None:
         for event in self._session.push(picture):
