@@ -36,7 +36,7 @@ def server(now: Now, language: str = "en") -> MCPServer:
                            "sentence that says how sure it is, and the numbers behind it. An estimate; an expression "
                            "is not a feeling.")
     def person_now(
-        language: Annotated[Spoken, Field(description="Of the sentence.")] = language,  # type: ignore[assignment]
+        language: Annotated[Spoken, Field(description="Of the sentence.")] = language,  # type: ignore[assignment,valid-type]
     ) -> Person:
         try:
             return Person(**now(language))
