@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import socket
@@ -16,6 +17,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -150,6 +152,28 @@ def test_who_sends_nothing_is_let_go_and_there_are_no_more_than_allowed():
             assert (drained(one), drained(other)) == (1001, 1001)
         assert time.monotonic() - started > 1.9
         assert gone(room)
+
+
+def test_who_comes_at_the_same_moment_is_counted_too():
+    kinds = []
+
+    async def greet(address):
+        try:
+            async with connect_async(f"ws://{address}/v1/stream", open_timeout=30) as ws:
+                kinds.append(json.loads(await ws.recv())["type"])
+                while len(kinds) < 16:  # nobody leaves before all have their answer
+                    await asyncio.sleep(0.02)
+        except (InvalidStatus, ConnectionClosed):
+            kinds.append("refused")
+
+    async def all_at_once(address):
+        await asyncio.gather(*(greet(address) for _ in range(16)))
+
+    with live_server.mien(clients=2, workers=1) as (address, room):
+        asyncio.run(all_at_once(address))
+        assert sorted(kinds) == ["hello"] * 2 + ["refused"] * 14
+        assert gone(room)
+        assert greeted(f"ws://{address}/v1/stream")
 
 
 def greeted(address, **options):

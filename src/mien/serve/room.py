@@ -32,6 +32,7 @@ class Room:
         self.apart: Apart | bool = Apart(self.model) if self.model.seconds else False
         self.meters = Meters()
         self.guests: dict[str, Guest] = {}
+        self.entering = 0  # clients whose session is being made
         self.finder = Lent(options.workers, options.settings.face_model, options.settings.faces)
         self.crew = Crew(options.workers, self._after, self._failed)
         self.jobs = Jobs(options, lambda status: self.meters.jobs.labels(status).inc())
@@ -73,6 +74,7 @@ class Room:
     def leave(self, guest: Guest) -> None:
         """A client has gone, and with it all that was known of it."""
         self.crew.leave(guest)
+        guest.session.leave()
         self.guests.pop(guest.id, None)
         self.meters.clients.set(len(self.guests))
         self._tally(guest)
