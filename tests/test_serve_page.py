@@ -13,6 +13,7 @@ import pytest
 
 import live_server
 from mien import synthetic, video
+from mien.prompt import languages
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
@@ -169,6 +170,22 @@ def test_a_video_is_uploaded_and_its_report_downloaded(page, films):
     page.wrong = [told for told in page.wrong if "415" not in told]  # the browser notes every 4xx
 
 
+def test_one_video_at_a_time_and_it_can_be_cancelled(page, films):
+    page.locator("#file").set_input_files(films / "portrait.avi")
+    playwright.expect(page.locator("#cancel")).to_be_enabled(timeout=20000)
+    page.locator("#file").set_input_files(films / "portrait.avi")
+    playwright.expect(page.locator("#status")).to_have_text(re.compile("^A video is being analysed"))
+    page.locator("#cancel").click()
+    playwright.expect(page.locator("#status")).to_have_text("Cancelled.", timeout=20000)
+    page.wrong = [told for told in page.wrong if "404" not in told]  # it may be gone when it is asked for again
+
+
+def test_the_languages_are_those_that_have_a_template(page):
+    spoken = page.locator("#language option").evaluate_all("all => all.map(each => each.value)")
+    assert spoken == list(languages())
+    assert page.locator("#language").input_value() == "en"
+
+
 def test_the_keyboard_reaches_everything_and_everything_has_a_name(page):
     names = []
     for _ in range(9):
@@ -195,6 +212,10 @@ def test_with_a_token_the_page_takes_it_from_its_address(browser):
     with live_server.mien(token=token, workers=1) as (address, _):
         context = browser.new_context(permissions=["camera"])
         opened = context.new_page()
+        opened.goto(f"http://{address}/")
+        opened.get_by_role("button", name="Start camera").click()
+        playwright.expect(opened.locator("#status")).to_have_text(re.compile("expected the token"), timeout=20000)
+        opened.goto("about:blank")
         opened.goto(f"http://{address}/#token={token}")
         opened.get_by_role("button", name="Start camera").click()
         playwright.expect(opened.locator("#status")).to_have_text("Connected.", timeout=20000)

@@ -50,6 +50,11 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted(each.name.removesuffix(".toml") for each in _folder().iterdir() if each.name.endswith(".toml")))
 
 
+def names() -> dict[str, str]:
+    """Each language -> its name in itself."""
+    return {language: _template(language)["name"] for language in languages()}
+
+
 @lru_cache(maxsize=16)
 def _template(language: str) -> dict[str, Any]:
     if language not in languages():  # also keeps a name from outside from becoming a path

@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from html import escape
 from importlib.resources import files
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from mien.prompt import languages, no_picture, words
+from mien.prompt.words import names
 from mien.serve import socket
 from mien.serve.body import Refused, pieces
 from mien.serve.guard import Guard
@@ -50,7 +52,7 @@ def app(options: Options) -> FastAPI:
                    description="Expression and pulse from video. Nothing leaves the machine; no frame is stored.")
     made.add_middleware(Guard, options=options)
     made.state.room = room
-    _page(made)
+    _page(made, options.language)
     _reading(made, room)
     _uploads(made, room)
     _chat(made, room)
@@ -66,12 +68,14 @@ def app(options: Options) -> FastAPI:
     return made
 
 
-def _page(made: FastAPI) -> None:
+def _page(made: FastAPI, language: str) -> None:
+    spoken = "".join(f'<option value="{escape(each)}"{" selected" if each == language else ""}>{escape(name)}</option>'
+                     for each, name in names().items())
     kinds = {"": ("index.html", "text/html"), "page.js": ("page.js", "text/javascript"),
              "page.css": ("page.css", "text/css"), "reference": ("reference.html", "text/html"),
              "reference.js": ("reference.js", "text/javascript")}
     for path, (name, kind) in kinds.items():
-        content = (files("mien.serve") / "page" / name).read_bytes()
+        content = (files("mien.serve") / "page" / name).read_bytes().replace(b"<!--languages-->", spoken.encode())
         made.add_api_route(f"/{path}", partial(_give, content, kind), include_in_schema=False, response_class=Response)
 
 

@@ -4,7 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const WIDTH = 640, FLIGHT = 3, MINUTE = 60, KEPT = 20000, FILM = 5e8;  // px; frames under way; s; events, bytes kept
 const state = { socket: null, media: null, flight: 0, classes: [], rows: [], kept: [], faces: null, last: -1, wave: null,
-  recorder: null, film: [], sending: Promise.resolve(), complained: false };
+  recorder: null, film: [], sending: Promise.resolve(), complained: false, asking: false };
 
 const token = () => $("token").value || new URLSearchParams(location.hash.slice(1)).get("token") || "";
 const authorised = () => (token() ? { authorization: `Bearer ${token()}` } : {});
@@ -14,14 +14,20 @@ const colour = (i) => getComputedStyle(document.documentElement).getPropertyValu
 // ------------------------------------------------------------------ camera
 
 async function start() {
+  if (state.asking) return;  // a second answer would leave the first camera on
+  state.asking = true;
   try {
+    if (!navigator.mediaDevices) throw { name: "Insecure" };
     state.media = await navigator.mediaDevices.getUserMedia({ audio: false,
       video: { width: { ideal: WIDTH }, height: { ideal: 480 }, frameRate: { ideal: 30 } } });
   } catch (error) {
     const told = { NotAllowedError: "the browser was not allowed to use it", NotFoundError: "there is none",
-      NotReadableError: "another program uses it" };
+      NotReadableError: "another program uses it",
+      Insecure: "the browser gives it only to a page over https, or of this machine" };
     say(`No picture from the camera: ${told[error.name] || error.name}.`, true);
     return;
+  } finally {
+    state.asking = false;
   }
   $("video").srcObject = state.media;
   await begin("Stop camera");
@@ -71,21 +77,34 @@ function stop(text = "The camera is off.") {
 function connect() {
   const query = new URLSearchParams({ frames: "true", language: $("language").value });
   if (token()) query.set("token", token());
+  const media = state.media;
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream?${query}`);
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => say("Connected.");
-  socket.onmessage = (message) => hear(JSON.parse(message.data));
-  socket.onclose = (event) => {
+  let opened = false;
+  socket.onopen = () => { opened = true; say("Connected."); };
+  socket.onmessage = (message) => state.socket === socket && hear(JSON.parse(message.data));
+  socket.onclose = async (event) => {
     if (state.socket !== socket) return;
     state.socket = null;
     if (state.media) {
-      say(`The server is gone${event.reason ? `: ${event.reason}` : ""}; trying again.`, true);
-      setTimeout(() => state.media && connect(), 2000);
+      const why = event.reason ? `The server ended it: ${event.reason}` : opened ? "The server is gone" : await refusal();
+      if (state.media !== media) return;
+      say(`${why}; trying again.`, true);
+      setTimeout(() => state.media === media && connect(), 2000);  // not if it was stopped and started meanwhile
     }
   };
   state.socket = socket;
   state.flight = 0;
   state.last = -1;
+}
+
+async function refusal() {  // a browser tells nobody why a WebSocket was refused; the same asked as a page is told
+  try {
+    await ask("v1/now");
+    return "The server takes no more cameras now";
+  } catch (error) {
+    return error instanceof TypeError ? "The server is gone" : error.message;
+  }
 }
 
 const canvas = document.createElement("canvas");
@@ -95,8 +114,9 @@ function follow() {
   const next = (now, about) => {
     if (!state.media) return;
     video.requestVideoFrameCallback(next);
-    // the time of capture where the browser knows it: the time of arrival jitters, and that ruins a pulse
-    send((about.captureTime || about.mediaTime * 1000 || now) / 1000);
+    // the time of capture where the browser knows it: the time of arrival jitters, and that ruins a pulse. A file's
+    // first is 0, and that of arrival must not stand for it
+    send(state.media.url ? about.mediaTime : (about.captureTime || about.mediaTime * 1000 || now) / 1000);
   };
   video.requestVideoFrameCallback(next);
 }
@@ -329,7 +349,7 @@ function line() {
 
 // ------------------------------------------------------------------ an uploaded video
 
-let job = null;
+let job = null, sent = false, cancelled = false;  // one at a time
 
 async function ask(path, options = {}) {
   const answer = await fetch(path, { ...options, headers: { ...authorised(), ...options.headers } });
@@ -341,6 +361,11 @@ async function ask(path, options = {}) {
 }
 
 async function upload(file) {
+  if (sent) {
+    say("A video is being analysed: wait for its end, or cancel it.", true);
+    return;
+  }
+  [sent, cancelled] = [true, false];
   $("job").hidden = false;
   $("results").replaceChildren();
   $("progress").removeAttribute("value");
@@ -365,8 +390,9 @@ async function upload(file) {
     say("The video is analysed.");
   } catch (error) {
     $("jobname").textContent = `${file.name} was not analysed`;
-    say(error.message, true);
+    say(cancelled ? "Cancelled." : error.message, !cancelled);
   }
+  sent = false;
   $("cancel").disabled = true;
 }
 
@@ -395,7 +421,7 @@ $("camera").onclick = () => (state.media ? stop() : start());
 $("file").onchange = () => { const [file] = $("file").files; $("file").value = ""; if (file) upload(file); };
 $("watch").onchange = () => { const [file] = $("watch").files; $("watch").value = ""; if (file) watch(file); };
 $("video").onended = () => stop("The video is over.");
-$("cancel").onclick = () => ask(`v1/analyze/${job}`, { method: "DELETE" }).catch((error) => say(error.message, true));
+$("cancel").onclick = () => { cancelled = true; ask(`v1/analyze/${job}`, { method: "DELETE" }).catch((error) => say(error.message, true)); };
 $("download").onclick = () => save(new Blob([state.kept.map((row) => JSON.stringify(row) + "\n").join("")],
   { type: "application/jsonl" }), "events.jsonl");
 $("table").onclick = () => save(new Blob([csv(state.kept)], { type: "text/csv" }), "events.csv");
