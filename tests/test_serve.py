@@ -173,6 +173,8 @@ def test_who_comes_at_the_same_moment_is_counted_too():
         asyncio.run(all_at_once(address))
         assert sorted(kinds) == ["hello"] * 2 + ["refused"] * 14
         assert gone(room)
+        time.sleep(0.1)
+        assert room.clients == 0
         assert greeted(f"ws://{address}/v1/stream")
 
 

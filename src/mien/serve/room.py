@@ -32,7 +32,7 @@ class Room:
         self.apart: Apart | bool = Apart(self.model) if self.model.seconds else False
         self.meters = Meters()
         self.guests: dict[str, Guest] = {}
-        self.entering = 0  # clients whose session is being made
+        self.clients = 0  # those and whose session is still being made; counted in the server's one loop
         self.finder = Lent(options.workers, options.settings.face_model, options.settings.faces)
         self.crew = Crew(options.workers, self._after, self._failed)
         self.jobs = Jobs(options, lambda status: self.meters.jobs.labels(status).inc())

@@ -44,19 +44,25 @@ class Outbox:
 async def stream(socket: WebSocket, room: Room, *, step: float | None, language: str, person: int | None,
                  chatty: bool) -> None:
     """One client, from its greeting to its leave."""
-    if len(room.guests) + room.entering >= room.options.clients:
+    if room.clients >= room.options.clients:
         await socket.close(1013, f"expected {room.options.clients} clients or fewer: try again later")
         return
+    room.clients += 1
+    try:
+        await _welcome(socket, room, step=step, language=language, person=person, chatty=chatty)
+    finally:
+        room.clients -= 1
+
+
+async def _welcome(socket: WebSocket, room: Room, *, step: float | None, language: str, person: int | None,
+                   chatty: bool) -> None:
     outbox = Outbox()
-    room.entering += 1  # here alone, in the server's one loop; many may come while a session is made in a thread
     try:
         guest = await asyncio.to_thread(room.enter, outbox.tell, step=step, language=language, person=person,
                                         chatty=chatty)
     except ValueError as error:
         await socket.close(1008, str(error)[:120])
         return
-    finally:
-        room.entering -= 1
     try:
         await socket.accept()
         outbox.tell({"type": "hello", "client": guest.id, "step": guest.session.settings.step,
