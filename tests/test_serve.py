@@ -23,7 +23,7 @@ from websockets.sync.client import connect
 
 import live_server
 from live_films import write
-from mien.serve import Options
+from mien.serve import Options, app
 from mien.serve.crew import WAITING, Crew
 from mien.serve.pictures import Malformed, decode, encode
 from mien.serve.sniffing import suffix
@@ -176,6 +176,25 @@ def test_who_comes_at_the_same_moment_is_counted_too():
         time.sleep(0.1)
         assert room.clients == 0
         assert greeted(f"ws://{address}/v1/stream")
+
+
+def test_a_connection_that_asks_for_nothing_is_let_go(monkeypatch):
+    from mien.serve import door
+
+    monkeypatch.setattr(door, "HEAD", 0.5)
+    made = app(Options(workers=1))
+    with live_server.uvicorn_of(made, http=door.Door) as (address, _):
+        host, port = address.split(":")
+        with connect(f"ws://{address}/v1/stream") as ws, httpx.Client(base_url=f"http://{address}") as client:
+            assert client.get("/healthz").status_code == 200
+            for said in (b"", b"GET /healthz HTTP/1.1\r\nHost: "):
+                with socket.create_connection((host, int(port)), 5) as raw:
+                    raw.sendall(said)
+                    assert raw.recv(1000) == b""
+            assert client.get("/healthz").status_code == 200  # over the same connection
+            assert told(ws, "hello")
+            ws.send(encode(1.0, np.zeros((64, 64, 3), np.uint8)))  # and one that was upgraded stays
+            ws.ping().wait(5)
 
 
 def greeted(address, **options):

@@ -45,6 +45,7 @@ def serve(
             import uvicorn
 
             from mien.serve import Options, app
+            from mien.serve.door import Door
         except ModuleNotFoundError as error:
             raise ValueError(f"serve: expected the packages of the server, {error.name} is missing: install them with "
                              'pip install "mien[serve]"') from error
@@ -58,7 +59,7 @@ def serve(
                 name, number = listening.getsockname()[:2]
                 say(f"http://{f'[{name}]' if ':' in name else name}:{number}/ (Ctrl-C ends)")
             uvicorn.Server(uvicorn.Config(
-                made, log_level="warning", access_log=False, ws_max_size=options.frame, ws_max_queue=8,
+                made, http=Door, log_level="warning", access_log=False, ws_max_size=options.frame, ws_max_queue=8,
                 limit_concurrency=128, timeout_keep_alive=5, timeout_graceful_shutdown=3, server_header=False,
                 proxy_headers=False, ws_per_message_deflate=False,
             )).run([listening])
