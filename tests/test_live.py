@@ -527,6 +527,15 @@ def test_the_command_prints_a_sentence_when_it_changes(clip):
     assert done.stdout.startswith("Die Person wirkt")
 
 
+def test_the_command_ends_when_nobody_reads_on_though_there_is_nothing_new_to_say(clip):
+    command = [sys.executable, "-m", "mien.cli", "stream", "--source", str(clip), "--loop", "--format", "prompt"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline().startswith("The person looks")
+        running.stdout.close()
+        assert running.wait(20) == 0
+        assert running.stderr.read() == ""
+
+
 def test_the_command_tells_what_is_wrong_in_one_line(tmp_path):
     for source, language, words in ((str(tmp_path / "no.mp4"), "en", "does not exist"), ("96", "en", "camera 96"),
                                     ("96", "xx", "expected de or en")):

@@ -42,19 +42,21 @@ def stream(
 
         settings = Settings(step=step, model=model, labels=labels, neutral=neutral, pictures=False)
         camera = Camera(source, loop=loop, told=None if quiet else say)
-        told, dropped = "", 0
+        told, dropped, gone = "", 0, False
         with Live(camera, settings, language=language, person=person or None, reuse=reuse) as live:
             for event in live.events():
+                line = ""
                 if form == "jsonl" and (event.change or not changes):
                     line = json.dumps({**event.json(), "dropped": camera.dropped, "skipped": live.session.skipped},
                                       ensure_ascii=False)
                 elif form == "prompt" and event.change and event.text != told:
                     line = told = event.text
-                else:
-                    continue
                 try:
-                    print(line, flush=True)
-                except BrokenPipeError:  # whoever read has gone: nothing more to tell them, nor at the exit
+                    if line:
+                        print(line, flush=True)
+                except BrokenPipeError:
+                    gone = True
+                if gone or _gone():  # whoever read: nothing more to tell them, nor at the exit
                     sys.stdout = None
                     return
                 if camera.dropped > dropped and not quiet:
@@ -63,3 +65,14 @@ def stream(
         if not quiet:
             steps = f"; {live.session.skipped} steps, in which the model was busy" if live.session.skipped else ""
             say(f"the end of {source}: {camera.read} frames, {camera.dropped} left out{steps}")
+
+
+def _gone() -> bool:
+    """Whether nobody can read the output any more; a pipe tells that without being written to, on POSIX."""
+    import select
+
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(flags & select.POLLERR for _, flags in poll.poll(0))
