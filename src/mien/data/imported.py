@@ -14,11 +14,9 @@ import numpy as np
 
 from mien import imports
 from mien.imports import PROGRAMS
+from mien.imports.contact import SHORT
 from mien.tasks import ACTION_UNITS
 from mien.types import Trial
-
-SHORT = 1.0
-"""s by which a file may miss a trial's begin or end before it is told, as with contact signals."""
 
 
 @dataclass(frozen=True)

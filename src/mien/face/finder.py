@@ -139,6 +139,7 @@ class MediapipeFinder:
         self._count = 0
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """rgb uint8 (H, W, 3) -> every face, the surest first."""
         height, width = rgb.shape[:2]
         scale = np.array([width, height], dtype=float)
         found = []
@@ -151,6 +152,7 @@ class MediapipeFinder:
         return sorted(found, key=lambda one: -one.score)
 
     def mesh(self, rgb: np.ndarray, region: Region) -> np.ndarray | None:
+        """The face in the region -> its landmarks (L, 3) px; None where there is none."""
         from mediapipe.framework.formats import rect_pb2
         from mediapipe.python import packet_creator, packet_getter
         from mediapipe.python._framework_bindings import image_frame
@@ -201,6 +203,7 @@ class TaskFinder:
         return found
 
     def mesh(self, rgb: np.ndarray, region: Region) -> np.ndarray | None:
+        """The face in the region -> its landmarks (L, 3) px; None where there is none."""
         # Its detector is short-range: it wants the face with surroundings.
         wide = Region(region.x, region.y, 1.3 * region.side, region.angle)
         if not _inside(rgb, wide):

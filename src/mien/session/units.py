@@ -11,13 +11,11 @@ import numpy as np
 
 from mien import imports
 from mien.imports import PROGRAMS
+from mien.imports.contact import SHORT
 from mien.types import OWN_AUS, Needs, Window
 
 if TYPE_CHECKING:
     from mien.stream import Known
-
-LATE = 1.0
-"""s by which the file may miss the video's begin or end before it is told, as with contact signals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +78,7 @@ def units(path: str, rate: float, times: np.ndarray, people: Mapping[int, Known]
     notes += [f"{', '.join(read.absent)}: the file has none"] * bool(read.absent)
     notes += [f"face {read.face} of {', '.join(read.faces)} is taken"] * (len(read.faces) > 1)
     last, end = float(read.times[-1]) if len(read.times) else 0.0, float(times[-1])
-    if abs(last - end) > LATE:
+    if abs(last - end) > SHORT:
         longer = "longer" if last > end else "shorter"
         notes.append(f"the file is {longer} than the video's {end:.1f} s, to {last:.1f} s: is it of this video?")
     return Units(times, values, read.program, tuple(notes))

@@ -94,6 +94,7 @@ class _Sheet:
         self.layer = np.ascontiguousarray(layer[self.y:down[-1] + 2, self.x:across[-1] + 2])
 
     def draw(self, picture: np.ndarray, left: float, top: float) -> None:
+        """Onto the picture (H, W, 3), in place, its corner at `left`, `top` px; what is outside is cut."""
         x, y = left + self.x, top + self.y
         x0, y0 = max(int(np.floor(x)), 0), max(int(np.floor(y)), 0)
         x1 = min(int(np.floor(x)) + self.layer.shape[1] + 1, picture.shape[1])

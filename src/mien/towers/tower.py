@@ -147,6 +147,7 @@ class Finish(nn.Module):
         self.project = nn.Linear(plan.width, plan.out, bias=False) if plan.out else nn.Identity()
 
     def forward(self, tokens: Tensor, end: Tensor | None = None) -> Tensor:
+        """tokens (B, L, D) -> features (B, d); `end` (B,): where each text ends."""
         if self.pool == "norm-mean":
             return self.project(self.norm(tokens[:, self.skip:]).mean(1))
         if self.pool == "mean-norm":

@@ -79,6 +79,7 @@ class Stream(nn.Module):
         self.layers = nn.ModuleList(Layer(options) for _ in range(layers))
 
     def forward(self, values: Tensor, known: Tensor) -> Tokens:
+        """values (B, C, N) and what of them is known -> tokens (B, 1 + P, D), and which of them hold anything."""
         there = whole(known, self.samples)
         count = there.shape[-1]
         tokens, held = self.anchor.expand(len(values), 1, -1), known.new_ones(len(values), 1)
