@@ -17,11 +17,16 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
-from mien import facs, synthetic, video
-from mien.face import Tracker
-from mien.synthetic import Actor, Blinks, Scene, Speech
-from mien.tasks import ACTION_UNITS, EXPRESSION
-from mien.types import Frame
+from mien import face as facs
+from mien import simulation, video
+from mien.core.observations import Frame
+from mien.core.tasks import ACTION_UNITS, EXPRESSION
+from mien.face.tracker import Tracker
+from mien.face.tracker_settings import TrackerSettings
+from mien.simulation.actor import Actor
+from mien.simulation.disturbances import Speech
+from mien.simulation.physiology import Blinks
+from mien.simulation.scene import Scene
 
 RATE = 12.5  # Hz, of the clips without blinks
 LEAD, EACH = 3.0, 2.5  # s: neutral first, then one action unit after the other
@@ -41,7 +46,8 @@ def bump(start: float, level: float = 5.0, rise: float = 0.5, hold: float = 0.8)
 
 def recorded(frames: object) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """Frames -> times (T,) s, landmarks (T, 478, 3) px of the first person, size px."""
-    tracker, times, marks, size = Tracker(faces=1, probation=1), [], [], (0, 0)
+    tracker = Tracker(settings=TrackerSettings(faces=1, confirmations=1, probation=0.0))
+    times, marks, size = [], [], (0, 0)
     for frame in frames:  # type: ignore[attr-defined]
         found = [face.landmarks for face in tracker.update(frame) if face.landmarks is not None]
         marks.append(found[0] if found else np.full((478, 3), np.nan))
@@ -51,15 +57,19 @@ def recorded(frames: object) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     return np.array(times), np.array(marks), size
 
 
-def read(times: np.ndarray, marks: np.ndarray, size: tuple[int, int], chunk: int = 15) -> facs.Measures:
-    reader = facs.Reader()
+def read(times: np.ndarray, marks: np.ndarray, size: tuple[int, int], chunk: int = 15) -> facs.FaceMeasurements:
+    reader = facs.AUEstimator()
     parts = [reader.read(times[i : i + chunk], marks[i : i + chunk], size) for i in range(0, len(times), chunk)]
-    return facs.Measures(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("aus", "pose", "gaze")))
+    return facs.FaceMeasurements(
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("aus", "pose", "gaze", "expression"))
+    )
 
 
-def filmed(seed: int, seconds: float, fps: float = RATE, **plan: object) -> tuple[np.ndarray, facs.Measures, object]:
+def filmed(
+    seed: int, seconds: float, fps: float = RATE, **plan: object
+) -> tuple[np.ndarray, facs.FaceMeasurements, object]:
     """An actor's plan -> times, what was read, what was planted."""
-    actor = Actor(synthetic.identity(seed), sway=1.0, **plan)  # type: ignore[arg-type]
+    actor = Actor(simulation.identity(seed), sway=1.0, **plan)  # type: ignore[arg-type]
     scene = Scene((actor,), fps=fps, seconds=seconds, seed=seed)
     return scene.times, read(*recorded(scene.frames())), scene.truth().actors[0]
 
@@ -117,7 +127,7 @@ def unmoved(seed: int) -> dict[str, np.ndarray]:
     _, found, truth = filmed(seed, 10.0, speech=Speech(seed=seed))
     out["speech"] = highest(found.aus)
     out["speech planted"] = highest(truth.aus)
-    out["speech class"] = np.nanmean(facs.expression(found.aus), axis=0)
+    out["speech class"] = np.nanmean(found.expression, axis=0)
     return out
 
 
@@ -126,11 +136,11 @@ def posed(seed: int, strength: float, often: bool) -> np.ndarray:
     order = np.random.default_rng(seed).permutation(len(EXPRESSION.classes))
     plan: dict[str, list[Callable[[float], float]]] = {}
     for place, index in enumerate(order):
-        for unit, level in synthetic.expression(EXPRESSION.classes[index], strength, often).items():
+        for unit, level in simulation.expression(EXPRESSION.classes[index], strength, often).items():
             plan.setdefault(unit, []).append(bump(1.5 + 3 * place, level, 0.3, 1.2))
     curves = {unit: (lambda t, parts=tuple(parts): sum(part(t) for part in parts)) for unit, parts in plan.items()}
     times, found, _ = filmed(seed, 1.5 + 3 * len(order), aus=curves)
-    probs = facs.expression(found.aus)
+    probs = found.expression
     out = np.zeros((len(order), len(order)))
     for place, index in enumerate(order):
         out[index] = np.nanmean(probs[(times > 1.8 + 3 * place) & (times < 3.0 + 3 * place)], axis=0)
@@ -208,27 +218,28 @@ def print_posed(name: str, runs: list[np.ndarray]) -> None:
 def print_real() -> None:
     rows = []
     if REAL.exists():
-        times, marks, size = recorded(video.read(REAL))
-        aus = read(times, marks, size).aus
-        rows += [("single_face.mp4, before the smile", aus[times < 0.5]),
-                 ("single_face.mp4, the smile", aus[(times > 1.2) & (times < 2.2)])]
+        times, marks, size = recorded(video.open_video(REAL))
+        found = read(times, marks, size)
+        for name, part in (("before the smile", times < 0.5), ("the smile", (times > 1.2) & (times < 2.2))):
+            rows.append((f"single_face.mp4, {name}", found.aus[part], found.expression[part]))
     else:
         print(f"{REAL.name} is not here: skipped.")
     from skimage import data
 
     picture = np.ascontiguousarray(data.astronaut())
     times, marks, size = recorded([Frame(i / 15, picture) for i in range(3)])
-    rows.append(("scikit-image's astronaut, first frames", read(times, marks, size).aus))
+    found = read(times, marks, size)
+    rows.append(("scikit-image's astronaut, first frames", found.aus, found.expression))
     shown = []
-    for name, aus in rows:
+    for name, aus, expression in rows:
         units = [f"{u} {v:.1f}" for u, v in zip(ACTION_UNITS, np.nanmean(aus, axis=0), strict=True) if v >= 0.5]
-        probs = np.nanmean(facs.expression(aus), axis=0)
+        probs = np.nanmean(expression, axis=0)
         shown.append([name, ", ".join(units), f"{EXPRESSION.label(probs)} {probs.max():.2f}"])
     table(["real face", "units read at 0.5 or more", "expression"], shown)
 
 
 def print_cost(seed: int) -> None:
-    scene = Scene((Actor(synthetic.identity(seed), sway=1.0),), seconds=10, fps=30)
+    scene = Scene((Actor(simulation.identity(seed), sway=1.0),), seconds=10, fps=30)
     times, marks, size = recorded(scene.frames())
     best = min(_timed(lambda: read(times, marks, size)) for _ in range(5)) / len(times)
     print(f"Cost: {1e3 * best:.3f} ms a frame in chunks of 15 (bar 0.15), best of 5.")

@@ -3,7 +3,7 @@
     python benchmarks/data.py [--quick] [--video FILE ...]
 
 The films are of a synthetic person, 640x480 at 30 fps (h264, crf 23), as in benchmarks/speed.py. "bare" is PyAV to RGB
-and mediapipe's own refined face mesh on every frame, a process a core, each with half of the films; "prepare" is `mien
+and the face mesh on every frame, a process a core, each with half of the films; "prepare" is `mien
 data prepare` as a call, its pool of processes included. One worker has one core, two workers have two. They take turns,
 and the median of the ratios counts. Pictures are those of the films and of --video.
 """
@@ -27,12 +27,12 @@ from speed import BARE, film  # beside this file
 PREPARE = """
 import sys
 from pathlib import Path
-from mien.data import build
-from mien.datasets.survey import Survey
-from mien.types import Trial
+from mien.core.trials import Trial
+from mien.datasets.index import DatasetIndex
+from mien.preprocessing.build_cache import build_cache
 out, workers, films = sys.argv[1], int(sys.argv[2]), [Path(name) for name in sys.argv[3:]]
 trials = tuple(Trial(path.stem, "films", video=path) for path in films)
-built = build.build(Survey("films", films[0].parent, "films", trials, (), ()), out, workers=workers)
+built = build_cache(DatasetIndex("films", films[0].parent, "films", trials, (), ()), out, workers=workers)
 sys.exit(0 if built.complete else f"{built.failed}")
 """
 BARES = "import sys; films = sys.argv[1:]\nfor name in films:\n    sys.argv = ['', name]\n    exec({bare!r})\n"
@@ -99,7 +99,7 @@ def speed(folder: Path, seconds: float, count: int, runs: int) -> None:
 def reading(cache: Path, clips: int) -> None:
     """(b) 16 pictures of a clip at random, in one process on one core; the files are in the system's memory."""
     from mien import video
-    from mien.data.cache import Cache
+    from mien.preprocessing.cache import Cache
 
     kept = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(kept)})

@@ -11,11 +11,12 @@ import torch.nn.functional as F
 import transformers
 from torch import Tensor, nn
 
-from mien.models.duse import DuSE
-from mien.towers import Plan, sinusoids
+from mien.backbones.config import BackboneConfig
+from mien.backbones.tower import sinusoids
+from mien.models.duse.model import DuSE
 
 
-def clip(image: Plan, text: Plan) -> transformers.CLIPModel:
+def clip(image: BackboneConfig, text: BackboneConfig) -> transformers.CLIPModel:
     """Random weights of these sizes."""
     return transformers.CLIPModel(transformers.CLIPConfig(
         projection_dim=image.out,
@@ -80,4 +81,4 @@ class Reference(nn.Module):
         like = torch.einsum("bnd,knd->bnk", F.normalize(v, dim=-1), F.normalize(t, dim=-1)) / options.match_temperature
         semantic = torch.einsum("bnk,knd->bnd", like.softmax(-1), t)
         fused = (options.beta * v + (1 - options.beta) * semantic).mean(1)
-        return F.normalize(fused, dim=-1) @ F.normalize(text, dim=-1).T / options.score_temperature
+        return F.normalize(fused, dim=-1) @ F.normalize(text, dim=-1).T / (options.score_temperature or 0.01)

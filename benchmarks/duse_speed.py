@@ -31,11 +31,14 @@ import transformers
 
 import mien
 from duse_reference import Reference, clip
-from mien import checkpoint, export
-from mien.batch import Batch
-from mien.models.duse import DuSE
-from mien.recipes import RECIPES, change
-from mien.towers import CLIP, fast_dtype, load, pixels
+from mien import checkpoints, export
+from mien.backbones.config import CLIP
+from mien.backbones.load import load
+from mien.backbones.tower import fast_dtype, normalise_pixels
+from mien.core.batch import Batch
+from mien.models.duse.model import DuSE
+from mien.recipes import RECIPES
+from mien.recipes.overrides import override
 from towers import FRAMES, TEXTS, ids, line
 
 SEEN, JUDGED = 12, 4  # clips given to the export, of which every second calibrates, and others to compare by
@@ -72,11 +75,11 @@ def make(size: str, place: Path) -> None:
     """A random CLIP in the published format, and a checkpoint of DuSE on it."""
     torch.manual_seed(0)
     clip(CLIP[size]["image"], CLIP[size]["text"]).save_pretrained(place / "clip")
-    recipe = change(RECIPES["duse/dfew"], {"tower": str(place / "clip")})
+    recipe = override(RECIPES["duse/dfew"], {"tower": str(place / "clip")})
     model = built(place)
     hashes = model.image.hash, model.text.hash if model.text else ""
-    card = checkpoint.make_card(recipe, recipe.task, model, hashes)
-    checkpoint.Trained(model, recipe.task, recipe.seconds, card).save_pretrained(place / "model")
+    card = checkpoints.make_card(recipe, recipe.task, model, hashes)
+    checkpoints.Predictor(model, recipe.task, recipe.seconds, card).save_pretrained(place / "model")
 
 
 def built(place: Path) -> DuSE:
@@ -90,8 +93,8 @@ def words() -> torch.Tensor:
     return ids()
 
 
-def noise(place: Path) -> list[export.Clip]:
-    return export.noise(mien.load(place / "model").needs, SEEN + JUDGED)
+def noise(place: Path) -> list[export.ExampleClip]:
+    return export.noise_clips(mien.load(place / "model").needs, SEEN + JUDGED)
 
 
 def exported(place: Path, int8: bool) -> None:
@@ -125,11 +128,11 @@ def measure(place: Path, repeat: int) -> dict[str, Any]:
     """Seconds and probabilities by way of reading."""
     exact, fast = (mien.load(place / "model", precision=kind) for kind in ("32", "auto"))
     theirs = reference(place, exact.model)
-    text = exact.model.baked.clone()
+    text = exact.model.cached_text.clone()
     clips = noise(place)[SEEN:]
     frames = np.stack([one.frames for one in clips])
     batches = [Batch(frames=torch.from_numpy(one[None])) for one in frames]
-    normal = [pixels(batch.frames, exact.model.image.plan) for batch in batches]
+    normal = [normalise_pixels(batch.frames, exact.model.image.plan) for batch in batches]
     reads: dict[str, Callable[[int], Any]] = {
         "reference": lambda i: theirs(normal[i]), "fp32": lambda i: exact.model(batches[i]),
         "bf16": lambda i: fast.model(batches[i])}
@@ -200,7 +203,11 @@ def one_step(who: str, place: Path, repeat: int) -> dict[str, Any]:
         for tower in (model.image, model.text):
             tower.to(fast_dtype())
     frames = torch.from_numpy(noise(place)[0].frames[None])
-    batch, normal, target = Batch(frames=frames, target=torch.tensor([2])), pixels(frames, plan), torch.tensor([2])
+    batch, normal, target = (
+        Batch(frames=frames, target=torch.tensor([2])),
+        normalise_pixels(frames, plan),
+        torch.tensor([2]),
+    )
     optimiser = torch.optim.Adam([value for value in model.parameters() if value.requires_grad], lr=1e-3)
     for value in model.parameters():
         value.detach().sum()

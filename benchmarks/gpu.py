@@ -23,15 +23,16 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mien.batch import Batch
-from mien.checkpoint import Clip, build, place
-from mien.data.augment import Augmenter
-from mien.models.mvp import MVP
-from mien.models.scpt import SCPT
-from mien.models.videomae import Masked
-from mien.recipes import RECIPES, TINY
-from mien.recipes.mvp import small
-from mien.towers import CLIP, VIDEOMAE_B, VIT_B16, Plan, Tower, tiny, tiny_tokens
+from mien.backbones.config import CLIP, VIDEOMAE_B, VIT_B16, BackboneConfig
+from mien.backbones.tiny import SOURCE, tiny_tokens, tiny_tower
+from mien.backbones.tower import Tower
+from mien.checkpoints.factory import ClipEncoders, build_model, to_device
+from mien.core.batch import Batch
+from mien.models.mvp.model import MVP
+from mien.models.scpt.model import SCPT
+from mien.models.videomae import MaskedVideoMAE
+from mien.preprocessing.augmentation import Augmenter
+from mien.recipes import RECIPES
 
 PEAKS = {"H200": 989.0, "H100 PCIe": 756.0, "H100": 989.0, "A100": 312.0, "L4": 121.0}
 """TFLOP/s in bfloat16, dense, of NVIDIA's data sheets; of any other card by --peak."""
@@ -49,11 +50,11 @@ class Work:
     change: Callable[[torch.Tensor, int], torch.Tensor] | None = None
 
 
-class Texts(Clip):
+class Texts(ClipEncoders):
     """Both towers with random weights: ids of made-up texts stand for a tokenizer."""
 
     def tokens(self, task):
-        return tiny_tokens(task.texts) if self.source == TINY else self._ids(len(task.classes))
+        return tiny_tokens(task.texts) if self.source == SOURCE else self._ids(len(task.classes))
 
     def _ids(self, count: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
@@ -68,10 +69,10 @@ def clips(size: int, frames: int) -> torch.Tensor:
 
 def duse(little: bool, device: str) -> Work:
     recipe = RECIPES["duse/dfew"]
-    parts = (Texts(TINY, tiny("clip-image"), tiny("clip-text")) if little else
+    parts = (Texts(SOURCE, tiny_tower("clip-image"), tiny_tower("clip-text")) if little else
              Texts("L/14", Tower(CLIP["L/14"]["image"]), Tower(CLIP["L/14"]["text"])))
-    model = build(recipe, recipe.task, parts)
-    place(model, device, "bf16")
+    model = build_model(recipe, recipe.task, parts)
+    to_device(model, device, "bf16")
     size = model.image.plan.size
     return Work("DuSE, L/14, normal", model, Batch(frames=clips(size, 16), target=torch.randint(0, 7, (BATCH,))),
                 Augmenter(size, recipe.augment))
@@ -79,7 +80,7 @@ def duse(little: bool, device: str) -> Work:
 
 def scpt(little: bool, device: str) -> Work:
     recipe = RECIPES["scpt/mahnob-valence"]
-    plan = Plan("vit", 32, 2, 2, 64, size=32, patch=8) if little else VIT_B16
+    plan = BackboneConfig("vit", 32, 2, 2, 64, size=32, patch=8) if little else VIT_B16
     model = SCPT(Tower(plan), 2, 20, recipe.options)
     model.tower.to(torch.bfloat16)
     model.to(device).train()
@@ -91,7 +92,7 @@ def scpt(little: bool, device: str) -> Work:
 
 def mvp(little: bool, device: str) -> Work:
     options = RECIPES["mvp/amigos-valence"].options
-    options = small(replace(options, seconds=10.0)) if little else options
+    options = MVP.tiny(replace(options, seconds=10.0)) if little else options
     samples, rows = round(options.seconds * options.rate), round(options.seconds / options.step)
     batch = Batch(signals=torch.randn(BATCH, len(options.signals), samples),
                   video=torch.rand(BATCH, rows, options.features), target=torch.arange(BATCH) % 2)
@@ -99,8 +100,8 @@ def mvp(little: bool, device: str) -> Work:
 
 
 def videomae(little: bool, device: str) -> Work:
-    tower = Tower(tiny("videomae").plan if little else VIDEOMAE_B)
-    model = Masked(tower, width=32, layers=2, heads=1) if little else Masked(tower)
+    tower = Tower(tiny_tower("videomae").plan if little else VIDEOMAE_B)
+    model = MaskedVideoMAE(tower, width=32, layers=2, heads=1) if little else MaskedVideoMAE(tower)
     return Work("VideoMAE, pre-training of ViT-B", model.to(device).train(),
                 Batch(frames=clips(tower.plan.size, tower.plan.frames)))
 

@@ -19,11 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mien import checkpoint, lookalikes
-from mien.data.cache import Cache
-from mien.labels import Targets
-from mien.recipes import PRETRAINING, RECIPES, Recipe, change
-from mien.train import Material, fit, gather, pretrain
+from mien import checkpoints
+from mien.datasets.labels import Targets
+from mien.preprocessing.cache import Cache
+from mien.recipes import RECIPES
+from mien.recipes.clip import PRETRAINING
+from mien.recipes.overrides import override
+from mien.recipes.recipe import Recipe
+from mien.simulation import datasets
+from mien.training.data_module import DataModule, load_data
+from mien.training.loop import fit
+from mien.training.pretrain_clip import pretrain
 
 LEARN = {"augment.on": "False", "schedule.batch": "8", "schedule.epochs": "55", "schedule.rate": "0.005",
          "schedule.milestones": "0.85"}
@@ -31,7 +37,7 @@ LEARN = {"augment.on": "False", "schedule.batch": "8", "schedule.epochs": "55", 
 size of a batch by what is right in train."""
 
 
-def right(model: checkpoint.Trained, targets: Targets, cache: Cache) -> np.ndarray:
+def right(model: checkpoints.Predictor, targets: Targets, cache: Cache) -> np.ndarray:
     """Whether each clip is named right (N,) bool."""
     found = [model.read(cache.clip(trial)).argmax() for trial in targets.trials]
     return np.array(found) == targets.target
@@ -70,18 +76,18 @@ def main() -> None:
 def run(place: Path, quick: bool, size: int, seed: int) -> None:
     """All of it, below `place`."""
     started, workers = time.perf_counter(), min(os.cpu_count() or 1, 2)
-    recipe = change(RECIPES["duse/dfew"], {**LEARN, "tower": str(place / "clip")})
-    lookalikes.LOOKALIKES["dfew"](place / "dfew", size=size, seed=seed, variant="peers", workers=workers)
-    material = gather(recipe, place / "dfew", place / "cache", "1", workers=workers)
+    recipe = override(RECIPES["duse/dfew"], {**LEARN, "tower": str(place / "clip")})
+    datasets.LOOKALIKES["dfew"](place / "dfew", size=size, seed=seed, variant="peers", workers=workers)
+    material = load_data(recipe, place / "dfew", place / "cache", "1", workers=workers)
     test = material.train.rule(trial for trial in material.fold.test if material.cache.entries[trial.id].pictures)
     made = time.perf_counter()
-    small = change(PRETRAINING["clip/synthetic"], {"people": "200"} if quick else {})
+    small = override(PRETRAINING["clip/synthetic"], {"people": "200"} if quick else {})
     clip = pretrain(small, place / "clip", seed=seed, device="cpu", workers=workers)
     pretrained = time.perf_counter()
     print("| model | right in train | right on people not seen | 95 % interval | learning took |")
     print("| --- | --- | --- | --- | --- |")
     cache = material.cache
-    zero = checkpoint.zero_shot(str(clip.folder), precision="32")
+    zero = checkpoints.zero_shot(str(clip.folder), precision="32")
     print(told("small CLIP, zero-shot", right(zero, material.train, cache), right(zero, test, cache),
                pretrained - made))
     learn("DuSE", recipe, material, material.train, test, place / "duse", seed)
@@ -95,13 +101,13 @@ def run(place: Path, quick: bool, size: int, seed: int) -> None:
           f"{' --quick' if quick else ''}{f' --seed {seed}' if seed else ''}")
 
 
-def learn(name: str, recipe: Recipe, material: Material, train: Targets, test: Targets, out: Path, seed: int) -> None:
+def learn(name: str, recipe: Recipe, material: DataModule, train: Targets, test: Targets, out: Path, seed: int) -> None:
     """Train, score the last epoch, print a row."""
     started = time.perf_counter()
     found = fit(recipe, train, replace(train, trials=(), target=np.empty(0, np.int64)), material.cache.clip, out,
                 seed=seed, device="cpu", precision="32")
     seconds = time.perf_counter() - started
-    model = checkpoint.load(found.last, precision="32")
+    model = checkpoints.load(found.last, precision="32")
     print(told(name, right(model, train, material.cache), right(model, test, material.cache), seconds), flush=True)
 
 

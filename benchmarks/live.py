@@ -28,10 +28,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mien import analysis, synthetic, video
-from mien.live import Camera, Live, Session
-from mien.serve.pictures import encode
-from mien.settings import Settings
+from mien import simulation, video
+from mien.core.settings import Settings
+from mien.inference import analyze as analysis
+from mien.inference.live.camera import Camera
+from mien.inference.live.camera_thread import Live
+from mien.inference.live.session import LiveSession
+from mien.server.frame_codec import encode
 from speed import film
 
 CLIENTS, RATE = 20, 5.0
@@ -68,8 +71,9 @@ def followed(source: Path, settings: Settings, minutes: float, reuse: bool = Fal
     if not second or minutes < 3:  # too short for minutes: the second and the last quarter
         quarter = len(memory) // 4
         second, last = memory[quarter:2 * quarter], memory[-quarter:]
-    return {"frames": camera.read, "dropped": camera.dropped, "events": len(latencies), "steps left out": skipped,
-            "updates a second": (len(ends) - 1) / (ends[-1] - ends[0]), "p50 ms": float(np.median(milliseconds)),
+    return {"frames": camera.frames_read, "dropped": camera.dropped, "events": len(latencies),
+            "steps left out": skipped, "updates a second": (len(ends) - 1) / (ends[-1] - ends[0]),
+            "p50 ms": float(np.median(milliseconds)),
             "p95 ms": float(np.percentile(milliseconds, 95)), "max ms": float(milliseconds.max()),
             "memory MiB": float(np.mean(last)), "growth %": 100 * (float(np.mean(last)) / float(np.mean(second)) - 1),
             "cores": (time.process_time() - worked) / wall}
@@ -113,19 +117,23 @@ def kept(source: Path, name: str, seconds: float) -> None:
 
     In float32, without smoothing: what rounds is not what is approximated."""
     import mien
-    from mien.checkpoint import Reusing
-    from mien.live.apart import Stand
+    from mien.checkpoints.feature_cache import FeatureCache
+    from mien.inference.prediction import WindowRequest
+    from mien.inference.stream import Stream
 
-    stand, rows = Stand(mien.load(name, precision="32")), {}
-    with video.read(source, end=seconds) as frames, Session(Settings(pictures=False), model=stand) as session:
+    model, rows = mien.load(name, precision="32"), {}
+    request = WindowRequest(model.needs, model.seconds)
+    with (video.open_video(source, end=seconds) as frames,
+          Stream(None, Settings(pictures=False), request=request) as stream):
         for frame in frames:
-            session.push(frame)
-    windows = stand.taken()[3:]  # whole ones: with fewer pictures than wanted some are told several places
+            stream.push(frame)
+        windows = [step.window for step in stream.observed() if step.window is not None]
+    windows = windows[3:]  # whole ones: with fewer pictures than wanted some are told several places
     for phase in (0.0, None, 1.0):
         trained = mien.load(name, precision="32")
         strength = trained.model.htpc.phase.detach()
         strength.fill_(float(strength) if phase is None else phase)
-        reusing = Reusing(trained)
+        reusing = FeatureCache(trained)
         told = [(trained.read(window), reusing.read(window)) for window in windows]
         one, two = np.array(told).transpose(1, 0, 2)
         rows[f"phase {float(strength):.2g}{' (the checkpoint)' if phase is None else ''}"] = {
@@ -142,7 +150,7 @@ def exact(source: Path) -> None:
     settings = Settings(pictures=False)
     rows = {(row.start, row.face): row for row in analysis.analyze(source, settings).emotions}
     worst, pulses, count = 0.0, 0.0, 0
-    with video.read(source) as frames, Session(settings) as session:
+    with video.open_video(source) as frames, LiveSession(settings) as session:
         for frame in frames:
             for event in session.push(frame):
                 row, other = event.row, rows.get((event.start, event.row.face if event.row else 0))
@@ -184,7 +192,7 @@ async def one_client(address: str, pictures: list[bytes], seconds: float, lag: f
 
 
 def clients(seconds: float) -> None:
-    portrait = synthetic.portrait(seconds=10.0, fps=RATE)
+    portrait = simulation.portrait(seconds=10.0, fps=RATE)
     pictures = [encode(0.0, frame.rgb)[8:] for frame in portrait.frames()]
     server = subprocess.Popen([sys.executable, "-m", "mien.cli", "serve", "--port", "0"], stderr=subprocess.PIPE,
                               text=True)

@@ -17,8 +17,9 @@ import time
 
 import torch
 
-from mien.batch import Batch
-from mien.models.mvp import MVP, Options
+from mien.core.batch import Batch
+from mien.models.mvp.config import MVPConfig
+from mien.models.mvp.model import MVP
 
 BATCH = 16
 
@@ -26,7 +27,7 @@ BATCH = 16
 def measure(seconds: float) -> dict[str, float]:
     """Forward and backward of one batch -> s (the best of three) and MiB by which the process grew."""
     torch.manual_seed(0)
-    model, options = MVP(Options(seconds=seconds)), Options(seconds=seconds)
+    model, options = MVP(MVPConfig(seconds=seconds)), MVPConfig(seconds=seconds)
     samples, rows = round(seconds * options.rate), round(seconds / options.step)
     batch = Batch(signals=torch.randn(BATCH, 3, samples), signals_mask=torch.ones(BATCH, samples, dtype=torch.bool),
                   video=torch.rand(BATCH, rows, options.features), video_mask=torch.ones(BATCH, rows, dtype=torch.bool),

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mien import imports, signals
-from mien.lookalikes import bodies
+from mien import signals
+from mien.datasets import readers
+from mien.simulation.datasets import contact_signals
 
 BAR = 2.0  # bpm within which the heart rates of two signals agree
 
@@ -67,7 +68,7 @@ def two_places(folder: Path) -> None:
           "| responses a minute | breath a minute, regularity | what is wrong |")
     print("|---|---|---|---|---|---|---|---|")
     for path in sorted(folder.glob("P1*.csv")):
-        read = imports.physiology(path, time="arduino_ts", time_unit="ms")
+        read = readers.physiology(path, time="arduino_ts", time_unit="ms")
         channel = dict(zip(read.names, np.nan_to_num(read.values.astype(np.float64)), strict=True))
         size = int(30 * read.rate)
         count = read.values.shape[1] // size
@@ -77,7 +78,7 @@ def two_places(folder: Path) -> None:
         both = np.isfinite(apart)
         eda = signals.eda.features(channel["eda"], read.rate, None)
         breath = signals.respiration.features(parts["respiration"], read.rate)
-        wrong = signals.faults.judged(read)[1]
+        wrong = signals.quality.quality_table(read)[1]
         print(f"| {path.stem[:12]} | {read.rate:.1f} | {both.sum()} of {count} | {(apart[both] <= BAR).sum()} "
               f"| {told(np.median(apart[both]) if both.any() else np.nan)} | {eda['scr_rate'][0]:.1f} "
               f"| {told(np.nanmedian(breath['rate']))}, {np.median(breath['regularity']):.2f} "
@@ -97,8 +98,8 @@ def planted() -> None:
         at = np.cumsum(gaps) - 2
         beats.append(at[at < 63])
     dirt = 0.5 * np.sin(0.4 * np.pi * times) + 0.05 * np.sin(100 * np.pi * times)
-    ecg = np.stack([bodies.ecg(times, at) + dirt + rng.normal(0, 0.05, len(times)) for at in beats])
-    ppg = np.stack([bodies.ppg(times, at) + 0.3 * dirt + rng.normal(0, 0.02, len(times)) for at in beats])
+    ecg = np.stack([contact_signals.ecg(times, at) + dirt + rng.normal(0, 0.05, len(times)) for at in beats])
+    ppg = np.stack([contact_signals.ppg(times, at) + 0.3 * dirt + rng.normal(0, 0.02, len(times)) for at in beats])
     inside = [at[(at > 0.2) & (at < 59.5)] for at in beats]
     rate = np.array([60 / np.diff(at).mean() for at in inside])
     rmssd = np.array([1000 * np.sqrt(np.mean(np.diff(np.diff(at)) ** 2)) for at in inside])
@@ -111,7 +112,7 @@ def planted() -> None:
     for _ in range(24):
         onsets = np.cumsum(rng.uniform(3, 12, 12))
         onsets = onsets[onsets < 52]
-        wave = bodies.conductance(times, onsets, rng.uniform(0.15, 0.8, len(onsets)), 5.0)
+        wave = contact_signals.skin_conductance(times, onsets, rng.uniform(0.15, 0.8, len(onsets)), 5.0)
         wave = wave + rng.normal(0, 0.005, len(times))
         read = signals.eda.features(wave, 128.0)
         counts, found = counts + len(onsets), found + int(read["scr_count"][0])
@@ -120,7 +121,7 @@ def planted() -> None:
     print(f"| EDA responses, found of planted | {found} of {counts} |")
     print(f"| EDA tonic level, mean; the signal's mean beside it | {np.mean(tonic):.3f}; {np.mean(low):.3f} uS |")
     rates = np.linspace(7, 24, 24)
-    wave = np.stack([bodies.breath(times, rate) + rng.normal(0, 0.1, len(times)) for rate in rates])
+    wave = np.stack([contact_signals.breath(times, rate) + rng.normal(0, 0.1, len(times)) for rate in rates])
     error = np.abs(signals.respiration.features(wave, 128.0)["rate"] - rates)
     print(f"| breath, largest | {np.nanmax(error):.2f} a minute |\n")
 
@@ -130,11 +131,14 @@ def speed(count: int) -> None:
     times = np.arange(0, 60, 1 / 128)
     rng = np.random.default_rng(1)
     beats = [np.arange(-2, 63, 60 / rng.uniform(50, 100)) for _ in range(count)]
-    rows = {"ecg": np.stack([bodies.ecg(times, at) + rng.normal(0, 0.03, len(times)) for at in beats]),
-            "ppg": np.stack([bodies.ppg(times, at) + rng.normal(0, 0.02, len(times)) for at in beats]),
-            "eda": np.stack([bodies.conductance(times, np.arange(5, 50, 7.0), np.full(7, 0.4), 5.0)] * count)
-            + rng.normal(0, 0.003, (count, len(times))),
-            "respiration": np.stack([bodies.breath(times, 14.0)] * count) + rng.normal(0, 0.1, (count, len(times)))}
+    rows = {
+        "ecg": np.stack([contact_signals.ecg(times, at) + rng.normal(0, 0.03, len(times)) for at in beats]),
+        "ppg": np.stack([contact_signals.ppg(times, at) + rng.normal(0, 0.02, len(times)) for at in beats]),
+        "eda": np.stack([contact_signals.skin_conductance(times, np.arange(5, 50, 7.0), np.full(7, 0.4), 5.0)] * count)
+        + rng.normal(0, 0.003, (count, len(times))),
+        "respiration": np.stack([contact_signals.breath(times, 14.0)] * count)
+        + rng.normal(0, 0.1, (count, len(times))),
+    }
     print(f"| {count} trials of 60 s at 128 Hz | ms a trial, together | one by one | NeuroKit2, one by one |")
     print("|---|---|---|---|")
     for kind, values in rows.items():

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mien import pulse, signals
-from mien.types import Window
+from mien import rppg, signals
+from mien.core.observations import Window
 
 RATE = 30.0
 
@@ -49,13 +49,13 @@ def main() -> None:
     skin = minute.skin[:, :3].mean(axis=1).astype(np.float64)
     lam = signals.smoothness(0.5, RATE)
     rows = [("POS + detrend, 60 s at 30 Hz", "5",
-             best(lambda: signals.detrend(pulse.METHODS["POS"](skin, RATE), lam), 100)),
-            ("`heart_rate`, 20 s at 30 Hz (live, every 0.5 s a face)", "2", best(lambda: pulse.heart_rate(live), 100))]
+             best(lambda: signals.detrend(rppg.METHODS["POS"](skin, RATE), lam), 100)),
+            ("`heart_rate`, 20 s at 30 Hz (live, every 0.5 s a face)", "2", best(lambda: rppg.heart_rate(live), 100))]
     rows += [(f"{name}, 60 s", "", best(lambda method=method: method(skin, RATE), 20))
-             for name, method in pulse.METHODS.items()]
+             for name, method in rppg.installed().items()]
     for minutes in (5, 10) if quick else (5, 30, 120):
         long = made(60 * minutes)
-        rows.append((f"`vitals`, {minutes} min", "", best(lambda long=long: pulse.vitals(long), 3)))
+        rows.append((f"`vitals`, {minutes} min", "", best(lambda long=long: rppg.vitals(long), 3)))
     print(f"`python benchmarks/pulse_speed.py{' --quick' * quick}`\n")
     print("| what | bar, ms | best, ms | median, ms |\n|---|---|---|---|")
     for name, bar, (least, median) in rows:
@@ -65,7 +65,7 @@ def main() -> None:
         long = made(60 * minutes)
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
-        pulse.vitals(long)
+        rppg.vitals(long)
         peak = (tracemalloc.get_traced_memory()[1] - before) / 1e6
         print(f"\npeak of `vitals` over its input, {minutes} min: {peak:.1f} MB")
 

@@ -4,8 +4,8 @@
 
 - speed: frames a second at 640x480, one thread (`cv2.setNumThreads(1)`; set OMP_NUM_THREADS=1 as well); CPU time is
   what counts where other work shares the machine;
-- detection: mediapipe's full-range detector (model 1, confidence 0.5) on every identity, ahead and turned;
-- place: mediapipe's refined mesh against the truth of where the features are, in mm on the face;
+- detection: mien's face detector at its default threshold on every identity, ahead and turned;
+- place: the face mesh against the truth of where the features are, in mm on the face;
 - following: one action unit planted at a time, 0 to 5 and back; how well one distance of the mesh follows.
 
 The mesh's point numbers appear here only: the generator does not know them. `--save` writes the pictures to look at.
@@ -16,14 +16,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import cv2
-import mediapipe as mp
 import numpy as np
 
-from mien import synthetic
-from mien.synthetic.figure import figure
+from mien import simulation
+from mien.face.backend import OnnxFaceBackend
+from mien.face.region import Region
+from mien.simulation.renderer import figure
 
 SIZE = (640, 480)
 POSES = {
@@ -79,21 +81,27 @@ DISTANCES = {
 
 def speed(quick: bool) -> None:
     cv2.setNumThreads(1)
-    person, other = synthetic.identity(6), synthetic.identity(3)
+    person, other = simulation.identity(6), simulation.identity(3)
 
     def wave(t: float) -> float:
         return float(2.5 - 2.5 * np.cos(3 * t))
 
     films = {
-        "one person, still face, small motion": (synthetic.Actor(person, sway=1.0),),
-        "one person, mouth, brows and lids moving": (synthetic.Actor(
-            person, sway=1.0, aus={"AU01": wave, "AU12": wave, "AU25": wave}, blinks=synthetic.Blinks()),),
-        "two people": (synthetic.Actor(person, sway=1.0), synthetic.Actor(other, sway=1.0, speech=synthetic.Speech())),
+        "one person, still face, small motion": (simulation.Actor(person, sway=1.0),),
+        "one person, mouth, brows and lids moving": (
+            simulation.Actor(
+                person, sway=1.0, aus={"AU01": wave, "AU12": wave, "AU25": wave}, blinks=simulation.Blinks()
+            ),
+        ),
+        "two people": (
+            simulation.Actor(person, sway=1.0),
+            simulation.Actor(other, sway=1.0, speech=simulation.Speech()),
+        ),
     }
     count = 60 if quick else 300
     print("| film, 640x480 | frames/s, one thread | frames a second of CPU time |\n|---|---|---|")
     for name, actors in films.items():
-        film = synthetic.Scene(actors=actors, size=SIZE, seconds=count / 30)
+        film = simulation.Scene(actors=actors, size=SIZE, seconds=count / 30)
         film.frame(0)
         start, spent = time.perf_counter(), time.process_time()
         for _ in film.frames():
@@ -105,13 +113,13 @@ def speed(quick: bool) -> None:
 
 def detection(seeds: list[int], save: Path | None) -> None:
     print("| pose, degrees | frames | exactly one face found | lowest person |\n|---|---|---|---|")
-    with mp.solutions.face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.5) as detector:
+    with closing(OnnxFaceBackend()) as backend:
         for name, poses in POSES.items():
             rates = {}
             for seed in seeds:
-                actor = synthetic.Actor(synthetic.identity(seed), pose=np.array(poses, float))
-                film = synthetic.Scene(actors=(actor,), size=SIZE, seconds=len(poses) / 30, seed=seed)
-                found = [len(detector.process(frame.rgb).detections or []) == 1 for frame in film.frames()]
+                actor = simulation.Actor(simulation.identity(seed), pose=np.array(poses, float))
+                film = simulation.Scene(actors=(actor,), size=SIZE, seconds=len(poses) / 30, seed=seed)
+                found = [len(backend.detect(frame.rgb)) == 1 for frame in film.frames()]
                 rates[seed] = float(np.mean(found))
                 if save:
                     cv2.imwrite(str(save / f"person_{seed:02d}_{name.replace(' ', '_')}.png"),
@@ -122,21 +130,26 @@ def detection(seeds: list[int], save: Path | None) -> None:
     print()
 
 
-def mesh_of(tracker, rgb: np.ndarray) -> np.ndarray | None:
-    """(478, 2) px."""
-    found = tracker.process(rgb).multi_face_landmarks
-    if not found:
-        return None
-    return np.array([(p.x * rgb.shape[1], p.y * rgb.shape[0]) for p in found[0].landmark])
+class Mesh:
+    """The face mesh on one film: it starts where the detector finds a face and follows it by its own landmarks."""
+
+    def __init__(self, backend: OnnxFaceBackend) -> None:
+        self._backend = backend
+        self._landmarks: np.ndarray | None = None
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
+        """The next frame, rgb uint8 (H, W, 3) -> (478, 2) px; None where no face is found."""
+        if self._landmarks is None:
+            found = self._backend.detect(rgb)
+            self._landmarks = self._backend.mesh(rgb, Region.of_detection(found[0])) if found else None
+        if self._landmarks is not None:
+            self._landmarks = self._backend.mesh(rgb, Region.of_landmarks(self._landmarks))
+        return None if self._landmarks is None else self._landmarks[:, :2]
 
 
-def tracker():
-    return mp.solutions.face_mesh.FaceMesh(refine_landmarks=True, max_num_faces=1)
-
-
-def true_place(seed: int, what: str, side: int, film: synthetic.Scene) -> np.ndarray:
+def true_place(seed: int, what: str, side: int, film: simulation.Scene) -> np.ndarray:
     """(2,) px of a feature of the neutral face that looks ahead."""
-    head = figure(synthetic.identity(seed))
+    head = figure(simulation.identity(seed))
     at = head.place
     x, y = {"eye_outer": (at.eye_outer, at.tilt / 2), "eye_inner": (at.eye_inner, -at.tilt / 2), "iris": (at.eye, 1.9),
             "mouth": (at.mouth, float(at.mouth_line(np.array(at.mouth)))), "sto": (0, at.sto), "gn": (0, at.gn)}[what]
@@ -147,9 +160,12 @@ def placing(seeds: list[int], save: Path | None) -> None:
     off: dict[str, list[float]] = {name: [] for name in PLACES}
     lost = 0
     for seed in seeds:
-        film = synthetic.Scene(actors=(synthetic.Actor(synthetic.identity(seed)),), size=SIZE, seconds=0.2, seed=seed)
-        with tracker() as mesh:
-            points = [mesh_of(mesh, film.frame(k).rgb) for k in range(5)][-1]
+        film = simulation.Scene(
+            actors=(simulation.Actor(simulation.identity(seed)),), size=SIZE, seconds=0.2, seed=seed
+        )
+        with closing(OnnxFaceBackend()) as backend:
+            mesh = Mesh(backend)
+            points = [mesh(film.frame(k).rgb) for k in range(5)][-1]
         if points is None:
             lost += 1
             continue
@@ -185,12 +201,13 @@ def following(seeds: list[int], save: Path | None) -> None:
 
 def follow(seed: int, name: str, measure, steps: np.ndarray, save: Path | None) -> np.ndarray | None:
     """(T,) mm of one distance of the mesh while one action unit rises; None where the mesh was lost."""
-    person = synthetic.identity(seed)
-    film = synthetic.Scene(actors=(synthetic.Actor(person, aus={name: steps}),), size=SIZE, seconds=len(steps) / 30)
+    person = simulation.identity(seed)
+    film = simulation.Scene(actors=(simulation.Actor(person, aus={name: steps}),), size=SIZE, seconds=len(steps) / 30)
     rows = []
-    with tracker() as mesh:
+    with closing(OnnxFaceBackend()) as backend:
+        mesh = Mesh(backend)
         for frame in film.frames():
-            points = mesh_of(mesh, frame.rgb)
+            points = mesh(frame.rgb)
             if points is None:
                 return None
             rows.append(measure(points) / np.linalg.norm(points[33] - points[263]) * person["biocular"])
@@ -200,13 +217,11 @@ def follow(seed: int, name: str, measure, steps: np.ndarray, save: Path | None) 
 
 
 def drawn(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The picture beside itself with the mesh's lines, twice the size, cut to the face."""
-    lines = mp.solutions.face_mesh.FACEMESH_CONTOURS | mp.solutions.face_mesh.FACEMESH_IRISES
+    """The picture beside itself with the mesh's points, twice the size, cut to the face."""
     plain = cv2.resize(rgb, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     marked = plain.copy()
-    for a, b in lines:
-        ends = (2 * points[[a, b]]).astype(int).tolist()
-        cv2.line(marked, ends[0], ends[1], (0, 255, 0), 1, cv2.LINE_AA)
+    for place in (2 * points).astype(int).tolist():
+        cv2.circle(marked, place, 1, (0, 255, 0), -1, cv2.LINE_AA)
     x0, y0 = np.maximum((2 * points.min(0) - 80).astype(int), 0)
     x1, y1 = (2 * points.max(0) + 80).astype(int)
     return np.hstack([plain[y0:y1, x0:x1], marked[y0:y1, x0:x1]])

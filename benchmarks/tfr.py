@@ -18,10 +18,10 @@ import numpy as np
 import pywt
 import torch
 
-from mien import tfr
+from mien.signals import tfr
 
 RATE, SIZE = 30.0, (224, 224)
-CENTRE = tfr.OMEGA / (2 * np.pi)
+CENTRE = tfr.MORLET_OMEGA / (2 * np.pi)
 
 
 def waves(count: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def finish(magnitude: np.ndarray) -> np.ndarray:
 
 
 def by_pywavelets(wave: np.ndarray) -> np.ndarray:
-    frequencies = tfr.grid(SIZE[0])
+    frequencies = tfr.frequency_grid(SIZE[0])
     scales = CENTRE * RATE / frequencies
     found, _ = pywt.cwt(scaled(wave), scales, f"cmor2.0-{CENTRE!r}", 1 / RATE, method="fft", precision=14)
     return finish(2.01 * np.abs(found) / np.sqrt(scales)[:, None])  # 2.01: a tone of 1 reads 1
@@ -55,7 +55,7 @@ def by_pywavelets(wave: np.ndarray) -> np.ndarray:
 def by_ssqueezepy(wave: np.ndarray) -> np.ndarray:
     import ssqueezepy
 
-    found, *_ = ssqueezepy.ssq_cwt(scaled(wave), ("morlet", {"mu": tfr.OMEGA}), fs=RATE, nv=32)
+    found, *_ = ssqueezepy.ssq_cwt(scaled(wave), ("morlet", {"mu": tfr.MORLET_OMEGA}), fs=RATE, nv=32)
     return finish(np.abs(found))
 
 
@@ -83,18 +83,18 @@ def main() -> None:
     print("| image | batch here, ms a window | loop over | ms a window | times faster | correlation, lowest |")
     print("|---|---|---|---|---|---|")
     for name, (kind, reference) in loops.items():
-        reference(made[0]), tfr.image(batch, RATE, SIZE, kind)  # caches and threads are warm
-        pairs = [(seconds(lambda k=kind: tfr.image(batch, RATE, SIZE, k)),
+        reference(made[0]), tfr.tfr_image(batch, RATE, SIZE, kind)  # caches and threads are warm
+        pairs = [(seconds(lambda k=kind: tfr.tfr_image(batch, RATE, SIZE, k)),
                   seconds(lambda r=reference: [r(wave) for wave in made])) for _ in range(rounds)]
         ours, theirs = (1e3 * min(column) / count for column in zip(*pairs, strict=True))
         told = "other rows"
         if kind == "cwt":
-            images = tfr.image(batch, RATE, SIZE, kind)[:, 0].numpy()
+            images = tfr.tfr_image(batch, RATE, SIZE, kind)[:, 0].numpy()
             found = [np.corrcoef(a.ravel(), reference(w).ravel())[0, 1] for a, w in zip(images, made, strict=True)]
             told = f"{min(found):.5f}"
         print(f"| {kind} | {ours:.2f} | {name} | {theirs:.2f} | {theirs / ours:.1f} | {told} |")
     for kind in ("stft", "ssq"):
-        taken = [seconds(lambda k=kind: tfr.image(batch, RATE, SIZE, k)) for _ in range(rounds + 1)][1:]
+        taken = [seconds(lambda k=kind: tfr.tfr_image(batch, RATE, SIZE, k)) for _ in range(rounds + 1)][1:]
         print(f"| {kind} | {1e3 * min(taken) / count:.2f} | - | - | - | - |")
 
 

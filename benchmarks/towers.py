@@ -15,7 +15,8 @@ import torch
 import transformers
 
 from duse_reference import clip
-from mien.towers import CLIP, VIDEOMAE_B, VIT_B16, load
+from mien.backbones.config import CLIP, VIDEOMAE_B, VIT_B16
+from mien.backbones.load import load
 
 FRAMES, TEXTS, WORDS = 16, 7, 28  # words: tokens of a description of a class, start and end included
 

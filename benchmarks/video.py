@@ -22,7 +22,7 @@ import av
 import numpy as np
 
 from mien import video
-from mien.video.opening import THREADS, cores
+from mien.video.open import THREADS, cores
 
 RATE, CLIP = 30, 20  # Hz, s: the clip that is repeated without encoding it again
 
@@ -85,7 +85,7 @@ def bare(path: Path, convert: bool, work: bool, threads: int = min(cores(), THRE
 
 def read(path: Path, work: bool) -> int:
     count = 0
-    with video.read(path) as recording:
+    with video.open_video(path) as recording:
         for frame in recording:
             count += 1
             if work:
@@ -101,9 +101,9 @@ def consume(rgb: np.ndarray) -> None:
 WAYS = {
     "bare PyAV, decode only": lambda path: bare(path, False, False),
     "bare PyAV, to rgb24": lambda path: bare(path, True, False),
-    "mien.video.read": lambda path: read(path, False),
+    "mien.video.open_video": lambda path: read(path, False),
     "bare PyAV, to rgb24, then work": lambda path: bare(path, True, True),
-    "mien.video.read, then work": lambda path: read(path, True),
+    "mien.video.open_video, then work": lambda path: read(path, True),
 }
 THREADING = {
     f"bare PyAV, to rgb24, {threads} decoding, {scaling} converting":
@@ -152,7 +152,7 @@ def main() -> None:
         print("\nThreads, 1 minute of the same:\n")
         tabulate(list(THREADING), paths[0])
         if len(paths) == 2:
-            short, long = (fresh("mien.video.read", path)["mib"] for path in paths)
+            short, long = (fresh("mien.video.open_video", path)["mib"] for path in paths)
             print(f"\nmien.video.read: peak memory of 10 minutes less that of 1 minute: {long - short:+.1f} MiB")
 
 

@@ -30,14 +30,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from mien import synthetic
-from mien.batch import Batch
-from mien.lookalikes import acting
-from mien.models.videomae import Judging, Masked, learn
-from mien.towers import Plan, Tower, pixels
+from mien import simulation
+from mien.backbones.config import BackboneConfig
+from mien.backbones.tower import Tower, normalise_pixels
+from mien.core.batch import Batch
+from mien.models.videomae import MaskedVideoMAE, VideoMAEClassifier, pretrain_step
+from mien.simulation.datasets import acted_video
 
 SIDE, DRAWN, FRAMES = 32, 36, 8  # px seen, px drawn (what is seen is cut at random places), frames
-PLAN = Plan("videomae", 64, 4, 2, 256, size=SIDE, patch=8, frames=FRAMES, pool="norm-mean")
+PLAN = BackboneConfig("videomae", 64, 4, 2, 256, size=SIDE, patch=8, frames=FRAMES, pool="norm-mean")
 SHARE = 0.75  # our choice: of 16 places; nine tenths, the paper's of 196, would leave 2
 TASKS = ("turn", "mouth", "smile", "brows")
 FIRST = {"pre-training": 0, "labelled": 5000, "test": 7000}
@@ -88,11 +89,11 @@ def film(number: int, each: int) -> tuple[np.ndarray, np.ndarray]:
         aus["AU12"][k] = path(rng, 0, rng.uniform(2.5, 5), smile)
         aus["AU01"][k] = aus["AU02"][k] = path(rng, 0, rng.uniform(2.5, 5), brows)
     place = np.repeat(rng.normal(0, 1, (each, 2)), FRAMES, axis=0) + [DRAWN / 2, 0.47 * DRAWN]
-    actor = synthetic.Actor(synthetic.identity(number), aus={name: value.ravel() for name, value in aus.items()},
+    actor = simulation.Actor(simulation.identity(number), aus={name: value.ravel() for name, value in aus.items()},
                             pose=pose.reshape(-1, 3), pulse=None, respiration=None, position=place,
-                            scale=1.25 * acting.ALIGNED * SIDE / 480 * rng.uniform(0.92, 1.08))
+                            scale=1.25 * acted_video.ALIGNED * SIDE / 480 * rng.uniform(0.92, 1.08))
     count = each * FRAMES
-    scene = synthetic.Scene((actor,), size=(DRAWN, DRAWN), fps=12.5, seconds=count / 12.5, noise=0.5, coarse=3,
+    scene = simulation.Scene((actor,), size=(DRAWN, DRAWN), fps=12.5, seconds=count / 12.5, noise=0.5, coarse=3,
                             light=float(rng.uniform(0.7, 1.1)), seed=number)
     pictures = np.stack([frame.rgb for frame in scene.frames()])[:count]
     return pictures.reshape(each, FRAMES, DRAWN, DRAWN, 3).transpose(0, 1, 4, 2, 3), labels
@@ -125,7 +126,7 @@ def batches(of: Batch, size: int, seed: int, shuffled: bool = False) -> Iterator
 
 
 # ------------------------------------------------------------------------------------------------------------ towers
-def sines(plan: Plan, width: int) -> torch.Tensor:
+def sines(plan: BackboneConfig, width: int) -> torch.Tensor:
     """(L, width) sines and cosines of time, row and column, a third of the channels each."""
     side, times, half = plan.size // plan.patch, plan.frames // plan.tubelet, width // 6
     where = np.stack(np.meshgrid(np.arange(times), np.arange(side), np.arange(side), indexing="ij")).reshape(3, -1)
@@ -159,15 +160,15 @@ def pretrain(of: Batch, steps: int, shuffled: bool) -> tuple[Tower, list[float]]
     """Without labels -> tower, losses."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = Masked(new_tower(), SHARE, width=48, layers=2, heads=1)
+    model = MaskedVideoMAE(new_tower(), SHARE, width=48, layers=2, heads=1)
     model.positions.copy_(sines(PLAN, 48))
     fresh(model)
-    losses = learn(model, batches(of, 32, 0, shuffled), steps, RATES["pre-training"])
+    losses = pretrain_step(model, batches(of, 32, 0, shuffled), steps, RATES["pre-training"])
     return model.tower, losses
 
 
 @torch.no_grad()
-def judge(model: Judging, of: Batch) -> float:
+def judge(model: VideoMAEClassifier, of: Batch) -> float:
     """% of clips that are right."""
     found = torch.cat([model(Batch(frames=cut(part))).argmax(dim=-1) for part in of.frames.split(64)])
     return 100 * float((found == of.target).float().mean())
@@ -177,8 +178,8 @@ def tune(start: Tower | None, few: Batch, test: Batch, seed: int, steps: int) ->
     """Fine-tune in full -> the last training loss, % right of training clips, of test clips."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    model = Judging(new_tower() if start is None else copy.deepcopy(start))
-    losses = learn(model, batches(few, 16, seed), steps, RATES["fine-tuning"], beta=0.999)
+    model = VideoMAEClassifier(new_tower() if start is None else copy.deepcopy(start))
+    losses = pretrain_step(model, batches(few, 16, seed), steps, RATES["fine-tuning"], beta=0.999)
     return float(np.mean(losses[-20:])), judge(model, few), judge(model, test)
 
 
@@ -189,7 +190,7 @@ def probe(start: Tower | None, few: Batch, test: Batch, seed: int) -> tuple[floa
     tower = new_tower() if start is None else start
 
     def seen(of: Batch) -> np.ndarray:
-        tokens = tower.embed(pixels(cut(of.frames), PLAN))
+        tokens = tower.embed(normalise_pixels(cut(of.frames), PLAN))
         for block in tower.blocks:
             tokens = block(tokens)
         return tower.finish.norm(tokens).unflatten(1, (FRAMES // PLAN.tubelet, -1)).mean(dim=2).flatten(1).numpy()

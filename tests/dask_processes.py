@@ -38,10 +38,7 @@ def cluster(workers: int = 2, nanny: bool = False) -> Iterator[Cluster]:
         scheduler = _start("scheduler", "--scheduler-file", file, "--port", "0", "--no-dashboard", folder=folder)
         started: list[subprocess.Popen] = []
         try:
-            deadline = time.monotonic() + 60
-            while not file.exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            address = json.loads(file.read_text())["address"]
+            address = _address_in(file)
             how = ["--nanny" if nanny else "--no-nanny", "--no-dashboard", "--nthreads", "1"]
             started += [_start("worker", address, *how, folder=folder) for _ in range(workers)]
             yield Cluster(address, scheduler, started)
@@ -49,6 +46,18 @@ def cluster(workers: int = 2, nanny: bool = False) -> Iterator[Cluster]:
             for process in [scheduler, *started]:
                 os.killpg(process.pid, signal.SIGKILL)  # a nanny's worker too
                 process.wait()
+
+
+def _address_in(file: Path) -> str:
+    """The address of the scheduler, as soon as its file is there and whole."""
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            return json.loads(file.read_text())["address"]
+        except (FileNotFoundError, json.JSONDecodeError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _start(what: str, *arguments: object, folder: str) -> subprocess.Popen:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.tasks import ACTION_UNITS, EXPRESSION
-from mien.timeline import Timeline
-from mien.types import Emotion, Person, Reading, Signal, Source
+from mien.core.observations import Signal
+from mien.core.results import Measurement, Person, Prediction, Source
+from mien.core.tasks import ACTION_UNITS, EXPRESSION
+from mien.reporting.timeline import Timeline
 
 CLASSES = EXPRESSION.classes
 
 
-def readable(value: float, unit: str, quality: float, method: str) -> Reading:
-    return Reading(value, unit, quality, method)
+def readable(value: float, unit: str, quality: float, method: str) -> Measurement:
+    return Measurement(value, unit, quality, method)
 
 
 def timeline(people: int = 1, seconds: float = 60.0, step: float = 0.5, seed: int = 7, pictures: bool = True,
@@ -20,21 +21,21 @@ def timeline(people: int = 1, seconds: float = 60.0, step: float = 0.5, seed: in
     """`people` persons over `seconds` s; some stretches are abstained from unless `abstains` is False."""
     random = np.random.default_rng(seed)
     steps = max(1, round(seconds / step)) if people else 0
-    emotions: list[Emotion] = []
+    emotions: list[Prediction] = []
     faces: list[Person] = []
     for face in range(people):
         rows = _rows(face, steps, step, random, abstains)
         emotions += rows
         faces.append(_person(face, rows, seconds, random, pictures))
     source = Source(name, "9f2c" * 16, 1280, 720, round(seconds * 29.97), seconds, 29.97, False)
-    settings = {"step": step, "duration": 20.0, "latency": 0.0, "neutral": "", "model": "facs", "finder": "mediapipe"}
+    settings = {"step": step, "duration": 20.0, "latency": 0.0, "neutral": "", "model": "facs", "finder": "onnxruntime"}
     spent = {"decode": seconds / 60, "track": seconds / 9, "pulse": seconds / 100, "model": seconds / 80,
              "total": seconds / 6.5}
-    versions = {"mien": "0.1.0", "mediapipe": "0.10.21", "av": "18.1.0", "numpy": "1.26.4", "scipy": "1.17.1"}
+    versions = {"mien": "0.1.0", "onnxruntime": "1.32.0", "av": "18.1.0", "numpy": "2.4.6", "scipy": "1.17.1"}
     return Timeline(tuple(emotions), tuple(faces), source, settings, spent, versions)
 
 
-def _rows(face: int, steps: int, step: float, random: np.random.Generator, abstains: bool) -> list[Emotion]:
+def _rows(face: int, steps: int, step: float, random: np.random.Generator, abstains: bool) -> list[Prediction]:
     t = (np.arange(steps) + 0.5) * step
     smile = np.clip(_bumps(t, 17 + 3 * face, 5, random) * 4.2, 0, 5)
     frown = np.clip(_bumps(t, 41, 4, random) * 2.5, 0, 5) * (smile < 1)
@@ -60,7 +61,7 @@ def _rows(face: int, steps: int, step: float, random: np.random.Generator, absta
             "motion" if abstains and quality[i] < 0.5 else "")
         seen = not gone
         valence, arousal = EXPRESSION.affect(probs[i])
-        rows.append(Emotion(
+        rows.append(Prediction(
             start=i * step, end=(i + 1) * step, face=face, state=state, task=EXPRESSION.name,
             box=np.array([left[i], 150, left[i] + 160, 350]), probs=np.full(7, np.nan) if reason else probs[i],
             label="" if reason else EXPRESSION.label(probs[i]), confidence=0.0 if reason else float(probs[i].max()),
@@ -68,23 +69,23 @@ def _rows(face: int, steps: int, step: float, random: np.random.Generator, absta
             aus=aus[i] if seen else np.full(len(ACTION_UNITS), np.nan),
             pose=np.array([2.0, 8 * np.sin(t[i] / 5), 1.0]) if seen else np.full(3, np.nan),
             gaze=np.array([3 * np.sin(t[i] / 3), -2.0]) if seen else np.full(2, np.nan),
-            heart_rate=Reading(None, "bpm", float(quality[i]) * 0.3, "POS", pulse_reason) if pulse_reason
+            heart_rate=Measurement(None, "bpm", float(quality[i]) * 0.3, "POS", pulse_reason) if pulse_reason
             else readable(float(rate[i]), "bpm", float(quality[i]), "POS"), reason=reason))
     return rows
 
 
-def _person(face: int, rows: list[Emotion], seconds: float, random: np.random.Generator, pictures: bool) -> Person:
+def _person(face: int, rows: list[Prediction], seconds: float, random: np.random.Generator, pictures: bool) -> Person:
     told = [row for row in rows if not row.abstained]
     probs = np.mean([row.probs for row in told], axis=0) if told else np.full(7, np.nan)
     valence, arousal = EXPRESSION.affect(probs)
     seen = [row.aus for row in rows if np.isfinite(row.aus).all()]
     rates = [row.heart_rate.value for row in rows if row.heart_rate.value is not None]
     weak = face % 3 == 2 or not rates or seconds < 10
-    heart = Reading(None, "bpm", 0.21, "POS", "low_snr") if weak else readable(
+    heart = Measurement(None, "bpm", 0.21, "POS", "low_snr") if weak else readable(
         float(np.median(rates)), "bpm", 0.83, "POS")
 
-    def after(shortest: float, value: Reading) -> Reading:
-        return Reading(None, value.unit, 0.0, value.method, "low_snr" if seconds >= shortest else "too_short"
+    def after(shortest: float, value: Measurement) -> Measurement:
+        return Measurement(None, value.unit, 0.0, value.method, "low_snr" if seconds >= shortest else "too_short"
                        ) if weak or seconds < shortest else value
 
     return Person(

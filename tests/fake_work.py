@@ -7,12 +7,13 @@ import signal
 import time
 from pathlib import Path
 
-from mien.files import Job, Outcome
-from mien.work import Tick
+from mien.core.parallel.outcome import Outcome, ProgressCallback
+from mien.inference.batch.process_file import FileJob
 
 
-def work(job: Job, tick: Tick | None) -> Outcome:
-    """kill...: the process is killed; bad...: fails; slow...: takes a second; anything else is done at once.
+def work(job: FileJob, tick: ProgressCallback | None) -> Outcome:
+    """kill...: the process is killed; bad...: fails; slow...: takes a second; meet...: waits for
+    another such file to begin; anything else is done at once.
 
     Leaves in the job's folder a file for each time that it began, which holds the process's id.
     """
@@ -27,6 +28,12 @@ def work(job: Job, tick: Tick | None) -> Outcome:
         os.kill(os.getpid(), signal.SIGKILL)
     if name.startswith("slow"):
         time.sleep(1)
+    if name.startswith("meet"):
+        until = time.monotonic() + 300
+        while len({path.parent for path in folder.parent.glob("meet*/begun-*")}) < 2:
+            if time.monotonic() > until:
+                return Outcome("failed", "expected another file at the same time, got none")
+            time.sleep(0.02)
     if name.startswith("bad"):
         return Outcome("failed", "expected better, got worse")
     return Outcome("ok", note=str(os.getpid()))

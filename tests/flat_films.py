@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien import synthetic
-from mien.lookalikes import LOOKALIKES, Truth
-from mien.types import Frame
+from mien import simulation
+from mien.core.observations import Frame
+from mien.simulation.datasets import LOOKALIKES
+from mien.simulation.datasets.truth import DatasetTruth
 
 
 class Flat:
@@ -21,7 +22,7 @@ class Flat:
         return (Frame(k / self.fps, self.rgb) for k in range(self.count))
 
 
-def written(tmp_path_factory, name: str, **options) -> Truth:
+def written(tmp_path_factory, name: str, **options) -> DatasetTruth:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "Scene", Flat)
+        patch.setattr(simulation, "Scene", Flat)
         return LOOKALIKES[name](tmp_path_factory.mktemp(name), **options)

@@ -8,7 +8,7 @@ import av
 import cv2
 import numpy as np
 
-from mien.types import Frame
+from mien.core.observations import Frame
 
 
 def film(seconds=3.0, fps=10.0, size=(320, 240)):

@@ -13,10 +13,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from mien.data import build, making
-from mien.datasets.survey import Survey
-from mien.types import Trial
-from mien.work import Outcome, Tick
+from mien.core.parallel.outcome import Outcome, ProgressCallback
+from mien.core.trials import Trial
+from mien.datasets.index import DatasetIndex
+from mien.preprocessing import build_cache, preprocess_trial
 
 
 class Blind:
@@ -34,31 +34,31 @@ class Blind:
         pass
 
 
-def work(job: making.Job, tick: Tick | None) -> Outcome:
+def work(job: preprocess_trial.PreprocessingJob, tick: ProgressCallback | None) -> Outcome:
     """`making.perform`, blind."""
-    with patch.object(making, "_finder", Blind):
-        return making.perform(job, tick)
+    with patch.object(preprocess_trial, "_finder", Blind):
+        return preprocess_trial.preprocess_trial(job, tick)
 
 
 def here(clips: str, cache: str) -> None:
     """Prepare in this very process, one trial after the other."""
-    build.run = lambda jobs, work, *_: ((job, work(job, None)) for job in jobs)
+    build_cache.run = lambda jobs, work, *_: ((job, work(job, None)) for job in jobs)
     prepare(clips, cache, 1)
 
 
-def prepare(clips: str, cache: str, workers: int) -> build.Built:
+def prepare(clips: str, cache: str, workers: int) -> build_cache.CacheBuildReport:
     """Prepare `clips` into `cache`."""
     import prepare_work  # by its name: other processes import it
 
-    how = making.Preparation(size=32)
-    return build.build(survey(Path(clips)), cache, how, workers=workers, work=prepare_work.work)
+    how = preprocess_trial.Preparation(size=32)
+    return build_cache.build_cache(survey(Path(clips)), cache, how, workers=workers, work=prepare_work.work)
 
 
-def survey(clips: Path) -> Survey:
+def survey(clips: Path) -> DatasetIndex:
     """A trial for each folder in `clips`."""
     folders = sorted(path for path in clips.iterdir() if path.is_dir())
     trials = tuple(Trial(path.name, "clips", video=path, frame_rate=25.0) for path in folders)
-    return Survey("clips", clips, "folders", trials, (), ())
+    return DatasetIndex("clips", clips, "folders", trials, (), ())
 
 
 if __name__ == "__main__":

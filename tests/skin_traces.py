@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.types import Window
+from mien.core.observations import Window
 
 BLOOD = np.array([0.43, 1.0, 0.69])
 """Relative absorption change of R, G, B with one beat: 0.33, 0.77, 0.53 with green at 1."""

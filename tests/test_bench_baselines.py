@@ -11,14 +11,27 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from mien import cli, lookalikes, metrics, protocols
-from mien.bench import baselines, features
-from mien.recipes import RECIPES, change
-from mien.tasks import ACTION_UNITS
-from mien.train import material
-from mien.types import Signal, Trial, Window
+from mien import cli
+from mien.core.observations import Signal, Window
+from mien.core.tasks import ACTION_UNITS
+from mien.core.trials import Trial
+from mien.datasets import splits
+from mien.evaluation import baselines, handcrafted_features, regression_baselines
+from mien.metrics import classification
+from mien.recipes import RECIPES
+from mien.recipes.overrides import override
+from mien.simulation import datasets
+from mien.training import data_module
 
-RECIPE = change(RECIPES["mvp/deap-arousal"], {"protocol": "kfold"})
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch):
+    monkeypatch.setattr(regression_baselines, "TREES", 30)
+
+
+RECIPE = override(RECIPES["mvp/deap-arousal"], {"protocol": "kfold"})
 
 
 def window(aus: np.ndarray, seconds: float) -> Window:
@@ -32,22 +45,22 @@ def test_statistics_of_a_face_are_those_that_were_planted():
     aus = rng.uniform(0, 5, (250, len(ACTION_UNITS)))
     aus[:, 3] = np.arange(250) / 25
     aus[100:150, 5] = np.nan
-    found = features.face(window(aus, 10.0))
-    names = [f"{ACTION_UNITS[3]}_{what}" for what in features.STATISTICS]
+    found = handcrafted_features.face_features(window(aus, 10.0))
+    names = [f"{ACTION_UNITS[3]}_{what}" for what in handcrafted_features.STATISTICS]
     assert [found[name] for name in names] == pytest.approx(
         [aus[:, 3].mean(), aus[:, 3].std(), *np.percentile(aus[:, 3], [10, 90]), 1.0])
     assert found[f"{ACTION_UNITS[5]}_mean"] == pytest.approx(np.nanmean(aus[:, 5]))
-    empty = features.face(window(np.full((250, len(ACTION_UNITS)), np.nan), 10.0))
+    empty = handcrafted_features.face_features(window(np.full((250, len(ACTION_UNITS)), np.nan), 10.0))
     assert np.isnan(empty[f"{ACTION_UNITS[0]}_sd"])
 
 
 def test_the_heart_rate_of_a_wire_is_in_its_features():
     wave = nk.ppg_simulate(duration=60, sampling_rate=128, heart_rate=84, random_state=1)
     signal = Signal(np.stack([wave, wave]).astype(np.float32), 128.0, ("ppg", "strange"), ("", ""))
-    found = features.body(signal, ("ppg", "strange", "ecg"))
+    found = handcrafted_features.physiology_features(signal, ("ppg", "strange", "ecg"))
     assert found["ppg_mean_hr"] == pytest.approx(84, abs=2)
     assert not [name for name in found if name.startswith("strange")]
-    assert features.body(None, ("ppg",)) == {}
+    assert handcrafted_features.physiology_features(None, ("ppg",)) == {}
 
 
 def test_windows_are_cut_and_a_trial_without_a_film_has_its_signals():
@@ -67,7 +80,7 @@ def test_windows_are_cut_and_a_trial_without_a_film_has_its_signals():
     cache = SimpleNamespace(entries={"seen": SimpleNamespace(end=20.0), "heard": SimpleNamespace(end=0.0)}, window=cut,
                             signals=heard)
     trials = [Trial("seen", "deap", "s1"), Trial("heard", "deap", "s2")]
-    ids, values, names = features.table(cache, trials, ("ppg",), 5.0)
+    ids, values, names = handcrafted_features.feature_table(cache, trials, ("ppg",), 5.0)
     assert ids == ["seen"] * 4 + ["heard"] * 4
     np.testing.assert_allclose(values[:4, names.index(f"{ACTION_UNITS[0]}_mean")], [2.48, 7.48, 12.48, 17.48])
     assert np.isnan(values[4:, names.index(f"{ACTION_UNITS[0]}_mean")]).all()
@@ -94,7 +107,7 @@ def test_what_is_there_is_found_and_what_is_not_is_not():
         trials, ids, rows = people(signal)
         first = [ids.index(trial.id) for trial in trials]
         made = [trial.id for trial in trials], rows[first], [str(k) for k in range(10)]
-        found = baselines.honest(RECIPE, protocols.kfold(trials), made, 0)
+        found = baselines.subject_independent(RECIPE, splits.kfold(trials), made, 0)
         assert found["classifier"].tolist() == list(baselines.CLASSIFIERS)
         assert ((found["war"] >= 100 * low) & (found["war"] <= 100 * high)).all(), found
         assert (found["trials"] == len(trials)).all()
@@ -107,7 +120,7 @@ def test_two_ratings_at_once_are_four_classes_and_no_rating_of_their_own():
     trials, ids, rows = people(6.0)
     trials = [replace(t, labels={**t.labels, "valence": 2.0 + 5.0 * (k % 3 > 0)}) for k, t in enumerate(trials)]
     made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
-    found = baselines.honest(RECIPES["mvp/deap-both"], protocols.kfold(trials), made, 0)
+    found = baselines.subject_independent(RECIPES["mvp/deap-both"], splits.kfold(trials), made, 0)
     assert (found["trials"] == len(trials)).all()
     assert "ccc" not in found
     assert "positive_f1" not in found
@@ -118,29 +131,30 @@ def test_the_trials_are_those_that_the_recipe_can_look_at():
     ready = SimpleNamespace(entries={id: SimpleNamespace(pictures=seen, signals=heard) for id, seen, heard in (
         ("both", 9, True), ("face", 9, False), ("wires", 0, True), ("none", 0, False))})
     for modality, expected in (("both", "both face wires"), ("video", "both face"), ("physio", "both wires")):
-        recipe = change(RECIPES["mvp/deap-arousal"], {"options.modality": modality})
-        assert [t.id for t in material.seen(recipe, trials, ready)] == expected.split()
+        recipe = override(RECIPES["mvp/deap-arousal"], {"options.modality": modality})
+        assert [t.id for t in data_module.seen(recipe, trials, ready)] == expected.split()
 
 
 def test_of_one_person_no_interval_is_told():
     trials, ids, rows = people(6.0)
     made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
-    one = protocols.PROTOCOLS["loso"](trials)[:1]
-    assert "nan" not in "".join(baselines._table(RECIPE, baselines.honest(RECIPE, one, made, 0)))
+    one = splits.PROTOCOLS["loso"](trials)[:1]
+    assert "nan" not in "".join(baselines._table(RECIPE, baselines.subject_independent(RECIPE, one, made, 0)))
 
 
 def test_nothing_is_there_and_the_leaky_split_claims_much():
     trials, ids, rows = people(0.0)
-    found = baselines.leaky(RECIPE, protocols.kfold(trials), trials, (ids, rows, list("abcdefghij")), 0)
+    found = baselines.window_split(RECIPE, splits.kfold(trials), trials, (ids, rows, list("abcdefghij")), 0)
     assert (found["by the protocol"] < 67).all(), found
     assert (found["LEAKY"] > 90).all(), found
     np.testing.assert_allclose(found["gap"], found["LEAKY"] - found["by the protocol"])
 
 
 def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatch):
-    monkeypatch.setattr(lookalikes.amigos, "_film", lambda *given: None)
-    monkeypatch.setattr("mien.checkpoint.towers", lambda *given: pytest.fail("asked for weights that nobody needs"))
-    lookalikes.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    monkeypatch.setattr(datasets.amigos, "_film", lambda *given: None)
+    monkeypatch.setattr("mien.checkpoints.load_towers",
+                        lambda *given: pytest.fail("asked for weights that nobody needs"))
+    datasets.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
     done = CliRunner().invoke(cli.app, [
         "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--baselines", "--set", "protocol=loso",
         "--set", "options.modality=physio",
@@ -152,4 +166,4 @@ def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatc
     assert "66.00" in page
     assert "LEAKY" in page
     table = pd.read_csv(tmp_path / "run/baselines.csv")
-    assert set(metrics.measures(2)) <= set(table)
+    assert set(classification.measures(2)) <= set(table)

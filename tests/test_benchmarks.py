@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.bench
+
 
 @pytest.mark.parametrize("name", ["duse", "scpt", "mvp", "videomae"])
 def test_a_gpus_steps_are_counted_and_timed(name, monkeypatch):

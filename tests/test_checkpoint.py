@@ -14,16 +14,20 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import mien
-from mien import checkpoint
-from mien.checkpoint import CARD, WEIGHTS, Trained, build, clip, make_card
-from mien.checkpoint.parts import trainable
-from mien.models.duse import DuSE, Options
-from mien.recipes import RECIPES, tiny
-from mien.tasks import ACTION_UNITS, EXPRESSION, own, read_labels
-from mien.towers import CLIP, Tower
-from mien.types import Window
+from mien import checkpoints
+from mien.backbones.config import CLIP
+from mien.backbones.tower import Tower
+from mien.checkpoints.card import CARD, WEIGHTS
+from mien.checkpoints.factory import build_model, load_clip
+from mien.checkpoints.predictor import Predictor, make_card
+from mien.core.observations import Window
+from mien.core.tasks import ACTION_UNITS, EXPRESSION, make_task, read_labels
+from mien.models.duse.config import DuSEConfig
+from mien.models.duse.model import DuSE
+from mien.models.method import trainable
+from mien.recipes import RECIPES, tiny_recipe
 
-TINY = tiny(RECIPES["duse/dfew"])
+TINY = tiny_recipe(RECIPES["duse/dfew"])
 
 
 def window(seed: int = 0, count: int = 20) -> Window:
@@ -35,16 +39,16 @@ def window(seed: int = 0, count: int = 20) -> Window:
                   faces=faces, pictured=np.arange(count) / 25)
 
 
-def stirred(recipe=TINY, task=EXPRESSION) -> Trained:
+def stirred(recipe=TINY, task=EXPRESSION) -> Predictor:
     """A model whose trained values are somewhere else than at their beginning."""
-    parts = clip(recipe.tower)
-    model = build(recipe, task, parts)
+    parts = load_clip(recipe.tower)
+    model = build_model(recipe, task, parts)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for value in trainable(model).values():
             value.add_(0.03 * torch.randn(value.shape, generator=generator))
     card = make_card(recipe, task, model, (parts.image.hash, parts.text.hash), step=7, scores={"val": {"uar": 0.5}})
-    return Trained(model, task, recipe.seconds, card)
+    return Predictor(model, task, recipe.seconds, card)
 
 
 @pytest.fixture(scope="module")
@@ -85,20 +89,20 @@ def test_only_trained_tensors_and_the_text_features_are_saved(saved):
     assert told["preprocessing"]["size"] == 32
     assert len(told["image"]) == 64
     assert told["recipe"]["options"]["beta"] == 0.7
-    assert "Tiny: it knows nothing." in (saved / "README.md").read_text()
+    assert "Tiny: it only tests the pipeline, its scores are meaningless." in (saved / "README.md").read_text()
     assert sorted(file.name for file in saved.iterdir()) == sorted([CARD, WEIGHTS, "README.md"])
 
 
 def test_the_largest_checkpoint_has_less_than_40_mb():
     with torch.device("meta"):
         model = DuSE(Tower(CLIP["L/14"]["image"]), Tower(CLIP["L/14"]["text"]),
-                     torch.zeros((7, 9), dtype=torch.long, device="cpu"), Options())
+                     torch.zeros((7, 9), dtype=torch.long, device="cpu"), DuSEConfig())
     size = sum(value.numel() * 4 for value in trainable(model).values()) + 7 * 768 * 4
     assert 26e6 < size < 28e6
 
 
 def test_from_pretrained_and_save_pretrained_go_round(saved, tmp_path):
-    again = Trained.from_pretrained(str(saved), precision="32").save_pretrained(tmp_path / "again")
+    again = Predictor.from_pretrained(str(saved), precision="32").save_pretrained(tmp_path / "again")
     assert (again / CARD).read_text() == (saved / CARD).read_text()
     first, second = load_file(saved / WEIGHTS), load_file(again / WEIGHTS)
     assert first.keys() == second.keys()
@@ -162,7 +166,7 @@ def test_truncated_weights_are_refused(copy):
     (lambda card: card.update(image="0" * 64), "they differ in image"),
     (lambda card: card.update(schema="mien.checkpoint/9"), r"expected the schema mien\.checkpoint/1"),
     (lambda card: card.pop("texts"), "missing or unknown: texts"),
-    (lambda card: card["recipe"].update(colour=1), "got colour: take a newer mien"),
+    (lambda card: card["recipe"].update(colour=1), "got colour: install a newer mien"),
     (lambda card: card["recipe"]["options"].update(heads=2), "these differ: lsea"),
 ])  # fmt: skip
 def test_a_card_that_does_not_belong_is_refused(copy, change, told):
@@ -205,7 +209,7 @@ def test_nothing_is_left_half_written(tmp_path, monkeypatch):
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mien.checkpoint.trained.save_file", full)
+    monkeypatch.setattr("mien.checkpoints.predictor.save_file", full)
     with pytest.raises(OSError, match="space"):
         model.save_pretrained(tmp_path)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
@@ -221,19 +225,19 @@ def test_a_device_that_is_not_there_is_told(saved):
 
 # ---------------------------------------------------------------------------------------------- labels, zero-shot
 
-LABELS = own({"bored": "a dull look", "amused": "a faint smile", "tired": "heavy eyelids"})
+LABELS = make_task({"bored": "a dull look", "amused": "a faint smile", "tired": "heavy eyelids"})
 
 
 def test_other_labels_are_read_by_the_text_tower_with_the_trained_prompts(saved):
     found = mien.load(saved, labels=LABELS, precision="32")
     wanted = stirred()
-    model = build(TINY, LABELS, clip(TINY.tower))
+    model = build_model(TINY, LABELS, load_clip(TINY.tower))
     model.load_state_dict(trainable(wanted.model), strict=False)
     with torch.no_grad():
-        torch.testing.assert_close(found.model.baked, model.text_features())
+        torch.testing.assert_close(found.model.cached_text, model.text_features())
     assert found.task.classes == ("bored", "amused", "tired")
     assert found.read(window()).shape == (3,)
-    with pytest.raises(ValueError, match="expected the labels that it was trained with"):
+    with pytest.raises(ValueError, match="expected the labels of the training"):
         found.save_pretrained("nowhere")
 
 
@@ -282,7 +286,7 @@ def small_clip(folder: Path) -> transformers.CLIPModel:
 @torch.inference_mode()
 def test_zero_shot_is_clip_as_transformers_has_it(tmp_path):
     model = small_clip(tmp_path)
-    found = checkpoint.zero_shot(str(tmp_path), LABELS, precision="32")
+    found = checkpoints.zero_shot(str(tmp_path), LABELS, precision="32")
     one = window(count=1)
     mean, std = (torch.tensor(value).view(3, 1, 1) for value in (found.needs.mean, found.needs.std))
     picture = (torch.from_numpy(one.faces).permute(0, 3, 1, 2) / 255 - mean) / std
@@ -290,14 +294,16 @@ def test_zero_shot_is_clip_as_transformers_has_it(tmp_path):
     words = tokenizer(list(LABELS.texts), padding=True, return_tensors="pt")
     image = torch.nn.functional.normalize(model.get_image_features(picture).pooler_output, dim=-1)
     text = torch.nn.functional.normalize(model.get_text_features(**words).pooler_output, dim=-1)
-    np.testing.assert_allclose(found.read(one), (100 * image @ text.T).softmax(-1)[0].numpy(), rtol=1e-3, atol=1e-5)
+    scale = model.logit_scale.exp().detach()
+    np.testing.assert_allclose(found.read(one), (scale * image @ text.T).softmax(-1)[0].detach().numpy(), rtol=1e-3,
+                               atol=1e-5)
     with pytest.raises(ValueError, match="got zero-shot CLIP"):
         found.save_pretrained(tmp_path / "x")
 
 
 def test_labels_without_texts_are_refused():
     with pytest.raises(ValueError, match="expected a text for each class"):
-        checkpoint.zero_shot("tiny", replace(EXPRESSION, texts=None))
+        checkpoints.zero_shot("tiny", replace(EXPRESSION, texts=None))
 
 
 def test_the_class_texts_begin_with_their_class_and_fit():

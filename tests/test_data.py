@@ -17,18 +17,19 @@ import numpy as np
 import pytest
 
 import prepare_work
-from mien import datasets, face, synthetic, video
-from mien.data import build, making, people
-from mien.data.cache import Cache
-from mien.datasets.survey import Survey
-from mien.types import Signal, Trial
+from mien import datasets, face, simulation, video
+from mien.core.observations import Signal
+from mien.core.trials import Trial
+from mien.datasets.index import DatasetIndex
+from mien.preprocessing import build_cache, face_extraction, preprocess_trial
+from mien.preprocessing.cache import Cache
 
 FPS = 25
 SCRIPT = Path(prepare_work.__file__)
 
 
-def survey_of(root: Path, *trials: Trial) -> Survey:
-    return Survey("folder", root, "by hand", trials, (), ())
+def survey_of(root: Path, *trials: Trial) -> DatasetIndex:
+    return DatasetIndex("folder", root, "by hand", trials, (), ())
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -60,20 +61,20 @@ def path(time: float) -> tuple[float, float]:
 def filmed(tmp_path_factory) -> SimpleNamespace:
     """Films of one person: walking, with the head tilted to one side and the other, and the cache of them."""
     root = tmp_path_factory.mktemp("filmed")
-    person = synthetic.identity(3)
+    person = simulation.identity(3)
     scenes = {
-        "walking": (synthetic.Actor(person, position=path, scale=0.45), 0.8),
-        "left": (synthetic.Actor(person, pose=(0.0, 0.0, 20.0), scale=0.6), 0.2),
-        "right": (synthetic.Actor(person, pose=(0.0, 0.0, -20.0), scale=0.9), 0.2),
+        "walking": (simulation.Actor(person, position=path, scale=0.45), 0.8),
+        "left": (simulation.Actor(person, pose=(0.0, 0.0, 20.0), scale=0.6), 0.2),
+        "right": (simulation.Actor(person, pose=(0.0, 0.0, -20.0), scale=0.9), 0.2),
     }
     truths = {}
     for name, (actor, seconds) in scenes.items():
-        scene = synthetic.Scene((actor,), size=(320, 240), fps=FPS, seconds=seconds, noise=0.5)
-        truths[name] = synthetic.write(scene, root / f"{name}.mp4")
+        scene = simulation.Scene((actor,), size=(320, 240), fps=FPS, seconds=seconds, noise=0.5)
+        truths[name] = simulation.write_video(scene, root / f"{name}.mp4")
     trials = (Trial("all of it", "folder", "a", root / "walking.mp4", labels={"valence": 7.5}, side="train"),
               Trial("part/of: it", "folder", "a", root / "walking.mp4", (0.2, 0.6)),
               Trial("left", "folder", "b", root / "left.mp4"), Trial("right", "folder", "b", root / "right.mp4"))
-    built = build.build(survey_of(root, *trials), root / "cache")
+    built = build_cache.build_cache(survey_of(root, *trials), root / "cache")
     return SimpleNamespace(root=root, trials=trials, truths=truths, built=built, cache=Cache(root / "cache"))
 
 
@@ -103,7 +104,7 @@ def test_the_rows_show_what_was_there_at_their_time(filmed, trial, start):
 
 def test_pictures_show_the_face_of_their_time_however_it_moves(filmed):
     """The nose stays in one place of the cut while the face crosses the picture; a wrong frame would be 8 px off."""
-    finder = face.MediapipeFinder()
+    finder = face.OnnxFaceBackend()
     count = len(filmed.cache.pictured("all of it"))
     window = filmed.cache.window("all of it", pictures=range(count))
     assert count == 20
@@ -119,7 +120,7 @@ def test_pictures_show_the_face_of_their_time_however_it_moves(filmed):
 
 @pytest.mark.parametrize("trial", ["left", "right"])
 def test_a_tilted_head_is_upright_in_its_picture_and_as_large_as_any(filmed, trial):
-    finder = face.MediapipeFinder()
+    finder = face.OnnxFaceBackend()
     picture = filmed.cache.window(trial, pictures=[0]).faces[0]
     marks = finder.mesh(picture, face.Region(112, 112, 224, 0.0))
     right, left = marks[33, :2], marks[263, :2]
@@ -152,17 +153,18 @@ def test_a_cache_can_be_sent_to_other_processes(filmed):
 
 def test_the_pictures_are_a_film_that_any_player_shows(filmed):
     entry = filmed.cache.entries["all of it"]
-    frames = list(video.read(filmed.root / "cache" / entry.folder / "faces.mjpeg"))
+    frames = list(video.open_video(filmed.root / "cache" / entry.folder / "faces.mjpeg"))
     assert len(frames) == 20
     shown = filmed.cache.window("all of it", pictures=[7]).faces[0].astype(float)
     assert np.abs(frames[7].rgb - shown).mean() < 3  # two decoders of one JPEG
 
 
+@pytest.mark.slow
 def test_two_workers_and_one_killed_run_leave_the_same_bytes(filmed):
     """The real thing, with the face library: stopped dead once its first trial is there, then done again."""
     again = filmed.root / "again"
-    code = ("import sys; sys.path.insert(0, sys.argv[1]); import pickle; from mien.data import build; "
-            "build.build(pickle.load(open(sys.argv[2], 'rb')), sys.argv[3], workers=2)")
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); import pickle; from mien.preprocessing import build_cache; "
+            "build_cache.build_cache(pickle.load(open(sys.argv[2], 'rb')), sys.argv[3], workers=2)")
     job = filmed.root / "survey.pickle"
     job.write_bytes(pickle.dumps(survey_of(filmed.root, *filmed.trials)))
     command = [sys.executable, "-c", code, str(SCRIPT.parent), str(job), str(again)]
@@ -179,10 +181,12 @@ def test_two_workers_and_one_killed_run_leave_the_same_bytes(filmed):
 
 
 def test_of_several_people_the_one_seen_largest_for_longest_is_kept(tmp_path):
-    actors = (synthetic.Actor(synthetic.identity(1), position=(80.0, 100.0), scale=0.35),
-              synthetic.Actor(synthetic.identity(2), position=(235.0, 110.0), scale=0.6))
-    truth = synthetic.write(synthetic.Scene(actors, size=(320, 240), fps=FPS, seconds=0.4), tmp_path / "two.mp4")
-    build.build(survey_of(tmp_path, Trial("two", "folder", video=tmp_path / "two.mp4")), tmp_path / "cache")
+    actors = (simulation.Actor(simulation.identity(1), position=(80.0, 100.0), scale=0.35),
+              simulation.Actor(simulation.identity(2), position=(235.0, 110.0), scale=0.6))
+    truth = simulation.write_video(
+        simulation.Scene(actors, size=(320, 240), fps=FPS, seconds=0.4), tmp_path / "two.mp4"
+    )
+    build_cache.build_cache(survey_of(tmp_path, Trial("two", "folder", video=tmp_path / "two.mp4")), tmp_path / "cache")
     cache = Cache(tmp_path / "cache")
     box = truth.actors[1].box[-1]
     assert box[0] < cache.window("two").position[-1, 0] < box[2]
@@ -195,11 +199,15 @@ def test_of_several_people_the_one_seen_largest_for_longest_is_kept(tmp_path):
 @pytest.fixture
 def blind(monkeypatch) -> None:
     """No face library: nobody is found."""
-    monkeypatch.setattr(making, "_finder", prepare_work.Blind)
+    monkeypatch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
 
 
-def prepare(root: Path, *trials: Trial, how: making.Preparation | None = None) -> build.Built:
-    return build.build(survey_of(root, *trials), root / "cache", how or making.Preparation(size=32))
+def prepare(
+    root: Path, *trials: Trial, how: preprocess_trial.Preparation | None = None
+) -> build_cache.CacheBuildReport:
+    return build_cache.build_cache(
+        survey_of(root, *trials), root / "cache", how or preprocess_trial.Preparation(size=32)
+    )
 
 
 def levels(cache: Cache, id: str) -> list[int]:
@@ -226,11 +234,13 @@ def test_a_gap_in_the_numbers_is_a_gap_in_time(tmp_path, blind):
 
 
 def test_a_picture_that_is_a_face_is_taken_whole_and_its_face_is_read(tmp_path):
-    scene = synthetic.Scene((synthetic.Actor(synthetic.identity(4), scale=0.75),), size=(160, 160), seconds=0.2)
+    scene = simulation.Scene((simulation.Actor(simulation.identity(4), scale=0.75),), size=(160, 160), seconds=0.2)
     (tmp_path / "clip").mkdir()
     for number, frame in enumerate(scene.frames()):
         cv2.imwrite(str(tmp_path / f"clip/{number}.png"), frame.rgb[..., ::-1])
-    prepare(tmp_path, Trial("clip", "folder", video=tmp_path / "clip", frame_rate=30.0), how=making.Preparation())
+    prepare(
+        tmp_path, Trial("clip", "folder", video=tmp_path / "clip", frame_rate=30.0), how=preprocess_trial.Preparation()
+    )
     cache = Cache(tmp_path / "cache")
     window = cache.window("clip", pictures=[0])
     whole = cv2.resize(next(iter(scene.frames())).rgb, (224, 224), interpolation=cv2.INTER_LINEAR)
@@ -257,8 +267,8 @@ def test_a_picture_takes_no_more_than_its_room(kind):
     smooth = cv2.resize(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8), (224, 224), interpolation=cv2.INTER_CUBIC)
     grain = np.clip(smooth + rng.normal(0, 12, smooth.shape), 0, 255).astype(np.uint8)
     picture = {"flat": np.full((224, 224, 3), 90, np.uint8), "face": smooth, "noise": grain}[kind]
-    data = people.jpeg(picture)
-    assert len(data) <= people.ROOM
+    data = face_extraction.encode_jpeg(picture)
+    assert len(data) <= face_extraction.ROOM
     error = cv2.imdecode(np.frombuffer(data, np.uint8), 1)[..., ::-1].astype(float) - picture
     assert np.sqrt((error**2).mean()) < (13 if kind == "noise" else 3)
 
@@ -287,7 +297,7 @@ def test_signals_come_with_their_own_times_and_the_baseline_before_zero(tmp_path
 
 
 def test_a_trial_without_face_and_signal_is_a_failure_with_its_reason(tmp_path, blind):
-    synthetic.write(synthetic.Scene(size=(64, 48), fps=FPS, seconds=0.2), tmp_path / "room.mp4")
+    simulation.write_video(simulation.Scene(size=(64, 48), fps=FPS, seconds=0.2), tmp_path / "room.mp4")
     built = prepare(tmp_path, Trial("room", "folder", video=tmp_path / "room.mp4"))
     assert not built.complete
     assert built.failed[0][0] == "room"
@@ -299,15 +309,16 @@ def test_an_event_is_at_one_time_in_film_and_signal(tmp_path, start):
     """The lamp goes up at 0.52 s of the film, and the wire says so; whatever the trial's start, both agree."""
     event = 0.52
     lamp = lambda time: 0.6 if time < event - 1e-6 else 1.0  # noqa: E731
-    scene = synthetic.Scene((synthetic.Actor(synthetic.identity(3), scale=0.6),), size=(320, 240), fps=FPS, seconds=1.0,
-                            light=lamp)
-    synthetic.write(scene, tmp_path / "film.mp4", crf=12)
+    scene = simulation.Scene(
+        (simulation.Actor(simulation.identity(3), scale=0.6),), size=(320, 240), fps=FPS, seconds=1.0, light=lamp
+    )
+    simulation.write_video(scene, tmp_path / "film.mp4", crf=12)
     times = np.arange(-1, 1.5, 0.01)
     rows = [f"{time:.2f},{float(time >= event):.0f},{time:.3f}" for time in times]
     (tmp_path / "film.csv").write_text("\n".join(["time,eda,ecg", *rows]) + "\n")
     (tmp_path / "manifest.csv").write_text(f"video,subject,valence,signals,start\nfilm.mp4,a,7,film.csv,{start}\n")
     found = datasets.DATASETS["folder"].survey(tmp_path)
-    assert build.build(found, tmp_path / "cache").complete
+    assert build_cache.build_cache(found, tmp_path / "cache").complete
     cache = Cache(tmp_path / "cache")
     (trial,) = cache.trials
     window, wires = cache.window(trial.id), cache.signals(trial.id)

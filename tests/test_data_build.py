@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import multiprocessing
 import shutil
@@ -17,11 +16,12 @@ import pytest
 from typer.testing import CliRunner
 
 import prepare_work
+from lock_holder import held_by_another
 from mien import cli, datasets
-from mien.data import build, making
-from mien.data.cache import Cache
-from mien.datasets.survey import Problem
-from mien.types import Trial
+from mien.core.trials import Trial
+from mien.datasets.index import DatasetProblem
+from mien.preprocessing import build_cache, preprocess_trial
+from mien.preprocessing.cache import Cache
 
 RUNNER = CliRunner()
 
@@ -57,12 +57,13 @@ def many(tmp_path_factory) -> Path:
 def forked(clips: Path, cache: Path) -> multiprocessing.Process:
     """A run of its own process, which has everything imported already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mien.data.build"])
+    context.set_forkserver_preload(["mien.preprocessing.build_cache"])
     process = context.Process(target=prepare_work.here, args=(str(clips), str(cache)))
     process.start()
     return process
 
 
+@pytest.mark.slow
 def test_killed_twenty_times_at_random_the_cache_is_that_of_an_undisturbed_run(many, tmp_path):
     rng = np.random.default_rng()
     cache, midway, kills = tmp_path / "cache", 0, 0
@@ -81,7 +82,7 @@ def test_killed_twenty_times_at_random_the_cache_is_that_of_an_undisturbed_run(m
         kills += process.exitcode == -9
         made = list(cache.glob("trials/*/*/trial.json"))
         midway += process.exitcode == -9 and 0 < len(made) < 12
-        assert all(making.read_about(about.parent) for about in made)  # what is to be seen is whole
+        assert all(preprocess_trial.read_about(about.parent) for about in made)  # what is to be seen is whole
     assert midway >= 5
     last = forked(many / "clips", cache)
     last.join()
@@ -93,22 +94,24 @@ def test_killed_twenty_times_at_random_the_cache_is_that_of_an_undisturbed_run(m
 @pytest.fixture
 def clips(tmp_path, monkeypatch) -> Path:
     """Three clips."""
-    monkeypatch.setattr(making, "_finder", prepare_work.Blind)
+    monkeypatch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
     for number in range(3):
         draw(tmp_path / "clips" / f"clip{number}", 5, number)
     return tmp_path / "clips"
 
 
-def prepare(clips: Path, cache: str = "cache", how: making.Preparation | None = None, **more: object) -> dict[str, str]:
+def prepare(
+    clips: Path, cache: str = "cache", how: preprocess_trial.Preparation | None = None, **more: object
+) -> dict[str, str]:
     """-> status by trial."""
     became: dict[str, str] = {}
     survey = replace(prepare_work.survey(clips), **more)
-    build.run, kept = (lambda jobs, work, *_: ((job, work(job, None)) for job in jobs)), build.run
+    build_cache.run, kept = (lambda jobs, work, *_: ((job, work(job, None)) for job in jobs)), build_cache.run
     try:
-        build.build(survey, clips.parent / cache, how or making.Preparation(size=32),
-                    told=lambda trial, outcome: became.update({trial.id: outcome.status}))
+        build_cache.build_cache(survey, clips.parent / cache, how or preprocess_trial.Preparation(size=32),
+                    on_result=lambda trial, outcome: became.update({trial.id: outcome.status}))
     finally:
-        build.run = kept
+        build_cache.run = kept
     return became
 
 
@@ -147,7 +150,7 @@ def test_new_labels_need_no_new_pictures(clips):
 @pytest.mark.parametrize("change", [{"size": 48}, {"rate": 10.0}, {"faces": 2}])
 def test_other_settings_make_all_of_it_again(clips, change):
     prepare(clips)
-    how = making.Preparation(**{"size": 32, **change})
+    how = preprocess_trial.Preparation(**{"size": 32, **change})
     assert set(prepare(clips, how=how).values()) == {"ok"}
     prepare(clips, "anew", how)
     assert contents(clips.parent / "cache") == contents(clips.parent / "anew")
@@ -167,7 +170,7 @@ def test_a_trial_that_fails_and_what_the_survey_found_are_in_the_manifest(clips)
     (clips / "clip1/3.png").write_bytes(b"no picture")
     for path in (clips / "clip2").iterdir():
         path.write_bytes(b"no picture")
-    problem = Problem("excluded", "clip9", "too short", clips / "list.csv", 4)
+    problem = DatasetProblem("excluded", "clip9", "too short", clips / "list.csv", 4)
     assert prepare(clips, problems=(problem,)) == {"clip0": "ok", "clip1": "ok", "clip2": "failed"}
     found = rows(clips.parent / "cache")
     assert {item: row["status"] for item, row in found.items()} == {
@@ -215,10 +218,8 @@ def test_a_folder_with_other_things_in_it_is_not_touched(clips):
 
 def test_two_runs_at_a_time_do_not_meet_in_one_cache(clips):
     prepare(clips)
-    with open(clips.parent / "cache" / build.LOCK, "wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="expected a cache that nobody writes to"):
-            prepare(clips)
+    with held_by_another(clips.parent / "cache"), pytest.raises(ValueError, match="another command at work in it"):
+        prepare(clips)
     assert set(prepare(clips).values()) == {"skipped"}
 
 
@@ -226,13 +227,13 @@ def test_two_runs_at_a_time_do_not_meet_in_one_cache(clips):
 def test_an_index_of_something_else_is_told(clips, text):
     prepare(clips)
     (clips.parent / "cache/cache.json").write_text(text)
-    with pytest.raises(ValueError, match=r"expected mien.cache/1 in .*cache.json"):
+    with pytest.raises(ValueError, match=r"expected mien.cache/3 in .*cache.json"):
         Cache(clips.parent / "cache")
 
 
 def test_names_of_trials_make_no_path_and_do_not_meet():
     ids = ["../../etc", "a/b", "a_b", "A_b", "", "日本", "x" * 300, "a\\b", ".partial-1", "con:1"]
-    names = [making.name(Trial(id or "-", "clips")) for id in ids]
+    names = [preprocess_trial.folder_name(Trial(id or "-", "clips")) for id in ids]
     assert len({name.lower() for name in names}) == len(ids)
     assert all(Path(name).name == name and name[0] != "." and len(name) < 80 and name.isascii() for name in names)
 
@@ -242,10 +243,10 @@ def test_the_command_ends_with_one_when_a_trial_is_lost(clips, monkeypatch):
         survey = staticmethod(prepare_work.survey)
 
     monkeypatch.setattr(datasets, "DATASETS", {"clips": Clips})
-    monkeypatch.setattr(build, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
+    monkeypatch.setattr(build_cache, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
     command = ["data", "prepare", "clips", str(clips), "--out", str(clips.parent / "cache"), "--size", "32"]
     done = RUNNER.invoke(cli.app, command)
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "mien: 3 trials: 3 of 3 done\n")  # the line of progress alone
     assert done.stdout.startswith("3 of 3 trials of clips")
     shutil.rmtree(clips / "clip1")
     (clips / "clip1").mkdir()

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mien import cli
-from mien.datasets import DATASETS, films, layout, recorded, tables
+from mien.core.observations import Frame
+from mien.datasets import DATASETS, integrity, scan
 from mien.datasets.dfew import lists
-from mien.lookalikes import LOOKALIKES, VARIANTS, Truth, read_signal_mark, read_trial_number
-from mien.synthetic import Scene
-from mien.types import Frame
+from mien.datasets.readers import csv_signals, tables
+from mien.simulation.datasets import LOOKALIKES, VARIANTS
+from mien.simulation.datasets.markers import read_signal_mark, read_trial_number
+from mien.simulation.datasets.truth import DatasetTruth
+from mien.simulation.scene import Scene
 
 VIDEO = ("dfew", "ferv39k", "folder")
 ALL = [(name, variant) for name in VIDEO for variant in VARIANTS[name]]
@@ -35,9 +38,9 @@ def blank(scene: Scene, index: int) -> Frame:
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     """(name, variant) -> the lookalike, written once."""
-    made: dict[tuple[str, str], Truth] = {}
+    made: dict[tuple[str, str], DatasetTruth] = {}
 
-    def make(name: str, variant: str = "official") -> Truth:
+    def make(name: str, variant: str = "official") -> DatasetTruth:
         if (name, variant) not in made:
             root = tmp_path_factory.mktemp("planted") / f"{name}-{variant}"
             made[name, variant] = LOOKALIKES[name](root, size=7 if name == "folder" else 14, variant=variant)
@@ -52,7 +55,7 @@ def planted(tmp_path_factory):
 def copy(planted, tmp_path):
     """The same to be damaged: (truth, root of the copy)."""
 
-    def copied(name: str, variant: str = "official") -> tuple[Truth, Path]:
+    def copied(name: str, variant: str = "official") -> tuple[DatasetTruth, Path]:
         truth = planted(name, variant)
         return truth, Path(shutil.copytree(truth.root, tmp_path / "copy"))
 
@@ -62,7 +65,7 @@ def copy(planted, tmp_path):
 def picture(path: Path) -> np.ndarray:
     """The first picture of a clip or of a video, read by OpenCV."""
     if path.is_dir():
-        path = films.pictures(path)[0]
+        path = integrity.check_pictures(path)[0]
     if path.suffix == ".jpg":
         return cv2.imread(str(path))[..., ::-1]
     return cv2.VideoCapture(str(path)).read()[1][..., ::-1]
@@ -73,7 +76,7 @@ def told(found, kind: str) -> list[tuple[str, str, int | None]]:
 
 
 def count(found, name: str) -> tuple[int, int | None]:
-    return next((each.found, each.official) for each in found.counts if each.name == name)
+    return next((each.number, each.official) for each in found.counts if each.name == name)
 
 
 # what is planted is found
@@ -95,7 +98,7 @@ def test_every_layout_gives_the_trials_that_were_planted(planted, name, variant)
         assert read_trial_number(picture(trial.video)) == item.number
         assert (trial.frame_rate is not None) == trial.video.is_dir()
         if trial.video.is_dir() and "16f" not in trial.video.parent.name:
-            assert len(films.pictures(trial.video)) == item.frames
+            assert len(integrity.check_pictures(trial.video)) == item.frames
     assert {p.kind for p in found.problems} <= {"missing", "unreadable", "excluded"}
     assert found.layout
 
@@ -148,7 +151,7 @@ def test_official_numbers_add_up():
     """The numbers come from several lists of other people; a slip of the pen in one breaks a sum."""
     from mien.datasets import dfew, ferv39k
 
-    assert sum(dfew.OFFICIAL.values()) == sum(dfew.TEST) == 11697
+    assert sum(dfew.lists.OFFICIAL.values()) == sum(dfew.TEST) == 11697
     assert {a + b for a, b in zip(dfew.TRAIN, dfew.TEST, strict=True)} == {11697}
     assert (sum(ferv39k.TRAIN.values()), sum(ferv39k.TEST.values())) == (31088, 7847)
     assert sum(ferv39k.SCENES.values()) == 31088 + 7847
@@ -158,7 +161,7 @@ def test_official_numbers_add_up():
 def test_pictures_come_in_the_order_of_their_numbers(planted):
     truth = planted("dfew", "only_16f")
     clip = next((truth.root / "Clip").glob("clip_224x*16f/*"))
-    assert [int(path.stem) for path in films.pictures(clip)] == list(range(1, 17))
+    assert [int(path.stem) for path in integrity.check_pictures(clip)] == list(range(1, 17))
 
 
 def test_numbers_in_place_of_words_are_never_used(planted):
@@ -179,7 +182,7 @@ def test_a_half_unpacked_dfew_names_every_clip_and_the_archive_is_not_forgotten(
     shutil.rmtree(gone)
     for path in empty.iterdir():
         path.unlink()
-    last = films.pictures(torn)[-1]
+    last = integrity.check_pictures(torn)[-1]
     last.write_bytes(last.read_bytes()[:-200])
     found = DATASETS["dfew"].survey(root)
     assert found.usable
@@ -238,9 +241,8 @@ def test_lists_of_dfew_that_contradict_themselves(copy):
     ("content", "reason", "line"),
     [
         (b"", "empty file", None),
-        (b"video_name,emotion\n00001,x\n", "add label", 1),
-        (b"\x89PNG\r\n\x1a\n\xff", "UTF-8", 1),
-        (b"video_name,label\r\n00001,1\r\n\xff\xfe,2\r\n", "UTF-8", 3),
+        (b"video_name,votes\n00001,x\n", "add label", 1),
+        (b"\x89PNG\r\n\x1a\n\xff", "expected a table in text", 2),
         (b"video_name,label\n00001,1\n\0\0\0\0\n", "zero bytes", 3),
         (b"\xef\xbb\xbf", "blank lines", None),
         (b"video_name,label\n00001," + b"1" * 5000 + b"\n", "expected a clip", 2),
@@ -347,10 +349,10 @@ def test_a_root_inside_the_dataset_and_an_archive_are_recognised(planted, tmp_pa
 
 
 def test_a_search_ends_where_it_is_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "MOST", 5)
+    monkeypatch.setattr(scan, "MOST", 5)
     for n in range(4):
         (tmp_path / f"a{n}/b").mkdir(parents=True)
-    assert layout.tree(tmp_path).cut
+    assert scan.scan_tree(tmp_path).cut
     assert "or more" in DATASETS["dfew"].survey(tmp_path).problems[0].reason
 
 
@@ -517,9 +519,9 @@ def test_a_film_that_is_cut_short_is_told(tmp_path, film, kind):
         raw = film.read_bytes() if kind == "mp4" else boxes_first(tmp_path / "film.mp4")
     for share, fine in ((1.0, True), (0.6, False)):
         whole.write_bytes(raw[: int(len(raw) * share)])
-        assert (films.cut(whole) == "") == fine
+        assert (integrity.is_cut_video(whole) == "") == fine
     whole.write_bytes(b"")
-    assert "empty" in films.cut(whole)
+    assert "empty" in integrity.is_cut_video(whole)
 
 
 def test_a_truncated_avi_of_dfew_is_left_out(copy):
@@ -550,7 +552,7 @@ def test_uneven_samples_come_out_even_and_gaps_stay_gaps(tmp_path):
     times = times[(times < 4) | (times > 6)]
     path = wires(tmp_path / "s.csv", times, {"ppg [mV]": np.sin(2 * np.pi * times), "temperature": np.where(
         np.arange(len(times)) % 100 == 0, times, np.nan)}, newline="\r\n")
-    signal = recorded.signal(path)
+    signal = csv_signals.read_signal(path)
     assert (signal.names, signal.units) == (("ppg", "temperature"), ("mV", ""))
     assert signal.rate == pytest.approx(100, rel=0.02)
     inside = (signal.times < 3.9) | (signal.times > 6.1)
@@ -558,7 +560,7 @@ def test_uneven_samples_come_out_even_and_gaps_stay_gaps(tmp_path):
     assert np.isnan(signal.values[0][(signal.times > 4.6) & (signal.times < 5.4)]).all()
     early = (signal.times > -1.9) & (signal.times < 3)
     assert np.abs(signal.values[1] - signal.times)[early].max() < 0.01, "one a second is no gap"
-    later = recorded.signal(path, zero=2.0)
+    later = csv_signals.read_signal(path, zero=2.0)
     assert later.start == pytest.approx(signal.start - 2)
 
 
@@ -566,18 +568,18 @@ def test_uneven_samples_come_out_even_and_gaps_stay_gaps(tmp_path):
 def test_times_rounded_to_ms_do_not_change_the_rate(rate, lost):
     times = np.round(np.arange(0, 20, 1 / rate), 3)
     times = np.delete(times, np.s_[100 : 100 + 50 * lost])
-    assert recorded._rate(times) == pytest.approx(rate, rel=0.01)
+    assert csv_signals._rate(times) == pytest.approx(rate, rel=0.01)
 
 
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
         ("", None, "empty"),
-        ("seconds,ecg\n0,1\n", 1, "time"),
+        ("frame,ecg\n0,1\n", 1, "time"),
         ("time\n0\n1\n", 1, "signals"),
         ("time,ecg\n0,x\n1,y\n", None, "numbers"),
         ("time,ecg\n5,1\n5,1\n5,1\n", None, "two times"),
-        ("time,ecg\n0,1,2,3\n1,2\n", None, "line 2"),
+        ("time,ecg\n0,1,2,3\n1,2\n", 2, "expected 2 cells, got 4"),
     ],
 )  # fmt: skip
 def test_signals_that_cannot_be_used_leave_the_video_usable(tmp_path, film, text, line, reason):
@@ -592,8 +594,9 @@ def test_signals_that_cannot_be_used_leave_the_video_usable(tmp_path, film, text
     [
         ("time,ecg\n0,1\n0.1,zwei\n0.2,3\n0.3,\n", 3, "zwei"),
         ("\ntime,ecg\n0,1\n0.2,2\n0.1,2\n0.3,3\n", 5, "does not increase"),
-        ("time,ecg\n" + "".join(f"{n * 8},1\n" for n in range(1250)), None, "in s"),
-        ("time,ecg\n1700000000.0,1\n1700000000.1,1\n", None, "in s"),
+        ("time,ecg\n" + "".join(f"{n * 8},1\n" for n in range(1250)), 1, "taken as ms, which makes 125 Hz"),
+        ("time,ecg\n" + "".join(f"{n * 8},1\n" for n in range(49)), None, "in s"),
+        ("time,ecg\n1700000000.0,1\n1700000000.1,1\n", 1, "s since 1970, by the size of the numbers: the first row"),
     ],
 )  # fmt: skip
 def test_doubts_about_signals_name_the_line(tmp_path, film, text, line, reason):
@@ -614,7 +617,7 @@ def test_tables_are_read_as_python_writes_them(tmp_path_factory, rows, newline, 
     with path.open("w", newline="", encoding="utf-8-sig" if mark else "utf-8") as file:
         writer = csv.writer(file, lineterminator=newline, delimiter=delimiter)
         writer.writerows([["video", "b"], *rows])
-    table = tables.read(path, ["video"])
+    table = tables.read_table(path, ["video"])
     assert [[row["video"], row["b"]] for _, row in table.rows] == [row for row in rows if any(row)]
     assert [line for line, _ in table.rows] == [n for n, row in enumerate(rows, 2) if any(row)]
     assert table.problems == ()
@@ -627,11 +630,10 @@ def mien(*arguments: object):
     return CliRunner().invoke(cli.app, ["data", *map(str, arguments)])
 
 
-def test_every_dataset_has_its_lookalike_and_the_help_names_them():
-    assert set(DATASETS) == set(LOOKALIKES)
-    for command in ("check", "fake"):
-        text = mien(command, "--help").stdout
-        assert [name for name in DATASETS if name not in text] == []
+@pytest.mark.parametrize(("command", "table"), [("check", DATASETS), ("prepare", DATASETS), ("fake", LOOKALIKES)])
+def test_the_help_lists_the_names_of_its_table(command, table):
+    text = " ".join(mien(command, "--help").stdout.split())
+    assert f"One of {', '.join(table)}" in text
 
 
 def test_check_counts_beside_the_official_numbers_and_lists_every_problem(copy, tmp_path):
@@ -678,7 +680,7 @@ def test_fake_writes_what_check_finds_usable(tmp_path, monkeypatch, planted):
     planted("folder")  # pictures are blank from here on
     made = mien("fake", "ferv39k", tmp_path / "f", "--variant", "ids", "--seed", "3")
     assert made.exit_code == 0, made.output
-    assert "70 usable" in made.stdout, "as many as asked when nothing is said"
+    assert "14 usable" in made.stdout, "the default size"
     assert "missing:" in made.stdout, "the traps are told"
     assert mien("check", "ferv39k", tmp_path / "f").exit_code == 0
     monkeypatch.setenv("FORCE_COLOR", "1")

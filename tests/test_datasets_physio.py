@@ -20,36 +20,38 @@ import scipy.io
 
 from flat_films import written
 from mien import video
+from mien.core.observations import Frame, Signal
+from mien.core.trials import Trial
 from mien.datasets import amigos, deap, mahnob
-from mien.datasets.survey import Survey
-from mien.lookalikes import Truth, read_event, read_signal_mark, read_trial_number
-from mien.types import Frame, Signal, Trial
+from mien.datasets.index import DatasetIndex
+from mien.simulation.datasets.markers import read_event, read_signal_mark, read_trial_number
+from mien.simulation.datasets.truth import DatasetTruth
 
 
 @pytest.fixture(scope="module")
-def music(tmp_path_factory) -> Truth:
+def music(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "deap", seconds=8, subjects=(1, 3, 23))
 
 
 @pytest.fixture(scope="module")
-def shorts(tmp_path_factory) -> Truth:
+def shorts(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "amigos", seconds=8, participants=(1, 40))
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory) -> Truth:
+def clips(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "mahnob", seconds=8, participants=(1, 3))
 
 
-def copy(truth: Truth, tmp_path: Path) -> Path:
+def copy(truth: DatasetTruth, tmp_path: Path) -> Path:
     return Path(shutil.copytree(truth.root, tmp_path / "copy"))
 
 
-def trial(found: Survey, id: str) -> Trial:
+def trial(found: DatasetIndex, id: str) -> Trial:
     return next(each for each in found.trials if each.id == id)
 
 
-def told(found: Survey, kind: str, item: str = "", text: str = "") -> list:
+def told(found: DatasetIndex, kind: str, item: str = "", text: str = "") -> list:
     """Problems of that kind about that item (a session's number in full, else a part of the name)."""
     return [each for each in found.problems if each.kind == kind and text in each.reason
             and (each.item == item if item.isdigit() else item in each.item)]
@@ -63,7 +65,7 @@ def cut(path: Path, share: float = 0.5) -> None:
 def film(trial: Trial) -> list[Frame]:
     """Frames of the trial's span, in the trial's time."""
     start, end = trial.span
-    with video.read(trial.video, start=start, end=end) as frames:
+    with video.open_video(trial.video, start=start, end=end) as frames:
         return [Frame(frame.time - start, frame.rgb) for frame in frames]
 
 
@@ -78,7 +80,7 @@ def marked(signal: Signal, name: str, after: float = -np.inf) -> tuple[float, in
     return event + signal.times[first], number
 
 
-def matched(found: Survey, truth: Truth, module, frame: float, after: float = -np.inf) -> int:
+def matched(found: DatasetIndex, truth: DatasetTruth, module, frame: float, after: float = -np.inf) -> int:
     """Film, skin conductance and temperature of every pair say the number and the event that were planted."""
     pairs = [each for each in found.trials if each.video and each.signals]
     for each in pairs:
@@ -172,7 +174,7 @@ def test_deap_without_ratings_pairs_nothing_and_says_what_to_do(music, tmp_path)
     assert "copy it from metadata_csv" in told(deap.survey(root), "missing", "participant_ratings.csv")[0].reason
 
 
-def edited(root: Path, change) -> Survey:
+def edited(root: Path, change) -> DatasetIndex:
     """A survey after the ratings' lines were changed."""
     table = root / "metadata_csv" / "participant_ratings.csv"
     table.write_text("\n".join(change(table.read_text().splitlines())) + "\n", encoding="utf-8")
@@ -399,11 +401,11 @@ def test_deap_signals_for_threads(music, tmp_path):
 
 
 def test_deap_a_loop_over_trials_reads_a_file_once(music, monkeypatch):
-    from mien.datasets import unpickle
+    from mien.datasets.readers import restricted_pickle
 
     deap.recordings._load.cache_clear()
-    load, read = unpickle.load, []
-    monkeypatch.setattr(unpickle, "load", lambda path: read.append(path.name) or load(path))
+    load, read = restricted_pickle.load, []
+    monkeypatch.setattr(restricted_pickle, "load", lambda path: read.append(path.name) or load(path))
     found = deap.survey(music.root)
     for each in found.trials:
         deap.signals(each)
@@ -423,7 +425,7 @@ def test_a_wrong_root_is_told(module, tmp_path):
     assert found.layout == ""
     assert found.problems[0].kind == "missing"
     assert "expected" in found.problems[0].reason
-    assert {count.found for count in found.counts} == {0}
+    assert {count.number for count in found.counts} == {0}
     with pytest.raises(ValueError, match="expected a trial of"):
         module.signals(Trial("1", "other"))
     assert "/" in module.TREE
@@ -505,7 +507,7 @@ def test_amigos_drops_are_listed(shorts):
     assert "P(" in group.path.name
     counts = {count.name: count for count in found.counts}
     assert counts["trials of short videos"].official == 640
-    assert counts["trials of long videos"].found == sum(each.about["videos"] == "long" for each in found.trials) == 8
+    assert counts["trials of long videos"].number == sum(each.about["videos"] == "long" for each in found.trials) == 8
 
 
 def test_amigos_missing_parts(shorts, tmp_path):
@@ -576,7 +578,7 @@ def test_amigos_a_film_of_an_unlikely_length_is_told(shorts, tmp_path):
             held["joined_data"].flat[k] = held["joined_data"].flat[k][:1200]
 
     saved(root / MAT, shorter)
-    assert told(amigos.survey(root), "doubtful", "P01/", "where in the film the video begins is not sure")
+    assert told(amigos.survey(root), "doubtful", "P01/", "where in the film the video begins is uncertain")
 
 
 # lengths in s of the same clips, and the numbers of their segments, as the descriptions state them
@@ -610,7 +612,7 @@ def test_amigos_segments_lie_where_their_number_says(tmp_path, clip, seconds, co
 # MAHNOB-HCI
 
 
-def folder(truth: Truth, root: Path, id: str) -> Path:
+def folder(truth: DatasetTruth, root: Path, id: str) -> Path:
     return (root / truth[id].video).parent
 
 
@@ -632,7 +634,7 @@ def test_mahnob_span_ends_where_the_stimulus_ends(clips):
     """The film runs on and then shows another number: the last frame of the span does not, the next one does."""
     for each in mahnob.survey(clips.root).trials[:3]:
         number = clips[each.id].number
-        with video.read(each.video, start=each.span[1] - 0.5, end=each.span[1] + 0.5) as frames:
+        with video.open_video(each.video, start=each.span[1] - 0.5, end=each.span[1] + 0.5) as frames:
             seen = [(frame.time, read_trial_number(frame.rgb)) for frame in frames]
         assert {value for time, value in seen if time < each.span[1] - 1 / 60.97} == {number}
         assert {value for time, value in seen if time > each.span[1] + 1 / 60.97} == {number + 1000}
@@ -846,7 +848,7 @@ def test_mahnob_an_unfinished_session_and_a_second_copy_are_left_out(clips, tmp_
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_pickles_of_arrays_are_read_as_pickle_reads_them(tmp_path, protocol):
-    from mien.datasets import unpickle
+    from mien.datasets.readers import restricted_pickle as unpickle
 
     rng = np.random.default_rng(3)
     held = {"data": rng.normal(size=(3, 40, 500)), "labels": np.asfortranarray(rng.normal(size=(3, 4))),
@@ -884,7 +886,7 @@ def attacks() -> dict[str, object]:
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 @pytest.mark.parametrize("name", list(attacks()))
 def test_pickles_that_ask_for_more_are_refused_and_run_nothing(tmp_path, monkeypatch, name, protocol):
-    from mien.datasets import unpickle
+    from mien.datasets.readers import restricted_pickle as unpickle
 
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "x.dat"
@@ -932,7 +934,7 @@ LONG = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000 + b"q\x01"
 def test_pickles_made_by_hand_are_refused_without_cost(tmp_path, monkeypatch, content, text):
     import tracemalloc
 
-    from mien.datasets import unpickle
+    from mien.datasets.readers import restricted_pickle as unpickle
 
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "x.dat"
@@ -951,7 +953,7 @@ def test_pickles_made_by_hand_are_refused_without_cost(tmp_path, monkeypatch, co
 
 
 def test_pickles_cut_anywhere_or_damaged_end_in_one_kind_of_error(tmp_path):
-    from mien.datasets import unpickle
+    from mien.datasets.readers import restricted_pickle as unpickle
 
     path, rng = tmp_path / "x.dat", np.random.default_rng(0)
     whole = [pickle.dumps({"data": np.arange(6.0).reshape(2, 3), "labels": np.ones((2, 4))}, k) for k in range(6)]
@@ -971,7 +973,7 @@ def test_pickles_cut_anywhere_or_damaged_end_in_one_kind_of_error(tmp_path):
 def test_mat_73_that_leads_elsewhere_is_refused(tmp_path):
     import h5py
 
-    from mien.datasets import mat
+    from mien.datasets.readers import mat
 
     with h5py.File(tmp_path / "other.mat", "w") as other:
         other["data"] = np.ones(3)
@@ -988,7 +990,7 @@ def test_mat_73_that_leads_elsewhere_is_refused(tmp_path):
 def test_mat_73_that_claims_too_much_is_refused_at_once(tmp_path):
     import h5py
 
-    from mien.datasets import mat
+    from mien.datasets.readers import mat
 
     with h5py.File(tmp_path / "x.mat", "w") as file:
         file.create_dataset("large", (2**27 + 1,), "f8", chunks=(2**20,))  # of which nothing is written

@@ -10,12 +10,14 @@ import pytest
 
 import fake_timeline
 import tiny_films
-from mien import demo, summary, synthetic
-from mien.synthetic.truth import ActorTruth, Truth
-from mien.tasks import ACTION_UNITS
+from mien import simulation
+from mien.cli import demo
+from mien.core.tasks import ACTION_UNITS
+from mien.reporting import summary
+from mien.simulation.truth import ActorTruth, SceneTruth
 
 
-def planted(seconds: float, bpm: float = 70.0) -> Truth:
+def planted(seconds: float, bpm: float = 70.0) -> SceneTruth:
     """A person whose AU12 is 3 in the first half; two blinks."""
     times = np.arange(round(seconds * 30)) / 30
     aus = np.zeros((len(times), len(ACTION_UNITS)))
@@ -25,7 +27,7 @@ def planted(seconds: float, bpm: float = 70.0) -> Truth:
     whole = np.ones(len(times), bool)
     person = ActorTruth(1, 3, 0.01, aus, flat, flat + bpm, flat[:0], flat, box[:, :3], box[:, :2], box, whole, flat,
                         np.array([1.0, 2.0]))  # fmt: skip
-    return Truth(times, (person,), (640, 480))
+    return SceneTruth(times, (person,), (640, 480))
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def folder(tmp_path) -> Path:
 
 
 def test_the_comparison_says_what_differs_and_by_how_much(folder):
-    rows = {row[1]: row for row in demo.compare(folder, planted(demo.SECONDS))}
+    rows = {row[1]: row for row in demo.compare_with_truth(folder, planted(demo.SECONDS))}
     assert rows["heart rate, bpm"] == ("person", "heart rate, bpm", "70.0", "66.0", "-4.0")
     assert rows["AU12, 0..5"] == ("person", "AU12, 0..5", "1.5", "1.0", "-0.5", "1.00")
     assert rows["expression, 4-10 s"][2:] == ("happy", "happy", "none")
@@ -57,14 +59,14 @@ def test_the_comparison_says_what_differs_and_by_how_much(folder):
 
 
 def test_the_comparison_says_when_nothing_was_read(folder):
-    said = summary.read(folder / "summary.json")
+    said = summary.read_summary(folder / "summary.json")
     none = said.faces[0].heart_rate.model_copy(update={"value": None, "reason": "low_snr", "abstained": True})
     changed = said.model_copy(update={"faces": (said.faces[0].model_copy(update={"heart_rate": none}),)})
     changed.save(folder / "summary.json")
-    rows = {row[1]: row for row in demo.compare(folder, planted(demo.SECONDS))}
+    rows = {row[1]: row for row in demo.compare_with_truth(folder, planted(demo.SECONDS))}
     assert rows["heart rate, bpm"][2:] == ("70.0", "abstained: low_snr", "")
     said.model_copy(update={"faces": ()}).save(folder / "summary.json")
-    assert list(demo.compare(folder, planted(demo.SECONDS))) == [("person", "people", "1", "0", "-1")]
+    assert list(demo.compare_with_truth(folder, planted(demo.SECONDS))) == [("person", "people", "1", "0", "-1")]
 
 
 def test_what_is_planted_is_what_the_table_calls_truth():
@@ -73,7 +75,7 @@ def test_what_is_planted_is_what_the_table_calls_truth():
     assert truth.bpm == pytest.approx(84, abs=0.5)
     for name, start, end in demo.PLAN:
         inside = (times > start + demo.RAMP) & (times < end - demo.RAMP)
-        for unit in synthetic.PROTOTYPES[name]:
+        for unit in simulation.PROTOTYPES[name]:
             assert (truth.au(unit)[inside] >= demo.STRENGTH).all()  # an open jaw parts the lips further
     between = (times < demo.PLAN[0][1]) | (times > demo.PLAN[-1][2])
     blinks = ACTION_UNITS.index("AU45")
@@ -81,9 +83,9 @@ def test_what_is_planted_is_what_the_table_calls_truth():
 
 
 def test_a_short_sample_goes_through_the_main_job_with_truth_in_its_report(tmp_path, monkeypatch, capsys):
-    def make(folder: Path) -> dict[str, synthetic.Truth]:
-        scene = synthetic.Scene((synthetic.Actor(synthetic.identity(3), {"AU12": 3.0}),), (320, 240), 15, 1.5)
-        return {"person.mp4": synthetic.write(scene, folder / "person.mp4")}
+    def make(folder: Path) -> dict[str, simulation.SceneTruth]:
+        scene = simulation.Scene((simulation.Actor(simulation.identity(3), {"AU12": 3.0}),), (320, 240), 15, 1.5)
+        return {"person.mp4": simulation.write_video(scene, folder / "person.mp4")}
 
     monkeypatch.setattr(demo, "_make", make)
     assert demo.main(["--out", str(tmp_path / "demo")]) == 0
@@ -100,7 +102,7 @@ def test_ones_own_video(tmp_path, monkeypatch, capsys):
     assert demo.main(["mine.mp4"]) == 0
     printed = capsys.readouterr().out
     assert "heart rate" in printed
-    assert "not enough seconds" in printed
+    assert "too few seconds" in printed
     assert str(Path("demo/mine.mp4/report.html")) in printed
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
 from dataclasses import replace
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -12,22 +16,27 @@ import torch.nn.functional as F
 import transformers
 from torch import Tensor
 
-from mien.batch import Batch
+from mien.backbones.config import CLIP, BackboneConfig
+from mien.backbones.load import load
+from mien.backbones.save import save
+from mien.backbones.tower import Tower, normalise_pixels, sinusoids
+from mien.core.batch import Batch
 from mien.models import duse
-from mien.models.duse import LITERAL, DuSE, Options
-from mien.towers import CLIP, Plan, Tower, load, pixels, sinusoids
+from mien.models.duse.config import AS_PRINTED, DuSEConfig
+from mien.models.duse.lsea import Lsea, similarity
+from mien.models.duse.model import DuSE
 from moved_weights import stir
 
-IMAGE = Plan("clip-image", 32, 6, 4, 64, "quick_gelu", out=16, size=32, patch=16)
-TEXT = Plan("clip-text", 24, 4, 2, 48, "quick_gelu", out=16, vocab=60, context=24, pool="end")
+IMAGE = BackboneConfig("clip-image", 32, 6, 4, 64, "quick_gelu", out=16, size=32, patch=16)
+TEXT = BackboneConfig("clip-text", 24, 4, 2, 48, "quick_gelu", out=16, vocab=60, context=24, pool="end")
 TOKENS = torch.tensor([[1, 7, 8, 9, 59, 0, 0, 0], [1, 5, 6, 59, 0, 0, 0, 0], [1, 4, 3, 9, 11, 59, 0, 0]])
-DEFAULT = Options()
-CONFIGURATIONS = {"default": DEFAULT, "literal": LITERAL, "kept": Options(after="keep", depth="deep"),
-                  "coop": Options(htpc=False), "average": Options(lsea=False),
-                  "neither": Options(htpc=False, lsea=False)}
+DEFAULT = DuSEConfig()
+CONFIGURATIONS = {"default": DEFAULT, "literal": AS_PRINTED, "kept": DuSEConfig(after="keep", depth="deep"),
+                  "coop": DuSEConfig(htpc=False), "average": DuSEConfig(lsea=False),
+                  "neither": DuSEConfig(htpc=False, lsea=False)}
 
 
-def build(options: Options = DEFAULT) -> DuSE:
+def build(options: DuSEConfig = DEFAULT) -> DuSE:
     """The same towers each time, their values moved away from zeros and ones."""
     torch.manual_seed(0)
     image, text = Tower(IMAGE), Tower(TEXT)
@@ -59,10 +68,10 @@ def test_without_prompts_the_towers_are_plain_clip(tmp_path):
     clip = transformers.CLIPModel(config).eval()
     clip.save_pretrained(tmp_path)
     image, text = load(tmp_path, "clip-image"), load(tmp_path, "clip-text")
-    model = DuSE(image, text, TOKENS, Options(prompts=0, lsea=False, score_temperature=1.0))
+    model = DuSE(image, text, TOKENS, DuSEConfig(prompts=0, lsea=False, score_temperature=1.0))
     frames = batch().frames
     with torch.inference_mode():
-        x = pixels(frames.flatten(0, 1), image.plan)
+        x = normalise_pixels(frames.flatten(0, 1), image.plan)
         assert torch.equal(model.frame_features(frames).flatten(0, 1), image(x))
         assert torch.equal(model.text_features(), text(TOKENS[:, :6]))
         torch.testing.assert_close(model.text_features(), text(TOKENS))
@@ -96,7 +105,7 @@ def layer(x: Tensor, block, causal: bool) -> Tensor:
 @pytest.mark.parametrize("place", ["start", "end"])
 @torch.inference_mode()
 def test_text_prompts_follow_2_and_3(place, after):
-    model = stir(build(Options(place=place, after=after, depth=2)))
+    model = stir(build(DuSEConfig(place=place, after=after, depth=2)))
     n, text, found = 4, model.text, []
     for ids in TOKENS:
         end = ids.tolist().index(59)
@@ -124,13 +133,13 @@ def test_text_prompts_follow_2_and_3(place, after):
 @pytest.mark.parametrize(("mlp", "after"), [("hidden", "drop"), ("relu", "drop"), ("hidden", "keep")])
 @torch.inference_mode()
 def test_visual_prompts_follow_4_to_6(mlp, after):
-    model = stir(build(Options(mlp=mlp, after=after, depth=3, phase=0.7)))
+    model = stir(build(DuSEConfig(mlp=mlp, after=after, depth=3, phase=0.7)))
     frames, htpc, image, n = batch(2).frames, model.htpc, model.image, 4
     weights = [w for w in htpc.mlp.parameters()]
     found = []
     for clip in frames:
         for number, picture in enumerate(clip):
-            tokens = image.embed(pixels(picture[None], image.plan))
+            tokens = image.embed(normalise_pixels(picture[None], image.plan))
             for i, block in enumerate(image.blocks):
                 if i < 3:
                     prompt = htpc.text[i]
@@ -154,19 +163,19 @@ def test_visual_prompts_follow_4_to_6(mlp, after):
 
 def test_prompts_behind_the_end_token_get_no_gradient_from_the_text():
     """The trap: a causal tower does not look back from the end token to what stands behind it."""
-    for options, looked_at in ((Options(place="end", depth=3), False), (Options(place="start", depth=3), True)):
+    for options, looked_at in ((DuSEConfig(place="end", depth=3), False), (DuSEConfig(place="start", depth=3), True)):
         model = stir(build(options))
         features = model.text_features()
         found = torch.autograd.grad((features * torch.randn(features.shape)).sum(), model.htpc.text)[0]
         assert bool((found != 0).flatten(1).all()) == looked_at
         assert bool((found == 0).all()) != looked_at
-    plain = build(Options(prompts=0))
-    torch.testing.assert_close(stir(build(LITERAL)).text_features(), plain.text_features())
+    plain = build(DuSEConfig(prompts=0))
+    torch.testing.assert_close(stir(build(AS_PRINTED)).text_features(), plain.text_features())
 
 
 @torch.inference_mode()
 def test_the_sinusoid_stands_on_the_first_layer_only():
-    model = stir(build(Options(depth=3, phase=0.5)))
+    model = stir(build(DuSEConfig(depth=3, phase=0.5)))
     shallow, *deep = model.htpc.visual(range(7))
     assert shallow.shape == (7, 4, 32)
     assert [tuple(prompt.shape) for prompt in deep] == [(1, 4, 32)] * 2
@@ -205,7 +214,7 @@ def test_lsea_follows_9_to_13(name, heads):
             part = slice(i * d, (i + 1) * d)
             v = lsea.heads.weight[part] @ v_o + lsea.heads.bias[part]
             t = text @ lsea.heads.weight[part].T + lsea.heads.bias[part]
-            like = t @ v if options.match == "dot" else F.cosine_similarity(t, v[None]) / 0.01
+            like = t @ v if options.match == "dot" else F.cosine_similarity(t, v[None]) / 0.1
             like = like.softmax(0)
             torch.testing.assert_close(classes[b, i], like, rtol=1e-3, atol=1e-4)
             total += 0.3 * v + 0.7 * like @ t
@@ -226,7 +235,7 @@ def test_evidence_sums_to_one(name):
 
 @torch.inference_mode()
 def test_attention_pooling_finds_the_frame_that_is_scored_high():
-    model = stir(build(Options(prompts=0)))
+    model = stir(build(DuSEConfig(prompts=0)))
     frames = batch(1).frames
     v_m = model.lsea.linear(model.frame_features(frames) + model.lsea.attend(model.frame_features(frames)))
     away = v_m[0, 3] - v_m[0].mean(0)
@@ -238,16 +247,16 @@ def test_attention_pooling_finds_the_frame_that_is_scored_high():
 
 @torch.inference_mode()
 def test_training_begins_at_the_average_of_clips_features():
-    model = build(Options(prompts=0))
+    model = build(DuSEConfig(prompts=0))
     frames = batch().frames
     video, text = model.frame_features(frames), model.text_features()
     v_m = model.lsea.linear(video + model.lsea.attend(video))
     assert torch.equal(v_m, video)
     torch.testing.assert_close(model.read(frames).frames, torch.full((3, 5), 0.2))
     zero_shot = F.normalize(video.mean(1), dim=-1)
-    begun, _, _ = build(Options(prompts=0, beta=1.0)).lsea(video, text)
+    begun, _, _ = build(DuSEConfig(prompts=0, beta=1.0)).lsea(video, text)
     assert F.cosine_similarity(begun, zero_shot).min() > 0.98
-    random, _, _ = build(Options(prompts=0, beta=1.0, begin="random")).lsea(video, text)
+    random, _, _ = build(DuSEConfig(prompts=0, beta=1.0, begin="random")).lsea(video, text)
     assert F.cosine_similarity(random, zero_shot).max() < 0.9
 
 
@@ -318,7 +327,7 @@ def test_a_batch_of_three_equals_three_of_one(name):
 
 @torch.inference_mode()
 def test_htpc_off_is_coop_and_leaves_frames_and_lsea_alone():
-    full, coop, plain = stir(build()), stir(build(Options(htpc=False))), build(Options(prompts=0))
+    full, coop, plain = stir(build()), stir(build(DuSEConfig(htpc=False))), build(DuSEConfig(prompts=0))
     frames = batch().frames
     assert torch.equal(coop.frame_features(frames), plain.frame_features(frames))
     assert not torch.allclose(full.frame_features(frames), plain.frame_features(frames), atol=1e-3)
@@ -341,7 +350,7 @@ def test_htpc_off_is_coop_and_leaves_frames_and_lsea_alone():
 
 @torch.inference_mode()
 def test_lsea_off_is_the_average_and_leaves_both_features_alone():
-    full, average = stir(build()), build(Options(lsea=False))
+    full, average = stir(build()), build(DuSEConfig(lsea=False))
     average.htpc.load_state_dict(full.htpc.state_dict())
     given = batch()
     video, text = average.frame_features(given.frames), average.text_features()
@@ -356,31 +365,82 @@ def test_lsea_off_is_the_average_and_leaves_both_features_alone():
 def test_beta_weighs_picture_against_words():
     video, text, found = torch.randn(2, 5, 16), torch.randn(3, 16), {}
     for beta in (0.0, 0.3, 0.5, 0.7, 0.9, 1.0):
-        found[beta] = stir(build(Options(beta=beta))).lsea(video, text)[0]
+        found[beta] = stir(build(DuSEConfig(beta=beta))).lsea(video, text)[0]
     for beta, v_g in found.items():
         torch.testing.assert_close(v_g, beta * found[1.0] + (1 - beta) * found[0.0], rtol=1e-4, atol=1e-5)
 
 
 def test_depth_and_number_of_prompts():
     for depth, layers in (("shallow", 1), ("normal", 2), ("deep", 4), (3, 3)):
-        assert build(Options(depth=depth)).htpc.text.shape == (layers, 4, 24)
-    assert build(Options(prompts=7)).htpc.text.shape == (2, 7, 24)
+        assert build(DuSEConfig(depth=depth)).htpc.text.shape == (layers, 4, 24)
+    assert build(DuSEConfig(prompts=7)).htpc.text.shape == (2, 7, 24)
     with pytest.raises(ValueError, match="expected 1 to 4 layers"):
-        build(Options(depth=5))
+        build(DuSEConfig(depth=5))
 
 
 def test_temperature_and_similarity_change_the_logits_and_nothing_else():
     given = batch()
     cold, warm, dot = (stir(build(o)) for o in (
-        Options(), Options(score_temperature=1.0), Options(score="dot", score_temperature=1.0)))
+        DuSEConfig(), DuSEConfig(score_temperature=1.0), DuSEConfig(score="dot", score_temperature=1.0)))
     with torch.inference_mode():
         torch.testing.assert_close(cold(given) / 100, warm(given), rtol=1e-4, atol=1e-5)
         assert warm(given).abs().max() <= 1
         v_g, text = dot.lsea(dot.frame_features(given.frames), dot.text_features())[0], dot.text_features()
         torch.testing.assert_close(dot(given), v_g @ text.T, rtol=1e-4, atol=1e-4)
         # a temperature of 1 spreads the weights over the classes, 0.01 picks: the reason for the default
-        vague = stir(build(Options(match_temperature=1.0))).read(given.frames).classes
-        assert vague.max() < 0.8 < stir(build()).read(given.frames).classes.amax(-1).mean()
+        vague, sharp = (stir(build(DuSEConfig(match_temperature=t))).read(given.frames).classes for t in (1.0, 0.01))
+        assert vague.max() < 0.8 < sharp.amax(-1).mean()
+
+
+def clip_features(clips: int = 210, width: int = 512) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Features (B, T, d), texts (K, d) and classes with CLIP's geometry: texts alike, pictures with cosines near 0.2.
+
+    The cosines of one picture differ by 0.04, and a third of the pictures are nearest to their class.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def unit(*shape: int) -> torch.Tensor:
+        return F.normalize(torch.randn(*shape, generator=generator), dim=-1)
+
+    common, own, target = unit(width), unit(7, width), torch.arange(clips) % 7
+    text = F.normalize(0.9 * common + 0.4 * own, dim=-1)
+    lean = 0.08 * torch.randn(clips, 7, generator=generator) + 0.06 * F.one_hot(target, 7)
+    video = 0.22 * common + (lean @ own)[:, None] + 0.9 * unit(clips, 1, width) + 0.35 * unit(clips, 16, width)
+    return 10 * F.normalize(video, dim=-1), 10 * text, target
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_lsea_starts_at_the_answer_of_zero_shot(seed):
+    """At a match temperature of 0.01 T_o repeats the first guess, and the loss rises."""
+    video, text, target = clip_features()
+    cosines = similarity(video.mean(dim=1), text, "cosine", 1.0)
+    assert float(cosines.mean()) == pytest.approx(0.2, abs=0.03)
+    assert float(cosines.std(dim=1).mean()) == pytest.approx(0.04, abs=0.01)
+    zero_shot, found = F.cross_entropy(100 * cosines, target), {}
+    for temperature in (DuSEConfig().match_temperature, 0.01):
+        torch.manual_seed(seed)
+        lsea = Lsea(512, DuSEConfig(match_temperature=temperature))
+        with torch.no_grad():
+            logits = similarity(lsea(video, text)[0], text, "cosine", 0.01)
+        found[temperature] = float(F.cross_entropy(logits, target))
+    assert found[0.1] == pytest.approx(float(zero_shot), rel=0.05)
+    assert found[0.01] > 1.3 * zero_shot
+
+
+def test_the_logit_scale_of_a_tower_is_read_and_a_set_temperature_wins(tmp_path):
+    scores = {}
+    for name, logarithm in (("15", math.log(15.0)), ("100", math.log(100.0))):
+        (tmp_path / name).mkdir()
+        torch.manual_seed(0)
+        save(Tower(IMAGE), Tower(replace(TEXT, end=59)), tmp_path / name, start=1, scale=logarithm)
+        loaded = load(tmp_path / name, "clip-image")
+        assert loaded.scale == pytest.approx(float(name), rel=1e-5)
+        for options in (DuSEConfig(prompts=0, lsea=False), DuSEConfig(prompts=0, lsea=False, score_temperature=0.5)):
+            model = DuSE(loaded, load(tmp_path / name, "clip-text"), TOKENS, options).eval()
+            with torch.inference_mode():
+                scores[name, options.score_temperature] = model(batch())
+    torch.testing.assert_close(scores["15", None] / 15, scores["100", None] / 100, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(scores["15", 0.5], scores["100", 0.5])
 
 
 # ---------------------------------------------------------------------------------------------- sizes
@@ -393,8 +453,8 @@ def test_trainable_parameters_are_those_of_the_formula(size, named, layers):
     n, heads, d_t, d_v, d = 4, 4, text.width, image.width, image.out
     with torch.device("meta"):
         towers = Tower(image), Tower(text)
-    for options, mlp, norm in ((Options(depth=named), d_t * d_t + d_t + d_t * d_v + d_v + 1, 2 * d),
-                               (replace(LITERAL, depth=named), d_t * d_v + d_v, 0)):
+    for options, mlp, norm in ((DuSEConfig(depth=named), d_t * d_t + d_t + d_t * d_v + d_v + 1, 2 * d),
+                               (replace(AS_PRINTED, depth=named), d_t * d_v + d_v, 0)):
         model = DuSE(*towers, TOKENS % 50 + 49409 * (TOKENS == 59), options)
         counts = {name: value.numel() for name, value in trainable(model).items()}
         assert counts["htpc.text"] == layers * n * d_t
@@ -417,17 +477,17 @@ def test_deep_does_not_exist_for_the_largest_clip():
     with torch.device("meta"):
         towers = Tower(CLIP["L/14"]["image"]), Tower(CLIP["L/14"]["text"])
     with pytest.raises(ValueError, match="expected 1 to 12 layers"):
-        DuSE(*towers, TOKENS, Options(depth="deep"))
+        DuSE(*towers, TOKENS, DuSEConfig(depth="deep"))
 
 
 # ---------------------------------------------------------------------------------------------- inference
 
 @pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 @torch.inference_mode()
-def test_baked_text_features_replace_the_text_tower(name):
+def test_cached_text_features_replace_the_text_tower(name):
     model, given = stir(build(CONFIGURATIONS[name])), batch()
     wanted, learned = model(given), {k: v.clone() for k, v in trainable(model).items()}
-    features = model.bake()
+    features = model.cache_text_features()
     assert features.shape == (3, 16)
     assert model.text is None
     assert torch.equal(model(given), wanted)
@@ -435,17 +495,17 @@ def test_baked_text_features_replace_the_text_tower(name):
         empty = Tower(TEXT)
     again = DuSE(build().image, empty, TOKENS, CONFIGURATIONS[name])
     again.load_state_dict(learned, strict=False)
-    again.bake(features)
+    again.cache_text_features(features)
     assert torch.equal(again(given), wanted)
     assert not any(value.is_meta for value in again.parameters())
 
 
-def test_a_baked_model_refuses_training_and_other_labels():
+def test_a_model_of_cached_text_features_refuses_training_and_other_labels():
     model = build()
     with pytest.raises(ValueError, match=r"expected text features \(3, 16\), got \(2, 16\)"):
-        model.bake(torch.zeros(2, 16))
-    model.bake()
-    with pytest.raises(ValueError, match="baked text features"):
+        model.cache_text_features(torch.zeros(2, 16))
+    model.cache_text_features()
+    with pytest.raises(ValueError, match="cached text features"):
         model.loss(batch())
 
 
@@ -463,7 +523,7 @@ def test_bf16_towers_stay_near_float32():
         assert stir(build())(given).dtype == torch.float32
 
 
-def test_a_baked_model_exports_with_a_free_number_of_clips():
+def test_a_model_of_cached_text_features_exports_with_a_free_number_of_clips():
     class Answer(torch.nn.Module):
         def __init__(self, model: DuSE):
             super().__init__()
@@ -473,7 +533,7 @@ def test_a_baked_model_exports_with_a_free_number_of_clips():
             return self.model.read(frames).logits
 
     model = stir(build())
-    model.bake()
+    model.cache_text_features()
     with torch.no_grad():
         free = {"frames": {0: torch.export.Dim("clips", min=1, max=64)}}
         program = torch.export.export(Answer(model), (batch(2).frames,), dynamic_shapes=free).module()
@@ -490,11 +550,11 @@ def test_needs_come_from_the_tower():
 
 @pytest.mark.parametrize(("values", "message"), [
     ({"prompts": -1}, "0 or more"), ({"heads": 0}, "1 or more"), ({"beta": 1.2}, r"0\.\.1"),
-    ({"depth": "deeper"}, "names"), ({"match_temperature": 0}, "more than 0"),
+    ({"depth": "deeper"}, "shallow, normal, deep"), ({"match_temperature": 0}, "more than 0"),
     ({"score_temperature": -1}, "more than 0")])
 def test_options_check_themselves(values, message):
     with pytest.raises(ValueError, match=message):
-        Options(**values)
+        DuSEConfig(**values)
 
 
 def test_parts_that_do_not_fit_are_refused():
@@ -537,10 +597,10 @@ def test_a_batch_is_cut_and_moved_as_one():
     assert given.to("meta").frames.is_meta
 
 
-def test_every_equation_stands_where_the_documentation_says():
-    lines = Path(duse.__file__).read_text(encoding="utf-8").splitlines()
+def test_the_documentation_names_the_function_that_holds_each_equation():
     page = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"\| \((\d+)\) \|.*?`duse\.py:(\d+)`", page))
-    assert [int(number) for number in sorted(rows, key=int)] == list(range(1, 14))
-    for number, line in rows.items():
-        assert f"({number})" in lines[int(line) - 1], f"({number}) is not in line {line}"
+    rows = re.findall(r"^\| \((\d+)\) \|.*\| `duse/(\w+)\.py`, `([\w.]+)` \|$", page, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 14))
+    for number, module, name in rows:
+        source = inspect.getsource(attrgetter(name)(import_module(f"{duse.__name__}.{module}")))
+        assert re.search(rf"#.*\({number}\)", source), f"expected the comment ({number}) in {name}, got none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -18,18 +19,27 @@ import torch
 from typer.testing import CliRunner
 
 import mien
-from mien import export, synthetic
-from mien.checkpoint import build, clip, exported
+from mien import checkpoints, export, simulation
+from mien.checkpoints.factory import build_model, load_clip
+from mien.checkpoints.formats import FORMATS as EXPORT_FORMATS
 from mien.cli import app
-from mien.export import convert, write
-from mien.models.duse import Options
-from mien.recipes import RECIPES, change, tiny
-from mien.tasks import EXPRESSION
-from mien.types import Needs
+from mien.core.requirements import ModelRequirements
+from mien.core.tasks import EXPRESSION
+from mien.export import convert, export_checkpoint
+from mien.models.duse.config import DuSEConfig
+from mien.models.duse.model import ImageSide
+from mien.recipes import RECIPES, tiny_recipe
+from mien.recipes.overrides import override
 from test_checkpoint import LABELS, small_clip, stirred, window
 
-RECIPE = change(tiny(RECIPES["duse/dfew"]), {"options.score_temperature": "0.2", "options.match_temperature": "0.2"})
+pytestmark = pytest.mark.slow
+
+RECIPE = override(
+    tiny_recipe(RECIPES["duse/dfew"]), {"options.score_temperature": "0.2", "options.match_temperature": "0.2"}
+)
 FORMATS = ("openvino", "onnx")
+INT8 = importlib.util.find_spec("nncf") is not None
+needs_nncf = pytest.mark.skipif(not INT8, reason="nncf is not installed: the extra int8 caps numpy")
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +48,19 @@ def saved(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(saved, tmp_path_factory) -> dict[str, export.Report]:
-    """Each format in float32, and int8 of both on five clips of noise."""
-    place, clips = tmp_path_factory.mktemp("made"), export.noise(mien.load(saved).needs, 5)
+def made(saved, tmp_path_factory) -> dict[str, export.ExportReport]:
+    """Each format in float32, and, where NNCF is installed, int8 of both on five clips of noise."""
+    place, clips = tmp_path_factory.mktemp("made"), export.noise_clips(mien.load(saved).needs, 5)
     plain = {to: export.export(saved, to, place / to) for to in FORMATS}
-    return plain | {f"{to}8": export.export(saved, to, place / f"{to}8", int8=True, clips=clips) for to in FORMATS}
+    small = FORMATS if INT8 else ()
+    return plain | {f"{to}8": export.export(saved, to, place / f"{to}8", int8=True, clips=clips) for to in small}
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("film") / "talk.mp4"
-    person = synthetic.Actor(synthetic.identity(1), aus={"AU12": lambda time: 4.0 * (time > 1)})
-    synthetic.write(synthetic.Scene((person,), size=(320, 240), fps=10.0, seconds=3.5), path)
+    person = simulation.Actor(simulation.identity(1), aus={"AU12": lambda time: 4.0 * (time > 1)})
+    simulation.write_video(simulation.Scene((person,), size=(320, 240), fps=10.0, seconds=3.5), path)
     return path
 
 
@@ -75,21 +86,21 @@ def test_it_reads_as_the_checkpoint(made, saved, to):
 
 
 @pytest.mark.parametrize("options", [
-    Options(), Options(lsea=False), Options(htpc=False), Options(prompts=0), Options(residual=False, match="dot"),
-    Options(score="dot", after="keep", mlp="relu"),
+    DuSEConfig(), DuSEConfig(lsea=False), DuSEConfig(htpc=False), DuSEConfig(prompts=0),
+    DuSEConfig(residual=False, match="dot"), DuSEConfig(score="dot", after="keep", mlp="relu"),
 ])  # fmt: skip
 def test_what_is_exported_is_the_model(options):
     recipe = replace(RECIPE, options=options)
-    model = build(recipe, EXPRESSION, clip(recipe.tower))
+    model = build_model(recipe, EXPRESSION, load_clip(recipe.tower))
     frames = torch.randint(0, 256, (1, 16, 3, 32, 32), dtype=torch.uint8)
-    logits, features = convert.ImageSide(model)(frames)
+    logits, features = ImageSide(model)(frames)
     assert torch.equal(logits, model.read(frames).logits)
     assert torch.equal(features, model.frame_features(frames))
 
 
 def test_the_input_is_left_as_it_was(made):
     """A request that shares memory with its caller writes into it when it is used again."""
-    frames = np.stack([one.frames for one in export.noise(mien.load(made["openvino"].folder).needs, 3)])
+    frames = np.stack([one.frames for one in export.noise_clips(mien.load(made["openvino"].folder).needs, 3)])
     before = frames.copy()
     for to in FORMATS:
         found = mien.load(made[to].folder)
@@ -105,20 +116,22 @@ def test_the_card_says_what_it_is(made, saved, to):
     assert told["tiny"] is True
     assert told["labels"] == list(EXPRESSION.classes)
     assert told["shape"] == [1, 16, 3, 32, 32]
-    assert told["source"] == mien.work.sha256(saved / "model.safetensors")
+    assert told["source"] == mien.core.parallel.sha256(saved / "model.safetensors")
     assert told["checkpoint"] == json.loads((saved / "card.json").read_text())
     assert told["parity"]["largest_change_float32"] == made[to].exact < 1e-5
-    assert sorted(file.name for file in folder.iterdir()) == sorted(["card.json", "parity.csv", *exported.FILES[to]])
+    names = ["card.json", "parity.csv", *EXPORT_FORMATS[to].files]
+    assert sorted(file.name for file in folder.iterdir()) == sorted(names)
 
 
 # ---------------------------------------------------------------------------------------------- int8
 
+@needs_nncf
 @pytest.mark.parametrize("to", FORMATS)
 def test_int8_tells_the_change_of_every_probability(made, saved, to):
     report = made[f"{to}8"]
     table = pd.read_csv(report.folder / "parity.csv")
     assert len(table) == 5 * 7
-    clips = np.stack([one.frames for one in export.noise(mien.load(saved).needs, 5)])
+    clips = np.stack([one.frames for one in export.noise_clips(mien.load(saved).needs, 5)])
     probs = mien.load(report.folder).probs(clips)
     np.testing.assert_allclose(table["exported"].to_numpy().reshape(5, 7), probs, atol=1e-6)
     with torch.inference_mode():
@@ -132,6 +145,7 @@ def test_int8_tells_the_change_of_every_probability(made, saved, to):
     assert report.exact is None
 
 
+@needs_nncf
 def test_int8_leaves_the_head_the_patches_and_the_projection_as_they_are(made):
     import onnx
     import openvino
@@ -167,7 +181,7 @@ def test_the_command_exports_by_videos_and_analyze_takes_it(saved, film, tmp_pat
     assert result.exit_code == 0, result.output
     assert "largest difference of a probability from torch, both in float32" in result.output
     assert "talk.mp4 0.0 to 3.0 s" in result.output
-    assert "tiny: it knows nothing" in result.output
+    assert "tiny: it only tests the pipeline" in result.output
     assert sent == []
     ours = mien.analyze(film, model=str(out), step=1.0)
     theirs = mien.analyze(film, model=str(saved), step=1.0)
@@ -178,24 +192,24 @@ def test_the_command_exports_by_videos_and_analyze_takes_it(saved, film, tmp_pat
 
 
 def test_clips_are_what_the_stream_shows(film, monkeypatch):
-    needs = Needs(16, 32, (0.5,) * 3, (0.5,) * 3)
-    found = export.watch([film], EXPRESSION, needs, 1.0)
+    needs = ModelRequirements(16, 32, (0.5,) * 3, (0.5,) * 3)
+    found = export.record_clips([film], needs, 1.0)
     assert [one.name for one in found] == [f"talk.mp4 {k}.0 to {k + 1}.0 s" for k in range(3)] + [
         "talk.mp4 2.4 to 3.4 s"]
     assert {one.frames.shape for one in found} == {(16, 3, 32, 32)}
-    monkeypatch.setattr("mien.export.clips.MOST", 3)
-    found = export.watch([film, film], EXPRESSION, needs, 0.5)
+    monkeypatch.setattr("mien.export.example_clips.MAX_CLIPS", 3)
+    found = export.record_clips([film, film], needs, 0.5)
     assert [one.name.split()[1] for one in found] == ["0.0", "0.5", "0.0"]
 
 
 def test_videos_without_a_face_are_refused(tmp_path):
-    synthetic.write(synthetic.Scene((), size=(160, 120), fps=10.0, seconds=1), tmp_path / "empty.mp4")
+    simulation.write_video(simulation.Scene((), size=(160, 120), fps=10.0, seconds=1), tmp_path / "empty.mp4")
     with pytest.raises(ValueError, match="expected a face in the 1 videos, got none"):
-        export.watch([tmp_path / "empty.mp4"], EXPRESSION, Needs(16, 32, (0.5,) * 3, (0.5,) * 3), 1.0)
+        export.record_clips([tmp_path / "empty.mp4"], ModelRequirements(16, 32, (0.5,) * 3, (0.5,) * 3), 1.0)
 
 
 def test_an_analysis_is_done_again_after_another_export(made, tmp_path):
-    from mien.files import Options as Asked
+    from mien.inference.batch.options import AnalysisOptions as Asked
 
     one, other = (Asked(model=str(made[to].folder)).settings["model"] for to in FORMATS)
     assert one != other
@@ -214,7 +228,7 @@ def test_an_exported_model_has_its_labels(made, saved):
         mien.load(made["onnx"].folder, task=other)
 
 
-@pytest.mark.parametrize("name", exported.FILES["openvino"])
+@pytest.mark.parametrize("name", EXPORT_FORMATS["openvino"].files)
 def test_a_truncated_model_is_refused(copy, name):
     data = (copy / name).read_bytes()
     for keep in (0, len(data) // 2, len(data) - 1):
@@ -222,7 +236,7 @@ def test_a_truncated_model_is_refused(copy, name):
         with pytest.raises(ValueError, match=r"expected the file that its card\.json names by sha256"):
             mien.load(copy)
     (copy / name).unlink()
-    with pytest.raises(FileNotFoundError, match="expected the model beside its card"):
+    with pytest.raises(FileNotFoundError, match="expected the model next to its card"):
         mien.load(copy)
 
 
@@ -247,7 +261,7 @@ def test_a_folder_without_its_card_is_told(copy):
 
 
 @pytest.mark.parametrize(("asked", "told"), [
-    ({"int8": True}, "--int8: expected --clips, videos like those"),
+    pytest.param({"int8": True}, "--int8: expected --clips, videos like those", marks=needs_nncf),
     ({"to": "coreml"}, "--to: expected openvino or onnx, got 'coreml'"),
 ])
 def test_what_cannot_be_exported_is_told_before_anything_is_written(saved, tmp_path, asked, told):
@@ -267,13 +281,17 @@ def test_the_tower_is_taken_from_where_it_is_said_to_be(saved, tmp_path):
         export.export(saved, "onnx", tmp_path / "out", tower=str(tmp_path / "other"))
 
 
-def test_other_methods_are_not_exported(saved, tmp_path, monkeypatch):
-    model = mien.load(saved)
-    monkeypatch.setattr(model, "model", torch.nn.Identity())
-    monkeypatch.setattr("mien.checkpoint.load", lambda *_, **__: model)
-    with pytest.raises(ValueError, match="expected a checkpoint of DuSE, got one of Identity"):
+@pytest.mark.parametrize("name", ["scpt/deap-arousal", "mvp/deap-arousal"])
+def test_a_method_without_an_export_graph_is_not_exported(tmp_path, name):
+    recipe = tiny_recipe(RECIPES[name])
+    towers = checkpoints.load_towers(recipe)
+    model = build_model(recipe, recipe.task, towers)
+    card = checkpoints.make_card(recipe, recipe.task, model, (towers.image.hash if towers else "", ""))
+    saved = checkpoints.Predictor(model, recipe.task, recipe.seconds, card).save_pretrained(tmp_path / "saved")
+    kind = "SCPT" if towers else "MVP"
+    with pytest.raises(ValueError, match=f"expected a checkpoint of a method with an export, got one of {kind}"):
         export.export(saved, "openvino", tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
 def test_a_folder_that_holds_something_is_kept(saved, tmp_path):
@@ -287,16 +305,17 @@ def test_a_folder_that_holds_something_is_kept(saved, tmp_path):
 @pytest.mark.parametrize(("to", "package"), [("openvino", "openvino"), ("onnx", "onnxruntime"), ("onnx", "nncf")])
 def test_a_missing_extra_is_named(saved, made, tmp_path, monkeypatch, to, package):
     monkeypatch.setitem(sys.modules, package, None)
-    told = rf'{package} is missing: install them with pip install "mien\[export\]"'
+    extra = "int8" if package == "nncf" else "export"
+    told = rf'{package} is missing: install them with pip install "mien\[{extra}\]"'
     with pytest.raises(ValueError, match=told):
-        export.export(saved, to, tmp_path / "out", int8=True, clips=export.noise(mien.load(saved).needs))
+        export.export(saved, to, tmp_path / "out", int8=True, clips=export.noise_clips(mien.load(saved).needs))
     if package != "nncf":
         with pytest.raises(ValueError, match=told):
             mien.load(made[to].folder)
 
 
 def test_the_command_without_torch_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "mien.export", None)
+    monkeypatch.setitem(sys.modules, "mien.export.export_checkpoint", None)
     result = CliRunner().invoke(app, ["export", "x", "--to", "onnx", "--out", str(tmp_path / "out")])
     assert result.exit_code == 1
     assert 'pip install "mien[models,export]"' in result.output
@@ -313,12 +332,12 @@ def test_a_wrong_conversion_is_not_written(saved, made, tmp_path, monkeypatch):
     other = made["openvino"]
 
     def wrong(model, to, clips, folder):
-        for name in exported.FILES[to]:
+        for name in EXPORT_FORMATS[to].files:
             shutil.copy(other.folder / name, folder)
 
-    monkeypatch.setattr(convert, "write", wrong)
+    monkeypatch.setattr(convert, "write_model", wrong)
     assert export.export(saved, "openvino", tmp_path / "right").exact < 1e-5
-    monkeypatch.setattr(write, "_torch", lambda *_: np.roll(other.parity.torch, 1, axis=1))
+    monkeypatch.setattr(export_checkpoint, "_torch", lambda *_: np.roll(other.parity.torch, 1, axis=1))
     with pytest.raises(ValueError, match="the conversion is wrong"):
         export.export(saved, "openvino", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["right"]
@@ -329,9 +348,9 @@ def test_a_full_disk_leaves_nothing(saved, tmp_path, monkeypatch):
         path.write_bytes(b"half")
         raise RuntimeError("No space left on device")
 
-    monkeypatch.setattr(convert, "_openvino", full)
+    monkeypatch.setitem(convert.WRITERS, "openvino", full)
     with pytest.raises(ValueError, match=r"model\.xml: expected to write it, got No space left"):
-        write.export(saved, "openvino", tmp_path / "deep" / "out")
+        export_checkpoint.export(saved, "openvino", tmp_path / "deep" / "out")
     assert list((tmp_path / "deep").iterdir()) == []
 
 
@@ -339,7 +358,7 @@ def test_the_statistics_of_use_are_off_and_nothing_else_changes(monkeypatch):
     monkeypatch.setenv("CI", "mine")
     monkeypatch.delenv("NNCF_CI", raising=False)
     before = logging.root.manager.disable
-    with convert.alone():
+    with convert.in_subprocess():
         assert os.environ["CI"] == "true"
         assert os.environ["NNCF_CI"] == "1"
     assert os.environ["CI"] == "mine"

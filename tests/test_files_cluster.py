@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import fake_work
+import mien
 from dask_processes import cluster
-from mien import work
-from mien.files import Job, Options, Outcome
-from mien.work import pool
+from mien.core import parallel
+from mien.core.parallel import pool
+from mien.core.parallel.outcome import Outcome
+from mien.inference.batch.options import AnalysisOptions
+from mien.inference.batch.process_file import FileJob
 
 pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
-from mien.work import cluster as clusters
+from mien.core.parallel import cluster as clusters
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -22,8 +28,8 @@ def here(tmp_path) -> Path:
     return tmp_path
 
 
-def jobs(here: Path, *names: str) -> list[Job]:
-    return [Job(str(here / name), str(here / "out" / name), Options()) for name in names]
+def jobs(here: Path, *names: str) -> list[FileJob]:
+    return [FileJob(str(here / name), str(here / "out" / name), AnalysisOptions()) for name in names]
 
 
 def test_a_cluster_whose_worker_is_killed_midway_finishes_every_file(here):
@@ -70,6 +76,15 @@ def test_a_cluster_whose_scheduler_dies_is_told(here):
     assert all("expected the Dask cluster to stay, got a lost connection" in outcome.reason for outcome in others)
 
 
+def test_a_worker_with_another_version_is_one_sentence(here, monkeypatch):
+    with cluster(1) as running:
+        monkeypatch.setattr(mien, "__version__", "99.0")
+        ended = [outcome for _, outcome in pool.run(jobs(here, "a", "b"), fake_work.work, cluster=running.address)]
+    assert [outcome.status for outcome in ended] == ["failed"] * 2
+    assert {outcome.reason for outcome in ended} == {
+        f"expected mien 99.0 on each worker of the cluster, got {version('mien')}: install the same version there"}
+
+
 def test_no_scheduler_there_is_said_in_words(here, monkeypatch):
     monkeypatch.setattr(clusters, "CONNECT", 0.5)
     with pytest.raises(ValueError, match=r"expected a Dask scheduler at tcp://127\.0\.0\.1:1, got .*; start one with"):
@@ -78,7 +93,7 @@ def test_no_scheduler_there_is_said_in_words(here, monkeypatch):
 
 def test_a_missing_package_is_told_with_the_command(here, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "mien.work.cluster")
-    monkeypatch.delattr(work, "cluster")
+    monkeypatch.delitem(sys.modules, "mien.core.parallel.cluster")
+    monkeypatch.delattr(parallel, "cluster")
     with pytest.raises(ValueError, match=r'pip install "mien\[cluster\]"'):
         list(pool.run(jobs(here, "a"), fake_work.work, cluster="tcp://127.0.0.1:1"))

@@ -18,26 +18,29 @@ from typer.testing import CliRunner
 
 import mien
 import prepare_work
-from mien import checkpoint, cli, lookalikes, session, synthetic
-from mien.bench import baselines
-from mien.bench import run as bench
-from mien.data import build, imported, making, sources
-from mien.data.cache import ROW, Cache
-from mien.data.prepare import prepare
-from mien.datasets.survey import Survey
-from mien.lookalikes import films
+from mien import checkpoints, cli, simulation
+from mien.core.requirements import ModelRequirements
+from mien.core.tasks import ACTION_UNITS
+from mien.core.trials import Trial
+from mien.datasets.index import DatasetIndex
+from mien.evaluation import baselines
+from mien.evaluation import cross_validation as bench
+from mien.inference import recording
 from mien.models import mvp
-from mien.recipes import RECIPES, tiny
-from mien.recipes import change as changed
-from mien.tasks import ACTION_UNITS
-from mien.train import material
-from mien.types import Needs, Trial
+from mien.preprocessing import build_cache, external_aus, preprocess_trial, trial_reader
+from mien.preprocessing.cache import ROW_DTYPE, Cache
+from mien.preprocessing.model_inputs import prepare_batch
+from mien.recipes import RECIPES, tiny_recipe
+from mien.recipes.overrides import override as changed
+from mien.simulation import datasets as lookalikes
+from mien.simulation.datasets import media_files
+from mien.training import data_module
 from test_session import emotions, person, table
 
 RUNNER = CliRunner()
 OPENFACE = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 PYFEAT = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)
-NEEDS = Needs(seconds=4.0, aus=5.0)
+NEEDS = ModelRequirements(seconds=4.0, aus=5.0)
 FPS = 25.0
 
 
@@ -102,7 +105,7 @@ def at_5_hz(times: np.ndarray, aus: np.ndarray, seconds: float) -> np.ndarray:
 
 def rows(times: np.ndarray, x: float = 100.0) -> np.ndarray:
     """What is known of a trial before the file is put in: one face, at x."""
-    table = np.zeros(len(times), ROW)
+    table = np.zeros(len(times), ROW_DTYPE)
     table["time"], table["position"], table["aus"] = times, (x, 80.0, 60.0), 1.0
     return table
 
@@ -110,7 +113,7 @@ def rows(times: np.ndarray, x: float = 100.0) -> np.ndarray:
 def joined(path: Path, times: np.ndarray, own: bool = False, x: float = 100.0, rate: float = FPS, count=500, **trial):
     table = rows(times, x)
     known = Trial("t", "folder", video=Path("v.mp4"), **trial)
-    told, notes = imported.join(known, imported.Match(path, own), table, rate, count)
+    told, notes = external_aus.merge_aus(known, external_aus.AUFileMatch(path, own), table, rate, count)
     return table["aus"], told, notes
 
 
@@ -157,7 +160,7 @@ def test_a_part_of_a_video_takes_its_part_of_the_file(tmp_path):
         np.testing.assert_allclose(aus, planted(TIMES + 6, known), atol=1e-3)
     wrong = openface(tmp_path / "w.csv", whole, fps=30)  # stamps of another rate than the video's, but all its frames
     np.testing.assert_allclose(joined(wrong, TIMES, **part)[0], planted(TIMES + 6, OPENFACE), atol=1e-3)
-    with pytest.raises(ValueError, match=r"by whose id it is called, got 20\.0 s: call the file of a whole video"):
+    with pytest.raises(ValueError, match=r"of the trial with this id, got 20\.0 s: give the file of a full video"):
         joined(tmp_path / "v.csv", TIMES, own=True, **part)
     with pytest.raises(ValueError, match=r"got some from -40\.0 to -20\.0 s: is it the file of this video"):
         joined(tmp_path / "v.csv", TIMES, span=(40.0, 44.0))
@@ -246,7 +249,7 @@ def found(tmp_path: Path, files, trials) -> dict[str, str]:
     for name in files:
         openface(tmp_path / "aus" / name, TIMES[:2])
     known = [Trial(id, "folder", video=Path("/d") / video) for id, video in trials.items()]
-    matches = imported.find(known, tmp_path / "aus").found
+    matches = external_aus.find_au_files(known, tmp_path / "aus").matches
     return {id: one.path.relative_to(tmp_path / "aus").as_posix() if one.path else one.reason
             for id, one in matches.items()}
 
@@ -288,21 +291,21 @@ def test_two_names_for_one_trial_and_tables_of_other_things(tmp_path):
 def test_a_folder_of_no_use_and_of_two_programs_is_refused(tmp_path):
     trials = [Trial(name, "folder", video=Path(f"/d/{name}.mp4")) for name in "ab"]
     with pytest.raises(ValueError, match=r"--aus: expected a folder with a file .* got nothing"):
-        imported.find(trials, tmp_path / "none")
+        external_aus.find_au_files(trials, tmp_path / "none")
     with pytest.raises(ValueError, match=r"--aus: expected files .* for the trials, got none of 0 csv files"):
-        imported.find(trials, tmp_path)
+        external_aus.find_au_files(trials, tmp_path)
     openface(tmp_path / "a.csv", TIMES[:2])
     pyfeat(tmp_path / "b.csv", TIMES[:2])
     with pytest.raises(ValueError, match=r"one program, got 1 of OpenFace 2 and 1 of py-feat .*their scales differ"):
-        imported.find(trials, tmp_path)
+        external_aus.find_au_files(trials, tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------------------ a cache
 @pytest.fixture
-def clips(tmp_path, monkeypatch) -> Survey:
+def clips(tmp_path, monkeypatch) -> DatasetIndex:
     """Three clips of 100 pictures."""
-    monkeypatch.setattr(making, "_finder", prepare_work.Blind)
-    monkeypatch.setattr(build, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
+    monkeypatch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
+    monkeypatch.setattr(build_cache, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
     rng = np.random.default_rng(0)
     for number in range(3):
         folder = tmp_path / "clips" / f"c{number}"
@@ -312,8 +315,8 @@ def clips(tmp_path, monkeypatch) -> Survey:
     return prepare_work.survey(tmp_path / "clips")
 
 
-def prepared(clips: Survey, out: Path, aus: Path | None):
-    return build.build(clips, out, making.Preparation(size=16), aus=aus)
+def prepared(clips: DatasetIndex, out: Path, aus: Path | None):
+    return build_cache.build_cache(clips, out, preprocess_trial.Preparation(size=16), aus=aus)
 
 
 def manifest(cache: Path) -> dict[str, dict[str, str]]:
@@ -333,15 +336,15 @@ def test_planted_curves_come_back_from_the_cache_at_5_hz(clips, tmp_path, write,
         assert window.aus_by == by
         expected = planted(TIMES + number, known)
         expected[40:52] = np.nan
-        found = prepare([window], replace(NEEDS, aus_by=by))
+        found = prepare_batch([window], replace(NEEDS, aus_by=by))
         by_hand = at_5_hz(TIMES, expected, 4.0)
         by_hand[10] = expected[52:55].mean(axis=0)
         np.testing.assert_allclose(found.video[0].numpy(), by_hand, atol=2e-3)
         assert found.video_mask[0].tolist() == [k not in (8, 9) for k in range(20)]
     with pytest.raises(ValueError, match=f"expected action units by mien, got those by {by}: their scales differ"):
-        prepare([window], replace(NEEDS, aus_by="mien"))
+        prepare_batch([window], replace(NEEDS, aus_by="mien"))
     with pytest.raises(ValueError, match="their scales differ"):
-        prepare([window, replace(window, aus_by="mien")], NEEDS)
+        prepare_batch([window, replace(window, aus_by="mien")], NEEDS)
     told = manifest(tmp_path / "cache")
     lacks = "AU24" if by == "openface" else "AU45"
     assert told["c1"]["aus"].endswith(f": c1.csv, 88 % of frames without {lacks}")
@@ -390,7 +393,7 @@ def test_scales_are_not_mixed_in_one_cache(clips, tmp_path):
     for out, aus, said in (
         ("own", "open", "expected mien's own action units, with which .*own was prepared, got those of OpenFace 2: "
                         "their scales differ; choose another --out"),
-        ("cache", None, "expected those of OpenFace 2, .*; say --aus FOLDER again, or choose another"),
+        ("cache", None, "expected those of OpenFace 2, .*; give --aus FOLDER again, or choose another"),
         ("cache", "fex", "expected those of OpenFace 2, .* got those of py-feat"),
     ):
         before = (tmp_path / out / "cache.json").read_bytes()
@@ -408,17 +411,17 @@ def amigos(tmp_path_factory) -> Path:
     grey = np.full((48, 64, 3), 128, np.uint8)
 
     def film(base, variant, start, seconds, marked, scene):
-        films.video(base / scene.path, [grey] * 80, 10)
+        media_files.video(base / scene.path, [grey] * 80, 10)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lookalikes.amigos, "_film", film)
-        patch.setattr(making, "_finder", prepare_work.Blind)
+        patch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
         lookalikes.LOOKALIKES["amigos"](root / "data", size=4, participants=(1, 2, 3, 4, 5), seconds=8.0)
         films_ = sorted((root / "data").glob("Exp1*/*.mov"))
         for number, path in enumerate(films_):
             if number != 3:
                 openface(root / "aus" / f"{path.stem}.csv", np.arange(80) / 10 + number, fps=10)
-        patch.setattr(build, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
+        patch.setattr(build_cache, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
         done = RUNNER.invoke(cli.app, ["data", "prepare", "amigos", str(root / "data"), "--out", str(root / "cache"),
                                        "--aus", str(root / "aus"), "--size", "16"])
     assert done.exit_code == 1, done.output
@@ -466,10 +469,10 @@ def test_training_and_baselines_run_on_it_and_tell_the_source(amigos, tmp_path, 
     (other / "cache.json").write_text(json.dumps(index))
     (other / "trials").symlink_to(amigos / "cache/trials")
     ours = [str(other) if word == str(amigos / "cache") else word for word in common]
-    monkeypatch.setattr(material, "held", lambda survey, cache: True)
+    monkeypatch.setattr(data_module, "cached_targets", lambda survey, cache: True)
     done = RUNNER.invoke(cli.app, ["train", *ours, "--fold", "1", "--out", str(tmp_path / "run")])
-    assert "this same training, stopped half-way, got one with another source of action units" in done.stderr
-    for cache, said in ((amigos / "cache", ""), (other, "expected action units by openface, by which")):
+    assert "this same training, interrupted, got one with another source of action units" in done.stderr
+    for cache, said in ((amigos / "cache", ""), (other, "expected action units by openface, which")):
         ready = Cache(cache)
         place = tmp_path / "bench"
         place.mkdir(exist_ok=True)
@@ -487,14 +490,14 @@ def test_training_and_baselines_run_on_it_and_tell_the_source(amigos, tmp_path, 
 
 
 # ------------------------------------------------------------------------------------------------------ own recordings
-def model(by: str = "openface", **change) -> checkpoint.Trained:
+def model(by: str = "openface", **change) -> checkpoints.Predictor:
     """Of action units by that program, and of signals."""
     options = {"options.seconds": "10", **{f"options.{name}": value for name, value in change.items()}}
-    recipe = changed(tiny(RECIPES["mvp/amigos-valence"]), options)
+    recipe = changed(tiny_recipe(RECIPES["mvp/amigos-valence"]), options)
     torch.manual_seed(0)
     found = mvp.MVP(recipe.options)
     data = {} if by == "mien" else {"aus": {"by": by, "files": 3, "trials": 3, "absent": {}}}
-    return checkpoint.Trained(found, recipe.task, 10.0, checkpoint.make_card(recipe, recipe.task, found, ("", ""),
+    return checkpoints.Predictor(found, recipe.task, 10.0, checkpoints.make_card(recipe, recipe.task, found, ("", ""),
                                                                             data=data))
 
 
@@ -502,8 +505,8 @@ def model(by: str = "openface", **change) -> checkpoint.Trained:
 def talk(tmp_path_factory) -> Path:
     """A video of 12 s, the files of both programs, and checkpoints that learnt from each."""
     root = tmp_path_factory.mktemp("talk")
-    scene = synthetic.Scene((synthetic.Actor(synthetic.identity(1)),), size=(240, 180), fps=12.5, seconds=12)
-    synthetic.write(scene, root / "talk.mp4")
+    scene = simulation.Scene((simulation.Actor(simulation.identity(1)),), size=(240, 180), fps=12.5, seconds=12)
+    simulation.write_video(scene, root / "talk.mp4")
     times = np.arange(150) / 12.5
     openface(root / "of.csv", times, fps=12.5)
     pyfeat(root / "fex.csv", times)
@@ -514,8 +517,8 @@ def talk(tmp_path_factory) -> Path:
     return root
 
 
-def rows_of(known, tables) -> session.Units:
-    return session.units(str(tables), FPS, known.seen.whole.times, {0: known})
+def rows_of(known, tables) -> recording.ExternalAUs:
+    return recording.load_external_aus(str(tables), FPS, known.seen.whole.times, {0: known})
 
 
 def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
@@ -523,7 +526,7 @@ def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
     known, reader = person(), model(signals="ecg,eda")
     times = known.seen.whole.times
     units = rows_of(known, openface(tmp_path / "v.csv", times, gone=range(250, 300)))
-    told = session.read(reader, {0: known}, [], 30.0, None, units=units)[1]
+    told = recording.predict_recording(reader, {0: known}, [], 30.0, None, units=units)[1]
     rows_ = np.searchsorted(times, [0.0, 10.0, 20.0, 30.0])
     whole = replace(known.seen.window(0.0, 30.0), aus=planted(times, OPENFACE).astype(np.float32), aus_by="openface")
     whole.aus[250:300] = np.nan
@@ -536,25 +539,25 @@ def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
     other = person()
     noise = np.random.default_rng(5).uniform(0, 5, other.seen.whole.aus.shape)
     other = replace(other, seen=type(other.seen)(replace(other.seen.whole, aus=noise), 750))
-    same = session.read(reader, {0: other}, [], 30.0, None, units=units)[1]
+    same = recording.predict_recording(reader, {0: other}, [], 30.0, None, units=units)[1]
     np.testing.assert_array_equal(same.probs, told.probs)
 
 
 def test_where_we_saw_nobody_the_file_still_answers_and_others_are_not_read(tmp_path):
     known, blind, reader = person(), person(blind=(0.0, 30.0)), model(signals="ecg,eda")
     units = rows_of(known, openface(tmp_path / "v.csv", known.seen.whole.times))
-    rows_, told = session.read(reader, {0: blind}, emotions(blind, step=2.0), 30.0, None, units=units)
+    rows_, told = recording.predict_recording(reader, {0: blind}, emotions(blind, step=2.0), 30.0, None, units=units)
     assert {row.read_from for row in rows_ if row.end >= 6} == {"face"}
-    rows_, told = session.read(reader, {}, [], 30.0, None, units=units)
+    rows_, told = recording.predict_recording(reader, {}, [], 30.0, None, units=units)
     assert told.used["face"] == pytest.approx(30.0, abs=0.21)
     people = {0: person(blind=(0.0, 20.0)), 1: known}
     rows_ = [row for id, one in people.items() for row in emotions(one, id, 2.0)]
-    rows_, told = session.read(reader, people, rows_, 30.0, None, units=units)
+    rows_, told = recording.predict_recording(reader, people, rows_, 30.0, None, units=units)
     assert {row.reason for row in rows_ if row.face == 0} <= {"no_face", "too_short"}
     assert not any(row.reason for row in rows_ if row.face == 1 and row.end >= 6)
-    assert any("of person 1, who was seen longest of 2: no other face is read" in note for note in told.notes)
+    assert any("of person 1, who was seen longest of 2: the model reads no other face" in note for note in told.notes)
     short = rows_of(known, openface(tmp_path / "w.csv", known.seen.whole.times[:250]))
-    told = session.read(reader, {0: known}, [], 30.0, None, units=short)[1]
+    told = recording.predict_recording(reader, {0: known}, [], 30.0, None, units=short)[1]
     assert any(note == "the file is shorter than the video's 30.0 s, to 10.0 s: is it of this video?"
                for note in told.notes)
     assert told.used["face"] == pytest.approx(10.0, abs=0.21)
@@ -579,10 +582,11 @@ def test_the_command_reads_the_file_beside_video_and_signals(talk, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "arguments", "said"), [
-    ("openface", (), "expected action units by OpenFace 2, from which it learnt, got those by mien: their scales "
-                     "differ; give what OpenFace 2 wrote of this video to mien analyze, with --aus FILE"),
-    ("openface", ("--aus", "fex.csv"), "by OpenFace 2, from which it learnt, got those by py-feat"),
-    ("py-feat", ("--aus", "of.csv"), "expected action units by py-feat, from which it learnt, got those by OpenFace 2"),
+    ("openface", (), "expected action units by OpenFace 2, the program of its training, got those by mien: their "
+                     "scales differ; give the file that OpenFace 2 wrote for this video to mien analyze, with "
+                     "--aus FILE"),
+    ("openface", ("--aus", "fex.csv"), "by OpenFace 2, the program of its training, got those by py-feat"),
+    ("py-feat", ("--aus", "of.csv"), "by py-feat, the program of its training, got those by OpenFace 2"),
     ("mien", ("--aus", "of.csv"), "got those by OpenFace 2: their scales differ; leave --aus out"),
     ("mien", ("--aus", "none.csv"), "--aus: expected a file, got nothing at none.csv"),
     ("openface", ("--aus", "broken.csv"), "broken.csv, line 2: expected"),
@@ -598,19 +602,19 @@ def test_units_of_another_scale_are_refused_before_the_video_is_read(talk, monke
 
 
 def test_a_film_says_its_pace(talk):
-    rate, count = sources.pace(Trial("t", "folder", video=talk / "talk.mp4"))
+    rate, count = trial_reader.video_rate(Trial("t", "folder", video=talk / "talk.mp4"))
     assert (round(rate, 6), count) == (12.5, 150)
 
 
 def test_models_that_read_no_action_units_take_no_file(talk):
-    with pytest.raises(ValueError, match="aus: expected a model that learnt from action units"):
+    with pytest.raises(ValueError, match="aus: expected a model trained on action units"):
         mien.Settings(aus="of.csv")
     with pytest.raises(ValueError, match="expected a model that reads action units, got one that does not"):
-        session.expect_units(Needs(frames=8, size=32), "of.csv")
+        recording.check_au_program(ModelRequirements(frames=8, size=32), "of.csv")
 
 
 def test_a_live_stream_refuses_a_model_of_another_program(talk):
-    with pytest.raises(ValueError, match="by OpenFace 2, from which it learnt, got those by mien"):
+    with pytest.raises(ValueError, match="by OpenFace 2, the program of its training, got those by mien"):
         mien.Live("0", mien.Settings(model=str(talk / "openface")))
     with pytest.raises(ValueError, match="expected action units by openface, got those by mien"):
-        mien.load(talk / "openface", precision="32").told(person().seen.window(0.0, 10.0))
+        mien.load(talk / "openface", precision="32").predict_with_sources(person().seen.window(0.0, 10.0))

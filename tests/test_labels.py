@@ -7,9 +7,10 @@ import statistics
 import numpy as np
 import pytest
 
-from mien import labels, tasks
-from mien.labels import RULES, Rule
-from mien.types import Trial
+from mien.core import tasks
+from mien.core.trials import Trial
+from mien.datasets import labels
+from mien.datasets.labels import RULES, Rule
 
 
 def rated(*ratings: float | str | None, subject: str = "s01", label: str = "valence", dataset: str = "deap"

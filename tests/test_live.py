@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import re
 import socket
 import subprocess
 import sys
@@ -21,13 +23,21 @@ from typer.testing import CliRunner
 from fake_timeline import timeline
 from mien import video
 from mien.cli import app
-from mien.live import Buffer, Camera, Live, Session, Steady, choose
-from mien.prompt import NOBODY
-from mien.settings import Settings
-from mien.stream import Prototypes, Stream
-from mien.tasks import EXPRESSION
-from mien.types import Frame, Needs, Reading
-from mien.video import VideoError
+from mien.core.observations import Frame
+from mien.core.requirements import ModelRequirements
+from mien.core.results import Measurement
+from mien.core.settings import Settings
+from mien.core.tasks import EXPRESSION
+from mien.inference.live.camera import Camera
+from mien.inference.live.camera_thread import Live
+from mien.inference.live.debounce import Debouncer
+from mien.inference.live.frame_queue import DropOldestQueue
+from mien.inference.live.session import LiveSession
+from mien.inference.live.target_selection import select_person
+from mien.inference.prediction import BuiltInReader
+from mien.inference.stream import Stream
+from mien.reporting.llm.message import NO_PERSON
+from mien.video.errors import VideoError
 
 ROW = next(row for row in timeline(seconds=20).emotions if not row.abstained)
 STEP = 0.5
@@ -37,7 +47,7 @@ def row(i, label="neutral", p=0.9, heart=None, **changes):
     """Row i of half a second: `label` with probability p, the rest spread over the others."""
     probs = np.full(7, (1 - p) / 6)
     probs[EXPRESSION.classes.index(label)] = p
-    reading = Reading(heart, "bpm", 0.8, "POS", "" if heart is not None else "too_short")
+    reading = Measurement(heart, "bpm", 0.8, "POS", "" if heart is not None else "too_short")
     return replace(ROW, start=i * STEP, end=(i + 1) * STEP, probs=probs, label=label, confidence=p, heart_rate=reading,
                    **changes)
 
@@ -47,7 +57,7 @@ def away(i, reason="turned_away", **changes):
 
 
 def steadied(rows, hold=1.0):
-    steady = Steady(hold)
+    steady = Debouncer(hold)
     return [steady.push(each) for each in rows]
 
 
@@ -93,7 +103,7 @@ def test_a_glance_aside_is_not_said_but_turning_away_is():
 
 
 def test_what_is_refuted_is_not_said_on_because_the_new_reading_has_two_shades():
-    heart = [Reading(None, "bpm", 0.1, "POS", why) for why in ("motion", "low_snr")]
+    heart = [Measurement(None, "bpm", 0.1, "POS", why) for why in ("motion", "low_snr")]
     shades = {
         "certainty": ([row(i, "sad", 0.52 - 0.04 * (i % 2), heart=72) for i in range(6, 16)], "label", "sad"),
         "reason": ([away(i, ("turned_away", "motion")[i % 2]) for i in range(6, 16)], "label", ""),
@@ -129,12 +139,12 @@ def person(face, width=100.0, yaw=0.0, state="tracked"):
 
 
 def test_who_is_nearest_and_faces_the_camera_is_chosen():
-    assert choose([person(1, 100), person(2, 150)]) == 2
-    assert choose([person(1, 100), person(2, 150, yaw=70)]) == 1
-    assert choose([person(1, 100), person(2, 300, state="lost")]) == 1
-    assert choose([]) is None
-    assert choose([person(1, state="lost")]) is None
-    assert choose([person(1, state="lost")], current=1) == 1  # whoever was followed may come back
+    assert select_person([person(1, 100), person(2, 150)]) == 2
+    assert select_person([person(1, 100), person(2, 150, yaw=70)]) == 1
+    assert select_person([person(1, 100), person(2, 300, state="lost")]) == 1
+    assert select_person([]) is None
+    assert select_person([person(1, state="lost")]) is None
+    assert select_person([person(1, state="lost")], current=1) == 1  # whoever was followed may come back
 
 
 def test_the_choice_does_not_jump_between_two_who_sit_side_by_side():
@@ -142,18 +152,18 @@ def test_the_choice_does_not_jump_between_two_who_sit_side_by_side():
     chosen = None
     seen = set()
     for _ in range(200):
-        chosen = choose([person(1, 100 * rng.uniform(0.9, 1.1)), person(2, 100 * rng.uniform(0.9, 1.1))], chosen)
+        chosen = select_person([person(1, 100 * rng.uniform(0.9, 1.1)), person(2, 100 * rng.uniform(0.9, 1.1))], chosen)
         seen.add(chosen)
     assert len(seen) == 1
-    assert choose([person(1, 100), person(2, 140)], current=1) == 2
-    assert choose([person(1, state="lost"), person(2)], current=1) == 2
+    assert select_person([person(1, 100), person(2, 140)], current=1) == 2
+    assert select_person([person(1, state="lost"), person(2)], current=1) == 2
 
 
 # ---------------------------------------------------------------- the queue
 
 
 def test_a_full_queue_drops_the_oldest_and_counts():
-    buffer = Buffer(3)
+    buffer = DropOldestQueue(3)
     for i in range(10):
         buffer.put(i)
     assert (len(buffer), buffer.dropped) == (3, 7)
@@ -164,7 +174,7 @@ def test_a_full_queue_drops_the_oldest_and_counts():
 
 
 def test_a_reader_that_waits_is_woken():
-    buffer, got = Buffer(2), []
+    buffer, got = DropOldestQueue(2), []
     reader = threading.Thread(target=lambda: got.extend([buffer.get(5), buffer.get(5)]))
     reader.start()
     buffer.put("one")
@@ -200,7 +210,7 @@ def fed(session, frames):
 def test_a_session_tells_what_a_stream_reads(portrait):
     with Stream(settings=Settings(pictures=False)) as stream:
         rows = [each for frame in film(portrait) for each in stream.push(frame)]
-    with Session() as session:
+    with LiveSession() as session:
         events = fed(session, film(portrait))
     told = [event for event in events if event.row is not None]
     assert len(told) == len(rows) == 5
@@ -219,30 +229,29 @@ def test_a_session_tells_what_a_stream_reads(portrait):
 
 
 def test_an_empty_picture_says_nobody_and_leaving_is_told(portrait):
-    with Session() as session:
+    with LiveSession() as session:
         events = fed(session, film(portrait, seconds=7, there=lambda t: 1.5 < t < 4))
     assert events[0].row is None
     assert events[0].json()["face_id"] is None
-    assert [event.said == NOBODY for event in events][::4] == [True, False, False, True]
+    assert [event.said == NO_PERSON for event in events][::4] == [True, False, False, True]
     assert [event.change for event in events if event.change] == ["person", "person", "person"]  # nobody, came, left
     assert all(b.end - a.end == pytest.approx(0.5) for a, b in pairwise(events))
     json.dumps([event.json() for event in events], allow_nan=False)
 
 
 def test_an_id_is_followed_whoever_else_is_there(portrait):
-    with Session(person=7) as session:
+    with LiveSession(person=7) as session:
         events = fed(session, film(portrait, seconds=2))
-    assert {event.said for event in events} == {NOBODY}
+    assert {event.said for event in events} == {NO_PERSON}
 
 
 def test_times_that_go_back_are_counted_and_a_leap_starts_anew(portrait):
-    with Session() as session:
+    with LiveSession() as session:
         first = fed(session, film(portrait, seconds=2, start=100))
         assert session.push(Frame(99.0, np.zeros((60, 80, 3), np.uint8))) == []
         assert session.backwards == 1
-        started = time.perf_counter()
         later = fed(session, film(portrait, seconds=2, start=1e9))  # a step a second of that would never end
-        assert time.perf_counter() - started < 10
+        assert len(later) <= 4
         ids = {face.id for face in session.faces}
     assert {event.row.face for event in first if event.row} == {1}
     assert {event.row.face for event in later if event.row} == {2} == ids
@@ -253,15 +262,30 @@ def test_times_that_go_back_are_counted_and_a_leap_starts_anew(portrait):
 def test_of_frames_that_were_dropped_nothing_is_said(portrait):
     """A model so slow that only every third half second is seen: the person is there all the time."""
     seen = [frame for frame in film(portrait, seconds=12) if frame.time < 1.99 or frame.time % 1.5 < 0.49]
-    with Session() as session:
+    with LiveSession() as session:
         events = fed(session, seen)
     assert {event.row.state for event in events if event.end > 1} == {"tracked"}
-    assert [event.change for event in events if event.change] == ["person"]
+    assert [event.row.heart_rate.value for event in events if event.row.heart_rate.value is not None] == []
+    said = [event.change for event in events if event.change and event.row.heart_rate.reason != "low_rate"]
+    assert said == ["person"]  # and that there are too few pictures for a pulse
     assert [event.start for event in events if event.start >= 2] == [3.0, 4.5, 6.0, 7.5, 9.0]
 
 
+def test_a_camera_that_goes_black_while_the_systems_clock_is_set_loses_only_the_dark(portrait, monkeypatch):
+    """Times are those of the frames, so that a clock that leaps by years (NTP, a user) changes no event."""
+    years = itertools.count(0.0, 1e9)
+    monkeypatch.setattr(time, "time", lambda: next(years))
+    dark = [Frame(f.time, f.rgb * np.uint8(not 3 < f.time < 6)) for f in film(portrait, seconds=9)]
+    with LiveSession() as session:
+        events = fed(session, dark)
+    assert all(b.end - a.end == pytest.approx(0.5) for a, b in pairwise(events))
+    assert {event.row.face for event in events if event.end <= 3 and event.row} == {1}
+    assert all(event.said == NO_PERSON for event in events if 4.6 <= event.start < 5.5)
+    assert [event for event in events if event.start > 7 and event.row and not event.row.abstained]
+
+
 def test_frames_may_change_size(portrait):
-    with Session() as session:
+    with LiveSession() as session:
         fed(session, film(portrait, seconds=1))
         events = fed(session, (Frame(f.time, cv2.resize(f.rgb, (720, 480))) for f in film(portrait, 1.5, start=1)))
     assert events[-1].row is not None
@@ -269,11 +293,11 @@ def test_frames_may_change_size(portrait):
 
 
 def test_a_model_that_reads_no_face_is_refused():
-    class Late(Prototypes):
-        needs = Needs(seconds=30, signals=("ecg",), rate=128)
+    class Late(BuiltInReader):
+        needs = ModelRequirements(seconds=30, signals=("ecg",), rate=128)
 
     with pytest.raises(ValueError, match="analyse a recording"):
-        Session(model=Late())
+        LiveSession(model=Late())
 
 
 # ---------------------------------------------------------------- cameras
@@ -297,32 +321,43 @@ def written(path, frames, codec="libx264", **options):
     return path
 
 
-def taken(camera, seconds=20.0):
-    frames, until = [], time.perf_counter() + seconds
-    while not camera.frames.ended and time.perf_counter() < until:
+CEILING = 300.0
+"""s that a test waits for what must come, however busy the machine is."""
+
+
+def until(condition, seconds=CEILING):
+    """Wait for a condition -> whether it came true."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(condition())
+
+
+def taken(camera, seconds=CEILING):
+    frames, end = [], time.monotonic() + seconds
+    while not camera.frames.ended and time.monotonic() < end:
         frames += [item for item in [camera.frames.get(0.1)] if item is not None]
     return frames
 
 
 def test_a_file_comes_at_its_own_pace(clip):
-    camera = Camera(str(clip))
+    camera = Camera(str(clip), depth=100)  # all of it, should this machine stand still for a while
     camera.start()
     frames = taken(camera)
     wall = frames[-1].at - frames[0].at
     assert len(frames) == 33
-    assert wall == pytest.approx(frames[-1].frame.time - frames[0].frame.time, abs=0.5)
+    assert wall > frames[-1].frame.time - frames[0].frame.time - 0.1  # not faster; a busy machine may be slower
     assert (camera.dropped, camera.state) == (0, "ended")
 
 
 def test_a_reader_that_is_too_slow_loses_the_oldest_and_is_told(clip):
     camera = Camera(str(clip), depth=2)
     camera.start()
-    time.sleep(1.0)
+    assert until(lambda: camera.dropped > 5)
     frames = taken(camera)
     camera.close()
-    assert camera.dropped > 5
-    assert camera.dropped + len(frames) == camera.read == 33
-    assert frames[0].frame.time > 0.5
+    assert camera.dropped + len(frames) == camera.frames_read == 33
+    assert frames[0].frame.time > 5 / 15
 
 
 def test_a_file_that_is_not_there_and_a_camera_that_is_not_there_are_told(tmp_path):
@@ -339,22 +374,27 @@ def test_a_lost_camera_is_opened_again_later_and_later_and_its_clock_goes_on(cli
         opened.append(time.perf_counter())
         if len(opened) in (2, 3, 4):
             raise VideoError("expected a camera, got none")
-        return video.read(clip, end=0.3)
+        return video.open_video(clip, end=0.3)
 
-    told = []
-    camera = Camera("rtsp://camera.invalid/x", back_off=(0.05, 10.0), told=told.append, open=flaky)
+    class Noting(threading.Event):
+        def wait(self, timeout=None):
+            waits.append(timeout)
+            return super().wait(timeout)
+
+    told, waits = [], []
+    camera = Camera("rtsp://camera.invalid/x", back_off=(0.05, 10.0), log=told.append, open=flaky)
+    camera._stop = Noting()
     camera.start()
-    frames = []
-    while len(opened) < 6:
-        frames += [item for item in [camera.frames.get(0.1)] if item is not None]
+    items, end = [], time.monotonic() + CEILING
+    while len(opened) < 6 and time.monotonic() < end:
+        items += [item for item in [camera.frames.get(0.1)] if item is not None]
     camera.close()
-    assert [("any more" in words, "is back" in words) for words in told][:2] == [(True, False), (False, True)]
-    waits = np.diff(opened)
-    assert waits[1] < waits[2] < waits[3]  # back-off
-    times = np.array([item.frame.time for item in frames])
+    assert [("is lost" in words, "is back" in words) for words in told][:2] == [(True, False), (False, True)]
+    assert waits[:4] == pytest.approx([0.05, 0.1, 0.2, 0.4])  # back-off
+    times, came = (np.array([value(item) for item in items]) for value in (lambda i: i.frame.time, lambda i: i.at))
     assert (np.diff(times) > 0).all()
-    gone = np.diff(times).max()
-    assert gone == pytest.approx(opened[4] - opened[1] + waits[0], abs=0.3)
+    lost = np.diff(times).argmax()
+    assert opened[4] - opened[1] < times[lost + 1] - times[lost] <= came[lost + 1] - came[lost]
 
 
 def test_a_network_stream_that_breaks_comes_back(clip, tmp_path):
@@ -371,14 +411,10 @@ def test_a_network_stream_that_breaks_comes_back(clip, tmp_path):
     threading.Thread(target=serve, daemon=True).start()
     camera = Camera(f"tcp://127.0.0.1:{server.getsockname()[1]}", back_off=(0.05, 0.1), depth=200)
     camera.start()
-    until = time.perf_counter() + 15
-    while camera.opened < 2 and time.perf_counter() < until:
-        time.sleep(0.02)
-    time.sleep(0.3)
+    assert until(lambda: camera.opened == 2 and camera.frames_read > 40)
     camera.close()
     server.close()
     assert camera.opened == 2
-    assert camera.read > 40
     assert "127.0.0.1" in camera.error or "no more pictures" in camera.error
 
 
@@ -395,20 +431,24 @@ def test_a_camera_that_hangs_without_a_word_is_given_up_and_opened_again(clip):
 
         def __iter__(self):
             yield Frame(0.0, np.zeros((48, 64, 3), np.uint8))
-            release.wait(30)
+            release.wait(CEILING)
             yield Frame(0.1, np.full((48, 64, 3), 255, np.uint8))
 
     def hanging():
         opened.append(time.perf_counter())
-        return Hangs() if len(opened) < 3 else video.read(clip)
+        return Hangs() if len(opened) < 3 else video.open_video(clip)
 
-    camera = Camera("rtsp://camera.invalid/x", back_off=(0.05, 0.2), stall=0.3, depth=200, told=told.append,
+    states = set()
+
+    class Noting(Camera):
+        def __setattr__(self, name, value):
+            states.update([value] * (name == "state"))
+            super().__setattr__(name, value)
+
+    camera = Noting("rtsp://camera.invalid/x", back_off=(0.05, 0.2), stall=0.3, depth=200, log=told.append,
                     open=hanging)
     camera.start()
-    until, states = time.perf_counter() + 20, set()
-    while camera.read < 12 and time.perf_counter() < until:
-        states.add(camera.state)
-        time.sleep(0.01)
+    assert until(lambda: camera.frames_read >= 12)
     release.set()
     time.sleep(0.2)
     items = [camera.frames.get(0) for _ in range(len(camera.frames))]
@@ -416,7 +456,7 @@ def test_a_camera_that_hangs_without_a_word_is_given_up_and_opened_again(clip):
     assert "stalled" in states
     assert camera.opened >= 3
     assert ["sent nothing for 0.3 s" in words for words in told[:4]] == [True, False, True, False]
-    assert told[1] == told[3] == "the picture is back"
+    assert told[1] == told[3] == "the camera is back"
     times = [item.frame.time for item in items]
     assert times == sorted(times)
     assert all(item.frame.rgb.mean() < 250 for item in items)
@@ -428,21 +468,19 @@ def test_cameras_that_hang_do_not_pile_up():
 
     def never():
         opened.append(1)
-        release.wait(30)
+        release.wait(CEILING)
         raise VideoError("expected a camera, got none")
 
     camera = Camera("rtsp://camera.invalid/x", back_off=(0.01, 0.01), stall=0.05, open=never)
     camera.start()
-    time.sleep(1.0)
+    assert until(lambda: len(opened) == 3 and camera.state == "stalled")
+    time.sleep(0.5)  # and no fourth one
     assert len(opened) == 3
     assert threading.active_count() <= before + 4
     assert camera.state == "stalled"
     release.set()
-    until = time.perf_counter() + 10
-    while len(opened) < 5 and time.perf_counter() < until:
-        time.sleep(0.01)
+    assert until(lambda: len(opened) >= 5)  # those that hung have ended: it is tried again
     camera.close()
-    assert len(opened) >= 5  # those that hung have ended: it is tried again
     assert camera.state == "ended"
 
 
@@ -459,9 +497,7 @@ def test_a_network_stream_that_stalls_is_opened_again(tmp_path):
     threading.Thread(target=serve, daemon=True).start()
     camera = Camera(f"tcp://127.0.0.1:{server.getsockname()[1]}", back_off=(0.05, 0.1), stall=1.0, depth=200)
     camera.start()
-    until = time.perf_counter() + 20
-    while camera.opened < 2 and time.perf_counter() < until:
-        time.sleep(0.02)
+    assert until(lambda: camera.opened == 2)
     camera.close()
     for each in (*clients, server):
         each.close()
@@ -472,30 +508,31 @@ def test_a_network_stream_that_stalls_is_opened_again(tmp_path):
 
 
 def test_latest_never_waits_while_the_work_stands_still(clip):
-    standing = threading.Event()
+    standing, release, released = threading.Event(), threading.Event(), []
 
-    class Slow(Session):
+    class Slow(LiveSession):
         def push(self, frame, arrived=None):
             found = super().push(frame, arrived)
             if found:
                 standing.set()
-                time.sleep(0.8)
+                released.append(release.wait(CEILING))  # False when nobody came
             return found
 
     with Live(str(clip), session=Slow()) as live:
-        assert live.latest() is None
-        assert standing.wait(10)
-        started = time.perf_counter()
+        assert standing.wait(CEILING)
         for _ in range(1000):
             assert live.latest() is not None
-        assert time.perf_counter() - started < 0.2
+        assert not released  # the work stood still all the time
+        assert until(lambda: live.camera.dropped > 0)
+        release.set()
         events = list(live.events())
+    assert all(released)
     assert live.camera.dropped > 0  # and frames were dropped meanwhile, not kept
     assert events
 
 
 def test_what_goes_wrong_in_the_work_is_raised_where_events_are_read(clip):
-    class Broken(Session):
+    class Broken(LiveSession):
         def push(self, frame, arrived=None):
             raise ZeroDivisionError("planted")
 
@@ -507,17 +544,18 @@ def test_what_goes_wrong_in_the_work_is_raised_where_events_are_read(clip):
 
 def run(*arguments, **options):
     return subprocess.run([sys.executable, "-m", "mien.cli", "stream", *arguments], capture_output=True, text=True,
-                          timeout=60, check=False, **options)
+                          timeout=CEILING, check=False, **options)
 
 
 def test_the_command_prints_a_line_an_event(clip):
     done = run("--source", str(clip), "--step", "0.5")
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [event["t"] for event in events] == [0.5, 1.0, 1.5, 2.0]
-    assert all(event["dropped"] == 0 for event in events)
+    left_out = int(re.search(r"33 frames, (\d+) dropped", done.stderr).group(1))  # by how busy this machine is
+    times = [event["t"] for event in events]
+    assert times == [0.5, 1.0, 1.5, 2.0] if left_out == 0 else times == sorted({*times} & {0.5, 1.0, 1.5, 2.0})
+    assert events[-1]["dropped"] <= left_out
     assert events[0]["change"] == "person"
-    assert "33 frames, 0 left out" in done.stderr
 
 
 def test_the_command_prints_a_sentence_when_it_changes(clip):
@@ -530,9 +568,9 @@ def test_the_command_prints_a_sentence_when_it_changes(clip):
 def test_the_command_ends_when_nobody_reads_on_though_there_is_nothing_new_to_say(clip):
     command = [sys.executable, "-m", "mien.cli", "stream", "--source", str(clip), "--loop", "--format", "prompt"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stdout.readline().startswith("The person looks")
+        assert running.stdout.readline().startswith("The person ")
         running.stdout.close()
-        assert running.wait(20) == 0
+        assert running.wait(CEILING) == 0
         assert running.stderr.read() == ""
 
 
@@ -546,11 +584,11 @@ def test_the_command_tells_what_is_wrong_in_one_line(tmp_path):
 
 
 def test_the_wave_is_the_planted_pulse():
-    from mien import synthetic
+    from mien import simulation
 
-    portrait = synthetic.portrait(pulse=synthetic.Pulse(90.0, 0.015), respiration=None, seconds=13, fps=15, noise=1.0,
+    portrait = simulation.portrait(pulse=simulation.Pulse(90.0, 0.015), respiration=None, seconds=13, fps=15, noise=1.0,
                                   size=(320, 240), sway=0.3)
-    with Session() as session:
+    with LiveSession() as session:
         assert session.wave() is None
         fed(session, portrait.frames())
         wave = session.wave()

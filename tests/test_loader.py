@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from mien.data.augment import Augmenter
-from mien.data.loader import Clips, scoring, training
-from mien.data.order import Steps, rounds
-from mien.data.prepare import collate, prepare
-from mien.recipes import Augment
-from mien.tasks import ACTION_UNITS
-from mien.types import Needs, Trial, Window
+from mien.core.observations import Window
+from mien.core.requirements import ModelRequirements
+from mien.core.tasks import ACTION_UNITS
+from mien.core.trials import Trial
+from mien.preprocessing.augmentation import Augmenter
+from mien.preprocessing.data_loader import TrialDataset, evaluation_loader, training_loader
+from mien.preprocessing.model_inputs import collate, prepare_batch
+from mien.preprocessing.samplers import EpochSampler, class_balanced_rows
+from mien.recipes.recipe import AugmentOptions
 
-NEEDS = Needs(frames=16, size=8)
+NEEDS = ModelRequirements(frames=16, size=8)
 
 
 def window(count: int, clip: int = 0, side: int = 8) -> Window:
@@ -37,9 +39,9 @@ def source(trial: Trial, pick) -> Window:
     return replace(whole, faces=whole.faces[rows], pictured=whole.pictured[rows])
 
 
-def clips(count: int = 12, length: int = 40, seed: int | None = None) -> Clips:
+def clips(count: int = 12, length: int = 40, seed: int | None = None) -> TrialDataset:
     trials = [Trial(str(number), "planted", subject=f"s{number // 3}", entry=str(length)) for number in range(count)]
-    return Clips(trials, source, NEEDS, {str(number): number % 7 for number in range(count)}, seed)
+    return TrialDataset(trials, source, NEEDS, {str(number): number % 7 for number in range(count)}, seed)
 
 
 def numbers(batch, channel: int) -> list:
@@ -48,7 +50,7 @@ def numbers(batch, channel: int) -> list:
 
 
 def test_scoring_takes_the_middle_of_sixteen_segments():
-    found = prepare([window(48, 3)], NEEDS)
+    found = prepare_batch([window(48, 3)], NEEDS)
     assert found.frames.shape == (1, 16, 3, 8, 8)
     assert found.frames.dtype == torch.uint8
     assert numbers(found, 1) == [list(range(1, 48, 3))]
@@ -57,49 +59,51 @@ def test_scoring_takes_the_middle_of_sixteen_segments():
 
 @pytest.mark.parametrize(("count", "wanted"), [(1, [0] * 16), (3, [0, 1, *[2] * 14]), (16, list(range(16)))])
 def test_a_short_clip_repeats_its_last_frame(count, wanted):
-    assert numbers(prepare([window(count)], NEEDS), 1) == [wanted]
-    assert numbers(prepare([window(count)], NEEDS, np.random.default_rng(0)), 1) == [wanted]
+    assert numbers(prepare_batch([window(count)], NEEDS), 1) == [wanted]
+    assert numbers(prepare_batch([window(count)], NEEDS, np.random.default_rng(0)), 1) == [wanted]
 
 
 def test_training_takes_any_frame_of_each_segment():
-    drawn = np.array([numbers(prepare([window(48)], NEEDS, np.random.default_rng(seed)), 1)[0] for seed in range(60)])
+    drawn = np.array(
+        [numbers(prepare_batch([window(48)], NEEDS, np.random.default_rng(seed)), 1)[0] for seed in range(60)]
+    )
     assert (drawn // 3 == np.arange(16)).all()
     assert {tuple(np.unique(column % 3)) for column in drawn.T} == {(0, 1, 2)}
 
 
 def test_other_sizes_are_brought_to_the_models_own():
-    found = prepare([window(20, 9, side=32), window(20, 7, side=5)], NEEDS)
+    found = prepare_batch([window(20, 9, side=32), window(20, 7, side=5)], NEEDS)
     assert found.frames.shape == (2, 16, 3, 8, 8)
     assert numbers(found, 0) == [[9] * 16, [7] * 16]
 
 
 def test_windows_without_pictures_and_needs_that_cannot_be_met_are_refused():
     with pytest.raises(ValueError, match="expected one or more windows, got none"):
-        prepare([], NEEDS)
+        prepare_batch([], NEEDS)
     for bad in (window(0), replace(window(2), faces=None, pictured=None)):
         with pytest.raises(ValueError, match=r"expected pictures of a face between 0 and 1 s, got none"):
-            prepare([bad], NEEDS)
+            prepare_batch([bad], NEEDS)
     with pytest.raises(ValueError, match=r"expected needs\.seconds with signals"):
-        prepare([window(3)], Needs(signals=("ppg",), rate=64.0))
+        prepare_batch([window(3)], ModelRequirements(signals=("ppg",), rate=64.0))
 
 
 def test_three_at_once_equal_three_one_by_one():
     windows = [window(30, number) for number in range(3)]
-    at_once, single = prepare(windows, NEEDS), collate([prepare([one], NEEDS) for one in windows])
+    at_once, single = prepare_batch(windows, NEEDS), collate([prepare_batch([one], NEEDS) for one in windows])
     assert torch.equal(at_once.frames, single.frames)
 
 
 def test_batches_hold_each_trial_with_its_own_target_and_subject():
-    found = list(scoring(clips(5), 2))
+    found = list(evaluation_loader(clips(5), 2))
     assert [batch.trial for batch in found] == [("0", "1"), ("2", "3"), ("4",)]
     assert torch.cat([batch.target for batch in found]).tolist() == [0, 1, 2, 3, 4]
     assert torch.cat([batch.subject for batch in found]).tolist() == [0, 0, 0, 1, 1]
     assert [row[0] for batch in found for row in numbers(batch, 0)] == [0, 1, 2, 3, 4]
-    assert numbers(found[2], 1) == numbers(prepare([window(40, 4)], NEEDS), 1)
+    assert numbers(found[2], 1) == numbers(prepare_batch([window(40, 4)], NEEDS), 1)
 
 
 def test_an_epoch_takes_every_trial_at_most_once_and_every_epoch_in_another_order():
-    steps = Steps(12, 5, epochs=40, seed=1)
+    steps = EpochSampler(12, 5, epochs=40, seed=1)
     drawn = [place for batch in steps for place in batch]
     epochs = [[row for epoch, row, _ in drawn if epoch == wanted] for wanted in range(40)]
     assert all(len(set(epoch)) == 10 for epoch in epochs)
@@ -109,19 +113,19 @@ def test_an_epoch_takes_every_trial_at_most_once_and_every_epoch_in_another_orde
 
 
 def test_devices_share_a_batch_without_a_rest():
-    whole = list(Steps(13, 6, epochs=2, seed=1))
-    parts = [list(Steps(13, 6, epochs=2, seed=1, rank=rank, ranks=2)) for rank in range(2)]
+    whole = list(EpochSampler(13, 6, epochs=2, seed=1))
+    parts = [list(EpochSampler(13, 6, epochs=2, seed=1, rank=rank, ranks=2)) for rank in range(2)]
     assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == [sorted(batch) for batch in whole]
     for size, count in ((5, 13), (6, 4)):
         with pytest.raises(ValueError, match="2 devices share evenly"):
-            Steps(count, size, epochs=1, seed=1, ranks=2)
+            EpochSampler(count, size, epochs=1, seed=1, ranks=2)
 
 
 def test_classes_are_drawn_equally_often_and_the_epoch_stays_as_long():
     """Of 60 rows 50, 8 and 2: 20 of each in an epoch; none of the common class twice, each rare one as often."""
     classes = (0,) * 50 + (1,) * 8 + (2,) * 2
-    steps = Steps(60, 6, epochs=4, seed=3, classes=classes)
-    assert len(steps) == len(Steps(60, 6, epochs=4, seed=3)) == 40
+    steps = EpochSampler(60, 6, epochs=4, seed=3, classes=classes)
+    assert len(steps) == len(EpochSampler(60, 6, epochs=4, seed=3)) == 40
     batches = list(steps)
     assert all(Counter(classes[row] for _, row, _ in batch) == {0: 2, 1: 2, 2: 2} for batch in batches)
     common = []
@@ -142,7 +146,7 @@ def test_classes_are_drawn_equally_often_and_the_epoch_stays_as_long():
 
 def test_a_round_has_one_of_each_class_in_another_order_each_time():
     rows = np.arange(100, 130)
-    found = rounds(rows, np.array([0] * 24 + [1] * 3 + [4] * 3), np.random.default_rng(0))
+    found = class_balanced_rows(rows, np.array([0] * 24 + [1] * 3 + [4] * 3), np.random.default_rng(0))
     assert found.shape == (30,)
     kinds = np.searchsorted([124, 127], found, side="right").reshape(10, 3)
     assert (np.sort(kinds) == [0, 1, 2]).all()
@@ -158,7 +162,7 @@ def test_a_trial_that_comes_again_in_an_epoch_shows_other_frames():
 
 def test_processes_change_their_rows_as_one_would():
     frames = torch.randint(0, 255, (6, 3, 3, 24, 24), dtype=torch.uint8)
-    change = Augmenter(24, Augment())
+    change = Augmenter(24, AugmentOptions())
     whole = change(frames, 5)
     for ranks in (2, 3):
         for rank in range(ranks):
@@ -169,9 +173,13 @@ def test_processes_change_their_rows_as_one_would():
 
 @pytest.mark.parametrize("start", [0, 3, 4, 7])
 def test_from_any_step_on_the_same_batches_follow_whatever_the_workers(start):
-    whole = list(training(clips(seed=5), Steps(12, 3, epochs=2, seed=5)))
+    whole = list(training_loader(clips(seed=5), EpochSampler(12, 3, epochs=2, seed=5)))
     assert len(whole) == 8
-    rest = list(training(clips(seed=5), Steps(12, 3, epochs=2, seed=5, start=start), workers=2 if start == 3 else 0))
+    rest = list(
+        training_loader(
+            clips(seed=5), EpochSampler(12, 3, epochs=2, seed=5, start=start), workers=2 if start == 3 else 0
+        )
+    )
     assert [batch.trial for batch in rest] == [batch.trial for batch in whole[start:]]
     assert all(torch.equal(a.frames, b.frames) for a, b in zip(rest, whole[start:], strict=True))
 
@@ -184,15 +192,15 @@ def test_another_epoch_draws_other_frames():
 
 def test_a_trial_without_a_target_or_a_picture_is_named():
     with pytest.raises(ValueError, match=r"none for 1: \['x9'\]"):
-        Clips([Trial("x9", "planted")], source, NEEDS, {})
+        TrialDataset([Trial("x9", "planted")], source, NEEDS, {})
     with pytest.raises(ValueError, match="trial 0: prepare: expected pictures"):
-        list(scoring(Clips([Trial("0", "p", entry="0")], lambda *_: window(0), NEEDS, {"0": 1}), 1))
+        list(evaluation_loader(TrialDataset([Trial("0", "p", entry="0")], lambda *_: window(0), NEEDS, {"0": 1}), 1))
 
 
 def test_augmentation_is_one_for_a_clip_another_for_each_and_decided_by_the_seed():
     clip = torch.randint(0, 256, (1, 1, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     frames = clip.expand(4, 6, 3, 24, 24)
-    change = Augmenter(24, Augment())
+    change = Augmenter(24, AugmentOptions())
     before = torch.get_rng_state()
     found = change(frames, seed=7)
     assert torch.equal(torch.get_rng_state(), before)
@@ -206,7 +214,8 @@ def test_augmentation_is_one_for_a_clip_another_for_each_and_decided_by_the_seed
 
 
 def test_each_kind_of_augmentation_does_what_it_says():
-    none = Augment(area=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0, rotation=0.0, brightness=0.0)
+    none = AugmentOptions(area=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0, rotation=0.0, brightness=0.0, contrast=0.0,
+                          saturation=0.0, hue=0.0)
     frames = torch.randint(0, 256, (8, 2, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     plain = frames.float() / 255
     torch.testing.assert_close(Augmenter(24, none)(frames, 1), plain, atol=1e-5, rtol=0)
@@ -224,4 +233,4 @@ def test_each_kind_of_augmentation_does_what_it_says():
     assert ((factors > 0.45) & (factors < 1.5)).all()
     assert Augmenter(24, replace(none, on=False))(frames, 1) is frames
     with pytest.raises(ValueError, match=r"Augment\.area"):
-        Augment(area=(0.5, 1.5))
+        AugmentOptions(area=(0.5, 1.5))

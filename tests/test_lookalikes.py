@@ -19,26 +19,22 @@ import pytest
 from scipy.io import loadmat
 
 from flat_films import Flat, written
-from mien import synthetic
-from mien.lookalikes import (
+from mien import simulation
+from mien.core.observations import Frame
+from mien.simulation.datasets import (
     LOOKALIKES,
     VARIANTS,
-    Item,
-    Truth,
-    acting,
+    acted_video,
     bdf,
-    bodies,
-    films,
-    ground,
-    marks,
-    people,
-    python2,
-    read_event,
-    read_light,
-    read_signal_mark,
-    read_trial_number,
+    contact_signals,
+    markers,
+    media_files,
+    output,
+    py2_pickle,
 )
-from mien.types import Frame
+from mien.simulation.datasets import participants as people
+from mien.simulation.datasets.markers import read_event, read_light, read_signal_mark, read_trial_number
+from mien.simulation.datasets.truth import DatasetTruth, Item
 
 WORDS = {"1": "happy", "2": "sad", "3": "neutral", "4": "angry", "5": "surprise", "6": "disgust", "7": "fear"}
 SMILE = "AU12"
@@ -46,32 +42,32 @@ BLANK = np.zeros((64, 64, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
-def dfew(tmp_path_factory) -> Truth:
+def dfew(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "dfew", size=14)
 
 
 @pytest.fixture(scope="module")
-def ferv39k(tmp_path_factory) -> Truth:
+def ferv39k(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "ferv39k", size=14)
 
 
 @pytest.fixture(scope="module")
-def deap(tmp_path_factory) -> Truth:
+def deap(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "deap", seconds=8, subjects=(2, 3, 23))
 
 
 @pytest.fixture(scope="module")
-def amigos(tmp_path_factory) -> Truth:
+def amigos(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "amigos", seconds=8)
 
 
 @pytest.fixture(scope="module")
-def mahnob(tmp_path_factory) -> Truth:
+def mahnob(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "mahnob", seconds=8, participants=(1, 3))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Truth:
+def folder(tmp_path_factory) -> DatasetTruth:
     return written(tmp_path_factory, "folder", size=7, seconds=8)
 
 
@@ -111,7 +107,7 @@ def filmed(frames: list[Frame], item: Item, fps: float) -> None:
 def test_number_survives_scaling_and_jpeg(number):
     rng = np.random.default_rng(number)
     rgb = cv2.GaussianBlur(rng.integers(0, 256, (256, 256, 3), np.uint8), (0, 0), 3)
-    marked = marks.draw(rgb, number)
+    marked = markers.draw(rgb, number)
     _, data = cv2.imencode(".jpg", marked, [cv2.IMWRITE_JPEG_QUALITY, 80])
     for side in (256, 224, 160, 400):
         scaled = cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (side, side), interpolation=cv2.INTER_AREA)
@@ -122,7 +118,7 @@ def test_no_number_is_read_where_none_is():
     rng = np.random.default_rng(0)
     for _ in range(50):
         assert read_trial_number(cv2.GaussianBlur(rng.integers(0, 256, (192, 240, 3), np.uint8), (0, 0), 4)) is None
-    rgb = marks.draw(np.full((192, 240, 3), 120, np.uint8), 77)
+    rgb = markers.draw(np.full((192, 240, 3), 120, np.uint8), 77)
     rgb[0:6, 36:42] = 255 - rgb[0:6, 36:42]  # one bit flipped
     assert read_trial_number(rgb) is None
 
@@ -130,17 +126,17 @@ def test_no_number_is_read_where_none_is():
 @pytest.mark.parametrize(("number", "rate"), [(0, 128.0), (20, 128.0), (40, 128.0), (63, 256.0), (7, 100.0)])
 def test_signal_mark_is_found_in_sweat_and_in_its_inverse(number, rate):
     times = np.arange(round(20 * rate)) / rate
-    sweat = bodies.conductance(times, np.array([2.0, 6.0, 11.0]), np.array([0.8, 1.2, 0.5]), 5.0)
-    sweat = sweat + marks.rectangle(times, 7.3, number)
+    sweat = contact_signals.skin_conductance(times, np.array([2.0, 6.0, 11.0]), np.array([0.8, 1.2, 0.5]), 5.0)
+    sweat = sweat + markers.rectangle(times, 7.3, number)
     pressed(sweat, 7.3, rate, number)
     pressed(1e6 / sweat, 7.3, rate, number)
 
 
 def test_marks_refuse_what_does_not_fit():
     with pytest.raises(ValueError, match="0 to 65535, got 70000"):
-        marks.draw(np.zeros((64, 64, 3), np.uint8), 70000)
+        markers.draw(np.zeros((64, 64, 3), np.uint8), 70000)
     with pytest.raises(ValueError, match="0 to 63"):
-        marks.rectangle(np.arange(3.0), 0, 64)
+        markers.rectangle(np.arange(3.0), 0, 64)
 
 
 # --- writers
@@ -149,7 +145,7 @@ def test_marks_refuse_what_does_not_fit():
 def test_python2_pickle_is_read_as_latin1_and_only_so(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {"labels": rng.normal(size=(3, 4)), "data": rng.normal(size=(3, 40, 300))}
-    python2.dump(tmp_path / "s01.dat", arrays)
+    py2_pickle.dump_py2(tmp_path / "s01.dat", arrays)
     with (tmp_path / "s01.dat").open("rb") as file:
         back = pickle.load(file, encoding="latin1")
     assert list(back) == ["labels", "data"]
@@ -167,7 +163,9 @@ def test_bdf_keeps_24_bits(tmp_path):
     wave = rng.uniform(-2e5, 2e5, 700)
     codes = rng.integers(0, 1 << 24, 700)
     codes[:2] = 0, (1 << 24) - 1
-    bdf.write(tmp_path / "a.bdf", [bdf.Channel("Fp1", wave), bdf.status(codes)], 256, datetime(2009, 7, 9, 10, 0, 46))
+    bdf.write_bdf(
+        tmp_path / "a.bdf", [bdf.Channel("Fp1", wave), bdf.status(codes)], 256, datetime(2009, 7, 9, 10, 0, 46)
+    )
     with pyedflib.EdfReader(str(tmp_path / "a.bdf")) as reader:
         assert reader.getStartdatetime() == datetime(2009, 7, 9, 10, 0, 46)
         np.testing.assert_allclose(reader.readSignal(0)[:700], wave, atol=524287 / (1 << 24))
@@ -178,8 +176,8 @@ def test_bdf_keeps_24_bits(tmp_path):
 
 @pytest.mark.parametrize(("suffix", "rate"), [("mp4", 25), ("mov", 25), ("avi", 50), ("avi", 60.9708)])
 def test_video_keeps_rate_and_order(tmp_path, suffix, rate):
-    frames = [marks.draw(np.full((96, 128, 3), 90, np.uint8), k) for k in range(40)]
-    assert films.video(tmp_path / f"a.{suffix}", frames, rate, audio=suffix == "mov") == 40
+    frames = [markers.draw(np.full((96, 128, 3), 90, np.uint8), k) for k in range(40)]
+    assert media_files.video(tmp_path / f"a.{suffix}", frames, rate, audio=suffix == "mov") == 40
     back = decode(tmp_path / f"a.{suffix}")
     assert [read_trial_number(frame.rgb) for frame in back] == list(range(40))
     np.testing.assert_allclose([frame.time for frame in back], np.arange(40) / rate, atol=1e-3)
@@ -190,8 +188,8 @@ def test_video_keeps_rate_and_order(tmp_path, suffix, rate):
 
 def test_reordered_avi_has_times_out_of_order(tmp_path):
     """The trap is real: an ordinary H.264 avi read by its time stamps alone comes out wrong."""
-    frames = [marks.draw(np.full((96, 128, 3), 60 + k, np.uint8), k) for k in range(60)]
-    films.video(tmp_path / "a.avi", frames, 50, reordered=True)
+    frames = [markers.draw(np.full((96, 128, 3), 60 + k, np.uint8), k) for k in range(60)]
+    media_files.video(tmp_path / "a.avi", frames, 50, reordered=True)
     back = decode(tmp_path / "a.avi")
     assert [read_trial_number(frame.rgb) for frame in back] == list(range(60))
     assert (np.diff([frame.time for frame in back]) <= 0).any()
@@ -203,20 +201,22 @@ def test_reordered_avi_has_times_out_of_order(tmp_path):
 def test_ecg_beats_are_where_they_were_planted():
     beats = np.cumsum(np.random.default_rng(1).uniform(0.6, 1.0, 60))
     times = np.arange(0, beats[-1] - 1, 1 / 256)
-    found = neurokit2.ecg_peaks(neurokit2.ecg_clean(bodies.ecg(times, beats), 256), 256)[1]["ECG_R_Peaks"] / 256
+    found = (
+        neurokit2.ecg_peaks(neurokit2.ecg_clean(contact_signals.ecg(times, beats), 256), 256)[1]["ECG_R_Peaks"] / 256
+    )
     inside = beats[(beats > 2) & (beats < times[-1] - 2)]
     assert max(np.abs(found - beat).min() for beat in inside) <= 1.5 / 256
 
 
 def test_ppg_rate_is_the_planted_one():
     beats = np.arange(0.3, 60, 0.8)
-    signals, _ = neurokit2.ppg_process(bodies.ppg(np.arange(0, 58, 1 / 128), beats), 128)
+    signals, _ = neurokit2.ppg_process(contact_signals.ppg(np.arange(0, 58, 1 / 128), beats), 128)
     assert np.median(signals["PPG_Rate"]) == pytest.approx(75, abs=0.5)
 
 
 def test_eda_responses_are_the_planted_ones():
     onsets = np.array([5.0, 15.0, 26.0, 40.0])
-    wave = bodies.conductance(np.arange(0, 60, 1 / 64), onsets, np.full(4, 0.5), 4.0)
+    wave = contact_signals.skin_conductance(np.arange(0, 60, 1 / 64), onsets, np.full(4, 0.5), 4.0)
     _, info = neurokit2.eda_peaks(neurokit2.eda_phasic(wave, 64)["EDA_Phasic"], 64)
     found = info["SCR_Onsets"][~np.isnan(info["SCR_Onsets"])] / 64
     assert len(found) == 4
@@ -241,13 +241,13 @@ def test_the_films_pulse_is_the_wires_pulse():
     """Systolic peaks that the renderer plants follow the R peaks of the signals at the face's delay, from any start."""
     act = people.trial(people.subject("a", 3, 0), 6, 8, 20, 5, 0, np.random.default_rng(2))
     for start in (0.0, -5.0):
-        scene = acting.scene([act], acting.Shot((64, 64), 25, start, 18, 1, 3.0, 0))
+        scene = acted_video.scene([act], acted_video.Shot((64, 64), 25, start, 18, 1, 3.0, 0))
         peaks = scene.truth().actors[0].beats + start
         interval = np.interp(peaks, act.beats[1:], np.diff(act.beats))
         foot = peaks - 0.26 * interval  # the systolic peak lies a quarter of a beat after the foot
         lag = np.array([(at - act.beats[act.beats < at]).min() for at in foot])
         assert len(peaks) > 15
-        np.testing.assert_allclose(lag, bodies.FACE_DELAY, atol=0.03)
+        np.testing.assert_allclose(lag, contact_signals.FACE_DELAY, atol=0.03)
 
 
 # --- films, with the renderer
@@ -255,12 +255,12 @@ def test_the_films_pulse_is_the_wires_pulse():
 
 def test_a_trial_is_filmed_with_its_marks_and_its_pulse(tmp_path):
     act = people.trial(people.subject("a", 3, 0), 5, 1, 8, 5, 0, np.random.default_rng(2))
-    shot = acting.Shot((240, 192), 25, -1.0, 6.0, 321, 2.5, 0)
-    assert films.video(tmp_path / "a.mp4", acting.frames([act], shot), 25) == 175
+    shot = acted_video.Shot((240, 192), 25, -1.0, 6.0, 321, 2.5, 0)
+    assert media_files.video(tmp_path / "a.mp4", acted_video.frames([act], shot), 25) == 175
     frames = decode(tmp_path / "a.mp4")
     assert {read_trial_number(frame.rgb) for frame in frames} == {321}
     assert read_event(frames) == pytest.approx(2.5 + 1.0, abs=0.041)
-    truth = acting.scene([act], shot).truth().actors[0]
+    truth = acted_video.scene([act], shot).truth().actors[0]
     x0, y0, x1, y1 = truth.box[0]
     rows, columns = slice(int(y0 + 0.45 * (y1 - y0)), int(y0 + 0.75 * (y1 - y0))), slice(int(x0), int(x1))
     green = np.array([frame.rgb[rows, columns, 1].mean() for frame in frames[:85]])  # before the event
@@ -271,7 +271,7 @@ def test_a_trial_is_filmed_with_its_marks_and_its_pulse(tmp_path):
 
 def test_a_smile_comes_with_the_stimulus():
     act = people.trial(people.subject("a", 3, 0), 9, 2, 8, 5, 0, np.random.default_rng(2))
-    smile = acting.scene([act], acting.Shot((64, 64), 25, -1.0, 6.0, 1, 2.5, 0)).truth().actors[0].au(SMILE)
+    smile = acted_video.scene([act], acted_video.Shot((64, 64), 25, -1.0, 6.0, 1, 2.5, 0)).truth().actors[0].au(SMILE)
     times = np.arange(len(smile)) / 25 - 1
     assert smile[times < 0].max() == 0
     assert smile[(times > 2) & (times < 5)].min() > 3
@@ -279,7 +279,9 @@ def test_a_smile_comes_with_the_stimulus():
 
 def test_a_clip_shows_its_expression():
     rng = np.random.default_rng(0)
-    happy, neutral = (acting.clip_frames(acting.clip(4, name, 5, 9, rng), 128)[-1] for name in ("happy", "neutral"))
+    happy, neutral = (
+        acted_video.clip_frames(acted_video.clip(4, name, 5, 9, rng), 128)[-1] for name in ("happy", "neutral")
+    )
     assert happy.shape == (128, 128, 3)
     assert read_trial_number(happy) == read_trial_number(neutral) == 9
 
@@ -356,9 +358,9 @@ def test_dfew_votes_agree_with_the_annotation(dfew):
     ("windows", r"EmoLabel_DataSplit/test\(single-labeled\)/set_\d\.csv"),
 ])
 def test_dfew_layouts(tmp_path, monkeypatch, variant, expected):
-    from mien.lookalikes import dfew as module
+    from mien.simulation.datasets import dfew as module
 
-    monkeypatch.setattr(module.acting, "clip_frames", lambda plan, side, fps: [BLANK] * plan.count)
+    monkeypatch.setattr(module.acted_video, "clip_frames", lambda plan, side, fps: [BLANK] * plan.count)
     truth = LOOKALIKES["dfew"](tmp_path, size=14, variant=variant)
     names = [path.relative_to(tmp_path).as_posix() for path in truth.files]
     assert any(re.fullmatch(expected, name) for name in names)
@@ -396,9 +398,9 @@ def test_ferv39k_lists_and_folders(ferv39k):
 
 
 def test_ferv39k_both_parts_know_every_emotion(tmp_path, monkeypatch):
-    from mien.lookalikes import ferv39k as module
+    from mien.simulation.datasets import ferv39k as module
 
-    monkeypatch.setattr(module.acting, "clip_frames", lambda plan, side, fps: [BLANK])
+    monkeypatch.setattr(module.acted_video, "clip_frames", lambda plan, side, fps: [BLANK])
     for variant in VARIANTS["ferv39k"]:
         truth = LOOKALIKES["ferv39k"](tmp_path / variant, variant=variant)
         assert sum(item.usable for item in truth.items) == 70
@@ -417,7 +419,7 @@ def test_ferv39k_both_parts_know_every_emotion(tmp_path, monkeypatch):
 def test_labels_of_clips_are_what_the_faces_do(dfew, ferv39k):
     for truth in (dfew, ferv39k):
         for item in truth.items:
-            core = synthetic.PROTOTYPES[str(item.labels["expression"])]
+            core = simulation.PROTOTYPES[str(item.labels["expression"])]
             assert set(core) <= set(item.aus)
             assert all(item.aus[name] >= 3 for name in core)
         happy = [item.aus[SMILE] for item in truth.items if item.labels["expression"] == "happy"]
@@ -428,7 +430,7 @@ def test_labels_of_clips_are_what_the_faces_do(dfew, ferv39k):
 # --- DEAP
 
 
-def dat(truth: Truth, subject: str) -> dict[str, np.ndarray]:
+def dat(truth: DatasetTruth, subject: str) -> dict[str, np.ndarray]:
     with (truth.root / "data_preprocessed_python" / f"{subject}.dat").open("rb") as file:
         return pickle.load(file, encoding="latin1")
 
@@ -481,9 +483,9 @@ def test_deap_videos_join_through_the_ratings(deap):
 
 
 def test_deap_layouts(tmp_path, monkeypatch):
-    from mien.lookalikes import deap as module
+    from mien.simulation.datasets import deap as module
 
-    monkeypatch.setattr(module.acting, "frames", lambda acts, shot: iter([BLANK] * 9))
+    monkeypatch.setattr(module.acted_video, "frames", lambda acts, shot: iter([BLANK] * 9))
     for variant in VARIANTS["deap"]:
         truth = LOOKALIKES["deap"](tmp_path / variant, variant=variant, subjects=(1,))
         assert all((truth.root / name).exists() for item in truth.items for name in (item.video, item.signals) if name)
@@ -496,7 +498,7 @@ def test_deap_layouts(tmp_path, monkeypatch):
 # --- AMIGOS
 
 
-def cells(truth: Truth, number: int) -> dict[str, np.ndarray]:
+def cells(truth: DatasetTruth, number: int) -> dict[str, np.ndarray]:
     path = next(path for path in truth.files if re.fullmatch(rf"Data_[Pp]reprocessed_P{number:02d}\.mat", path.name))
     return loadmat(path)
 
@@ -577,9 +579,9 @@ def test_amigos_hearts_beat_as_planted(amigos):
 def test_amigos_layouts(tmp_path, monkeypatch):
     import h5py
 
-    from mien.lookalikes import amigos as module
+    from mien.simulation.datasets import amigos as module
 
-    monkeypatch.setattr(module.acting, "frames", lambda acts, shot: iter([BLANK] * 9))
+    monkeypatch.setattr(module.acted_video, "frames", lambda acts, shot: iter([BLANK] * 9))
     for variant in VARIANTS["amigos"]:
         truth = LOOKALIKES["amigos"](tmp_path / variant, variant=variant, participants=(1, 8), seconds=8)
         assert all((truth.root / name).exists() for item in truth.items for name in (item.video, item.signals) if name)
@@ -601,7 +603,7 @@ def test_amigos_layouts(tmp_path, monkeypatch):
 # --- MAHNOB-HCI
 
 
-def session(truth: Truth, item: Item) -> tuple[Path, ElementTree.Element]:
+def session(truth: DatasetTruth, item: Item) -> tuple[Path, ElementTree.Element]:
     folder = truth.root / "Sessions" / item.id
     return folder, ElementTree.parse(folder / "session.xml").getroot()
 
@@ -690,9 +692,9 @@ def test_mahnob_belt_idles_where_it_is_off(mahnob):
 
 
 def test_mahnob_layouts(tmp_path, monkeypatch):
-    from mien.lookalikes import mahnob as module
+    from mien.simulation.datasets import mahnob as module
 
-    monkeypatch.setattr(module.acting, "frames", lambda acts, shot: iter([BLANK] * 9))
+    monkeypatch.setattr(module.acted_video, "frames", lambda acts, shot: iter([BLANK] * 9))
     for variant, place in (("flat", "2"), ("parent", "MAHNOB-HCI/Sessions/2")):
         truth = LOOKALIKES["mahnob"](tmp_path / variant, variant=variant, participants=(1,), seconds=8)
         assert (tmp_path / variant / place / "session.xml").exists()
@@ -741,7 +743,7 @@ def test_events_differ_between_trials(deap, amigos, mahnob):
 
 @pytest.mark.parametrize("name", ["dfew", "ferv39k"])
 def test_same_seed_same_bytes(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(synthetic, "Scene", Flat)
+    monkeypatch.setattr(simulation, "Scene", Flat)
     for run, seed in (("a", 3), ("b", 3), ("c", 4)):
         LOOKALIKES[name](tmp_path / run, size=14, seed=seed)
     first, second, other = (sorted(path for path in (tmp_path / run).rglob("*.*") if path.suffix != ".xlsx")
@@ -752,8 +754,8 @@ def test_same_seed_same_bytes(tmp_path, monkeypatch, name):
 
 def test_workers_write_the_same(tmp_path):
     """With the renderer, in processes of their own."""
-    plan = acting.clip(1, "sad", 3, 5, np.random.default_rng(0))
-    alone, there = (ground.each(partial(acting.clip_frames, side=64), [plan, plan], workers) for workers in (1, 2))
+    plan = acted_video.clip(1, "sad", 3, 5, np.random.default_rng(0))
+    alone, there = (output.each(partial(acted_video.clip_frames, side=64), [plan, plan], workers) for workers in (1, 2))
     for one, other in zip(alone, there, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -9,8 +9,9 @@ from scipy import optimize, special, stats
 from sklearn import metrics as reference
 from torchmetrics.functional import classification as torch_reference
 
-from mien import metrics
-from mien.tasks import EXPRESSION, VALENCE
+from mien.core.tasks import EXPRESSION, VALENCE
+from mien.metrics import classification as metrics
+from mien.metrics import significance
 
 RNG = np.random.default_rng(0)
 CASES = {
@@ -72,15 +73,21 @@ def test_a_planted_temperature_is_found():
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     target = (chances.cumsum(axis=1) < RNG.random((20_000, 1))).sum(axis=1)
     for planted in (0.5, 1.0, 3.0):
-        assert metrics.temperature(metrics.costs(logits * planted, target)) == pytest.approx(planted, rel=0.05)
-    hot = metrics.cooled(np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True), 3.0)
+        assert metrics.temperature(metrics.cross_entropy_by_temperature(logits * planted, target)) == pytest.approx(
+            planted, rel=0.05
+        )
+    hot = metrics.apply_temperature(np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True), 3.0)
     np.testing.assert_allclose(hot, chances, atol=1e-9)
     assert metrics.ece(chances, target) < 0.02
-    halves = metrics.costs(logits[:500], target[:500]) + metrics.costs(logits[500:], target[500:])
-    np.testing.assert_allclose(halves, metrics.costs(logits, target))
+    halves = metrics.cross_entropy_by_temperature(logits[:500], target[:500]) + metrics.cross_entropy_by_temperature(
+        logits[500:], target[500:]
+    )
+    np.testing.assert_allclose(halves, metrics.cross_entropy_by_temperature(logits, target))
     found = optimize.minimize_scalar(lambda t: reference.log_loss(target, special.softmax(2 * logits / t, axis=1)),
                                      bounds=(0.5, 8), method="bounded").x
-    assert metrics.temperature(metrics.costs(2 * logits, target)) == pytest.approx(found, rel=0.03)
+    assert metrics.temperature(metrics.cross_entropy_by_temperature(2 * logits, target)) == pytest.approx(
+        found, rel=0.03
+    )
 
 
 def test_an_interval_of_single_answers_holds_the_truth_as_often_as_it_says():
@@ -109,23 +116,23 @@ def test_people_who_answer_alike_widen_the_interval():
 def test_mcnemar_counts_what_only_one_got_right():
     first = np.array([1] * 15 + [0] * 5 + [1] * 40 + [0] * 20, bool)
     second = np.array([0] * 15 + [1] * 5 + [1] * 40 + [0] * 20, bool)
-    one, other, p = metrics.mcnemar(first, second)
+    one, other, p = significance.mcnemar(first, second)
     assert (one, other) == (15, 5)
     tail = sum(stats.binom.pmf(k, 20, 0.5) for k in range(6))
     assert p == pytest.approx(2 * tail)
-    assert metrics.mcnemar(first, first)[2] == 1
+    assert significance.mcnemar(first, first)[2] == 1
     with pytest.raises(ValueError, match="the same items"):
-        metrics.mcnemar(first, second[1:])
+        significance.mcnemar(first, second[1:])
 
 
 def test_wilcoxon_is_fair_without_a_difference_and_sees_one():
     rng = np.random.default_rng(1)
-    found = [metrics.wilcoxon(rng.random(12), rng.random(12))[1] for _ in range(400)]
+    found = [significance.wilcoxon(rng.random(12), rng.random(12))[1] for _ in range(400)]
     assert np.mean(np.array(found) < 0.05) < 0.08
-    gap, p = metrics.wilcoxon(np.arange(12) + 0.1, np.arange(12))
+    gap, p = significance.wilcoxon(np.arange(12) + 0.1, np.arange(12))
     assert gap == pytest.approx(0.1)
     assert p == pytest.approx(2 / 2**12)
-    assert metrics.wilcoxon(np.ones(3), np.ones(3)) == (0.0, 1.0)
+    assert significance.wilcoxon(np.ones(3), np.ones(3)) == (0.0, 1.0)
 
 
 def test_wilcoxon_of_shares_ranks_equal_gaps_equally():
@@ -133,7 +140,8 @@ def test_wilcoxon_of_shares_ranks_equal_gaps_equally():
     rng = np.random.default_rng(2)
     first, second = rng.binomial(9, 0.7, 22), rng.binomial(9, 0.55, 22)
     assert len(set(first / 9 - second / 9)) > len(set(first - second))  # rounding tells equal gaps apart
-    assert metrics.wilcoxon(first / 9, second / 9)[1] == pytest.approx(stats.wilcoxon(first - second).pvalue, rel=1e-12)
+    found = significance.wilcoxon(first / 9, second / 9)[1]
+    assert found == pytest.approx(stats.wilcoxon(first - second).pvalue, rel=1e-12)
 
 
 def test_scores_pool_and_tell():
@@ -159,12 +167,13 @@ def test_a_checkpoint_reads_with_the_temperature_of_its_card():
     """Twice the temperature, half the log-odds; other labels than its own know nothing of it."""
     from dataclasses import replace
 
-    from mien import checkpoint, recipes, tasks
-    from mien.types import Window
+    from mien import checkpoints, recipes
+    from mien.core import tasks
+    from mien.core.observations import Window
 
-    recipe = recipes.tiny(recipes.RECIPES["duse/dfew"])
-    parts = checkpoint.clip(recipe.tower)
-    model = checkpoint.build(recipe, EXPRESSION, parts)
+    recipe = recipes.tiny_recipe(recipes.RECIPES["duse/dfew"])
+    parts = checkpoints.load_clip(recipe.tower)
+    model = checkpoints.build_model(recipe, EXPRESSION, parts)
     hashes = parts.image.hash, parts.text.hash
     faces = RNG.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
     none = np.zeros((0, len(tasks.ACTION_UNITS)))
@@ -172,10 +181,22 @@ def test_a_checkpoint_reads_with_the_temperature_of_its_card():
                     faces=faces, pictured=np.arange(16) / 25)
     logs = []
     for value in (1.0, 2.0):
-        card = checkpoint.make_card(recipe, EXPRESSION, model, hashes, scores={"val": {"temperature": value}})
-        logs.append(np.log(checkpoint.Trained(model, EXPRESSION, 3.0, card).read(window)))
+        card = checkpoints.make_card(recipe, EXPRESSION, model, hashes, scores={"val": {"temperature": value}})
+        logs.append(np.log(checkpoints.Predictor(model, EXPRESSION, 3.0, card).read(window)))
     odds = [log - log[0] for log in logs]
     np.testing.assert_allclose(odds[0], 2 * odds[1], atol=1e-6)
     assert np.abs(odds[0]).max() > 1e-3
     other = replace(EXPRESSION, name="other", classes=tuple(f"a {name}" for name in EXPRESSION.classes))
-    assert checkpoint.Trained(model, other, 3.0, card).temperature == 1.0
+    assert checkpoints.Predictor(model, other, 3.0, card).temperature == 1.0
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 3.0])
+def test_probabilities_are_torchs_softmax_of_logits_divided_by_the_temperature(temperature):
+    logits = np.random.default_rng(0).normal(0, 3, (5, 4, 7)).astype(np.float32)
+    logits[0, 0, 0], logits[1, 0] = 800.0, -800.0  # whose exponentials are infinite or 0
+    found = metrics.probabilities(logits, temperature)
+    wanted = (torch.from_numpy(logits).double() / temperature).softmax(dim=-1).numpy()
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(metrics.probabilities(logits[2, 1], temperature), found[2, 1])  # one row or many

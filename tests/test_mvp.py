@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import replace
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +14,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mien.batch import Batch
+from mien.core.batch import Batch
 from mien.models import mvp as mvp_package
-from mien.models.mvp import MVP, Options, forget, standardise
-from mien.models.mvp.fusion import pairs
-from mien.models.mvp.streams import Layer, clock
+from mien.models.mvp.config import MVPConfig
+from mien.models.mvp.encoders import EncoderLayer, modality_dropout, normalise_channels, time_embedding
+from mien.models.mvp.fusion import joint_logits
+from mien.models.mvp.model import MVP
 
-SMALL = Options(signals=("ecg", "eda"), rate=16.0, seconds=20.0, features=5, width=16, layers=2, video_layers=1,
+SMALL = MVPConfig(signals=("ecg", "eda"), rate=16.0, seconds=20.0, features=5, width=16, layers=2, video_layers=1,
                 fusion_layers=2, attention_heads=2, inner=32)
 FUSIONS = ("cross", "swapped", "both", "concat", "late")
 KINDS = [replace(SMALL, fusion=fusion) for fusion in FUSIONS]
@@ -25,16 +29,16 @@ KINDS += [replace(SMALL, modality="physio"), replace(SMALL, modality="video"), r
           replace(SMALL, heads="two"), replace(SMALL, video="tower")]
 
 
-def named(options: Options) -> str:
+def named(options: MVPConfig) -> str:
     return f"{options.modality}-{options.fusion}-{options.channels}-{options.heads}-{options.video}"
 
 
-def model(options: Options = SMALL, seed: int = 0) -> MVP:
+def model(options: MVPConfig = SMALL, seed: int = 0) -> MVP:
     torch.manual_seed(seed)
     return MVP(options).eval()
 
 
-def trial(seconds: float, seed: int, options: Options = SMALL) -> Batch:
+def trial(seconds: float, seed: int, options: MVPConfig = SMALL) -> Batch:
     """One trial of random numbers, all of it known."""
     draw = torch.Generator().manual_seed(seed)
     samples, rows = round(seconds * options.rate), round(seconds / options.step)
@@ -168,18 +172,18 @@ def test_attention_is_a_share_of_the_time_and_finds_what_is_asked_for():
                 total += float(weights.sum())
         assert 0.5 < total < (2 if options.fusion == "both" else 1)
     assert model(replace(SMALL, channels="separate", fusion="both")).read(trial(10, 0)).body.shape == (1, 2, 20)
-    assert model().read(trial(10, 0), watch=False).face is None
+    assert model().read(trial(10, 0), attention=False).face is None
 
 
 @torch.no_grad()
 def test_attention_is_the_one_that_the_answer_came_from():
     """The table of weights times the values is what fused attention gave."""
     torch.manual_seed(0)
-    layer = Layer(SMALL, cross=True).eval()
+    layer = EncoderLayer(SMALL, cross=True).eval()
     x, keys, held = torch.randn(2, 6, 16), torch.randn(2, 9, 16), torch.rand(2, 9) > 0.3
     asks = torch.zeros(2, 6, dtype=torch.bool)
     asks[:, 2] = True
-    weights = layer.paid(x, asks, held, keys)
+    weights = layer.received_attention(x, asks, held, keys)
     q, k, v = layer._parts(x, keys)
     mixed = F.scaled_dot_product_attention(q, k, torch.eye(9).expand(2, 2, 9, 9), attn_mask=held[:, None, None])
     torch.testing.assert_close(weights, mixed.mean(dim=1)[:, 2])
@@ -214,7 +218,7 @@ def head_size(width: int, classes: int) -> int:
      ({"modality": "video", "heads": "two"}, stream_size(18, 1, 256, 2, 1024) + head_size(256, 4))],
 )  # fmt: skip
 def test_as_many_parameters_as_the_parts_have(change, expected):
-    mvp = MVP(Options(**change))
+    mvp = MVP(MVPConfig(**change))
     assert sum(value.numel() for value in mvp.parameters()) == expected
     if not change:
         assert expected == 6_380_290  # docs/methods.md
@@ -237,7 +241,7 @@ def test_every_parameter_learns():
 def test_two_heads_are_the_sum_of_two_losses():
     values, target = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 3, 0])
     both = F.cross_entropy(values[:, :2], target // 2) + F.cross_entropy(values[:, 2:], target % 2)
-    torch.testing.assert_close(F.cross_entropy(pairs(values), target), both)
+    torch.testing.assert_close(F.cross_entropy(joint_logits(values), target), both)
 
 
 def test_a_channel_has_mean_0_and_deviation_1_over_what_is_known():
@@ -246,7 +250,9 @@ def test_a_channel_has_mean_0_and_deviation_1_over_what_is_known():
     known = np.ones((3, 500), dtype=bool)
     known[:, 400:] = False
     values[:, 400:] = np.nan
-    found = standardise(torch.from_numpy(values[None].astype(np.float32)), torch.from_numpy(known[None]))[0].numpy()
+    found = normalise_channels(torch.from_numpy(values[None].astype(np.float32)), torch.from_numpy(known[None]))[
+        0
+    ].numpy()
     single = values.astype(np.float32).astype(np.float64)[:2, :400]
     wanted = (single - single.mean(axis=1, keepdims=True)) / single.std(axis=1, keepdims=True)
     np.testing.assert_allclose(found[:2, :400], wanted, atol=2e-3)
@@ -256,7 +262,7 @@ def test_a_channel_has_mean_0_and_deviation_1_over_what_is_known():
 
 def test_the_clock_is_the_same_for_both_modalities():
     """At 0.5 s a row of the signals, at 0.1 s five rows of the video: the middle one is at the same time."""
-    slow, fast = clock(10, 0.5, 16), clock(50, 0.1, 16)
+    slow, fast = time_embedding(10, 0.5, 16), time_embedding(50, 0.1, 16)
     torch.testing.assert_close(fast[2::5], slow)
     expected = [np.sin(3.5), np.cos(3.5), np.sin(3.5 / 10000 ** (2 / 16)), np.cos(3.5 / 10000 ** (2 / 16))]
     np.testing.assert_allclose(slow[3, :4].numpy(), expected, rtol=1e-5)
@@ -265,7 +271,7 @@ def test_the_clock_is_the_same_for_both_modalities():
 def test_forgetting_hides_at_random_and_never_everything():
     heard, seen = torch.ones(4000, 2, 40, dtype=torch.bool), torch.ones(4000, 3, 20, dtype=torch.bool)
     torch.manual_seed(0)
-    some, others = forget(heard, seen, 0.2)
+    some, others = modality_dropout(heard, seen, 0.2)
     gone, blind = ~some.any(dim=2), ~others.flatten(1).any(dim=1)
     nothing = 0.2 * (0.2 + 0.8 * 0.2**2)  # the video, and all signals or both channels: then all is kept
     assert float(gone.float().mean()) == pytest.approx(1 - 0.8**2 - nothing, abs=0.02)
@@ -274,8 +280,8 @@ def test_forgetting_hides_at_random_and_never_everything():
     assert 0.0 < float((some.any(dim=2) & ~some.all(dim=2)).float().mean()) < 0.2  # stretches
     assert (others == others[:, :1]).all()
     lone = torch.zeros_like(heard)
-    assert forget(lone, seen, 0.9)[1].flatten(1).any(dim=1).all()
-    for before, after in zip((heard, seen), forget(heard, seen, 0.0), strict=True):
+    assert modality_dropout(lone, seen, 0.9)[1].flatten(1).any(dim=1).all()
+    for before, after in zip((heard, seen), modality_dropout(heard, seen, 0.0), strict=True):
         assert torch.equal(before, after)
 
 
@@ -323,11 +329,11 @@ def test_options_check_themselves(change, told):
         replace(SMALL, **change)
 
 
-def test_the_equation_stands_where_the_documentation_says():
-    source = Path(mvp_package.__file__).parent / "streams.py"
+def test_the_documentation_names_the_function_that_holds_the_equation():
     page = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")
-    line = re.search(r"\| attention \|.*?`mvp/streams\.py:(\d+)`", page)
-    assert "(1)" in source.read_text(encoding="utf-8").splitlines()[int(line[1]) - 1]
+    module, name = re.search(r"^\| attention \|.*`mvp/(\w+)\.py`, `([\w.]+)` \|$", page, re.MULTILINE).groups()
+    found = attrgetter(name)(import_module(f"{mvp_package.__name__}.{module}"))
+    assert re.search(r"#.*\(1\)", inspect.getsource(found)), f"expected the comment (1) in {name}, got none"
 
 
 def test_attention_takes_the_fused_way():

@@ -16,29 +16,36 @@ from typer.testing import CliRunner
 
 import mien
 import skin_traces
-from mien import checkpoint, cli, lookalikes, synthetic
-from mien.checkpoint import CARD
-from mien.checkpoint.card import read
-from mien.data.cache import Cache
-from mien.data.features import Features, history
-from mien.data.loader import Clips, scoring
-from mien.data.prepare import prepare
-from mien.data.wholes import Wholes
-from mien.datasets import Survey
-from mien.labels import RULES
-from mien.lookalikes import films
+from mien import checkpoints, cli, simulation
+from mien.checkpoints.card import CARD, read_card
+from mien.core.requirements import ModelRequirements
+from mien.core.trials import Fold, Trial
+from mien.datasets import DATASETS
+from mien.datasets.index import DatasetIndex
+from mien.datasets.labels import RULES
+from mien.datasets.splits.fingerprint import split_hash
+from mien.datasets.splits.subjects import kfold
 from mien.models import mvp
-from mien.models.mvp import CLIP_SECONDS
-from mien.protocols import kfold, split_hash
-from mien.recipes import RECIPES, change, from_json, tiny, to_json
-from mien.train import Material, figures, fit
-from mien.train import material as module
-from mien.train.material import sides
-from mien.types import Fold, Needs, Trial
+from mien.models.videomae import CLIP_SECONDS
+from mien.preprocessing.cache import Cache
+from mien.preprocessing.clip_feature_cache import ClipFeatureCache, load_provenance
+from mien.preprocessing.data_loader import TrialDataset, evaluation_loader
+from mien.preprocessing.model_inputs import prepare_batch
+from mien.preprocessing.trial_dataset import TrialSource
+from mien.recipes import RECIPES, tiny_recipe
+from mien.recipes.overrides import from_json, override, to_json
+from mien.simulation import datasets as lookalikes
+from mien.simulation.datasets import media_files
+from mien.training import data_module as module
+from mien.training import plots
+from mien.training.data_module import DataModule, load_fold
+from mien.training.loop import fit
 from test_scpt_data import write
 
+pytestmark = pytest.mark.slow
+
 RULE = RULES["mvp/arousal"]
-RECIPE = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.seconds": "12"})
+RECIPE = override(tiny_recipe(RECIPES["mvp/deap-arousal"]), {"options.seconds": "12"})
 
 
 def test_there_is_a_recipe_for_each_dataset_and_dimension():
@@ -48,11 +55,11 @@ def test_there_is_a_recipe_for_each_dataset_and_dimension():
             assert (recipe.dataset, recipe.rule, recipe.protocol) == (dataset, f"mvp/{label}", "kfold")
             assert (recipe.options.signals, recipe.options.seconds, recipe.seconds) == (signals, seconds, seconds)
             assert (recipe.task.classes, recipe.windowed) == (("low", "high"), False)
-            assert from_json(json.loads(json.dumps(to_json(tiny(recipe))))) == tiny(recipe)
-    found = change(recipe, {"options.fusion": "late", "options.signals": "eda", "options.modality": "physio"})
+            assert from_json(json.loads(json.dumps(to_json(tiny_recipe(recipe))))) == tiny_recipe(recipe)
+    found = override(recipe, {"options.fusion": "late", "options.signals": "eda", "options.modality": "physio"})
     assert (found.options.fusion, found.options.signals, found.options.modality) == ("late", ("eda",), "physio")
-    with pytest.raises(ValueError, match=r"Options\.width"):
-        change(recipe, {"options.width": "1"})
+    with pytest.raises(ValueError, match=r"MVPConfig\.width"):
+        override(recipe, {"options.width": "1"})
 
 
 def test_a_model_has_an_answer_for_each_class():
@@ -61,18 +68,22 @@ def test_a_model_has_an_answer_for_each_class():
         assert (both.rule, both.options.heads, len(both.task.classes)) == ("mvp/both", "two", 4)
         assert (both.options.signals, both.seconds) == (
             RECIPES[f"mvp/{dataset}-valence"].options.signals, RECIPES[f"mvp/{dataset}-valence"].seconds)
-    for recipe, setting in ((RECIPE, {"options.heads": "two"}), (RECIPE, {"rule": "thirds/arousal"}),
-                            (tiny(both), {"options.heads": "one"}), (tiny(both), {"rule": "mvp/valence"})):
-        wrong = change(recipe, setting)
+    for recipe, setting in (
+        (RECIPE, {"options.heads": "two"}),
+        (RECIPE, {"rule": "thirds/arousal"}),
+        (tiny_recipe(both), {"options.heads": "one"}),
+        (tiny_recipe(both), {"rule": "mvp/valence"}),
+    ):
+        wrong = override(recipe, setting)
         with pytest.raises(ValueError, match=r"options\.heads: expected an answer for each of the \d classes"):
-            checkpoint.build(wrong, wrong.task, None)
+            checkpoints.build_model(wrong, wrong.task, None)
 
 
 def test_two_heads_are_trained_judged_and_read(material, tmp_path):
     source, _, _ = material
     trials = [replace(trial, labels={"valence": 9.0 - 8 * (k // 2 % 2), "arousal": 1.0 + 8 * (k % 2)})
               for k, trial in enumerate(source.cache.trials)]
-    rule, recipe = RULES["mvp/both"], change(tiny(RECIPES["mvp/deap-both"]), {"options.seconds": "12"})
+    rule, recipe = RULES["mvp/both"], override(tiny_recipe(RECIPES["mvp/deap-both"]), {"options.seconds": "12"})
     train, val = rule(trials[:8]), rule(trials[8:])
     found = fit(recipe, train, val, source, tmp_path / "run", device="cpu", precision="32")
     scores = found.scores["chosen"]
@@ -86,8 +97,8 @@ def test_two_heads_are_trained_judged_and_read(material, tmp_path):
         share = np.bincount(train.target // step % 2, minlength=2) / 8
         of = np.bincount(truth, minlength=2) / 4
         assert scores[f"chance_{name}_macro_f1"] == pytest.approx(np.mean(2 * share * of / (share + of)))
-    held = Material(source.cache, None, train, val, (), source)
-    figures.labels(tmp_path / "labels.png", {"train": held.train, "val": held.val})
+    held = DataModule(source.cache, None, train, val, (), source)
+    plots.plot_labels(tmp_path / "labels.png", {"train": held.train, "val": held.val})
     assert (tmp_path / "labels.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -98,7 +109,7 @@ def material(tmp_path_factory):
               for who in range(6) for number in range(2)]
     lengths = {trial.id: 9.0 + k % 5 for k, trial in enumerate(trials)}
     cache = write(tmp_path_factory.mktemp("cache") / "cache", trials, lengths)
-    return Wholes(cache), RULE(trials[:8]), RULE(trials[8:])
+    return TrialSource(cache), RULE(trials[:8]), RULE(trials[8:])
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +128,9 @@ def test_it_learns_and_reads_again_what_it_learnt(fitted, material):
     probs = model.read_all(windows)
     np.testing.assert_allclose(probs.sum(axis=1), 1)
     np.testing.assert_allclose(model.read(windows[0]), probs[0], atol=1e-6)
-    clips = Clips(val.trials, source, model.needs, {trial.id: 0 for trial in val.trials})
+    clips = TrialDataset(val.trials, source, model.needs, {trial.id: 0 for trial in val.trials})
     with torch.no_grad():
-        found = model.model.read(next(iter(scoring(clips, 4))))
+        found = model.model.read(next(iter(evaluation_loader(clips, 4))))
     np.testing.assert_allclose((found.logits.double() / model.temperature).softmax(dim=-1).numpy(), probs, atol=1e-5)
     assert (found.signals[:, 0] > 8).all()
     assert not found.signals[:, 1].any()
@@ -149,10 +160,10 @@ def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, monkeypatch
     assert [row.index(name) for name in order] == sorted(row.index(name) for name in order)
     assert row.count("(chance ") == 5
     assert "leave one subject out" in done.stderr
-    for name in (figures.LABELS, figures.CASES):
+    for name in (plots.LABELS, plots.CASES):
         if name in done.stdout:  # cases are drawn where a trial was right
             assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "run" / figures.LABELS).exists()
+    assert (tmp_path / "run" / plots.LABELS).exists()
     model = mien.load(tmp_path / "run/chosen", precision="32")
     assert (model.needs.signals, model.needs.aus) == (("ecg", "ecg_left", "eda"), None)
 
@@ -161,9 +172,9 @@ def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, monkeypatch
 def deap(tmp_path_factory):
     """Five people, two trials each with a film of 3 s, the same small face in all."""
     root = tmp_path_factory.mktemp("deap")
-    actor = synthetic.Actor(synthetic.identity(1), position=(80.0, 60.0), scale=0.45)
-    scene = synthetic.Scene((actor,), size=(160, 120), fps=10, seconds=3.0, coarse=2.0)
-    films.video(root / "face.avi", (frame.rgb for frame in scene.frames()), 10)
+    actor = simulation.Actor(simulation.identity(1), position=(80.0, 60.0), scale=0.45)
+    scene = simulation.Scene((actor,), size=(160, 120), fps=10, seconds=3.0, coarse=2.0)
+    media_files.video(root / "face.avi", (frame.rgb for frame in scene.frames()), 10)
 
     def film(base, variant, seconds, marked, plan):
         if plan.order <= 2:
@@ -193,12 +204,12 @@ def test_deap_is_learnt_from_with_faces_by_folds_over_people(deap, tmp_path, fol
     model = mien.load(tmp_path / "run/chosen", precision="32")
     told = model.card.data
     assert (told["split"], told["val"], told["tiny"]) == (split_hash(chosen), len(chosen.val), True)
-    wholes = Wholes(Cache(deap / "cache"))
+    wholes = TrialSource(Cache(deap / "cache"))
     if video == "tiny":
-        learnt = history(model.videomae())
+        learnt = load_provenance(model.videomae())
         assert learnt.people == {("deap", trial.subject) for trial in chosen.train}
         assert not learnt.people & {("deap", trial.subject) for trial in (*chosen.val, *chosen.test)}
-        wholes = replace(wholes, features=Features(deap / "cache/features", model.videomae(), chosen))
+        wholes = replace(wholes, features=ClipFeatureCache(deap / "cache/features", model.videomae(), chosen))
     used = model.evidence([wholes(trial) for trial in chosen.test])
     assert (used.video > 2).all()
     assert (used.signals == 2.5).all()  # as long as the film, in whole patches
@@ -222,9 +233,9 @@ STUDIES = {
 @pytest.mark.parametrize("name", STUDIES)
 def test_each_study_is_a_matter_of_settings(material, tmp_path, name):
     source, train, val = material
-    recipe = change(RECIPE, {"schedule.epochs": "1", **STUDIES[name]})
+    recipe = override(RECIPE, {"schedule.epochs": "1", **STUDIES[name]})
     if recipe.options.video != "aus":
-        source = sides(recipe, kfold(source.cache.trials)[0], source.cache, 12).source
+        source = load_fold(recipe, kfold(source.cache.trials)[0], source.cache, 12).source
     source = Named(source, recipe.options.signals[0])
     found = fit(recipe, train, val, source, tmp_path, device="cpu", precision="32")
     model = mien.load(found.last, precision="32")
@@ -257,34 +268,34 @@ class Named:
 def test_figures_show_labels_and_cases(material, fitted, tmp_path):
     source, train, val = material
     fold = Fold("1", "by hand", train.trials, (), val.trials)
-    held = Material(source.cache, fold, train, val, (), source)
-    cases = figures.successes(held, fitted, RECIPE)
+    held = DataModule(source.cache, fold, train, val, (), source)
+    cases = plots.plot_successes(held, fitted, RECIPE)
     right = {trial.id: int(k) for trial, k in zip(val.trials, val.target, strict=True)}
     assert all(case.truth == ("low", "high")[right[case.name]] for case in cases)
-    assert len(cases) <= figures.SHOWN
+    assert len(cases) <= plots.MAX_TRIALS
     chosen = shutil.copytree(fitted.chosen, tmp_path / "run/chosen")
-    made = figures.write(RECIPE, held, replace(fitted, chosen=chosen))
-    assert [path.name for path in made] == [figures.LABELS, *[figures.CASES] * bool(cases)]
+    made = plots.write_plots(RECIPE, held, replace(fitted, chosen=chosen))
+    assert [path.name for path in made] == [plots.LABELS, *[plots.CASES] * bool(cases)]
     for path in made:
         assert path.read_bytes().startswith(b"\x89PNG")
-    one = figures.Case("s", source(val.trials[0]), "low", 0.7, np.full(60, 1 / 60), 12.0, 0.2)
-    drawn = drawing(figures.cases, tmp_path / "c.png", [one], RECIPE.doubt)
+    one = plots.ExampleTrial("s", source(val.trials[0]), "low", 0.7, np.full(60, 1 / 60), 12.0, 0.2)
+    drawn = drawing(plots.example_trials, tmp_path / "c.png", [one], RECIPE.doubt)
     assert RECIPE.doubt in drawn
-    assert "does not show what the answer depends on" in drawn
-    assert "trial of few steps" not in drawing(figures.cases, tmp_path / "c.png", [one])
+    assert "does not show what the prediction depends on" in drawn
+    assert "trial of few steps" not in drawing(plots.example_trials, tmp_path / "c.png", [one])
 
 
 def drawing(draw, path, *given, **more):
     """What is written in a figure, as text."""
     texts = []
     with pytest.MonkeyPatch.context() as patch:
-        save = figures._save
+        save = plots._save
 
         def listen(figure, path):
             texts.extend(found.get_text() for found in figure.findobj(Text))
             save(figure, path)
 
-        patch.setattr(figures, "_save", listen)
+        patch.setattr(plots, "_save", listen)
         draw(path, *given, **more)
     return "\n".join(texts)
 
@@ -292,10 +303,10 @@ def drawing(draw, path, *given, **more):
 def test_runs_stand_side_by_side_where_the_same_people_were_judged(material, fitted, tmp_path):
     source, train, val = material
     fold = kfold(source.cache.trials)[0]
-    held = Material(source.cache, fold, train, val, (), source, tiny=True)
+    held = DataModule(source.cache, fold, train, val, (), source, tiny=True)
     less = replace(held, val=RULE(val.trials[:3]))
     other = replace(held, fold=kfold(source.cache.trials)[1])
-    tight = change(RECIPE, {"options.crop": "tight"})
+    tight = override(RECIPE, {"options.crop": "tight"})
     assert len({replace(held).data["judged"], less.data["judged"]}) == 2
     for name, recipe, data, seed in (
         ("a", RECIPE, held.data, 0), ("b", tight, held.data, 0), ("c", RECIPE, held.data, 1),
@@ -303,15 +314,15 @@ def test_runs_stand_side_by_side_where_the_same_people_were_judged(material, fit
         ("fewer people", tight, less.data, 0), ("another fold", tight, other.data, 0),
         ("whole", replace(RECIPE, tiny=False, tower=""), held.data, 0),
     ):
-        card = replace(read(fitted.chosen / CARD), recipe=recipe, data=data, seed=seed)
+        card = replace(read_card(fitted.chosen / CARD), recipe=recipe, data=data, seed=seed)
         (tmp_path / "runs" / name / "chosen").mkdir(parents=True)
         card.save(tmp_path / "runs" / name / "chosen" / CARD)
-    runs, left = figures.others(tmp_path / "runs/c")
+    runs, left = plots.other_runs(tmp_path / "runs/c")
     assert list(runs) == ["seconds=12, seed 1", "seconds=12, seed 0", "seconds=12, crop=tight, seed 0 (b)",
                           "seconds=12, crop=tight, seed 0 (d)"]
     assert left == 3
-    assert figures.others(tmp_path / "runs/another fold")[1] == 6
-    drawn = drawing(figures.compared, tmp_path / "c.png", runs, told=figures._told(held, left, ""))
+    assert plots.other_runs(tmp_path / "runs/another fold")[1] == 6
+    drawn = drawing(plots.plot_comparison, tmp_path / "c.png", runs, caption=plots._caption(held, left, ""))
     assert "n = 4 trials of 2 people; 3 runs of other trials or size are not shown" in drawn
     assert held.data["seed"] == 0
     assert (held.data["tiny"], held.data["val"], held.data["split"]) == (True, 4, split_hash(fold))
@@ -323,25 +334,29 @@ def test_attention_stands_where_the_model_looked(seconds):
     count = 12
     clips = np.arange(count, dtype=np.float32)[:, None].repeat(3, axis=1) * CLIP_SECONDS + CLIP_SECONDS / 2
     seen = replace(skin_traces.window(30.0), clips=clips)
-    fed = prepare([seen], Needs(seconds=seconds, clips="tower")).video[0, :, 0].numpy()
-    case = figures.Case("s", seen, "low", 0.7, np.ones(len(fed)), seconds, CLIP_SECONDS)
+    fed = prepare_batch([seen], ModelRequirements(seconds=seconds, clips="tower")).video[0, :, 0].numpy()
+    case = plots.ExampleTrial("s", seen, "low", 0.7, np.ones(len(fed)), seconds, CLIP_SECONDS)
     there = np.isfinite(fed)
-    np.testing.assert_allclose(figures.looked_at(case)[there], fed[there], atol=1e-4)
+    np.testing.assert_allclose(plots.plot_attention(case)[there], fed[there], atol=1e-4)
     aus = np.repeat(seen.times[:, None], seen.aus.shape[1], axis=1)
-    fed = prepare([replace(seen, aus=aus, clips=None)], Needs(seconds=seconds, aus=5.0)).video[0, :, 0].numpy()
-    case = figures.Case("s", replace(seen, clips=None), "low", 0.7, np.ones(len(fed)), seconds, 0.2)
+    fed = (
+        prepare_batch([replace(seen, aus=aus, clips=None)], ModelRequirements(seconds=seconds, aus=5.0))
+        .video[0, :, 0]
+        .numpy()
+    )
+    case = plots.ExampleTrial("s", replace(seen, clips=None), "low", 0.7, np.ones(len(fed)), seconds, 0.2)
     there = np.isfinite(fed)
-    np.testing.assert_allclose(figures.looked_at(case)[there], fed[there], atol=0.06)
+    np.testing.assert_allclose(plots.plot_attention(case)[there], fed[there], atol=0.06)
 
 
 @pytest.mark.parametrize("modality", ["both", "video", "physio"])
 def test_every_modality_is_judged_by_the_same_people(tmp_path, monkeypatch, modality):
     trials = tuple(Trial(f"s{who}/{k}", "deap", subject=f"s{who}", labels={"arousal": 3.0},
                          video=Path("v.avi") if who < 6 else None) for who in range(10) for k in range(2))
-    survey = Survey("deap", tmp_path, "official", trials, (), ())
-    monkeypatch.setitem(module.DATASETS, "deap", type("One", (), {"survey": staticmethod(lambda root: survey)}))
-    recipe = change(RECIPE, {"options.modality": modality})
+    survey = DatasetIndex("deap", tmp_path, "official", trials, (), ())
+    monkeypatch.setitem(DATASETS, "deap", type("One", (), {"survey": staticmethod(lambda root: survey)}))
+    recipe = override(RECIPE, {"options.modality": modality})
     folds = module.split(recipe, tmp_path)[1]
     assert split_hash(*folds) == split_hash(*kfold(trials[:12]))
-    everyone = module.split(change(recipe, {"options.subjects": "all"}), tmp_path)[1]
+    everyone = module.split(override(recipe, {"options.subjects": "all"}), tmp_path)[1]
     assert split_hash(*everyone) == split_hash(*kfold(trials))

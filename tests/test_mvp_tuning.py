@@ -13,24 +13,30 @@ import numpy as np
 import pytest
 import torch
 
-from mien import checkpoint, session
-from mien.data import tuning
-from mien.data.cache import Cache
-from mien.data.features import Features
-from mien.data.wholes import Wholes
-from mien.labels import RULES
-from mien.protocols import dfew, kfold, leave_one_subject_out, split_hash
-from mien.recipes import RECIPES, change, tiny
-from mien.towers import digest, load
-from mien.towers import tiny as small
-from mien.towers.save import save_videomae
-from mien.train import material
-from mien.train.material import sides
-from mien.types import Trial
+from mien import checkpoints
+from mien.backbones.load import load
+from mien.backbones.save import save_videomae
+from mien.backbones.tiny import tiny_tower as small
+from mien.backbones.tower import weights_digest
+from mien.core.trials import Trial
+from mien.datasets.labels import RULES
+from mien.datasets.splits.clips import dfew
+from mien.datasets.splits.fingerprint import split_hash
+from mien.datasets.splits.subjects import kfold, leave_one_subject_out
+from mien.inference import recording
+from mien.preprocessing.cache import Cache
+from mien.preprocessing.clip_feature_cache import ClipFeatureCache
+from mien.preprocessing.trial_dataset import TrialSource
+from mien.recipes import RECIPES, tiny_recipe
+from mien.recipes.overrides import override
+from mien.training import finetune_videomae, trial_sources
+from mien.training.data_module import load_fold
 from test_scpt_data import write
 
+pytestmark = pytest.mark.slow
+
 RULE = RULES["mvp/arousal"]
-RECIPE = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.seconds": "8", "options.video": "tiny",
+RECIPE = override(tiny_recipe(RECIPES["mvp/deap-arousal"]), {"options.seconds": "8", "options.video": "tiny",
                                                     "options.features": "32"})
 LOOKS = {f"s{who}": who for who in range(6)}
 
@@ -46,7 +52,7 @@ def cache(tmp_path_factory, trials):
     return write(tmp_path_factory.mktemp("tuning") / "cache", trials, {trial.id: 9.0 for trial in trials}, looks=LOOKS)
 
 
-class Spying(Wholes):
+class Spying(TrialSource):
     """Remembers whose pictures were looked at."""
 
     seen: ClassVar[set[str]] = set()
@@ -57,8 +63,14 @@ class Spying(Wholes):
 
 
 def run(cache, fold, folder, targets=None, start=None, **change):
-    return tuning.tuned(start or small("videomae"), fold, Spying(cache), targets or RULE(fold.train), folder,
-                        **{"pretrain": 1, "finetune": 1, **change})
+    return finetune_videomae.finetune_videomae(
+        start or small("videomae"),
+        fold,
+        Spying(cache),
+        targets or RULE(fold.train),
+        folder,
+        **{"pretrain": 1, "finetune": 1, **change},
+    )
 
 
 @pytest.mark.parametrize("protocol", [kfold, leave_one_subject_out])
@@ -70,11 +82,11 @@ def test_only_the_training_side_is_looked_at(cache, trials, tmp_path, protocol):
         judged = {trial.subject for trial in (*fold.val, *fold.test)}
         assert Spying.seen == {trial.subject for trial in fold.train}
         assert not Spying.seen & judged
-        assert {name for _, name in found.learnt.people} == Spying.seen
+        assert {name for _, name in found.provenance.people} == Spying.seen
         assert set(found.losses) == {"pretrain", "finetune"}
-        towers.add(digest(found.tower))
+        towers.add(weights_digest(found.tower))
     assert len(towers) == 2
-    assert digest(small("videomae")) not in towers
+    assert weights_digest(small("videomae")) not in towers
 
 
 def test_there_is_no_way_to_learn_from_the_judged(cache, trials, tmp_path):
@@ -87,8 +99,8 @@ def test_there_is_no_way_to_learn_from_the_judged(cache, trials, tmp_path):
     with pytest.raises(ValueError, match="expected a fold that keeps subjects apart"):
         run(cache, mixed, tmp_path)
     found = run(cache, first, tmp_path)
-    with pytest.raises(ValueError, match="expected a tower that learnt from this fold's training side"):
-        Features(tmp_path, found.tower, second, found.learnt)
+    with pytest.raises(ValueError, match="expected a tower that was trained on this fold's training set"):
+        ClipFeatureCache(tmp_path, found.tower, second, found.provenance)
 
 
 @pytest.mark.parametrize("copied", ["as it is", "all", "weights and config", "weights alone", "told beside"])
@@ -97,31 +109,35 @@ def test_a_tower_of_a_fold_is_never_taken_for_published_weights(cache, trials, t
     found = run(cache, first, tmp_path / "towers")
     place = found.folder if copied == "as it is" else Path(shutil.copytree(found.folder, tmp_path / "copy"))
     if copied.startswith("weights"):
-        (place / tuning.TOLD).unlink()
+        (place / finetune_videomae.PROGRESS_LOG).unlink()
     if copied == "told beside":  # as kept before weights said it of themselves
         save_videomae(found.tower, place)
     given = place / "model.safetensors" if copied == "weights alone" else place
     start = load(given, "videomae")
     for fold, stages in ((second, (0, 0)), (second, (1, 1)), (second, (1, 0))):
-        with pytest.raises(ValueError, match="expected a tower that learnt from this fold's training side"):
+        with pytest.raises(ValueError, match="expected a tower that was trained on this fold's training set"):
             run(cache, fold, tmp_path / "towers", start=start, pretrain=stages[0], finetune=stages[1])
-    with pytest.raises(ValueError, match=r"which saw \d people judged here"):
-        Features(tmp_path, start, second)
-    recipe = change(RECIPE, {"options.video": str(given), "options.pretrain": "0", "options.finetune": "0"})
+    with pytest.raises(ValueError, match=r"which saw \d of its validation or test subjects"):
+        ClipFeatureCache(tmp_path, start, second)
+    recipe = override(RECIPE, {"options.video": str(given), "options.pretrain": "0", "options.finetune": "0"})
     with pytest.raises(ValueError, match="another fold"):
-        sides(recipe, second, cache, len(trials))
-    told = sides(recipe, first, cache, len(trials)).notes
-    assert any(f"learnt from {len(found.learnt.people)} people of the training side" in note for note in told)
+        load_fold(recipe, second, cache, len(trials))
+    told = load_fold(recipe, first, cache, len(trials)).notes
+    assert any(f"trained on {len(found.provenance.people)} people of the training side" in note for note in told)
     half, targets = sorted({trial.subject for trial in first.train})[:1], RULE(first.train)
     only = RULE([trial for trial in first.train if trial.subject in half])
     again = run(cache, first, tmp_path / "towers", only, start=start, pretrain=0)
-    assert again.learnt.people == {(trial.dataset, trial.subject) for trial in targets.trials}  # the past is kept
+    assert again.provenance.people == {(trial.dataset, trial.subject) for trial in targets.trials}  # the past is kept
 
 
 def test_device_and_seed_reach_the_tower(cache, trials, monkeypatch):
     asked = []
-    monkeypatch.setattr(material, "tuned", lambda *given: asked.append(given[-2:]) or tuning.tuned(*given))
-    sides(RECIPE, kfold(trials)[0], cache, len(trials), "cpu", 7)
+    monkeypatch.setattr(
+        trial_sources,
+        "finetune_videomae",
+        lambda *given: asked.append(given[-2:]) or finetune_videomae.finetune_videomae(*given),
+    )
+    load_fold(RECIPE, kfold(trials)[0], cache, len(trials), "cpu", 7)
     assert asked == [("cpu", 7)]
 
 
@@ -137,7 +153,7 @@ def test_the_seed_decides_a_tower_and_people_who_are_judged_do_not(cache, trials
     found = {}
     for number, (name, (held, seed)) in enumerate(asked.items()):
         torch.manual_seed(number)  # whatever was drawn before
-        found[name] = digest(run(held, fold, tmp_path / f"towers {name}", seed=seed).tower)
+        found[name] = weights_digest(run(held, fold, tmp_path / f"towers {name}", seed=seed).tower)
     assert found["first"] == found["again"] == found["judged"]
     assert len({found["first"], found["learnt"], found["seed"]}) == 3
 
@@ -148,24 +164,25 @@ def test_what_was_learnt_is_kept_and_told_apart(cache, trials, tmp_path):
     Spying.seen = set()
     again = run(cache, fold, tmp_path)
     assert Spying.seen == set()
-    assert (digest(again.tower), again.learnt, again.losses) == (digest(found.tower), found.learnt, found.losses)
+    assert weights_digest(again.tower) == weights_digest(found.tower)
+    assert (again.provenance, again.losses) == (found.provenance, found.losses)
     other = run(cache, fold, tmp_path, finetune=2)
     assert other.folder != found.folder
     assert other.losses["pretrain"] == found.losses["pretrain"]
-    assert (run(cache, fold, tmp_path, pretrain=0, finetune=0).learnt, len(list(tmp_path.iterdir()))) == (None, 3)
-    told = json.loads((found.folder / tuning.TOLD).read_text())
-    assert told["split"] == found.learnt.split
+    assert (run(cache, fold, tmp_path, pretrain=0, finetune=0).provenance, len(list(tmp_path.iterdir()))) == (None, 3)
+    told = json.loads((found.folder / finetune_videomae.PROGRESS_LOG).read_text())
+    assert told["split"] == found.provenance.split
 
 
 @pytest.mark.parametrize("pool", ["norm-mean", "mean-norm"])
 def test_a_saved_tower_is_the_one_that_is_loaded(tmp_path, pool):
-    from mien.towers import Tower
+    from mien.backbones.tower import Tower
 
     torch.manual_seed(0)
     tower = Tower(replace(small("videomae").plan, pool=pool, heads=4, eps=1e-6)).eval()
     save_videomae(tower, tmp_path)
     back = load(tmp_path, "videomae")
-    assert digest(back) == digest(tower)
+    assert weights_digest(back) == weights_digest(tower)
     frames = torch.rand(2, 4, 3, 32, 32)
     # the eps of a published fc_norm is torch's own, 1e-5
     torch.testing.assert_close(back(frames), tower(frames), atol=1e-4 if pool == "mean-norm" else 1e-6, rtol=0)
@@ -174,7 +191,7 @@ def test_a_saved_tower_is_the_one_that_is_loaded(tmp_path, pool):
 def test_a_fold_is_gathered_with_its_own_tower_and_crop(cache, trials):
     folds, keys = kfold(trials), set()
     for fold, crop in ((folds[0], "large"), (folds[0], "tight"), (folds[1], "large")):
-        found = sides(change(RECIPE, {"options.crop": crop}), fold, cache, len(trials))
+        found = load_fold(override(RECIPE, {"options.crop": crop}), fold, cache, len(trials))
         told = found.data["tower"]
         assert any("people of the training side" in note for note in found.notes)
         assert load(told["source"], "videomae", expect=told["sha256"]) is not None
@@ -185,7 +202,7 @@ def test_a_fold_is_gathered_with_its_own_tower_and_crop(cache, trials):
         assert np.isfinite(window.clips).any()
     assert len(keys) == 3
     with pytest.raises(ValueError, match=r"options\.features: expected 32"):
-        sides(change(RECIPE, {"options.features": "18"}), folds[0], cache, len(trials))
+        load_fold(override(RECIPE, {"options.features": "18"}), folds[0], cache, len(trials))
 
 
 @pytest.mark.parametrize("linked", [True, False])
@@ -193,28 +210,28 @@ def test_a_checkpoint_keeps_the_tower_of_its_fold(cache, trials, tmp_path, monke
     if not linked:
         monkeypatch.setattr(os, "link", fails)
     alone = shutil.copytree(cache.path, tmp_path / "cache")
-    found = sides(RECIPE, kfold(trials)[0], Cache(alone), len(trials))
+    found = load_fold(RECIPE, kfold(trials)[0], Cache(alone), len(trials))
     sha = found.data["tower"]["sha256"]
-    model = checkpoint.build(RECIPE, RECIPE.task, None)
-    card = checkpoint.make_card(RECIPE, RECIPE.task, model, ("", ""), data=found.data)
-    made = checkpoint.Trained(model, RECIPE.task, 8.0, card).save_pretrained(tmp_path / "run/chosen")
+    model = checkpoints.build_model(RECIPE, RECIPE.task, None)
+    card = checkpoints.make_card(RECIPE, RECIPE.task, model, ("", ""), data=found.data)
+    made = checkpoints.Predictor(model, RECIPE.task, 8.0, card).save_pretrained(tmp_path / "run/chosen")
     assert (made / "tower/model.safetensors").stat().st_nlink == 1 + linked
     shutil.rmtree(alone)
     moved = shutil.move(tmp_path / "run", tmp_path / "elsewhere") / "chosen"
-    opened = checkpoint.load(moved, precision="32")
-    assert digest(opened.videomae()) == sha
-    assert session.films(opened)[0]().tower.hash == sha
+    opened = checkpoints.load(moved, precision="32")
+    assert weights_digest(opened.videomae()) == sha
+    assert recording.make_clip_buffer(opened)[0].make().tower.hash == sha
     again = opened.save_pretrained(tmp_path / "again")  # as push_to_hub does
-    assert digest(checkpoint.load(again, precision="32").videomae()) == sha
+    assert weights_digest(checkpoints.load(again, precision="32").videomae()) == sha
     shutil.move(moved / "tower", tmp_path / "weights")
-    lost = checkpoint.load(moved, precision="32")
+    lost = checkpoints.load(moved, precision="32")
     with pytest.raises(FileNotFoundError, match=rf"--tower.*sha256 {sha[:16]}"):
-        session.films(lost)
-    given = checkpoint.load(moved, precision="32", clip=str(tmp_path / "weights"))
-    assert session.films(given)[0]().tower.hash == sha
+        recording.make_clip_buffer(lost)
+    given = checkpoints.load(moved, precision="32", clip=str(tmp_path / "weights"))
+    assert recording.make_clip_buffer(given)[0].make().tower.hash == sha
     save_videomae(small("videomae"), other := tmp_path)
     with pytest.raises(ValueError, match=f"expected the videomae tower with sha256 {sha[:16]}"):
-        session.films(checkpoint.load(moved, precision="32", clip=str(other)))
+        recording.make_clip_buffer(checkpoints.load(moved, precision="32", clip=str(other)))
 
 
 def fails(*given):
@@ -223,12 +240,12 @@ def fails(*given):
 
 def test_a_tight_crop_is_the_middle_of_the_large_one(cache, trials):
     rows = np.arange(4)
-    large, tight = (Wholes(cache, crop=crop).clip(trials[0], rows, 32) for crop in ("large", "tight"))
+    large, tight = (TrialSource(cache, crop=crop).clip(trials[0], rows, 32) for crop in ("large", "tight"))
     assert large.shape == tight.shape == (4, 3, 32, 32)
     gradient = np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))
     pictured = np.repeat(gradient[None, :, :, None], 3, axis=3)
 
-    class Painted(Wholes):
+    class Painted(TrialSource):
         pass
 
     held = Painted(cache, crop="tight")
@@ -243,12 +260,12 @@ def test_a_tight_crop_is_the_middle_of_the_large_one(cache, trials):
 def test_a_trial_without_a_face_is_learnt_from_by_its_signals(tmp_path, trials):
     unseen = write(tmp_path / "cache", trials, {trial.id: 9.0 for trial in trials}, hidden=(0.0, 99.0))
     fold = kfold(trials)[0]
-    recipe = change(tiny(RECIPES["mvp/deap-arousal"]), {"options.seconds": "8"})
+    recipe = override(tiny_recipe(RECIPES["mvp/deap-arousal"]), {"options.seconds": "8"})
     for modality in ("both", "physio"):
-        found = sides(change(recipe, {"options.modality": modality}), fold, unseen, len(trials))
+        found = load_fold(override(recipe, {"options.modality": modality}), fold, unseen, len(trials))
         assert len(found.train.trials) == len(fold.train)
         assert not any("are left out" in note for note in found.notes)
     with pytest.raises(ValueError, match="none with a picture of a face"):
-        sides(change(recipe, {"options.modality": "video"}), fold, unseen, len(trials))
-    window = sides(change(recipe, {"options.modality": "both"}), fold, unseen, len(trials)).source(trials[0])
+        load_fold(override(recipe, {"options.modality": "video"}), fold, unseen, len(trials))
+    window = load_fold(override(recipe, {"options.modality": "both"}), fold, unseen, len(trials)).source(trials[0])
     assert window.signals.values.shape[1] > 8 * 64

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from fake_timeline import timeline
-from mien import overlay, privacy
-from mien.timeline import Timeline
+from mien.reporting import face_blur, overlay
+from mien.reporting.timeline import Timeline
 
 WIDTH, HEIGHT = 321, 241  # odd, as some recordings are
 TIMES = np.cumsum(np.tile([1 / 30, 1 / 15, 1 / 24, 0.1], 15)) - 1 / 30  # a variable frame rate
@@ -71,7 +71,7 @@ def sharpness(rgb: np.ndarray) -> float:
 def test_times_sizes_and_boxes(tmp_path):
     source = clip(tmp_path / "in.mkv")
     done: list[float] = []
-    overlay.write(source, told(), tmp_path / "out.mp4", progress=done.append)
+    overlay.write_overlay(source, told(), tmp_path / "out.mp4", progress=done.append)
     before, after = frames(source), frames(tmp_path / "out.mp4")
     assert len(after) == len(before) == len(TIMES)
     stamps = np.array([time for time, _ in before]) - before[0][0]
@@ -92,7 +92,7 @@ def test_a_blurred_face_is_gone_in_every_frame(tmp_path):
     source = clip(tmp_path / "in.mkv")
     talk = told()
     gone = [replace(row, state="lost") if 4 <= i <= 5 else row for i, row in enumerate(talk.emotions)]
-    overlay.write(source, Timeline(tuple(gone), talk.faces, talk.source), tmp_path / "out.mp4", blur=True)
+    overlay.write_overlay(source, Timeline(tuple(gone), talk.faces, talk.source), tmp_path / "out.mp4", blur=True)
     for time, rgb in frames(tmp_path / "out.mp4"):
         edge = round(left(time))
         assert sharpness(rgb[90:150, edge + 5:edge + 55]) < 10, time
@@ -107,7 +107,7 @@ def test_a_face_is_covered_where_it_was_in_every_frame_however_far_apart_the_row
     wrong = tuple(replace(row, box=row.box + [150, 0, 150, 0]) for row in talk.emotions)  # rows beside the face
     people = tuple(replace(person, times=times, boxes=boxes) for person in talk.faces)
     for rows in (wrong, ()):
-        overlay.write(source, Timeline(rows, people, talk.source), tmp_path / "out.mp4", blur=True)
+        overlay.write_overlay(source, Timeline(rows, people, talk.source), tmp_path / "out.mp4", blur=True)
         for time, rgb in frames(tmp_path / "out.mp4"):
             edge = round(left(time))
             assert sharpness(rgb[90:150, edge + 5:edge + 55]) < 10, time
@@ -115,14 +115,14 @@ def test_a_face_is_covered_where_it_was_in_every_frame_however_far_apart_the_row
 
 def test_sound_is_kept_in_step_and_left_out_with_blur(tmp_path):
     source = clip(tmp_path / "in.mp4", sound=True, start=1.5)
-    overlay.write(source, told(), tmp_path / "out.mp4")
+    overlay.write_overlay(source, told(), tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as out, av.open(str(source)) as original:
         assert [s.codec_context.name for s in out.streams.audio] == ["aac"]
         shift = float(original.streams.video[0].start_time * original.streams.video[0].time_base)
         old = [float(f.pts * f.time_base) - shift for f in original.decode(audio=0)]
         new = [float(f.pts * f.time_base) for f in out.decode(audio=0)]
     assert new[-1] == pytest.approx(old[-1], abs=0.07)  # a packet of AAC at 16 kHz lasts 64 ms
-    overlay.write(source, told(), tmp_path / "blurred.mp4", blur=True)
+    overlay.write_overlay(source, told(), tmp_path / "blurred.mp4", blur=True)
     with av.open(str(tmp_path / "blurred.mp4")) as out:
         assert not out.streams.audio
 
@@ -130,15 +130,15 @@ def test_sound_is_kept_in_step_and_left_out_with_blur(tmp_path):
 def test_formats_that_hold_no_video_are_refused(tmp_path):
     source = clip(tmp_path / "in.mkv")
     with pytest.raises(ValueError, match=r"expected a name that ends in .*, got 'out\.xyz'"):
-        overlay.write(source, told(), tmp_path / "out.xyz")
+        overlay.write_overlay(source, told(), tmp_path / "out.xyz")
     with pytest.raises(ValueError, match=r"expected a format that holds H\.264"):
-        overlay.write(source, told(), tmp_path / "out.wav")
+        overlay.write_overlay(source, told(), tmp_path / "out.wav")
     assert os.listdir(tmp_path) == ["in.mkv"]
 
 
 def test_nobody_in_the_picture(tmp_path):
     source = clip(tmp_path / "in.mkv")
-    overlay.write(source, timeline(people=0), tmp_path / "out.mp4")
+    overlay.write_overlay(source, timeline(people=0), tmp_path / "out.mp4")
     assert len(frames(tmp_path / "out.mp4")) == len(TIMES)
 
 
@@ -152,7 +152,7 @@ def test_a_full_disk_leaves_the_old_video(tmp_path):
     try:
         (disk / "out.mp4").write_bytes(b"old")
         with pytest.raises(OSError, match="expected free space"):
-            overlay.write(source, told(), disk / "out.mp4")
+            overlay.write_overlay(source, told(), disk / "out.mp4")
         assert (disk / "out.mp4").read_bytes() == b"old"
         assert os.listdir(disk) == ["out.mp4"]
     finally:
@@ -161,7 +161,7 @@ def test_a_full_disk_leaves_the_old_video(tmp_path):
 
 def test_words():
     talk = timeline(people=1, seconds=90)
-    said = {overlay.words(row) for row in talk.emotions}
+    said = {overlay.caption(row) for row in talk.emotions}
     assert any(first == "0  no expression: turned away" for first, _ in said)
     assert any(second == "no pulse: too short" for _, second in said)
     assert any(second.endswith(" bpm") for _, second in said)
@@ -169,7 +169,7 @@ def test_words():
 
 def test_boxes_beyond_the_picture_and_small_pictures():
     talk = timeline(people=1, seconds=5, abstains=False)
-    people = overlay.journeys(talk)
+    people = overlay.track_overlays(talk)
     for shape in ((8, 8), (60, 2000), (2000, 60), (1, 1)):
         overlay.draw(np.zeros((*shape, 3), np.uint8), people, 1.0, blur=True)
 
@@ -177,14 +177,14 @@ def test_boxes_beyond_the_picture_and_small_pictures():
 def test_what_is_blurred_cannot_be_told_apart():
     """Two pictures with the same few mean colours become the same picture."""
     random = np.random.default_rng(1)
-    cells = random.integers(40, 200, (privacy.BLOCKS, privacy.BLOCKS, 3))
+    cells = random.integers(40, 200, (face_blur.BLOCKS, face_blur.BLOCKS, 3))
     flat = np.kron(cells, np.ones((20, 20, 1))).astype(np.uint8)
     detail = flat.astype(int) + np.where(np.indices(flat.shape[:2]).sum(axis=0) % 2, 30, -30)[..., None]
-    np.testing.assert_array_equal(privacy.blurred(flat), privacy.blurred(detail.astype(np.uint8)))
+    np.testing.assert_array_equal(face_blur.pixelate(flat), face_blur.pixelate(detail.astype(np.uint8)))
     whole = np.zeros((100, 100, 3), np.uint8)
     whole[:] = random.integers(0, 255, (100, 100, 1))
     covered = whole.copy()
-    privacy.hide(covered, np.array([30, 30, 50, 50]))
+    face_blur.blur_faces(covered, np.array([30, 30, 50, 50]))
     changed = (covered != whole).any(axis=2)
     assert changed[24:56, 24:56].mean() > 0.9
     assert not changed[:20].any()

@@ -10,10 +10,10 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from mien import protocols
-from mien.labels import RULES
-from mien.protocols import PROTOCOLS
-from mien.types import Fold, Trial
+from mien.core.trials import Fold, Trial
+from mien.datasets import splits
+from mien.datasets.labels import RULES
+from mien.datasets.splits import PROTOCOLS
 
 
 def people(count: int = 10, each: int = 8, dataset: str = "deap", name: str = "s{:02d}") -> list[Trial]:
@@ -68,7 +68,7 @@ def test_folds_depend_on_the_trials_alone_not_on_their_order(name) -> None:
     shuffled = random.Random(1).sample(trials, len(trials))
     one, two = PROTOCOLS[name](trials), PROTOCOLS[name](iter(shuffled))
     assert [[ids(part) for _, part in fold] for fold in one] == [[ids(part) for _, part in fold] for fold in two]
-    assert protocols.split_hash(*one) == protocols.split_hash(*two)
+    assert splits.split_hash(*one) == splits.split_hash(*two)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -105,7 +105,7 @@ def test_labels_are_never_looked_at(name) -> None:
     """The test set never chooses: other labels, the same folds."""
     trials = EVERY[name]()
     other = [Trial(t.id, t.dataset, t.subject, side=t.side, labels={"valence": 5.0}) for t in trials]
-    assert protocols.split_hash(*PROTOCOLS[name](trials)) == protocols.split_hash(*PROTOCOLS[name](other))
+    assert splits.split_hash(*PROTOCOLS[name](trials)) == splits.split_hash(*PROTOCOLS[name](other))
 
 
 # DFEW
@@ -281,17 +281,17 @@ def test_the_hash_is_that_of_the_sorted_ids_of_each_side() -> None:
     a, b, c = (Trial(id, "deap", id[:3]) for id in ("s01/1", "s02/1", "s03/1"))
     fold = Fold("x", "y", (b, a), (), (c,))
     text = json.dumps([["train", [["deap", "s01/1"], ["deap", "s02/1"]]], ["val", []], ["test", [["deap", "s03/1"]]]])
-    assert protocols.split_hash(fold) == sha256(text.replace(" ", "").encode()).hexdigest()
-    assert protocols.split_hash(Fold("other", "name", (a, b), (), (c,))) == protocols.split_hash(fold)
-    assert protocols.split_hash(Fold("x", "y", (a,), (b,), (c,))) != protocols.split_hash(fold)
+    assert splits.split_hash(fold) == sha256(text.replace(" ", "").encode()).hexdigest()
+    assert splits.split_hash(Fold("other", "name", (a, b), (), (c,))) == splits.split_hash(fold)
+    assert splits.split_hash(Fold("x", "y", (a,), (b,), (c,))) != splits.split_hash(fold)
 
 
 def test_a_fold_states_itself() -> None:
-    line = protocols.stated(PROTOCOLS["loso"](people(6))[0])
+    line = splits.split_statement(PROTOCOLS["loso"](people(6))[0])
     for said in ("s01: train 32 (4 subjects), val 8 (1 subjects), test 8 (1 subjects)", "subjects apart",
                  "leave one subject out", "20% of the training subjects, seed 0", "split sha256 "):
         assert said in line
-    assert "subjects unknown" in protocols.stated(PROTOCOLS["ferv39k"](ferv39k())[0])
+    assert "subjects unknown" in splits.split_statement(PROTOCOLS["ferv39k"](ferv39k())[0])
 
 
 # Trial and Fold

@@ -8,9 +8,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from mien.models.duse import LITERAL, Options
-from mien.recipes import RECIPES, change, find, from_json, tiny, to_json
-from mien.tasks import EXPRESSION
+from mien.core.tasks import EXPRESSION
+from mien.core.trials import Trial
+from mien.models.duse.config import AS_PRINTED, DuSEConfig
+from mien.recipes import RECIPES, find_recipe, tiny_recipe
+from mien.recipes.overrides import from_json, override, to_json
+from mien.recipes.published import PUBLISHED_SCORES
 
 DFEW = RECIPES["duse/dfew"]
 
@@ -22,8 +25,8 @@ def test_the_paper_is_followed_where_it_speaks():
         assert recipe.options.depth == "normal"
         assert "large-patch14" in recipe.tower
         assert recipe.task == EXPRESSION
-    assert RECIPES["duse/dfew-literal"].options == LITERAL
-    assert DFEW.options == Options()
+    assert RECIPES["duse/dfew-literal"].options == AS_PRINTED
+    assert DFEW.options == DuSEConfig()
     assert (DFEW.published.uar, DFEW.published.war) == (64.88, 75.36)
     assert (RECIPES["duse/ferv39k"].published.uar, RECIPES["duse/ferv39k"].published.war) == (43.39, 53.05)
     assert all(name == recipe.name for name, recipe in RECIPES.items())
@@ -40,7 +43,7 @@ def differences(a, b) -> set[str]:
      ("schedule.milestones", "[]", ()), ("augment.area", "(0.8,1)", (0.8, 1.0)), ("schedule.choose", "war", "war")],
 )  # fmt: skip
 def test_set_changes_one_value_by_its_type(path, text, value):
-    found = change(DFEW, {path: text})
+    found = override(DFEW, {path: text})
     part, name = path.split(".")
     assert getattr(getattr(found, part), name) == value
     assert type(getattr(getattr(found, part), name)) is type(value)
@@ -50,7 +53,7 @@ def test_set_changes_one_value_by_its_type(path, text, value):
 
 
 def test_set_may_name_the_tower_and_several_at_once():
-    found = change(DFEW, {"tower": "/weights/clip", "schedule.epochs": "3", "options.beta": "0.1"})
+    found = override(DFEW, {"tower": "/weights/clip", "schedule.epochs": "3", "options.beta": "0.1"})
     assert (found.tower, found.schedule.epochs, found.options.beta) == ("/weights/clip", 3, 0.1)
     assert len(found.changed) == 3
 
@@ -60,7 +63,8 @@ def test_set_may_name_the_tower_and_several_at_once():
     [("options.bta", "1", "did you mean beta"), ("option.beta", "1", "did you mean options"),
      ("options", "1", r"options\.prompts, options\.depth"), ("schedule.epochs.x", "1", r"schedule\.epochs, got"),
      ("options.beta", "much", "expected a number, got 'much'"), ("options.beta", "nan", "expected a number"),
-     ("options.beta", "7", r"Options\.beta: expected 0\.\.1, got 7\.0"), ("schedule.epochs", "2.5", "a whole number"),
+     ("options.beta", "7", r"DuSEConfig\.beta: expected 0\.\.1, got 7\.0"),
+     ("schedule.epochs", "2.5", "a whole number"),
      ("schedule.epochs", "0", "expected 1 or more, got 0"), ("options.htpc", "1", "true or false"),
      ("options.depth", "high", "a whole number or shallow or normal or deep"), ("augment.area", "0.8", "2 numbers"),
      ("augment.area", "0.8,x", "2 numbers"), ("name", "mine", "got 'name'"),
@@ -69,30 +73,46 @@ def test_set_may_name_the_tower_and_several_at_once():
 )  # fmt: skip
 def test_set_refuses_what_it_does_not_know(path, text, told):
     with pytest.raises(ValueError, match=told) as error:
-        change(DFEW, {path: text})
+        override(DFEW, {path: text})
     assert f"--set {path}" in str(error.value)
 
 
+def test_the_share_for_validation_and_the_seed_of_the_split_are_settings():
+    trials = [Trial(f"{n:05d}", "dfew", side=f"{n % 5 + 1}", labels={"expression": "happy"})
+              for n in range(1000)]
+    held = {name: sum(len(fold.val) for fold in RECIPES[name].folds(trials)) for name in ("duse/dfew",
+                                                                                        "duse/dfew-official")}
+    assert held["duse/dfew-official"] == 0 < held["duse/dfew"]
+    half = override(DFEW, {"validation": "0.5", "split_seed": "3"})
+    assert (half.validation, half.split_seed) == (0.5, 3)
+    first = half.folds(trials)[0]
+    assert len(first.val) == pytest.approx(400, abs=60)
+    assert first.val != override(half, {"split_seed": "4"}).folds(trials)[0].val
+    assert override(half, {"validation": "none"}).validation is None
+    with pytest.raises(ValueError, match="a share of 0 or more"):
+        override(DFEW, {"validation": "1"})
+
+
 def test_an_unknown_recipe_is_told_the_nearest():
-    assert find("duse/dfew") is DFEW
+    assert find_recipe("duse/dfew") is DFEW
     with pytest.raises(ValueError, match="did you mean duse/ferv39k"):
-        find("duse/ferv39")
+        find_recipe("duse/ferv39")
 
 
 def test_every_recipe_has_a_tiny_one_that_says_so():
     for recipe in RECIPES.values():
-        small = tiny(recipe)
+        small = tiny_recipe(recipe)
         assert small.tiny
         assert differences(small, recipe) - {"options"} == {"tiny", "tower", "schedule"}
-        assert (small.options == recipe.options) == (recipe.method != "mvp")
+        assert (small.options == recipe.options) == (recipe.method not in ("mvp", "clip_peers"))
 
 
 def test_a_recipe_goes_through_json_unchanged():
-    for recipe in (*RECIPES.values(), tiny(change(DFEW, {"options.depth": "3", "augment.area": "0.5,1"}))):
+    for recipe in (*RECIPES.values(), tiny_recipe(override(DFEW, {"options.depth": "3", "augment.area": "0.5,1"}))):
         assert from_json(json.loads(json.dumps(to_json(recipe)))) == recipe
-    with pytest.raises(ValueError, match="got colour: take a newer mien"):
+    with pytest.raises(ValueError, match="got colour: install a newer mien"):
         from_json({**to_json(DFEW), "colour": 1})
-    with pytest.raises(ValueError, match="Options: expected fields that this version knows"):
+    with pytest.raises(ValueError, match="DuSEConfig: expected fields that this version knows"):
         from_json({**to_json(DFEW), "options": {"gamma": 1}})
 
 
@@ -103,11 +123,13 @@ def test_scpt_has_a_recipe_for_each_dataset_and_dimension():
             assert (recipe.dataset, recipe.rule, recipe.protocol) == (dataset, f"scpt/{label}", "loso")
             assert recipe.task.classes == ("low", "high")
             assert (recipe.windowed, DFEW.windowed) == (True, False)
-            assert recipe.published is None  # the abstract has no number
-    found = change(recipe, {"options.prompts": "xattn", "options.adversarial": "0", "schedule.people": "2"})
+            assert recipe.published is None  # the digest has an accuracy, but no UAR
+            assert set(PUBLISHED_SCORES[recipe.name].values) == {"war"}
+            assert "second-hand" in PUBLISHED_SCORES[recipe.name].note
+    found = override(recipe, {"options.prompts": "xattn", "options.adversarial": "0", "schedule.people": "2"})
     assert (found.options.prompts, found.options.adversarial, found.schedule.people) == ("xattn", 0.0, 2)
-    with pytest.raises(ValueError, match="prompts none beside late"):
-        change(recipe, {"options.fusion": "late"})
+    with pytest.raises(ValueError, match="prompts=none with a baseline"):
+        override(recipe, {"options.fusion": "late"})
 
 
 def test_a_recipe_checks_itself():
@@ -122,8 +144,8 @@ def test_a_recipe_checks_itself():
 @pytest.mark.parametrize("order", list(itertools.permutations(
     ("prompts=none", "fusion=late", "adapter=none", "read=stream"))))
 def test_settings_that_need_each_other_come_in_any_order(order):
-    found = change(RECIPES["scpt/deap-arousal"], dict(f"options.{one}".split("=") for one in order))
+    found = override(RECIPES["scpt/deap-arousal"], dict(f"options.{one}".split("=") for one in order))
     options = found.options
     assert (options.prompts, options.fusion, options.adapter, options.read) == ("none", "late", "none", "stream")
-    with pytest.raises(ValueError, match=r"--set options.prompts=mcp options.fusion=late: Options.fusion: expected"):
-        change(found, {"options.prompts": "mcp", "options.fusion": "late"})
+    with pytest.raises(ValueError, match=r"--set options.prompts=mcp options.fusion=late: SCPTConfig.fusion: expected"):
+        override(found, {"options.prompts": "mcp", "options.fusion": "late"})

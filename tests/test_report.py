@@ -20,11 +20,13 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from fake_timeline import timeline
-from mien import report
-from mien.report import cells, charts
-from mien.report.truth import curves, scores
-from mien.timeline import Timeline
-from mien.types import Course, Reading, Session, Signal
+from mien.core.observations import Signal
+from mien.core.recording_prediction import AttentionOverTime, RecordingPrediction
+from mien.core.results import Measurement
+from mien.reporting import html as report
+from mien.reporting.html import charts, downsample
+from mien.reporting.html.ground_truth import curves, scores
+from mien.reporting.timeline import Timeline
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PLOTLY = get_plotlyjs()
@@ -87,9 +89,20 @@ def with_session(face: int | None = 0):
     values[1, 1000:1640] = np.nan
     share = np.ones(150)
     share[60:65] = 7.0
-    signal, looked = Signal(values, 128.0, ("ecg", "eda"), ("", "")), Course(np.arange(150) / 5 + 0.1, share, 0.1)
-    told = Session(face, "expression7", np.eye(7)[0], 30.0, {"ecg": 30.0, "eda": 25.0, "face": 28.0}, signal,
-                   {"face": looked}, ("eda: no data <16.7%>",))
+    signal, looked = (
+        Signal(values, 128.0, ("ecg", "eda"), ("", "")),
+        AttentionOverTime(np.arange(150) / 5 + 0.1, share, 0.1),
+    )
+    told = RecordingPrediction(
+        face,
+        "expression7",
+        np.eye(7)[0],
+        30.0,
+        {"ecg": 30.0, "eda": 25.0, "face": 28.0},
+        signal,
+        {"face": looked},
+        ("eda: no data <16.7%>",),
+    )
     return replace(timeline(people=1, seconds=30), session=told)
 
 
@@ -110,7 +123,7 @@ def test_it_is_complete_in_itself_and_well_formed(name):
     policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
     assert "default-src 'none'" in policy
     assert "http" not in policy
-    assert html.count(PLOTLY) == 1  # embedded once
+    assert html.count(PLOTLY) == int(name != "nobody")  # embedded once, where there are charts
     ids = Counter(attrs["id"] for _, attrs in page.elements if attrs.get("id"))
     assert max(ids.values()) == 1
     for _, attrs in page.elements:
@@ -126,9 +139,10 @@ def test_it_is_complete_in_itself_and_well_formed(name):
 
 def test_it_says_what_it_is_and_is_not():
     words = Page(report.html(TALK)).words
-    assert "Uncalibrated expression baseline, not emotion." in words
+    assert "calibrated on simulated faces only; not emotion." in words
+    assert "angry, sad, disgusted and fearful ones were not" in words
     assert "weak evidence from video" in words
-    assert "No reading: not enough seconds of this person yet." in words
+    assert "No reading: too few seconds of this person." in words
     assert "How to read this" in words
     for version in TALK.versions.values():
         assert version in words
@@ -138,10 +152,10 @@ def test_it_says_what_it_is_and_is_not():
 
 def test_abstention_is_told_in_words():
     (who,) = timeline(people=1).faces
-    silent = replace(who, heart_rate=Reading(None, "bpm", 0.1, "POS", "flicker"), pulse=None)
+    silent = replace(who, heart_rate=Measurement(None, "bpm", 0.1, "POS", "flicker"), pulse=None)
     one = timeline(people=1)
     words = Page(report.html(Timeline(one.emotions, (silent,), one.source))).words
-    assert "No heart rate: the background changes at the same rate: the light does it, not the blood." in words
+    assert "No heart rate: the background changes at the same rate: the light changes, not the blood." in words
     assert "No pulse wave was found" in words
 
 
@@ -194,7 +208,7 @@ def test_the_time_frequency_image_shows_the_pulse_that_is_there():
 def test_long_recordings_are_averaged_not_cut():
     film = timeline(people=1, seconds=7200)
     (track,) = film.tracks.values()
-    found = cells.of(track, 700)
+    found = downsample.downsample(track, 700)
     assert len(found.label) == 700
     assert (found.edges[0], found.edges[-1]) == (0, 7200)
     begin, end = found.edges[100], found.edges[101]
@@ -209,7 +223,7 @@ def test_pauses_stay_pauses():
     talk = timeline(people=1, seconds=30)
     kept = tuple(e for e in talk.emotions if not 10 <= e.start < 20)
     (track,) = Timeline(kept, (), talk.source).tracks.values()
-    found = cells.of(track, 700)
+    found = downsample.downsample(track, 700)
     gap = np.flatnonzero(found.state < 0)
     assert len(gap) == 1
     assert (found.edges[gap[0]], found.edges[gap[0] + 1]) == (10, 20)
@@ -217,7 +231,7 @@ def test_pauses_stay_pauses():
 
 
 def test_many_people_for_two_hours_fit_in_six_megabytes(tmp_path):
-    report.write(timeline(people=5, seconds=7200, step=3), tmp_path / "r.html")
+    report.write_report(timeline(people=5, seconds=7200, step=3), tmp_path / "r.html")
     assert (tmp_path / "r.html").stat().st_size < 6e6
 
 
@@ -277,11 +291,11 @@ def test_truth_that_makes_no_sense_is_refused(truth, message):
 def test_a_whole_recording_is_told_with_its_signals_and_where_the_model_looked():
     page = Page(report.html(SIZES["session"]))
     assert "eda: no data <16.7%>" in page.words
-    assert "Of the face the model's attention went most to 0:12 (7.0 times)" in page.words
+    assert "Attention to the face went mostly to 0:12 (7.0 times)" in page.words
     assert "it does not show what the answer depends on" in page.words
     settings = {**SIZES["session"].settings, "doubt": "a tiny one that has learnt nothing"}
     doubted = Page(report.html(replace(SIZES["session"], settings=settings))).words
-    assert "no moment is named, for the model is a tiny one that has learnt nothing" in doubted
+    assert "no moments are named, since the model is a tiny one that has learnt nothing" in doubted
     assert "0:12 (" not in doubted
     drawn = page.data["session"]["signals"][1]
     gap = [x for x, y in zip(drawn["x"], drawn["y"], strict=True) if y is None]
@@ -296,11 +310,11 @@ def test_people_without_rows_or_without_anything_seen():
     (who,) = timeline(people=1).faces
     nothing = replace(who, coverage=0, expression=np.full(7, np.nan), valence=math.nan, arousal=math.nan,
                       aus=np.full(18, np.nan), pose=np.full(3, np.nan), gaze=np.full(2, np.nan), pulse=None,
-                      picture=None, heart_rate=Reading(None, "bpm", 0, "", "no_face"))
+                      picture=None, heart_rate=Measurement(None, "bpm", 0, "", "no_face"))
     one = timeline(people=1)
     page = Page(report.html(Timeline((), (nothing,), one.source)))
-    assert "There are no rows of this person." in page.words
-    assert "No expression was read" in page.words
+    assert "There are no rows for this person." in page.words
+    assert "No expression was recognised" in page.words
     blind = [replace(e, state="lost", reason="no_face", probs=np.full(7, np.nan), label="", confidence=0.0,
                      aus=np.full(18, np.nan)) for e in one.emotions]
     assert "nan" not in Page(report.html(Timeline(tuple(blind), (nothing,), one.source))).words.lower()
@@ -315,7 +329,7 @@ def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="free space"):
-        report.write(TALK, path)
+        report.write_report(TALK, path)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["r.html"]
 
@@ -338,11 +352,12 @@ def browser():
 @pytest.mark.parametrize(("name", "width", "scheme"), [
     ("nobody", 1200, "light"), ("one row", 1200, "dark"), ("one", 390, "dark"), ("five", 1200, "light"),
     ("session", 390, "light")])
+@pytest.mark.browser
 def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     t = np.arange(0, 30, 0.1)
     units = {f"AU{n}": (t, t / 10) for n in ("01", "02", "04", "12", "45")}
     truth = {0: {**units, "heart_rate": (t, t + 50), "pulse": (t, np.sin(t))}}
-    report.write(SIZES[name], tmp_path / "r.html", truth=truth if name == "one" else None)
+    report.write_report(SIZES[name], tmp_path / "r.html", truth=truth if name == "one" else None)
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     asked, said = [], []
@@ -372,8 +387,9 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     context.close()
 
 
+@pytest.mark.browser
 def test_it_prints_all_of_its_charts(browser, tmp_path):
-    report.write(SIZES["one"], tmp_path / "r.html")
+    report.write_report(SIZES["one"], tmp_path / "r.html")
     page = browser.new_page(viewport={"width": 900, "height": 300}, color_scheme="dark")
     page.goto((tmp_path / "r.html").as_uri())
     page.emulate_media(media="print")
@@ -381,3 +397,29 @@ def test_it_prints_all_of_its_charts(browser, tmp_path):
     page.wait_for_function(f"document.querySelectorAll('.plot .main-svg').length >= {plots}", timeout=20_000)
     assert page.pdf()[:4] == b"%PDF"
     page.close()
+
+
+# The chart library beside the reports
+
+
+def test_reports_share_one_chart_library(tmp_path):
+    report.write_chart_library(tmp_path)
+    folder = tmp_path / "day 1" / "talk.mp4"
+    folder.mkdir(parents=True)
+    report.write_report(TALK, folder / "report.html", images=False, script="../../" + report.CHART_LIBRARY)
+    assert (folder / "report.html").stat().st_size < 500_000
+    (script,) = [attrs["src"] for tag, attrs in Page((folder / "report.html").read_text()).elements
+                 if tag == "script" and "src" in attrs]
+    assert (folder / script).resolve() == tmp_path / "plotly.min.js"
+    before = (tmp_path / "plotly.min.js").stat().st_mtime_ns
+    report.write_chart_library(tmp_path)
+    assert (tmp_path / "plotly.min.js").stat().st_mtime_ns == before
+    (tmp_path / "plotly.min.js").write_text("cut off")
+    report.write_chart_library(tmp_path)
+    assert (tmp_path / "plotly.min.js").read_text() == PLOTLY
+
+
+def test_a_report_without_charts_has_no_chart_library():
+    html = report.html(timeline(people=0))
+    assert PLOTLY not in html
+    assert len(html) < 50_000

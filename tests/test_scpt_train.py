@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,23 +18,30 @@ from typer.testing import CliRunner
 
 import mien
 import skin_traces
-from mien import checkpoint, cli, lookalikes
-from mien.bench.answers import answers
-from mien.checkpoint import WEIGHTS
-from mien.data.cache import INDEX
-from mien.data.pieces import Pieces, whose
-from mien.datasets import DATASETS, Survey
-from mien.labels import RULES
-from mien.protocols import PROTOCOLS
-from mien.recipes import RECIPES, change, tiny
-from mien.towers import digest
-from mien.train import fit
-from mien.train.judging import judged
-from mien.types import Trial
+from mien import checkpoints, cli
+from mien.backbones.tower import weights_digest
+from mien.checkpoints.card import WEIGHTS
+from mien.core.trials import Trial
+from mien.datasets import DATASETS
+from mien.datasets.index import DatasetIndex
+from mien.datasets.labels import RULES
+from mien.datasets.splits import PROTOCOLS
+from mien.evaluation.predict import predict_trials
+from mien.models.method import Method
+from mien.preprocessing.cache import INDEX
+from mien.preprocessing.window_dataset import WindowSource, trial_id_of_window
+from mien.recipes import RECIPES, tiny_recipe
+from mien.recipes.overrides import override
+from mien.simulation import datasets as lookalikes
+from mien.training.loop import fit
+from mien.training.validation import validate
 from test_scpt_data import write
 
+pytestmark = pytest.mark.slow
+
 RULE = RULES["scpt/arousal"]
-RECIPE = change(tiny(RECIPES["scpt/deap-arousal"]), {"schedule.batch": "6", "schedule.epochs": "3"})
+RECIPE = override(tiny_recipe(RECIPES["scpt/deap-arousal"]), {
+    "schedule.batch": "6", "schedule.epochs": "3", "options.adversarial": "1"})
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +50,7 @@ def material(tmp_path_factory):
     trials = [Trial(f"s{who}/{number}", "deap", subject=f"s{who}", labels={"arousal": 3.0 + 4 * number})
               for who in range(4) for number in range(2)]
     lengths = dict.fromkeys((trial.id for trial in trials), 20.0)
-    pieces = Pieces(write(tmp_path_factory.mktemp("cache") / "cache", trials, lengths), 10.0)
+    pieces = WindowSource(write(tmp_path_factory.mktemp("cache") / "cache", trials, lengths), 10.0)
     return pieces, pieces.cut(RULE(trials[:6])), pieces.cut(RULE(trials[6:]))
 
 
@@ -64,7 +72,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_each_loss_and_the_norm_of_its_gradient_are_logged_by_name(fitted):
     found = rows(fitted.log)
-    names = {"cross_entropy", "adversarial", "specific", "orthogonal", "reconstruct"}
+    names = {"cross_entropy", "adversarial", "specific", "orthogonal", "sparse", "subspace"}
     told = [dict(part.split("=") for part in row["parts"].split()) for row in found]
     norms = {f"|{name}|" for name in names}
     assert [set(row) for row in told] == [names | norms, names] * 3  # of gradients once an epoch
@@ -74,15 +82,15 @@ def test_each_loss_and_the_norm_of_its_gradient_are_logged_by_name(fitted):
 
 
 def test_the_tower_stays_and_what_reads_is_kept(material, tmp_path):
-    parts = checkpoint.towers(RECIPE)
+    parts = checkpoints.load_towers(RECIPE)
     found = run(material, tmp_path, parts=parts)
-    assert digest(parts.image) == parts.image.hash
+    assert weights_digest(parts.image) == parts.image.hash
     kept = load_file(found.last / WEIGHTS)
     assert [name for name in kept if "specific" in name or "who_" in name or "decoder" in name] == []
-    begin = checkpoint.build(RECIPE, RECIPE.task, parts, 0, 3)
+    begin = checkpoints.build_model(RECIPE, RECIPE.task, parts, 0, 3)
     before = dict(begin.named_parameters())
-    # the codes are classified: behind the last of them nobody reads the stream
-    assert {name for name in kept if torch.equal(kept[name], before[name])} == {"adapters.1.scale"}
+    # a single number can return to its start by chance: steps and decay may cancel
+    assert {name for name, value in kept.items() if value.ndim and torch.equal(value, before[name])} == set()
 
 
 def test_the_checkpoint_reads_windows_with_and_without_a_pulse(fitted, material):
@@ -96,10 +104,10 @@ def test_the_checkpoint_reads_windows_with_and_without_a_pulse(fitted, material)
     assert probs.sum() == pytest.approx(1.0)
     without = model.read(replace(window, skin=np.full_like(window.skin, np.nan)))
     assert np.isfinite(without).all()
-    assert model.told(window)[1] == "face+pulse"
-    assert model.told(replace(window, skin=np.full_like(window.skin, np.nan)))[1] == "face"
+    assert model.predict_with_sources(window)[1] == "face+pulse"
+    assert model.predict_with_sources(replace(window, skin=np.full_like(window.skin, np.nan)))[1] == "face"
     with pytest.raises(ValueError, match="expected the labels low, high, which scpt was trained with"):
-        mien.load(fitted.chosen, labels=mien.tasks.EXPRESSION)
+        mien.load(fitted.chosen, labels=mien.core.tasks.EXPRESSION)
     assert skin_traces.window(10.2).signals is None
 
 
@@ -109,12 +117,12 @@ def test_one_command_goes_from_a_dataset_to_a_checkpoint(material, tmp_path, mon
     names = dict.fromkeys(trial.id.split("@")[0] for trial in (*train.trials, *val.trials))
     trials = tuple(replace(pieces.cache.entries[name].trial, video=Path("film.avi")) for name in names)
     monkeypatch.setitem(DATASETS, "deap", SimpleNamespace(
-        survey=lambda root: Survey("deap", Path(root), "planted", trials, (), ())))
+        survey=lambda root: DatasetIndex("deap", Path(root), "planted", trials, (), ())))
     done = CliRunner().invoke(cli.app, ["train", "scpt/deap-arousal", "--data", str(tmp_path), "--fold", "1", "--tiny",
                                         "--cache", str(pieces.cache.path), "--out", str(tmp_path / "run"), "--device",
                                         "cpu", "--set", "schedule.epochs=1", "--quiet"])
     assert done.exit_code == 0, done.output
-    card = checkpoint.card.read(tmp_path / "run" / "last" / "card.json")
+    card = checkpoints.card.read_card(tmp_path / "run" / "last" / "card.json")
     assert (card.data["fold"], card.classes, card.recipe.method) == ("s0", ("low", "high"), "scpt")
     assert (card.data["train"], card.data["counted"]) == (8, "windows")  # two people with two trials of two windows
 
@@ -122,14 +130,14 @@ def test_one_command_goes_from_a_dataset_to_a_checkpoint(material, tmp_path, mon
 def test_another_dataset_judges_by_the_same_command(material, tmp_path, monkeypatch):
     """MAHNOB teaches, DEAP judges: its trials are none of those learnt from, and each is decided upon once."""
     pieces, train, val = material
-    names = dict.fromkeys(whose(trial.id) for trial in (*train.trials, *val.trials))
+    names = dict.fromkeys(trial_id_of_window(trial.id) for trial in (*train.trials, *val.trials))
     deap = tuple(replace(pieces.cache.entries[name].trial, video=Path("film.avi")) for name in names)
     mahnob = tuple(replace(trial, id=f"m{trial.id}", dataset="mahnob", subject=f"m{trial.subject}") for trial in deap)
     taught = write(tmp_path / "taught", list(mahnob), dict.fromkeys((trial.id for trial in mahnob), 20.0))
     roots = {name: tmp_path / name for name in ("mahnob", "deap", "other")}
     for name, trials in (("mahnob", mahnob), ("deap", deap)):
         roots[name].mkdir()
-        monkeypatch.setitem(DATASETS, name, SimpleNamespace(survey=lambda root, name=name, trials=trials: Survey(
+        monkeypatch.setitem(DATASETS, name, SimpleNamespace(survey=lambda root, name=name, trials=trials: DatasetIndex(
             name, Path(root), "planted", trials if Path(root).name == name else (), (), ())))
     roots["other"].mkdir()
 
@@ -142,8 +150,8 @@ def test_another_dataset_judges_by_the_same_command(material, tmp_path, monkeypa
     done = run_it("deap")
     assert done.exit_code == 0, done.output
     assert "steps on 8 windows, tiny" in done.output
-    assert "pulse read in 16 of 16 windows" in done.output
-    assert "val: pulse of camera read in 4 of 4 windows" in done.output
+    assert re.search("pulse read in 1[4-6] of 16 windows", done.output)  # of ten seconds, which do not always suffice
+    assert "val: pulse of camera read in 4 of 4 checked windows" in done.output
     found = pd.read_parquet(tmp_path / "run" / "deap.parquet")
     for name in ("last", "chosen"):
         rows = found[found.checkpoint == name]
@@ -166,7 +174,7 @@ def test_stopped_half_way_it_ends_the_same(fitted, material, tmp_path):
             raise Stop
 
     with pytest.raises(Stop):
-        run(material, tmp_path, save_every=0.0, tick=pull)
+        run(material, tmp_path, save_every=0.0, progress=pull)
     again = run(material, tmp_path)
     first, second = load_file(fitted.last / WEIGHTS), load_file(again.last / WEIGHTS)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -175,7 +183,7 @@ def test_stopped_half_way_it_ends_the_same(fitted, material, tmp_path):
 
 def test_windows_decide_together(material):
     """Two windows of a trial that is high: one says high for sure, one low by a little; the trial is right."""
-    from mien.batch import Batch
+    from mien.core.batch import Batch
 
     class Fabric:
         world_size, global_rank, device = 1, 0, torch.device("cpu")
@@ -186,7 +194,7 @@ def test_windows_decide_together(material):
         def autocast(self):
             return nullcontext()
 
-    class Reader(torch.nn.Module):
+    class Reader(torch.nn.Module, Method):
         def forward(self, batch):
             return batch.tfr[:, 0, 0]
 
@@ -194,7 +202,7 @@ def test_windows_decide_together(material):
     logits = torch.tensor([[0.0, 4.0], [0.5, 0.0], [1.0, 0.0], [1.0, 0.0]])[:, None, None]
     batch = Batch(tfr=logits, target=torch.tensor([1, 1, 0, 0]), trial=("a@0", "a@1", "b@0", "b@1"))
     for windowed, right in ((True, 1.0), (False, 0.75)):
-        found = judged(Fabric(), model, [batch], RULE.task, windowed, np.array([0, 1, 1, 1]))
+        found = validate(Fabric(), model, [batch], RULE.task, windowed, np.array([0, 1, 1, 1]))
         assert (found["uar"], found["war"]) == (right, right)
     # of guesses that are high three times in four, of two low and two high windows
     assert found["chance_war"] == pytest.approx(0.5)
@@ -205,7 +213,7 @@ def test_windows_decide_together(material):
 def test_one_subject_learns_without_an_adversary_and_one_class_is_refused(material, tmp_path):
     pieces, train, _ = material
     own = RULE([replace(trial, id=trial.id.split("@")[0]) for trial in train.trials[:4:2]])
-    with pytest.warns(UserWarning, match="one subject only"):
+    with pytest.warns(UserWarning, match="expected two or more subjects"):
         found = run(material, tmp_path / "one", train=pieces.cut(own))
     assert "adversarial" not in rows(found.log)[0]["parts"]
     with pytest.raises(ValueError, match="two or more classes to learn from"):
@@ -217,7 +225,7 @@ def command(monkeypatch, root: Path, trials: dict[str, list[Trial]], *words: obj
     for name, own in trials.items():
         (root / name).mkdir(exist_ok=True)
         own = tuple(replace(trial, video=Path("film.avi")) for trial in own)
-        monkeypatch.setitem(DATASETS, name, SimpleNamespace(survey=lambda place, name=name, own=own: Survey(
+        monkeypatch.setitem(DATASETS, name, SimpleNamespace(survey=lambda place, name=name, own=own: DatasetIndex(
             name, Path(place), "planted", own, (), ())))
     return CliRunner().invoke(cli.app, ["train", *map(str, words), "--tiny", "--device", "cpu", "--set",
                                         "schedule.epochs=1"])
@@ -256,10 +264,10 @@ def test_what_the_face_alone_answered_is_marked(material, fitted, tmp_path):
         window = pieces(trial, choose)
         return replace(window, skin=np.full_like(window.skin, np.nan)) if trial.id == dark else window
 
-    found = answers(fitted.last, val, source, True, device="cpu", precision="32")
+    found = predict_trials(fitted.last, val, source, True, device="cpu", precision="32")
     frame = found.table(val, fold="s3", checkpoint="last").set_index("trial")
     assert frame["pulse"].to_dict() == {"s3/0": 0.5, "s3/1": 1.0}
-    assert found.told == ("pulse read in 3 of 4 windows",)
+    assert found.pulse_notes == ("pulse read in 3 of 4 windows",)
 
 
 def test_another_dataset_without_the_wire_is_refused(tmp_path, monkeypatch):
@@ -286,7 +294,7 @@ def test_one_command_trains_what_tells_people_apart(tmp_path, monkeypatch, proto
                    cache.path, "--out", tmp_path / "run", "--set", f"protocol={protocol}", "--set", "schedule.batch=4")
     assert done.exit_code == 0, done.output
     for row in rows(tmp_path / "run" / "log.csv"):
-        assert {"adversarial", "specific", "orthogonal", "reconstruct"} < {
+        assert {"specific", "orthogonal", "sparse", "subspace"} < {
             part.split("=")[0] for part in row["parts"].split()}
 
 

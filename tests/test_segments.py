@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from fake_timeline import timeline
-from mien import segments
-from mien.segments import Event, EventsError
-from mien.timeline import Timeline
+from mien.reporting import events as segments
+from mien.reporting.events import Event, EventsError
+from mien.reporting.timeline import Timeline
 
 
 def by_hand(talk: Timeline, face: int, column: str, spans: list[tuple[float, float]]) -> float:
@@ -31,7 +31,7 @@ def write(path, text):
 def test_means_and_changes(tmp_path):
     talk = timeline(people=2, seconds=60)
     events = write(tmp_path / "events.csv", "start,end,condition\n0.3,9.9,baseline\n12,27.25,film\n40,50.1,film\n")
-    table = segments.means(talk, events)
+    table = segments.condition_means(talk, events)
     assert list(table["face_id"]) == [0, 0, 1, 1]
     assert list(table["condition"]) == ["baseline", "film"] * 2
     assert list(table["baseline"]) == [True, False] * 2
@@ -52,25 +52,55 @@ def test_a_column_may_mark_the_baseline_and_name_the_video(tmp_path):
     first, second = timeline(name="a.mp4", people=1), timeline(name="b.mp4", people=1, seed=8)
     events = write(tmp_path / "e.csv", "video,start,end,condition,baseline\n"
                    "a.mp4,0,5,rest,yes\na.mp4,20,30,film,no\nsub/b,5,10,rest,1\nB.MP4,20,30,film,\n")
-    table = segments.means([first, second], events)
+    table = segments.condition_means([first, second], events)
     assert list(zip(table["video"], table["condition"], table["baseline"], strict=True)) == [
         ("a.mp4", "rest", True), ("a.mp4", "film", False), ("b.mp4", "rest", True), ("b.mp4", "film", False)]
     change = table.loc[3, "AU12"] - table.loc[2, "AU12"]
     assert table.loc[3, "AU12_change"] == pytest.approx(change)
     assert table.loc[2, "AU12_change"] == 0
-    assert len(segments.means(timeline(name="c.mp4"), events)) == 0
+    assert len(segments.condition_means(timeline(name="c.mp4"), events)) == 0
+
+
+def test_the_baseline_is_the_neutral_face_unless_another_is_given(tmp_path):
+    from mien.inference.batch.options import AnalysisOptions
+    from mien.inference.batch.process_file import FileJob, _with_baseline
+
+    write(tmp_path / "events.csv", "start,end,condition,video\n0,8.5,baseline,a.mp4\n20,24,baseline,a.mp4\n"
+          "9,20,film,\n")
+
+    def neutral(name: str, given: str = "") -> str:
+        options = AnalysisOptions(segments=str(tmp_path / "events.csv"), neutral=given)
+        return _with_baseline(FileJob(name, str(tmp_path), options)).neutral
+
+    assert neutral("a.mp4") == "spans:0.0-8.5,20.0-24.0"
+    assert neutral("b.mp4") == ""
+    assert neutral("a.mp4", "first:2s") == "first:2s"
+
+
+def test_a_face_that_never_rests_is_named():
+    from mien.core.tasks import EXPRESSION
+    from mien.inference.batch.process_file import _never_rests
+
+    talk = timeline(people=1, seconds=30.0)
+    assert not _never_rests(talk, talk.faces[0])
+    happy = np.eye(len(EXPRESSION.classes))[0]
+    smiling = [row if row.reason else replace(row, probs=happy, label="happy", confidence=1.0) for row in talk.emotions]
+    smiles = replace(talk, emotions=tuple(smiling))
+    assert _never_rests(smiles, smiles.faces[0])
+    given = replace(smiles, settings={**smiles.settings, "neutral": "calm.jpg"})
+    assert not _never_rests(given, given.faces[0])
 
 
 def test_a_person_who_was_not_there(tmp_path):
     talk = timeline(people=1, seconds=20)
-    table = segments.means(talk, [Event(100, 110, "later"), Event(0, 5, "baseline")])
+    table = segments.condition_means(talk, [Event(100, 110, "later"), Event(0, 5, "baseline")])
     assert list(table["seconds"]) == [0, pytest.approx(5)]
     assert np.isnan(table.loc[0, "AU12"])
     assert np.isnan(table.loc[0, "AU12_change"])
 
 
 def test_without_a_baseline_changes_are_empty():
-    table = segments.means(timeline(people=1), [Event(5, 10, "film")])
+    table = segments.condition_means(timeline(people=1), [Event(5, 10, "film")])
     assert np.isfinite(table.loc[0, "AU12"])
     assert np.isnan(table.loc[0, "AU12_change"])
     assert not table.loc[0, "baseline"]
@@ -78,15 +108,15 @@ def test_without_a_baseline_changes_are_empty():
 
 def test_overlaps_of_one_condition_count_once_and_conditions_may_overlap():
     talk = timeline(people=1)
-    twice = segments.means(talk, [Event(5, 10, "film"), Event(8, 12, "film"), Event(0, 60, "all")])
-    once = segments.means(talk, [Event(5, 12, "film"), Event(0, 60, "all")])
+    twice = segments.condition_means(talk, [Event(5, 10, "film"), Event(8, 12, "film"), Event(0, 60, "all")])
+    once = segments.condition_means(talk, [Event(5, 12, "film"), Event(0, 60, "all")])
     pd.testing.assert_frame_equal(twice, once)
 
 
 def test_windows_that_overlap_are_not_counted_twice():
     talk = timeline(people=1, abstains=False)
     wide = Timeline(tuple(replace(row, start=max(0.0, row.end - 2)) for row in talk.emotions), (), talk.source)
-    table = segments.means(wide, [Event(10, 40, "film")])
+    table = segments.condition_means(wide, [Event(10, 40, "film")])
     assert table.loc[0, "seconds"] == pytest.approx(30)
 
 
@@ -94,13 +124,13 @@ def test_tables_that_were_saved_give_the_same(tmp_path):
     talk = timeline(people=2)
     talk.save(tmp_path / "t.parquet")
     events = (Event(0, 10, "baseline"), Event(10, 30, "film"))
-    again = segments.of_table(pd.read_parquet(tmp_path / "t.parquet"), talk.source.name, events)
-    pd.testing.assert_frame_equal(again, segments.means(talk, events))
+    again = segments.means_of_table(pd.read_parquet(tmp_path / "t.parquet"), talk.source.name, events)
+    pd.testing.assert_frame_equal(again, segments.condition_means(talk, events))
 
 
 @pytest.mark.parametrize("nobody", [True, False])
 def test_nobody_at_all(nobody):
-    table = segments.means(timeline(people=0) if nobody else [], [Event(0, 10, "film")])
+    table = segments.condition_means(timeline(people=0) if nobody else [], [Event(0, 10, "film")])
     assert len(table) == 0
     assert "condition" in table.columns
 
@@ -112,42 +142,75 @@ def test_nobody_at_all(nobody):
     "start;end;condition\n1;2,5;film\n",
     "start\tend\tcondition\n1\t2.5\tfilm",
     'condition,note,end,start\nfilm,"a, b",2.5,1\n',
+    "start,end,condition\n0:01,0:02.5,film\n",
+    "start,end,condition\n00:00:01,00:00:02.500,film\n",
+    "start (ms),end (ms),condition\n1000,2500,film\n",
+    "start_ms,end_ms,condition\n1000,2500,film\n",
+    "start,end,condition\nms,ms,\n1000,2500,film\n",
+    "start,end,condition\n1 s,2500 ms,film\n",
+    "onset\tduration\ttrial_type\n1.0\t1.5\tfilm\n",
+    "start,stop,condition\n1,2.5,film\n",
+    "# events\nsep=;\nstart;end;condition\n00:01,0;00:02,5;film\n",
 ])
 def test_forms_that_spreadsheets_write(tmp_path, text):
-    (event,) = segments.read(write(tmp_path / "e.csv", text))
+    (event,) = segments.read_events(write(tmp_path / "e.csv", text))
     assert (event.start, event.end, event.condition) == (1, 2.5, "film")
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("", r"e\.csv: expected a header \(start,end,condition\).*got an empty file"),
+    ("", r"e\.csv: expected a table, got an empty file"),
     ("start,end,condition\n", r"e\.csv: .*got only a header"),
-    ("start,stop,condition\n1,2,film\n", r"line 1: expected the columns start, end, condition, got start, stop, "
-                                         r"condition; add end"),
+    ("start,close,condition\n1,2,film\n", r"line 1: expected the columns start, end, condition, got start, close, "
+                                          r"condition; add end"),
     ("start,end,condition,end\n1,2,a,3\n", r"line 1: expected each column once, got end twice"),
     ("start,end,condition\n1,2,a\n5,4,b\n", r"line 3: expected an end after the start of 5 s, got 4 s"),
     ("start,end,condition\n1,1,a\n", r"line 2: expected an end after the start"),
-    ("start,end,condition\n\n1:30,2,a\n", r"line 3: expected start in seconds, such as 12\.5, got '1:30'"),
+    ("start,end,condition\n\n1:90,2,a\n", r"line 3: expected start in seconds such as 12\.5, or min:s .*, got '1:90'"),
+    ("start,end,condition\n0:00:01:12,2,a\n", r"line 2: expected start in seconds such .*, got '0:00:01:12'"),
+    ("start,end,condition\n2026-01-31T12:00:00,2026-01-31T12:00:09,a\n",
+     r"line 2: expected start in .*, got '2026-01-31T12:00:00': say with --segments-start what"),
+    ("start,end,condition\n1760000000,1760000009,a\n", r"line 2: .* got '1760000000', a date: say with --segments-sta"),
     ("start,end,condition\n1,nan,a\n", r"line 2: expected end in seconds"),
-    ("start,end,condition\n1,,a\n", r"line 2: expected end in seconds, such as 12\.5, got ''"),
+    ("start,end,condition\n1,,a\n", r"line 2: expected end in seconds such as 12\.5, or min:s .*, got ''"),
     ("start,end,condition\n1,2,\n", r"line 2: expected a condition's name"),
-    ("start,end,condition\n1,2,a,b\n", r"line 2: expected 3 cells .*got 4"),
+    ("start,end,condition\n1,2,a,b\n", r"line 2: expected 3 cells, got 4"),
     ("start,end,condition,baseline\n1,2,a,maybe\n", r"line 2: expected yes or no in baseline, got 'maybe'"),
-    ("start,end,condition\n1,2,a\n3\n", r"line 3: expected end in seconds, such as 12\.5, got ''"),
-    ("start,end,condition\n1,2,a\0b\n", r"expected text, got a zero byte"),
+    ("start,end,condition\n1,2,a\n3\n", r"line 3: expected end in seconds such as 12\.5, or min:s .*, got ''"),
+    ("start,end,condition\n1,2,a\0b\n", r"line 2: expected a table in text, got zero bytes"),
 ])
 def test_bad_files_are_named_with_their_line(tmp_path, text, message):
     with pytest.raises(EventsError, match=message) as e:
-        segments.read(write(tmp_path / "e.csv", text))
+        segments.read_events(write(tmp_path / "e.csv", text))
     assert "\n" not in str(e.value)
-    assert str(tmp_path / "e.csv") in str(e.value)
+    assert str(e.value).startswith(str(tmp_path / "e.csv"))
 
 
-def test_other_encodings_are_named(tmp_path):
-    (tmp_path / "e.csv").write_bytes("start,end,condition\n1,2,Ärger\n".encode("latin-1"))
-    with pytest.raises(EventsError, match=r"e\.csv: expected UTF-8 text, got byte 0xc4"):
-        segments.read(tmp_path / "e.csv")
+@pytest.mark.parametrize(("begin", "end", "start"), [
+    ("2026-01-31T12:00:12.5", "2026-01-31T12:01:00", "2026-01-31T12:00:00"),
+    ("31.01.2026 12:00:12,5", "31.01.2026 12:01:00", "31.01.2026 12:00:00"),
+    ("12:00:12.5", "12:01:00", "12:00:00"), ("12:00:12.5", "12:01:00", "12:00"),
+    ("2026-01-31 12:00:12.5", "2026-01-31 12:01:00", "12:00:00"), ("00:00:02.5", "00:00:50", "23:59:50"),
+    ("1760000012.5", "1760000060", "1760000000"), ("1760000012500", "1760000060000", "1760000000000"),
+    ("1760000012.5", "1760000060", "2025-10-09T08:53:20Z"), ("112.5", "160", "100"),
+])
+def test_times_by_a_clock_need_what_it_shows_at_the_start(tmp_path, begin, end, start):
+    path = write(tmp_path / "e.csv", f"start;end;condition\n{begin};{end};film\n")
+    (event,) = segments.read_events(path, start)
+    assert (event.start, event.end) == pytest.approx((12.5, 60.0), abs=1e-5)
+
+
+def test_a_clock_that_does_not_fit_the_start_is_refused(tmp_path):
+    path = write(tmp_path / "e.csv", "start,end,condition\n12:00:00,12:00:05,film\n")
+    with pytest.raises(EventsError, match="--segments-start: expected a date"):
+        segments.read_events(path, "noon")
+
+
+def test_other_encodings_are_read(tmp_path):
+    for encoding in ("latin-1", "utf-16", "utf-16-le", "utf-8-sig"):
+        (tmp_path / "e.csv").write_bytes("start,end,condition\n1,2,Ärger\n".encode(encoding))
+        assert segments.read_events(tmp_path / "e.csv")[0].condition == "Ärger"
     with pytest.raises(FileNotFoundError):
-        segments.read(tmp_path / "none.csv")
+        segments.read_events(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize(("own", "video", "same"), [

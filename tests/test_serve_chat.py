@@ -15,15 +15,22 @@ import pytest
 from websockets.sync.client import connect
 
 import live_server
-from mien import prompt
-from mien.serve.pictures import encode
-from mien.serve.proxy import with_system
+from live_server import CEILING
+from mien.reporting import llm as prompt
+from mien.server.frame_codec import encode
+from mien.server.proxy import with_system
 
 pytest.importorskip("transformers")
 from tiny_language_server import Language
 
 SECRET = "my darkest secret"
 MESSAGES = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": SECRET}]
+
+
+@pytest.fixture(autouse=True)
+def what_was_seen_stays_fresh(monkeypatch):
+    """However long the language model takes to answer."""
+    monkeypatch.setattr("mien.server.state.FRESH", float("inf"))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +47,7 @@ def proxied(language):
 
 
 def client(address, key="key-of-the-person"):
-    return openai.OpenAI(base_url=f"http://{address}/v1", api_key=key, max_retries=0, timeout=60)
+    return openai.OpenAI(base_url=f"http://{address}/v1", api_key=key, max_retries=0, timeout=CEILING)
 
 
 def ask(address, **options):
@@ -54,9 +61,9 @@ def watched(address):
     with connect(f"ws://{address}/v1/stream?frames=true") as ws:
         for frame in live_server.film(1.3):
             ws.send(encode(frame.time, frame.rgb))
-            while json.loads(ws.recv(timeout=20))["type"] != "frame":
+            while json.loads(ws.recv(timeout=CEILING))["type"] != "frame":
                 pass  # the next frame when this one is read
-        now = httpx.get(f"http://{address}/v1/now").json()
+        now = httpx.get(f"http://{address}/v1/now", timeout=CEILING).json()
         assert now["event"]["face_id"]
         yield now["text"]
 
@@ -82,7 +89,7 @@ def test_the_person_now_goes_in_as_a_system_message_and_nothing_else_changes(pro
         heard = json.loads(server.heard[-1])
         whole = answer.choices[0].message.content
         pieces = [chunk.choices[0].delta.content for chunk in ask(proxied[0], stream=True)]
-    wanted = [MESSAGES[0], {"role": "system", "content": prompt.system(sentence)}, MESSAGES[1]]
+    wanted = [MESSAGES[0], {"role": "system", "content": prompt.system_message(sentence)}, MESSAGES[1]]
     assert heard["messages"] == wanted
     assert {name: value for name, value in heard.items() if name != "messages"} == \
         {"model": "tiny-qwen2", "temperature": 0.0, "seed": 3}
@@ -118,7 +125,7 @@ def test_with_a_token_the_key_for_the_language_server_is_another(language):
 
 @pytest.mark.parametrize("how", ["closed", "silent", "breaks"])
 def test_a_language_server_that_is_down_is_a_clear_502_and_what_was_said_is_in_no_log(how, caplog, capfd, monkeypatch):
-    from mien.serve import proxy
+    from mien.server import proxy
 
     monkeypatch.setattr(proxy, "ANSWER", 1.0)
     caplog.set_level(logging.DEBUG)

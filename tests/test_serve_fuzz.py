@@ -22,7 +22,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import live_server
-from mien.serve.pictures import encode
+from live_server import CEILING
+from mien.server.frame_codec import encode
 
 LIMITS = hypothesis.settings(max_examples=20, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
                              phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate])
@@ -51,13 +52,41 @@ def fuzz(operation):
     @LIMITS
     @hypothesis.given(case=operation.as_strategy())
     def check(case):
-        answer = case.call(timeout=20)
+        answer = case.call(timeout=CEILING)
         if answer.status_code == 503 and "503" in operation.definition.raw["responses"]:
             assert "expected" in answer.text  # no language server, or too many uploads
         else:
             case.validate_response(answer, checks=CHECKS)
 
     check()
+
+
+def test_what_follows_an_upload_is_no_fault_of_ours(schema):
+    """schemathesis walks along the links: an upload, its progress, its results, its end, in any order and again."""
+    seen = []
+
+    class Visit(schema.as_state_machine()):
+        def before_call(self, case):
+            if (case.method, case.path) == ("POST", "/v1/analyze"):
+                case.body = b"\0\0\0\x20ftypisom" + os.urandom(2000)  # begins as an mp4 does
+
+        def get_call_kwargs(self, case):
+            return {"timeout": CEILING}
+
+        def validate_response(self, response, case, additional_checks=(), **options):
+            seen.append((case.method, case.path, response.status_code))
+            if response.status_code != 503:  # too many uploads, or no language server
+                case.validate_response(response, checks=CHECKS)
+
+    schemathesis_run(Visit)
+    uploads = {status for method, path, status in seen if (method, path) == ("POST", "/v1/analyze")}
+    assert 202 in uploads
+    assert {status for method, path, status in seen if path == "/v1/analyze/{id}"} & {200, 204}
+    assert {status for _, _, status in seen} <= {200, 202, 204, 400, 404, 405, 413, 415, 422, 502, 503}
+
+
+def schemathesis_run(machine):
+    machine.run(settings=hypothesis.settings(LIMITS, max_examples=15, stateful_step_count=8))
 
 
 @LIMITS
@@ -121,7 +150,7 @@ def _fuzzed(address, frame):
     upgrade = (f"GET /v1/stream HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n").encode()
     for rest in (b"\xff" * 200, b"\x82\xff" + b"\xff" * 8, b"\x81\x05hello", b"\x88\x00", b"\x82\x7e\xff\xff", b""):
-        with socket.create_connection((host, int(port)), 10) as raw:
+        with socket.create_connection((host, int(port)), CEILING) as raw:
             raw.sendall(upgrade + rest)
             raw.recv(1000)  # and gone, in the middle of a frame
     with connect(f"ws://{address}/v1/stream") as ws:
@@ -134,7 +163,7 @@ def _fuzzed(address, frame):
 def _settled(room):
     import time
 
-    until = time.monotonic() + 20
+    until = time.monotonic() + CEILING
     while room.guests and time.monotonic() < until:
         time.sleep(0.05)
     return not room.guests

@@ -10,8 +10,8 @@ import pytest
 from scipy import signal as reference
 
 from mien import signals
-from mien.lookalikes import bodies
-from mien.types import Signal
+from mien.core.observations import Signal
+from mien.simulation.datasets import contact_signals
 
 
 def tone(hertz: float, seconds: float = 20.0, rate: float = 30.0) -> np.ndarray:
@@ -165,10 +165,10 @@ def test_snr_counts_fundamental_and_harmonic_as_pulse() -> None:
 
 
 def test_quality_is_the_share_of_signal() -> None:
-    assert signals.quality(0.0) == pytest.approx(0.5)
-    assert signals.quality(10.0) == pytest.approx(10 / 11)
-    assert signals.quality(float("-inf")) == pytest.approx(0.0, abs=1e-5)
-    assert signals.quality(float("nan")) == 0.0
+    assert signals.spectral_quality(0.0) == pytest.approx(0.5)
+    assert signals.spectral_quality(10.0) == pytest.approx(10 / 11)
+    assert signals.spectral_quality(float("-inf")) == pytest.approx(0.0, abs=1e-5)
+    assert signals.spectral_quality(float("nan")) == 0.0
 
 
 def test_time_frequency_follows_a_rate_that_changes() -> None:
@@ -210,8 +210,8 @@ def hearts() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     beats = [planted_beats(bpm, seed) for seed, bpm in enumerate((48, 60, 72, 90, 120, 150))]
     dirt = 0.5 * np.sin(2 * np.pi * 0.2 * TIMES) + 0.05 * np.sin(2 * np.pi * 50 * TIMES)
-    ecg = np.stack([bodies.ecg(TIMES, b) + dirt + rng.normal(0, 0.05, len(TIMES)) for b in beats])
-    ppg = np.stack([bodies.ppg(TIMES, b) + 0.3 * dirt + rng.normal(0, 0.02, len(TIMES)) for b in beats])
+    ecg = np.stack([contact_signals.ecg(TIMES, b) + dirt + rng.normal(0, 0.05, len(TIMES)) for b in beats])
+    ppg = np.stack([contact_signals.ppg(TIMES, b) + 0.3 * dirt + rng.normal(0, 0.02, len(TIMES)) for b in beats])
     return beats, ecg, ppg
 
 
@@ -320,7 +320,7 @@ def test_a_gap_in_the_data_costs_its_intervals_and_no_more(hearts) -> None:
 def test_a_missed_beat_is_no_long_interval(hearts) -> None:
     beats, _, _ = hearts
     missing = np.delete(beats[1], [20, 40])
-    with_gap = bodies.ecg(TIMES, beats[1])
+    with_gap = contact_signals.ecg(TIMES, beats[1])
     for beat in (beats[1][20], beats[1][40]):
         with_gap[np.abs(TIMES - beat - 0.125) < 0.425] = 0.0
     found = signals.ecg.beats_of(with_gap, RATE)
@@ -350,7 +350,7 @@ def sweat() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         onsets = onsets[onsets < 52]
         sizes = rng.uniform(0.15, 0.8, len(onsets))
         level, drift = rng.uniform(2, 10), rng.normal(0, 0.3)
-        wave = bodies.conductance(TIMES, onsets, sizes, level, drift) + rng.normal(0, 0.005, len(TIMES))
+        wave = contact_signals.skin_conductance(TIMES, onsets, sizes, level, drift) + rng.normal(0, 0.005, len(TIMES))
         out.append((onsets, sizes, level + drift * TIMES / 60, wave))
     return out
 
@@ -419,8 +419,8 @@ def test_eda_of_four_samples_a_second_is_read_too(sweat) -> None:
 @pytest.mark.parametrize("rate", [7.0, 12.0, 15.5, 24.0])
 def test_breath_is_counted(rate) -> None:
     rng = np.random.default_rng(5)
-    beat = 0.1 * bodies.ppg(TIMES, planted_beats(70))
-    wave = 40 * bodies.breath(TIMES, rate) + 16 + beat + 0.1 * TIMES + rng.normal(0, 2, len(TIMES))
+    beat = 0.1 * contact_signals.ppg(TIMES, planted_beats(70))
+    wave = 40 * contact_signals.breath(TIMES, rate) + 16 + beat + 0.1 * TIMES + rng.normal(0, 2, len(TIMES))
     table = signals.respiration.features(np.stack([wave, -wave]), RATE)
     assert table["rate"] == pytest.approx([rate, rate], abs=0.3)
     assert table["depth"] == pytest.approx([80, 80], rel=0.15)
@@ -449,7 +449,7 @@ def test_features_go_by_the_channels_names(hearts) -> None:
     with pytest.raises(ValueError, match="a channel a name"):
         signals.features(np.zeros((1, 2, 1280)), RATE, ("ecg",))
     with pytest.raises(ValueError, match="a column for each"):
-        signals.Features(("a",), ("s",), np.zeros((3, 2)))
+        signals.SignalFeatures(("a",), ("s",), np.zeros((3, 2)))
 
 
 # What is wrong with a signal
@@ -457,11 +457,11 @@ def test_features_go_by_the_channels_names(hearts) -> None:
 def test_nothing_is_wrong_with_what_is_good(hearts, sweat) -> None:
     _, ecg, ppg = hearts
     for kind, rows in (("ecg", ecg), ("ppg", ppg), ("eda", np.stack([wave for *_, wave in sweat]))):
-        verdict = signals.faults.judge(rows, RATE, kind, times=TIMES)
+        verdict = signals.quality.check_quality(rows, RATE, kind, times=TIMES)
         assert set(verdict.words) == {()}
         assert verdict.quality.min() == 1
     coarse = np.round(8 * np.sin(2 * np.pi * 0.25 * TIMES))  # few levels, tops of many equal samples: no clipping
-    assert signals.faults.judge(coarse, RATE, "respiration").words == ((),)
+    assert signals.quality.check_quality(coarse, RATE, "respiration").words == ((),)
 
 
 def test_no_data_flat_lines_and_clipping_are_found_where_they_are(hearts) -> None:
@@ -475,7 +475,7 @@ def test_no_data_flat_lines_and_clipping_are_found_where_they_are(hearts) -> Non
     for kind, row, where, word in zip(("ecg", "ecg", "ppg", "ppg"), (lost, flat, top, bottom), expected,
                                       ("no data 3.3%, longest 2 s from 10 s", "flat line 16.7%, longest 10 s from 20 s",
                                        "clipped", "clipped"), strict=True):
-        verdict = signals.faults.judge(np.stack([row, row]), RATE, kind)
+        verdict = signals.quality.check_quality(np.stack([row, row]), RATE, kind)
         assert len(verdict.words[1]) == 1
         assert word in verdict.words[1][0]
         assert not ((verdict.quality[0] == 0) & ~where).any()
@@ -484,21 +484,43 @@ def test_no_data_flat_lines_and_clipping_are_found_where_they_are(hearts) -> Non
 
 def test_a_wrong_rate_is_told_by_the_stamps_or_the_length() -> None:
     stamps = np.arange(2750) / 275
-    (words,) = signals.faults.judge(np.sin(stamps), 250.0, "ppg", times=stamps).words
+    (words,) = signals.quality.check_quality(np.sin(stamps), 250.0, "ppg", times=stamps).words
     assert words == ("wrong rate: 250 Hz stated, 275 Hz by the time stamps",)
-    assert "120 Hz by 7200 samples in 60 s" in signals.faults.wrong_rate(7200, 128.0, seconds=60.0)
-    assert signals.faults.wrong_rate(7680, 128.0, seconds=60.0) == ""
-    assert signals.faults.wrong_rate(7680, 128.0) == ""
+    assert "120 Hz by 7200 samples in 60 s" in signals.quality.wrong_rate(7200, 128.0, seconds=60.0)
+    assert signals.quality.wrong_rate(7680, 128.0, seconds=60.0) == ""
+    assert signals.quality.wrong_rate(7680, 128.0) == ""
 
 
 def test_a_signal_is_judged_by_its_worst_channel(hearts) -> None:
     _, ecg, ppg = hearts
     values = np.stack([ecg[0], ppg[0]])
     values[1, :640] = np.nan
-    judged, words = signals.faults.judged(Signal(values, RATE, ("ecg", "ppg"), ("mV", "")))
+    judged, words = signals.quality.quality_table(Signal(values, RATE, ("ecg", "ppg"), ("mV", "")))
     assert judged.quality.mean() == pytest.approx(1 - 640 / len(TIMES))
     assert words == ("ppg: no data 8.3%, longest 5 s from 0 s",)
     mended = Signal(np.nan_to_num(values), RATE, ("ecg", "ppg"), ("mV", ""), quality=judged.quality)
-    again, _ = signals.faults.judged(mended)
+    again, _ = signals.quality.quality_table(mended)
     assert again.quality.max() == 1
     assert (again.quality <= judged.quality).all()
+
+
+@pytest.mark.parametrize(("rate", "mains"), [(128.0, 50.0), (250.0, 60.0), (1000.0, 50.0)])
+def test_hum_of_the_mains_is_named_and_clean_or_noisy_signals_have_none(rate, mains) -> None:
+    times = np.arange(0, 30, 1 / rate)
+    ecg = contact_signals.ecg(times, np.arange(-2.0, 34.0))
+    noise = np.random.default_rng(0).normal(0, 0.3, len(times))
+    (words,) = signals.quality.check_quality(ecg + 0.3 * np.sin(2 * np.pi * mains * times), rate, "ecg").words
+    assert [word.split(",")[0] for word in words] == [f"hum of the mains at {mains:g} Hz"]
+    for clean in (ecg, noise, np.sin(2 * np.pi * 1.2 * times)):
+        assert signals.quality.mains_hum(clean, rate) is None
+    assert signals.quality.mains_hum(ecg, 64.0) is None
+
+
+def test_an_electrode_that_is_off_is_named() -> None:
+    times = np.arange(0, 30, 1 / 250)
+    ecg = contact_signals.ecg(times, np.arange(-2.0, 34.0))
+    ecg[2500:5000] = 3.3  # the amplifier rests at the end of its scale
+    (words,) = signals.quality.check_quality(ecg, 250.0, "ecg").words
+    assert any(word.startswith("electrode off or amplifier saturated: 33.") for word in words)
+    (words,) = signals.quality.check_quality(np.where(times < 10, 0.2, ecg), 250.0, "ecg").words
+    assert any(word.startswith("flat line") for word in words)

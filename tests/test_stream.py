@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import av
@@ -9,11 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from mien import analysis, video
-from mien.settings import Settings, neutral_seconds
-from mien.stream import Smoother, Stream, abstention, mean
-from mien.tasks import ACTION_UNITS, EXPRESSION
-from mien.types import Frame, Window
+from mien import video
+from mien.core.observations import Frame, Window
+from mien.core.settings import Settings, neutral_seconds, neutral_spans
+from mien.core.tasks import ACTION_UNITS, EXPRESSION
+from mien.face.backend import OnnxFaceBackend
+from mien.face.track_buffer import abstention, mean
+from mien.face.tracker_settings import TrackerSettings
+from mien.inference import analyze as analysis
+from mien.inference.prediction import Smoother
+from mien.inference.stream import Stream
 
 AU12 = ACTION_UNITS.index("AU12")
 
@@ -66,8 +72,8 @@ def test_fed_one_by_one_equals_fed_at_once(portrait, tmp_path):
             out.mux(stream.encode(picture))
         out.mux(stream.encode())
     told = []
-    timeline = analysis.analyze(path, progress=told.append)
-    rows, _ = run(frames)
+    timeline = analysis.analyze(path, progress=told.append, neutral="first:1s")
+    rows, _ = run(frames, neutral="first:1s")
     assert len(timeline.emotions) == len(rows) == 5
     for one, other in zip(timeline.emotions, rows, strict=True):
         assert (one.start, one.end, one.face, one.state, one.label, one.heart_rate) == \
@@ -77,11 +83,134 @@ def test_fed_one_by_one_equals_fed_at_once(portrait, tmp_path):
     assert told[-1] == 1
     assert told == sorted(told)
     person = timeline.faces[0]
-    assert person.coverage == pytest.approx(47 / 50)  # three frames of probation
-    assert (person.first, person.last) == pytest.approx((0.15, 2.45))
+    assert person.coverage == 1.0  # the frames of the probation, too
+    assert (person.first, person.last) == pytest.approx((0.0, 2.45))
     assert person.picture.shape == (192, 192, 3)
     assert timeline.seconds["total"] > timeline.seconds["track"] > 0
-    assert timeline.settings["finder"].startswith("mediapipe")
+    assert "onnxruntime" in timeline.settings["finder"]
+
+
+def crowd(portrait):
+    """Three people before a wall: one leaves and comes back, one comes late; then another wall: a cut."""
+    small = cv2.resize(portrait, (150, 150), interpolation=cv2.INTER_AREA)
+    for index in range(60):
+        time, wall = index / 20, 0 if index < 45 else 7
+        rgb = next(film(portrait, times=[0.0], there=lambda _: False, wall=wall)).rgb
+        for person, (x, y) in enumerate(((20, 40), (240, 250), (450, 60))):
+            if not (person == 0 and 20 <= index < 30) and not (person == 2 and index < 12):
+                left = x + round(8 * np.sin(2 * time + person))
+                rgb[y : y + 150, left : left + 150] = np.roll(small, 60 * person, axis=2) // (1 + person % 2)
+        yield Frame(time, rgb)
+
+
+def every_number(rows, stream):
+    """All that a stream has found, as bytes; latencies aside."""
+    told = [(row.start, row.end, row.face, row.state, row.label, row.reason, row.heart_rate) for row in rows]
+    arrays = [getattr(row, name).tobytes() for row in rows for name in ("probs", "aus", "pose", "gaze", "box")]
+    for _, person in sorted(stream.people.items()):
+        whole = person.seen.window(-np.inf, np.inf)
+        arrays += [getattr(whole, name).tobytes() for name in ("times", "skin", "position", "aus", "pose", "gaze")]
+    return told, arrays
+
+
+@pytest.mark.parametrize("pulse_only", [False, True])
+def test_the_pipeline_gives_what_one_frame_at_a_time_gives(portrait, monkeypatch, pulse_only):
+    frames = list(crowd(portrait))
+    settings = Settings(pictures=False, pulse_only=pulse_only)
+    answers = []
+    for cores, feed in ((1, "push"), (1, "run"), (2, "run"), (4, "run")):
+        monkeypatch.setattr("mien.inference.stream.cores", lambda cores=cores: cores)
+        with Stream(settings=settings, keep_all=True) as stream:
+            fed = map(stream.push, frames) if feed == "push" else stream.run(iter(frames))
+            rows = [row for step in fed for row in step] + stream.close()
+            answers.append(every_number(rows, stream))
+    assert len({row[2] for row in answers[0][0]}) >= 5  # three people, and anew after the cut
+    assert all(answer == answers[0] for answer in answers[1:])
+
+
+def test_the_pipeline_ends_with_its_consumer_and_raises_what_its_source_raises(portrait):
+    def broken():
+        yield from film(portrait, seconds=0.5)
+        raise OSError("the disk is gone")
+
+    before = threading.active_count()
+    with Stream(settings=Settings(pictures=False)) as stream, pytest.raises(OSError, match="the disk is gone"):
+        list(stream.run(broken()))
+    assert stream.frames == 10
+    with Stream(settings=Settings(pictures=False)) as stream:
+        fed = stream.run(film(portrait))
+        next(fed)
+        fed.close()
+    assert threading.active_count() == before
+
+
+class Counted(OnnxFaceBackend):
+    """Counts how often each model looks."""
+
+    def __init__(self):
+        super().__init__()
+        self.looks = {"detect": 0, "mesh": 0}
+
+    def detect(self, rgb):
+        self.looks["detect"] += 1
+        return super().detect(rgb)
+
+    def mesh(self, rgb, region):
+        self.looks["mesh"] += 1
+        return super().mesh(rgb, region)
+
+
+def test_the_pulse_alone_is_read_with_few_looks_and_no_expression(portrait):
+    """A planted pulse of 75 a minute in the skin of the portrait, which drifts: both ways read it."""
+    wall = next(film(portrait, there=lambda _: False)).rgb
+    rows, looks = {}, {}
+    down, across = np.mgrid[:480, :640]
+    for pulse_only in (False, True):
+        backend = Counted()
+        with Stream(settings=Settings(pictures=False, pulse_only=pulse_only), finder=backend) as stream:
+            for time in np.arange(0, 12, 0.05):
+                middle = 320 + 6 * np.sin(0.6 * time), 240 + 4 * np.cos(0.4 * time)
+                place = np.array([[1, 0, middle[0] - 130], [0, 1, middle[1] - 94]])  # of the face in the portrait
+                rgb = cv2.warpAffine(portrait, place, (640, 480), dst=wall.copy(), borderMode=cv2.BORDER_TRANSPARENT)
+                apart = np.hypot(across - middle[0], down - middle[1])
+                wave = 1 + np.array([0.008, 0.02, 0.012]) * np.sin(2 * np.pi * 1.25 * time)
+                beating = np.where(apart[..., None] < 60, wave, 1.0)
+                dither = np.random.default_rng(round(time * 20)).uniform(-0.5, 0.5, rgb.shape)
+                stream.push(Frame(float(time), np.clip(np.round(rgb * beating + dither), 0, 255).astype(np.uint8)))
+            rows[pulse_only] = stream.close()[-1]
+            looks[pulse_only] = backend.looks
+    for row in rows.values():
+        assert row.heart_rate.reason == ""
+        assert row.heart_rate.value == pytest.approx(75, abs=1)
+    assert not rows[False].abstained
+    assert (rows[True].reason, rows[True].label) == ("pulse_only", "")
+    assert np.isnan(rows[True].aus).all()
+    assert np.isfinite(rows[True].pose).all()
+    assert np.abs(rows[True].pose - rows[False].pose).max() < 2
+    assert looks[True]["mesh"] < looks[False]["mesh"] / 3
+    assert looks[True]["detect"] < looks[False]["detect"]
+
+
+def test_with_rare_looks_a_face_that_the_detector_missed_is_looked_for_again_soon(portrait):
+    """One look of the detector, after the probation, sees nothing: the next follows 10 frames later, not 1.5 s."""
+    times, blind = [], []
+
+    class Blinded(OnnxFaceBackend):
+        def detect(self, rgb):
+            times.append(now)
+            if now > 0.5 and not blind:
+                blind.append(now)
+                return []
+            return super().detect(rgb)
+
+    with Stream(settings=Settings(pictures=False, pulse_only=True), finder=Blinded()) as stream:
+        for frame in film(portrait, seconds=6):
+            now = frame.time
+            stream.push(frame)
+    steps = np.diff([time for time in times if time > 0.5])
+    assert stream.faces[0].state == "tracked"
+    assert steps.max() == pytest.approx(1.5, abs=0.06)
+    assert steps.min() == pytest.approx(TrackerSettings().retry_interval, abs=0.06)  # within one frame at 20 Hz
 
 
 def test_who_leaves_is_said_to_be_gone(portrait):
@@ -101,10 +230,10 @@ def test_an_uneven_clock_and_a_stall_keep_the_steps_on_the_grid(portrait):
     times = np.cumsum(rng.uniform(0.02, 0.09, 60))
     times[30:] += 1.7  # the camera stalls
     rows, _ = run(film(portrait, times=times))
-    assert [row.start for row in rows] == [0.5 * i for i in range(len(rows))]
-    stalled = [row for row in rows if row.start >= times[29] and row.end <= times[30]]
-    assert len(stalled) >= 2
-    assert all(row.reason == "no_face" for row in stalled)
+    with_frames = sorted({0.5 * np.floor(time / 0.5) for time in times})
+    assert [row.start for row in rows] == with_frames  # nobody looked in the others
+    assert max(np.diff(with_frames)) >= 1.5
+    assert {row.state for row in rows} == {"tracked"}
 
 
 def test_a_neutral_face_from_the_first_seconds_holds_rows_back_and_sets_the_zero(portrait):
@@ -199,10 +328,16 @@ def test_frames_may_change_size(portrait):
     assert all(not row.abstained for row in rows if row.end <= 1 or row.start >= 1.5)
 
 
-def test_one_picture_is_no_video(tmp_path, portrait):
+def test_a_film_of_one_frame_is_a_picture_without_a_pulse(tmp_path, portrait):
     write(tmp_path / "one.mp4", film(portrait, times=[0.0]))
-    with pytest.raises(video.VideoError, match="expected a video, got a single picture"):
-        analysis.analyze(tmp_path / "one.mp4")
+    timeline = analysis.analyze(tmp_path / "one.mp4")
+    (row,), (person,) = timeline.emotions, timeline.faces
+    assert (row.start, row.end, row.state, row.abstained) == (0, 0, "tracked", False)
+    assert (person.coverage, person.first, person.last, person.pulse) == (1, 0, 0, None)
+    measures = [row.heart_rate, person.heart_rate, person.respiration, person.blink_rate, *person.hrv.values()]
+    assert {measure.reason for measure in measures} == {"picture"}
+    with pytest.raises(video.VideoError, match="expected a video for --neutral first:1s, got a single picture"):
+        analysis.analyze(tmp_path / "one.mp4", neutral="first:1s")
 
 
 def test_a_film_without_faces_gives_an_empty_timeline(tmp_path, portrait):
@@ -214,7 +349,8 @@ def test_a_film_without_faces_gives_an_empty_timeline(tmp_path, portrait):
 
 
 @pytest.mark.parametrize("bad", [{"step": 0}, {"duration": float("nan")}, {"faces": 0}, {"latency": -1},
-                                 {"neutral": "first:x"}, {"neutral": "first:-5s"}])
+                                 {"neutral": "first:x"}, {"neutral": "first:-5s"}, {"neutral": "spans:5"},
+                                 {"neutral": "spans:5-2"}, {"neutral": "spans:"}])
 def test_settings_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError, match="expected"):
         Settings(**bad)
@@ -228,6 +364,11 @@ def test_a_model_that_is_not_there_is_refused_by_name(tmp_path, portrait):
 
 def test_neutral_seconds():
     assert [neutral_seconds(text) for text in ("first:5s", "first:2.5", "", "calm.jpg")] == [5, 2.5, 0, 0]
+
+
+def test_neutral_spans():
+    assert neutral_spans("spans:0-10,60-70.5") == ((0, 10), (60, 70.5))
+    assert neutral_spans("first:5s") == neutral_spans("") == neutral_spans("calm.jpg") == ()
 
 
 def test_smoother_is_the_exponential_answer_to_a_step_at_uneven_times():

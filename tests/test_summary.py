@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from fake_timeline import timeline
-from mien import summary
-from mien.summary import Summary, summarize
-from mien.timeline import Timeline
-from mien.types import Reading
+from mien.core.results import Measurement
+from mien.reporting import summary
+from mien.reporting.summary import Summary, summarize
+from mien.reporting.timeline import Timeline
 
 
 def strict(text: str) -> dict:
@@ -60,7 +60,7 @@ def test_what_was_never_seen_is_null():
     (person,) = talk.faces
     nothing = replace(person, coverage=0, expression=np.full(7, np.nan), valence=math.nan, arousal=math.nan,
                       aus=np.full(18, np.nan), pose=np.full(3, np.nan), gaze=np.full(2, np.nan),
-                      heart_rate=Reading(None, "bpm", 0, "", "no_face"))
+                      heart_rate=Measurement(None, "bpm", 0, "", "no_face"))
     source = replace(talk.source, fps_mean=math.nan)
     empty = Timeline((), (nothing,), source, {"x": math.nan, "path": Path("a"), "n": np.float32(0.1)})
     found = strict(summarize(empty).to_json())
@@ -76,14 +76,14 @@ def test_what_was_never_seen_is_null():
 def test_it_reads_back_equal_and_refuses_what_it_does_not_know(tmp_path):
     first = summarize(timeline(people=3))
     first.save(tmp_path / "summary.json")
-    assert summary.read(tmp_path / "summary.json") == first
+    assert summary.read_summary(tmp_path / "summary.json") == first
     other = strict(first.to_json()) | {"schema": "mien.summary/9"}
     (tmp_path / "summary.json").write_text(json.dumps(other))
     with pytest.raises(ValueError, match=r"summary\.json: expected a summary of the schema mien\.summary/1"):
-        summary.read(tmp_path / "summary.json")
+        summary.read_summary(tmp_path / "summary.json")
     (tmp_path / "summary.json").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"summary\.json"):
-        summary.read(tmp_path / "summary.json")
+        summary.read_summary(tmp_path / "summary.json")
 
 
 @pytest.mark.parametrize("people", [0, 1, 5])

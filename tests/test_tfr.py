@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from mien import tfr
+from mien.signals import tfr
 
 RATE, COUNT = 30.0, 300
-FREQUENCIES = tfr.grid(64)
-CENTRE = tfr.OMEGA / (2 * np.pi)
+FREQUENCIES = tfr.frequency_grid(64)
+CENTRE = tfr.MORLET_OMEGA / (2 * np.pi)
 
 
 def pulses(count: int = 3, seconds: float = 10.0, rate: float = RATE) -> np.ndarray:
@@ -47,7 +47,7 @@ def test_the_wavelet_transform_is_that_of_pywavelets(dtype):
 
 def test_the_image_is_that_of_pywavelets_made_by_hand():
     waves = pulses()
-    ours = tfr.image(torch.tensor(waves, dtype=torch.float32), RATE, (64, 224)).numpy()
+    ours = tfr.tfr_image(torch.tensor(waves, dtype=torch.float32), RATE, (64, 224)).numpy()
     assert ours.shape == (3, 1, 64, 224)
     tone = by_pywavelets(np.sin(2 * np.pi * 2.0 * np.arange(3000) / RATE), np.array([2.0]))[0, 1500]
     for wave, found in zip(waves, ours, strict=True):
@@ -59,7 +59,7 @@ def test_the_image_is_that_of_pywavelets_made_by_hand():
 
 def test_the_short_time_transform_is_that_of_scipy():
     signal = pytest.importorskip("scipy.signal")
-    window = signal.windows.hann(int(tfr.WINDOW * RATE) + 1)
+    window = signal.windows.hann(int(tfr.STFT_SECONDS * RATE) + 1)
     short = signal.ShortTimeFFT(window, 1, RATE, mfft=1024)
     inside = (short.f >= tfr.LOW) & (short.f <= tfr.HIGH)
     for wave in pulses():
@@ -94,7 +94,7 @@ def test_synchrosqueezing_puts_a_chirp_on_its_course_and_adds_up_to_it():
     times = np.arange(1800) / RATE
     course = 1.0 + 1.5 * times / times[-1]
     wave = np.sin(2 * np.pi * np.cumsum(course) / RATE)
-    frequencies = tfr.grid(224, 0.3, 8.0)
+    frequencies = tfr.frequency_grid(224, 0.3, 8.0)
     found = tfr.ssq(torch.tensor(wave[None]), RATE, frequencies)[0]
     inner = slice(150, 1650)
     ridge = frequencies[found.abs().argmax(dim=0)][inner]
@@ -111,12 +111,12 @@ def test_synchrosqueezing_puts_a_chirp_on_its_course_and_adds_up_to_it():
 def test_synchrosqueezing_has_the_ridge_of_ssqueezepy():
     """Waves like a pulse, with harmonic and noise: where each brings most together, within a row of the other's."""
     ssqueezepy = pytest.importorskip("ssqueezepy")
-    frequencies = tfr.grid(224)
+    frequencies = tfr.frequency_grid(224)
     waves = pulses(3, seconds=20.0)
     ours = tfr.ssq(torch.tensor(waves), RATE, frequencies).abs().numpy()
     inner = slice(100, 500)  # ssqueezepy mirrors what lies before and behind, here it is zero
     for wave, found in zip(waves, ours, strict=True):
-        made, _, rows, *_ = ssqueezepy.ssq_cwt(wave, ("morlet", {"mu": tfr.OMEGA}), fs=RATE, nv=32)
+        made, _, rows, *_ = ssqueezepy.ssq_cwt(wave, ("morlet", {"mu": tfr.MORLET_OMEGA}), fs=RATE, nv=32)
         band = (rows >= tfr.LOW) & (rows <= tfr.HIGH)
         theirs = rows[band][np.abs(made[band]).argmax(axis=0)][inner]
         ratio = np.abs(np.log(frequencies[found.argmax(axis=0)][inner] / theirs))
@@ -127,7 +127,7 @@ def test_synchrosqueezing_has_the_ridge_of_ssqueezepy():
 def test_synchrosqueezing_keeps_two_tones_apart():
     times = np.arange(1800) / RATE
     wave = np.sin(2 * np.pi * 1.1 * times) + 0.5 * np.sin(2 * np.pi * 3.3 * times)
-    frequencies = tfr.grid(224, 0.3, 8.0)
+    frequencies = tfr.frequency_grid(224, 0.3, 8.0)
     found = tfr.ssq(torch.tensor(wave[None]), RATE, frequencies)[0, :, 300:1500].numpy()
     near = [np.abs(np.log(frequencies / tone)) < 0.05 for tone in (1.1, 3.3)]
     power = (np.abs(found) ** 2).sum(axis=1)
@@ -138,41 +138,45 @@ def test_synchrosqueezing_keeps_two_tones_apart():
 @pytest.mark.parametrize("kind", ["cwt", "stft", "ssq", "wave"])
 def test_images_are_between_0_and_1_and_a_batch_of_three_is_three_of_one(kind):
     waves = torch.tensor(pulses(), dtype=torch.float32)
-    whole = tfr.image(waves, RATE, (32, 48), kind)
+    whole = tfr.tfr_image(waves, RATE, (32, 48), kind)
     assert whole.shape == (3, 1, 32, 48)
     assert torch.equal(whole.amin(dim=(1, 2, 3)), torch.zeros(3))
     torch.testing.assert_close(whole.amax(dim=(1, 2, 3)), torch.ones(3))
-    each = torch.cat([tfr.image(wave[None], RATE, (32, 48), kind) for wave in waves])
+    each = torch.cat([tfr.tfr_image(wave[None], RATE, (32, 48), kind) for wave in waves])
     if kind == "ssq":  # a value at the border of two rows may fall into either
         assert ((whole - each).abs() < 1e-4).float().mean() > 0.99
     else:
         torch.testing.assert_close(whole, each, rtol=1e-4, atol=1e-5)
     # neither offset nor size of the waveform is in its image
-    torch.testing.assert_close(tfr.image(5 + 100 * waves, RATE, (32, 48), "cwt"), tfr.image(waves, RATE, (32, 48)),
-                               rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        tfr.tfr_image(5 + 100 * waves, RATE, (32, 48), "cwt"),
+        tfr.tfr_image(waves, RATE, (32, 48)),
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
 def test_a_faster_pulse_is_higher_in_the_image():
     times = np.arange(COUNT) / RATE
     waves = torch.tensor(np.stack([np.sin(2 * np.pi * rate * times) for rate in (1.0, 1.1, 2.0)]), dtype=torch.float32)
-    rows = tfr.image(waves, RATE, (224, 224))[:, 0].mean(dim=-1).argmax(dim=1)
+    rows = tfr.tfr_image(waves, RATE, (224, 224))[:, 0].mean(dim=-1).argmax(dim=1)
     expected = np.log(np.array([1.0, 1.1, 2.0]) / tfr.LOW) / np.log(tfr.HIGH / tfr.LOW) * 223
     assert np.abs(rows.numpy() - expected).max() <= 3
 
 
 def test_a_flat_wave_is_an_empty_image_not_nan():
     for kind in ("cwt", "stft", "ssq", "wave"):
-        assert not tfr.image(torch.ones(2, COUNT), RATE, (8, 8), kind).any()
+        assert not tfr.tfr_image(torch.ones(2, COUNT), RATE, (8, 8), kind).any()
 
 
 def test_what_cannot_be_transformed_is_told():
     waves = torch.zeros(1, COUNT)
     for bad, told in ((torch.zeros(COUNT), "B, N"), (waves + torch.nan, "finite"), (waves.long(), "float")):
         with pytest.raises(ValueError, match=told):
-            tfr.image(bad, RATE, (8, 8))
+            tfr.tfr_image(bad, RATE, (8, 8))
     with pytest.raises(ValueError, match="more than 8 samples a second, got 5"):
-        tfr.image(waves, 5.0, (8, 8))
+        tfr.tfr_image(waves, 5.0, (8, 8))
     with pytest.raises(ValueError, match="expected cwt, stft, ssq, wave, got 'dwt'"):
-        tfr.image(waves, RATE, (8, 8), "dwt")
+        tfr.tfr_image(waves, RATE, (8, 8), "dwt")
     with pytest.raises(ValueError, match="log-spaced"):
         tfr.ssq(waves, RATE, np.linspace(1, 2, 9))

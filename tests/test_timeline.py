@@ -20,9 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_timeline import timeline
-from mien.tasks import ACTION_UNITS, EXPRESSION
-from mien.timeline import Timeline, event, runs, shares
-from mien.types import REASONS, Reading
+from mien.core.results import REASONS, Measurement
+from mien.core.tasks import ACTION_UNITS, EXPRESSION
+from mien.reporting.timeline import Timeline, event
+from mien.reporting.timeline.segments import expression_segments, time_shares
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +201,7 @@ def test_at_with_overlapping_windows_takes_the_nearest():
 def test_shares_never_overlap_and_lie_in_their_rows(rows):
     start = np.cumsum([step for step, _ in rows])
     end = np.maximum.accumulate(start + np.array([length for _, length in rows]))
-    begin, stop = shares(start, end)
+    begin, stop = time_shares(start, end)
     assert (stop >= begin).all()
     assert (begin[1:] >= stop[:-1]).all()
     assert (begin >= start).all()
@@ -213,10 +214,10 @@ def test_shares_never_overlap_and_lie_in_their_rows(rows):
 
 def test_runs():
     begin, end = np.array([0, 1, 2, 3.05, 9]), np.array([1, 2, 3, 4, 10])
-    assert [(r.begin, r.end, r.value) for r in runs(begin, end, list("aabbb"))] == [
+    assert [(r.begin, r.end, r.value) for r in expression_segments(begin, end, list("aabbb"))] == [
         (0, 2, "a"), (2, 4, "b"), (9, 10, "b")]
-    assert [(r.first, r.last) for r in runs(begin, end, list("aabbb"))] == [(0, 2), (2, 4), (4, 5)]
-    assert len(runs(begin[:3], end[:3], list("aaa"), longest=1.0)) == 3
+    assert [(r.first, r.last) for r in expression_segments(begin, end, list("aabbb"))] == [(0, 2), (2, 4), (4, 5)]
+    assert len(expression_segments(begin[:3], end[:3], list("aaa"), longest=1.0)) == 3
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl", ".srt", ".txt"])
@@ -281,7 +282,7 @@ def test_the_codebook_names_every_column(talk):
 
 def test_readings_of_rows_keep_their_own_reason(talk):
     table = talk.to_pandas()
-    odd = dataclasses.replace(talk.emotions[0], heart_rate=Reading(None, "bpm", 0.1, "POS", "flicker"), reason="")
+    odd = dataclasses.replace(talk.emotions[0], heart_rate=Measurement(None, "bpm", 0.1, "POS", "flicker"), reason="")
     alone = Timeline((odd,), (), talk.source).to_pandas().iloc[0]
     assert (alone["pulse_reason"], alone["reason"], alone["abstained"]) == ("flicker", "", False)
     assert ((table["pulse_reason"] == "") == table["heart_rate"].notna()).all()

@@ -10,10 +10,14 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from tokenizers import pre_tokenizers
 from torch.nn.functional import cosine_similarity
 
-from mien import towers
-from mien.towers import CLIP, VIDEOMAE_B, VIT_B16, Plan, Tower, digest, load, tokenize
+from mien import backbones
+from mien.backbones.config import CLIP, VIDEOMAE_B, VIT_B16, BackboneConfig
+from mien.backbones.load import load
+from mien.backbones.tokenizer import tokenize
+from mien.backbones.tower import Tower, weights_digest
 
 WORDS = ["<|startoftext|>", "<|endoftext|>"]
 
@@ -33,7 +37,9 @@ def shake(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     return model.eval()
 
 
-def clip(image: Plan, text: Plan, layers: int = 2, act: str = "quick_gelu") -> transformers.CLIPModel:
+def clip(
+    image: BackboneConfig, text: BackboneConfig, layers: int = 2, act: str = "quick_gelu"
+) -> transformers.CLIPModel:
     """A random CLIP of these widths with few layers."""
     common = {"num_hidden_layers": layers, "hidden_act": act, "projection_dim": image.out}
     config = transformers.CLIPConfig(
@@ -46,8 +52,8 @@ def clip(image: Plan, text: Plan, layers: int = 2, act: str = "quick_gelu") -> t
     return shake(transformers.CLIPModel(config))
 
 
-SMALL_IMAGE = Plan("clip-image", 32, 3, 4, 64, "quick_gelu", out=16, size=32, patch=8)
-SMALL_TEXT = Plan("clip-text", 24, 3, 2, 48, "quick_gelu", out=16, vocab=99, context=20, pool="end")
+SMALL_IMAGE = BackboneConfig("clip-image", 32, 3, 4, 64, "quick_gelu", out=16, size=32, patch=8)
+SMALL_TEXT = BackboneConfig("clip-text", 24, 3, 2, 48, "quick_gelu", out=16, vocab=99, context=20, pool="end")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +114,7 @@ def test_blocks_equal_transformers_with_prompts_between_the_tokens(size, extra):
             hidden_size=plan.width, num_hidden_layers=1, num_attention_heads=plan.heads, intermediate_size=plan.inner,
             attn_implementation="eager")
         layer = shake(transformers.models.clip.modeling_clip.CLIPEncoderLayer(config))
-        block = towers.Block(plan)
+        block = backbones.Block(plan)
         names = [n for n, _ in layer.named_parameters()]
         assert len(names) == 16
         block.load_state_dict(by_hand(layer.state_dict()))
@@ -305,7 +311,7 @@ def test_vit_layouts_equal_transformers(form, tmp_path):
     with torch.inference_mode():
         assert close(tower(x), model(x).last_hidden_state[:, 0]) <= 1e-5
     assert tower.hash == reference.hash
-    assert tower.plan.std == ((0.2,) * 3 if form == "timm folder" else towers.plan.IMAGENET_STD
+    assert tower.plan.std == ((0.2,) * 3 if form == "timm folder" else backbones.config.IMAGENET_STD
                               if form == "pth with options" else (0.5,) * 3)
 
 
@@ -352,13 +358,13 @@ def test_standalone_sharded_and_pickled_folders(small_clip, tmp_path):
 def test_hash_knows_weights_and_function_but_not_the_format(small_clip):
     _, folder = small_clip
     tower = load(folder, "clip-image")
-    assert tower.hash == digest(tower) == load(folder, "clip-image", expect=tower.hash).hash
+    assert tower.hash == weights_digest(tower) == load(folder, "clip-image", expect=tower.hash).hash
     assert tower.hash != load(folder, "clip-text").hash
     assert tower.hash != load(folder, "clip-image", act="gelu").hash
     assert tower.hash != load(folder, "clip-image", heads=2).hash
     with torch.no_grad():
         tower.blocks[2].mlp.down.bias[5] += 1e-6
-    assert tower.hash != digest(tower)
+    assert tower.hash != weights_digest(tower)
     with pytest.raises(ValueError, match="expected the clip-image tower with sha256 000"):
         load(folder, "clip-image", expect="0" * 64)
 
@@ -389,11 +395,11 @@ def test_hub_id_is_served_from_the_cache_when_off_line(small_clip, tmp_path):
 @pytest.mark.parametrize(("change", "message"), [
     (lambda f: cut(f / "model.safetensors"), "expected a whole"),
     (lambda f: (f / "model.safetensors").write_bytes(b""), "expected a whole"),
-    (lambda f: (f / "model.safetensors").unlink(), "in this folder, got none"),
+    (lambda f: (f / "model.safetensors").unlink(), "in this folder, .*got none"),
     (lambda f: (f / "config.json").write_text("{"), "expected JSON"),
     (lambda f: (f / "config.json").unlink(), "say act="),
     (lambda f: edit(f, lambda s: s.pop("vision_model.encoder.layers.1.mlp.fc2.bias")), "blocks.1.mlp.down.bias"),
-    (lambda f: edit(f, lambda s: s.update({"vision_model.encoder.layers.0.ls1": torch.ones(1)})), "a part that it"),
+    (lambda f: edit(f, lambda s: s.update({"vision_model.encoder.layers.0.ls1": torch.ones(1)})), "it does not have"),
     (lambda f: edit(f, lambda s: s.update({"vision_model.post_layernorm.weight": torch.ones(3)})), "got \\(3,\\)"),
     (lambda f: save_file({"a": torch.ones(2)}, f / "model.safetensors"), "expected a clip-image tower"),
     (lambda f: config(f, "vision_config", hidden_act="relu"), "expected hidden_act"),
@@ -424,8 +430,8 @@ def config(folder, part: str, **values) -> None:
 
 
 @pytest.mark.parametrize(("content", "message"), [
-    (b"not a pickle", "tensors only"),
-    (b"", "tensors only"),
+    (b"not a pickle", "whole file of tensors"),
+    (b"", "whole file of tensors"),
     (None, "expected a dict of tensors"),
 ])
 def test_bad_pickles_are_refused_with_a_reason(content, message, tmp_path):
@@ -437,7 +443,7 @@ def test_bad_pickles_are_refused_with_a_reason(content, message, tmp_path):
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "whole.pth")
-    with pytest.raises(ValueError, match="expected a file of tensors only"):
+    with pytest.raises(ValueError, match="expected a dict of tensors, got a whole model"):
         load(tmp_path / "whole.pth", "vit")
 
 
@@ -450,7 +456,7 @@ def test_wrong_shapes_options_and_places_are_refused(small_clip, tmp_path):
         text(torch.zeros(1, 21, dtype=torch.long))
     with pytest.raises(ValueError, match="place of the end token"):
         text.finish(torch.zeros(1, 3, 24))
-    with pytest.raises(ValueError, match="expected fields of Plan"):
+    with pytest.raises(ValueError, match="expected fields of a tower's plan"):
         load(folder, "clip-image", activation="gelu")
     with pytest.raises(FileNotFoundError, match="found none"):
         load(tmp_path / "nothing here", "vit")
@@ -464,9 +470,9 @@ def test_pixels_are_the_same_from_bytes_and_from_floats():
     frames = torch.randint(0, 256, (2, 4, 3, 8, 8), dtype=torch.uint8)
     mean, std = torch.tensor(SMALL_IMAGE.mean).view(3, 1, 1), torch.tensor(SMALL_IMAGE.std).view(3, 1, 1)
     wanted = (frames / 255 - mean) / std
-    torch.testing.assert_close(towers.pixels(frames, SMALL_IMAGE), wanted)
-    torch.testing.assert_close(towers.pixels(frames / 255, SMALL_IMAGE), wanted)
-    assert towers.pixels(frames, SMALL_IMAGE, torch.bfloat16).dtype == torch.bfloat16
+    torch.testing.assert_close(backbones.normalise_pixels(frames, SMALL_IMAGE), wanted)
+    torch.testing.assert_close(backbones.normalise_pixels(frames / 255, SMALL_IMAGE), wanted)
+    assert backbones.normalise_pixels(frames, SMALL_IMAGE, torch.bfloat16).dtype == torch.bfloat16
 
 
 def write_tokenizer(folder) -> dict[str, int]:
@@ -486,7 +492,7 @@ def test_texts_become_ids_between_start_and_end(tmp_path):
     start, end = ids[WORDS[0]], ids[WORDS[1]]
     assert found.tolist() == [[start, ids["ha</w>"], ids["ha</w>"], end, end, end],
                               [start, ids["s"], ids["a"], ids["d</w>"], ids[".</w>"], end]]
-    assert towers.ends(found, end).tolist() == towers.ends(found, None).tolist() == [3, 5]
+    assert backbones.end_positions(found, end).tolist() == backbones.end_positions(found, None).tolist() == [3, 5]
 
 
 def test_bad_texts_are_refused(tmp_path):
@@ -509,7 +515,7 @@ def test_bf16_weights_stay_near_float32(small_clip):
         rough = tower.to(torch.bfloat16)(x.to(torch.bfloat16)).float()
     assert tower.dtype == torch.bfloat16
     assert cosine_similarity(exact, rough).min() > 0.999
-    assert towers.fast_dtype("cpu") in (torch.bfloat16, torch.float32)
+    assert backbones.fast_dtype("cpu") in (torch.bfloat16, torch.float32)
 
 
 def test_full_sizes_have_the_published_numbers_of_parameters():
@@ -530,3 +536,58 @@ def test_full_sizes_have_the_published_numbers_of_parameters():
         reference["vit"] = sum(p.numel() for p in transformers.ViTModel(
             transformers.ViTConfig(), add_pooling_layer=False).parameters())
     assert counts == reference
+
+
+HARD_TEXTS = [
+    "A photo of a Face, smiling.",
+    "it's he'll they've I'm we'd don't",
+    "caf\u00e9 cafe\u0301 \u00c9T\u00c9 stra\u00dfe \u0130",
+    "a\tb\n\nc   d",
+    "17 times, 3.5 %, \u00bd\u00b2 \u0663",
+    "\u4f60\u597d \u3053\u3093 \ud55c\uad6d\uc5b4",
+    "\U0001f600\U0001f44d\U0001f3fd!!",
+    "a <|endoftext|> b <|startoftext|>c",
+    "x_y-z/(w) [v] \u2014 \u2026",
+    "\u0627\u0644\u0639\u0631\u0628\u064a\u0629 \u05e2\u05d1\u05e8\u05d9\u05ea",
+    "e" * 60,
+    "\u200b zero\u00a0width",
+]  # fmt: skip
+
+
+def clip_tokenizer(folder, form: str) -> transformers.CLIPTokenizer:
+    """CLIP's tokenizer with a learnt vocabulary over all 256 bytes, as `vocab` (two files) or `whole` (one file)."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pairs = [("h", "a</w>"), ("f", "a"), ("fa", "c"), ("fac", "e</w>"), ("e", "e"), ("ee", "ee"), ("i", "t</w>"),
+             ("1", "7</w>")]
+    pieces = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in pairs)]
+    vocabulary = {piece: number for number, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *map(" ".join, pairs)]) + "\n")
+    reference = transformers.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    if form == "whole":
+        for name in ("vocab.json", "merges.txt"):
+            (folder / name).unlink()
+        reference(["cut"], padding="max_length", truncation=True, max_length=5)  # a saved file may say so
+        reference.save_pretrained(folder)
+    return reference
+
+
+@pytest.mark.parametrize("form", ["vocab", "whole"])
+def test_token_ids_are_those_of_transformers(form, tmp_path):
+    clip_tokenizer(tmp_path, form)
+    reference = transformers.CLIPTokenizer.from_pretrained(tmp_path)
+    expected = [reference(text)["input_ids"] for text in HARD_TEXTS]
+    found = [tokenize([text], tmp_path)[0].tolist() for text in HARD_TEXTS]
+    assert found == expected
+    assert len({tuple(row) for row in found}) == len(HARD_TEXTS)
+
+
+@pytest.mark.parametrize(("broken", "message"), [
+    ({"tokenizer.json": "{"}, "expected the files of a tokenizer"),
+    ({"vocab.json": '{"a": 0}', "merges.txt": "#version: 0.2\n"}, "in the vocabulary of CLIP's tokenizer"),
+])
+def test_a_broken_tokenizer_is_refused(broken, message, tmp_path):
+    for file, text in broken.items():
+        (tmp_path / file).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        tokenize(["happy"], tmp_path)

@@ -11,17 +11,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sklearn.utils.class_weight import compute_class_weight
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import mien
-from mien.checkpoint import CARD
-from mien.models.duse import DuSE
-from mien.recipes import RECIPES, change
-from mien.tasks import EXPRESSION
-from mien.train import fit, loop
-from mien.train.lessons import balanced, votes
-from mien.train.logs import LOG, POINTS
+from mien import checkpoints
+from mien.checkpoints.card import CARD, WEIGHTS
+from mien.core.tasks import EXPRESSION
+from mien.models.duse.model import DuSE
+from mien.models.method import trainable
+from mien.recipes import RECIPES
+from mien.recipes.overrides import override
+from mien.training import progress
+from mien.training.averaging import WeightAverage
+from mien.training.datasets import balanced_weights, vote_targets
+from mien.training.logs import LOG_FILE, TENSORBOARD_FILE
+from mien.training.loop import fit
 from test_train import RECIPE, RULE, VAL, Stop, colour, rows, run, same, trial
 
 
@@ -50,22 +56,22 @@ def planted(monkeypatch):
     def begin(first: int) -> None:
         judged.epochs = list(range(first, len(PLANTED)))
 
-    monkeypatch.setattr(loop, "judged", judged)
+    monkeypatch.setattr(progress, "validate", judged)
     begin(0)
     return begin
 
 
-PATIENT = change(RECIPE, {"schedule.epochs": str(len(PLANTED)), "schedule.patience": "3"})
+PATIENT = override(RECIPE, {"schedule.epochs": str(len(PLANTED)), "schedule.patience": "3", "schedule.smooth": "1"})
 
 
 def test_it_ends_when_validation_has_not_been_better_for_a_while(planted, tmp_path):
     found = run(tmp_path / "patient", PATIENT)
     assert found.steps == 5 * 3
     assert (found.scores["last"]["epoch"], found.scores["chosen"]["epoch"]) == (5, 2)
-    assert found.stopped == ("stopped after epoch 5: no better uar on validation for 3 epochs, the best is of epoch 2")
+    assert found.stopped == ("stopped after epoch 5: no better uar on validation for 3 epochs; the best is epoch 2")
     assert [row["note"] for row in rows(found.log)] == [""] * 14 + [found.stopped]
     planted(0)
-    whole = run(tmp_path / "whole", change(PATIENT, {"schedule.patience": "0"}))
+    whole = run(tmp_path / "whole", override(PATIENT, {"schedule.patience": "0"}))
     assert (whole.steps, whole.stopped, whole.scores["chosen"]["epoch"]) == (21, "", 6)
 
 
@@ -74,7 +80,7 @@ def test_how_long_it_has_waited_is_not_forgotten_when_it_is_stopped(planted, tmp
     whole = run(tmp_path / "whole", PATIENT)
     planted(0)
     with pytest.raises(Stop):
-        run(tmp_path / "half", PATIENT, save_every=0.0, tick=pull(step))
+        run(tmp_path / "half", PATIENT, save_every=0.0, progress=pull(step))
     planted(step // 3)
     again = run(tmp_path / "half", PATIENT)
     assert (again.steps, again.stopped) == (whole.steps, whole.stopped)
@@ -82,15 +88,52 @@ def test_how_long_it_has_waited_is_not_forgotten_when_it_is_stopped(planted, tmp
     assert same(again.chosen, whole.chosen)
     assert again.log.read_text() == whole.log.read_text()
     planted(0)
-    ended = run(tmp_path / "half", PATIENT, tick=lambda *_: pytest.fail("a step was made"))
+    ended = run(tmp_path / "half", PATIENT, progress=lambda *_: pytest.fail("a step was made"))
     assert (ended.steps, ended.stopped) == (whole.steps, whole.stopped)
+
+
+def test_the_epoch_is_chosen_by_the_mean_of_three_and_the_spread_is_told(planted, tmp_path):
+    changed = {"schedule.patience": "0", "schedule.epochs": "5"}
+    found = run(tmp_path / "three", override(PATIENT, {**changed, "schedule.smooth": "3"}))
+    # means of up to three: 0.2, 0.35, 0.367, 0.467, 0.4
+    assert found.scores["chosen"]["epoch"] == 4
+    assert found.scores["chosen"]["smoothed"] == pytest.approx((0.5 + 0.4 + 0.5) / 3)
+    assert found.scores["last"]["spread"] == pytest.approx(np.std(PLANTED[:5], ddof=1))
+    planted(0)
+    assert run(tmp_path / "one", override(PATIENT, changed)).scores["chosen"]["epoch"] == 2
+
+
+def test_averaged_weights_are_those_that_are_saved_and_survive_a_stop(tmp_path):
+    changed = override(RECIPE, {"schedule.average": "0.5", "schedule.epochs": "2"})
+    steps: list[dict] = []
+
+    class Kept(WeightAverage):
+        def update(self):
+            super().update()
+            steps.append({name: value.clone() for name, value in trainable(self.model).items()})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "WeightAverage", Kept)
+        whole = run(tmp_path / "whole", changed)
+    average = checkpoints.build_model(changed, changed.task, checkpoints.load_towers(changed), 0, 1)
+    mean = {name: value.clone() for name, value in trainable(average).items()}
+    for count, weights in enumerate(steps, 1):
+        decay = min(0.5, (1 + count) / (10 + count))
+        mean = {name: decay * value + (1 - decay) * weights[name] for name, value in mean.items()}
+    saved = load_file(whole.last / WEIGHTS)
+    for name, value in mean.items():
+        torch.testing.assert_close(saved[name], value, rtol=1e-5, atol=1e-6)
+    assert any(not torch.allclose(saved[name], steps[-1][name], atol=1e-6) for name in mean)
+    with pytest.raises(Stop):
+        run(tmp_path / "half", changed, save_every=0.0, progress=pull(4))
+    assert same(run(tmp_path / "half", changed).last, whole.last)
 
 
 def test_without_validation_nothing_says_when_to_stop(tmp_path):
     with pytest.raises(ValueError, match=r"schedule\.patience: expected a side to validate on"):
         run(tmp_path, PATIENT, val=RULE([]))
     with pytest.raises(ValueError, match=r"Schedule\.patience: expected 0 or more, got -1"):
-        change(RECIPE, {"schedule.patience": "-1"})
+        override(RECIPE, {"schedule.patience": "-1"})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -152,7 +195,7 @@ def points(out) -> dict[str, list[tuple[int, float]]]:
 def test_tensorboard_has_the_numbers_of_the_log_each_once_however_often_it_was_stopped(tmp_path, step):
     if step:
         with pytest.raises(Stop):
-            run(tmp_path, tensorboard=True, tick=pull(step))
+            run(tmp_path, tensorboard=True, progress=pull(step))
     found = run(tmp_path, tensorboard=True)
     shown, log = points(tmp_path), rows(found.log)
     for tag, column in (("loss", "loss"), ("rate", "rate"), ("gradient", "gradient"), ("epoch", "epoch"),
@@ -167,7 +210,7 @@ def test_tensorboard_has_the_numbers_of_the_log_each_once_however_often_it_was_s
 def test_points_left_out_for_a_while_go_on_where_they_ended(tmp_path):
     for step, wanted in ((3, True), (6, False)):
         with pytest.raises(Stop):
-            run(tmp_path, tensorboard=wanted, tick=pull(step), save_every=0.0)
+            run(tmp_path, tensorboard=wanted, progress=pull(step), save_every=0.0)
     run(tmp_path, tensorboard=True)
     assert [place for place, _ in points(tmp_path)["loss"]] == [1, 2, 3, 7, 8, 9]
 
@@ -178,8 +221,8 @@ def test_without_the_package_it_is_told_before_anything_is_done(monkeypatch, tmp
     with pytest.raises(ModuleNotFoundError, match=r'--tensorboard: expected .* pip install "mien\[tensorboard\]"'):
         run(tmp_path, tensorboard=True)
     assert list(tmp_path.iterdir()) == []
-    assert not (run(tmp_path).last.parent / POINTS).exists()
-    assert (tmp_path / LOG).exists()
+    assert not (run(tmp_path).last.parent / TENSORBOARD_FILE).exists()
+    assert (tmp_path / LOG_FILE).exists()
 
 
 # ---------------------------------------------------------------------------------------------- balance
@@ -195,7 +238,7 @@ def test_an_epoch_shows_every_class_equally_often(tmp_path):
         seen[int(one.id) % 3] += 1
         return colour(one, pick)
 
-    recipe = change(RECIPE, {"schedule.sampling": "balanced", "schedule.batch": "3"})
+    recipe = override(RECIPE, {"schedule.sampling": "balanced", "schedule.batch": "3"})
     run(tmp_path, recipe, train=LEANING, val=RULE([]), source=source)
     assert seen == {0: 21, 1: 21, 2: 21}  # three epochs of seven batches of three
 
@@ -208,18 +251,23 @@ def test_rare_classes_count_more_in_the_loss(monkeypatch, tmp_path):
         return true(self, batch)
 
     monkeypatch.setattr(DuSE, "loss", loss)
-    run(tmp_path, change(RECIPE, {"schedule.weights": "balanced", "schedule.batch": "23"}), train=LEANING, val=RULE([]))
+    run(
+        tmp_path,
+        override(RECIPE, {"schedule.weights": "balanced", "schedule.batch": "23"}),
+        train=LEANING,
+        val=RULE([]),
+    )
     classes = np.array(sorted({int(target) for target in LEANING.target}))
     want = compute_class_weight("balanced", classes=classes, y=LEANING.target)
     assert [seen[k] for k in classes] == pytest.approx(want, rel=1e-6)
-    assert balanced(np.array([0, 0, 2, 2, 2, 2])).tolist() == [1.5, 0, 0.75]
+    assert balanced_weights(np.array([0, 0, 2, 2, 2, 2])).tolist() == [1.5, 0, 0.75]
 
 
 def test_both_at_once_and_balance_of_ratings_are_refused():
     with pytest.raises(ValueError, match=r"Schedule\.weights: expected equal where classes are drawn equally often"):
-        change(RECIPE, {"schedule.weights": "balanced", "schedule.sampling": "balanced"})
+        override(RECIPE, {"schedule.weights": "balanced", "schedule.sampling": "balanced"})
     with pytest.raises(ValueError, match="expected plain and equal for rating/arousal"):
-        change(RECIPES["mvp/deap-arousal-rating"], {"schedule.sampling": "balanced"})
+        override(RECIPES["mvp/deap-arousal-rating"], {"schedule.sampling": "balanced"})
 
 
 # ---------------------------------------------------------------------------------------------- votes
@@ -233,7 +281,7 @@ def voted(number: int, **counts: str):
 
 
 def test_votes_become_shares():
-    found = votes([voted(4), voted(5, votes_fear="10")], EXPRESSION.classes)
+    found = vote_targets([voted(4), voted(5, votes_fear="10")], EXPRESSION.classes)
     assert found["004"].tolist() == [0, 0.7, 0.3, 0, 0, 0, 0]
     assert found["005"].tolist() == [0.15, 0, 0.35, 0, 0, 0, 0.5]
 
@@ -243,13 +291,13 @@ def test_votes_become_shares():
 def test_a_clip_without_votes_is_named(counts, tmp_path):
     targets = RULE([voted(0), voted(1, **counts), voted(2), voted(3)])
     with pytest.raises(ValueError, match=r"labels=votes: expected the votes .*for 1 of 4: 001: DFEW has them in"):
-        run(tmp_path, change(RECIPE, {"labels": "votes"}), train=targets)
-    assert not (tmp_path / LOG).exists()
+        run(tmp_path, override(RECIPE, {"labels": "votes"}), train=targets)
+    assert not (tmp_path / LOG_FILE).exists()
 
 
 def test_who_learns_from_votes_doubts_as_the_annotators_do(tmp_path):
     """Seven of ten for the class, three for the next one; judged by the class alone."""
-    recipe = change(RECIPE, {"labels": "votes", "schedule.epochs": "40", "schedule.rate": "0.01",
+    recipe = override(RECIPE, {"labels": "votes", "schedule.epochs": "40", "schedule.rate": "0.01",
                              "augment.on": "false"})
     found = run(tmp_path, recipe, train=RULE([voted(number) for number in range(12)]))
     model = mien.load(found.last, precision="32")
@@ -260,7 +308,7 @@ def test_who_learns_from_votes_doubts_as_the_annotators_do(tmp_path):
 
 def test_votes_are_for_expressions():
     with pytest.raises(ValueError, match="expected single for scpt/arousal, got votes"):
-        change(RECIPES["scpt/deap-arousal"], {"labels": "votes"})
+        override(RECIPES["scpt/deap-arousal"], {"labels": "votes"})
 
 
 def test_fit_has_no_way_in_for_test_data():

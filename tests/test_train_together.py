@@ -15,8 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 import together
-from mien.checkpoint import WEIGHTS
-from mien.models.shared import Dropout, Share, cross_entropy, each
+from mien.checkpoints.card import WEIGHTS
+from mien.models.distributed_loss import DistributedBatch, Dropout, cross_entropy, per_row_cross_entropy
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_a_loss_that_is_not_finite_is_told_by_every_process_of_the_whole_batch(b
     assert first == second
     assert "step 1: expected a finite loss, got nan" in first
     batch = ", ".join(name for name, _ in alone[1]["duse"][0])
-    assert f"for the trials {batch}; of these duse07 alone gave answers that are not finite" in first
+    assert f"for the trials {batch}; of these duse07 alone gave outputs that are not finite" in first
 
 
 # ---------------------------------------------------------------------------------------------- the parts
@@ -111,7 +113,7 @@ def test_what_is_drawn_for_a_row_is_what_one_process_draws():
     whole = torch.rand(3, 6, 2)
     for rank in (0, 1, 2):
         torch.manual_seed(0)
-        assert torch.equal(Share(rank, 3).draw(torch.rand, 3, 2, 2, axis=1), whole[:, rank::3])
+        assert torch.equal(DistributedBatch(rank, 3).draw(torch.rand, 3, 2, 2, axis=1), whole[:, rank::3])
 
 
 def test_dropout_takes_from_a_row_what_it_would_lose_in_one_process():
@@ -122,7 +124,7 @@ def test_dropout_takes_from_a_row_what_it_would_lose_in_one_process():
     assert lost == pytest.approx(0.4, abs=0.02)
     torch.testing.assert_close(whole[whole != 0], (value / 0.6)[whole != 0])
     for rank in (0, 1):
-        layer.share = Share(rank, 2)
+        layer.share = DistributedBatch(rank, 2)
         torch.manual_seed(1)
         assert torch.equal(layer(value[rank::2]), whole[rank::2])
     assert layer.eval()(value) is value
@@ -130,14 +132,14 @@ def test_dropout_takes_from_a_row_what_it_would_lose_in_one_process():
 
 def test_a_mean_over_processes_of_unequal_weight_is_the_mean_over_rows():
     """Against torch's own cross entropy of the rows that count, of a batch of which one process has most that count."""
-    from mien.batch import Batch
+    from mien.core.batch import Batch
 
     logits, target = torch.randn(8, 3, dtype=torch.float64), torch.arange(8) % 3
     weight = torch.tensor([1.0, 9, 1, 9, 1, 9, 1, 9], dtype=torch.float64)
     known = torch.tensor([True, False, True, False, True, True, True, False])
     found = []
     for rank in (0, 1):
-        share = Share(rank, 2, lambda _: weight * known)
+        share = DistributedBatch(rank, 2, lambda _: weight * known)
         batch = Batch(target=target[rank::2], weight=weight[rank::2])
         found.append(cross_entropy(logits[rank::2], batch, share, known=known[rank::2]))
     losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
@@ -147,12 +149,12 @@ def test_a_mean_over_processes_of_unequal_weight_is_the_mean_over_rows():
 
 def test_votes_are_learnt_as_shares():
     """Cross entropy against shares, by its definition; unanimous votes are a class."""
-    from mien.batch import Batch
+    from mien.core.batch import Batch
 
     logits, votes = torch.randn(4, 3), torch.tensor([[0.7, 0.2, 0.1], [1.0, 0, 0], [0, 0, 1.0], [0.5, 0.5, 0]])
     batch = Batch(target=torch.tensor([0, 0, 2, 1]), votes=votes)
     want = -(votes.numpy() * np.log(logits.double().softmax(-1).numpy())).sum(axis=1)
-    np.testing.assert_allclose(each(logits, batch).numpy(), want, rtol=1e-5)
-    single = each(logits, Batch(target=batch.target))
-    torch.testing.assert_close(each(logits, batch)[1:3], single[1:3])
-    assert not torch.allclose(each(logits, batch)[::3], single[::3])
+    np.testing.assert_allclose(per_row_cross_entropy(logits, batch).numpy(), want, rtol=1e-5)
+    single = per_row_cross_entropy(logits, Batch(target=batch.target))
+    torch.testing.assert_close(per_row_cross_entropy(logits, batch)[1:3], single[1:3])
+    assert not torch.allclose(per_row_cross_entropy(logits, batch)[::3], single[::3])

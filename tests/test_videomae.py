@@ -9,14 +9,24 @@ import pytest
 import torch
 import transformers
 
-from mien.batch import Batch
-from mien.data.features import Features, train_side
-from mien.models.videomae import Judging, Masked, features, learn, targets, tubes
-from mien.protocols import dfew, kfold
-from mien.towers import VIDEOMAE_B, Plan, Tower, load, pixels
-from mien.types import Trial
+from mien.backbones.config import VIDEOMAE_B, BackboneConfig
+from mien.backbones.load import load
+from mien.backbones.tower import Tower, normalise_pixels
+from mien.core.batch import Batch
+from mien.core.trials import Trial
+from mien.datasets.splits.clips import dfew
+from mien.datasets.splits.subjects import kfold
+from mien.models.videomae import (
+    MaskedVideoMAE,
+    VideoMAEClassifier,
+    clip_features,
+    pixel_targets,
+    pretrain_step,
+    random_tubes,
+)
+from mien.preprocessing.clip_feature_cache import ClipFeatureCache, training_trials
 
-PLAN = Plan("videomae", 24, 2, 2, 48, eps=1e-12, size=32, patch=8, frames=4, pool="norm-mean")
+PLAN = BackboneConfig("videomae", 24, 2, 2, 48, eps=1e-12, size=32, patch=8, frames=4, pool="norm-mean")
 
 
 def clips(count: int, seed: int = 0) -> torch.Tensor:
@@ -29,11 +39,11 @@ def tower(seed: int = 0) -> Tower:
     return Tower(PLAN)
 
 
-def masked(**options) -> Masked:
-    return Masked(tower(), **{"share": 0.75, "width": 16, "layers": 1, "heads": 2, **options})
+def masked(**options) -> MaskedVideoMAE:
+    return MaskedVideoMAE(tower(), **{"share": 0.75, "width": 16, "layers": 1, "heads": 2, **options})
 
 
-def copy_decoder(model: Masked, theirs: transformers.VideoMAEForPreTraining) -> None:
+def copy_decoder(model: MaskedVideoMAE, theirs: transformers.VideoMAEForPreTraining) -> None:
     """The decoder of transformers, put together by hand."""
     found = theirs.state_dict()
     ours = {"enter.weight": found["encoder_to_decoder.weight"], "mask": found["mask_token"].flatten()}
@@ -66,21 +76,21 @@ def test_loss_and_painting_equal_transformers(tmp_path):
         for value in theirs.parameters():
             value.add_(0.05 * torch.randn_like(value))
     theirs.save_pretrained(tmp_path)
-    ours = Masked(load(tmp_path, "videomae"), share=0.75, width=32, layers=2, heads=2).eval()
+    ours = MaskedVideoMAE(load(tmp_path, "videomae"), share=0.75, width=32, layers=2, heads=2).eval()
     copy_decoder(ours, theirs)
     frames, plan = clips(3), ours.tower.plan
     torch.manual_seed(1)
-    hidden = tubes(plan, 3, 0.75)
+    hidden = random_tubes(plan, 3, 0.75)
     torch.manual_seed(1)
     with torch.no_grad():
-        told = theirs(pixels(frames, plan), bool_masked_pos=hidden)
+        told = theirs(normalise_pixels(frames, plan), bool_masked_pos=hidden)
         torch.testing.assert_close(ours(frames, hidden), told.logits, atol=2e-5, rtol=1e-4)
         torch.testing.assert_close(ours.loss(Batch(frames=frames))["pixels"], told.loss, atol=1e-5, rtol=1e-5)
 
 
 def test_tubes_hide_nine_tenths_of_a_frame_in_all_frames():
     torch.manual_seed(0)
-    hidden = tubes(VIDEOMAE_B, 500, 0.9)
+    hidden = random_tubes(VIDEOMAE_B, 500, 0.9)
     assert hidden.shape == (500, 1568)
     assert (hidden.sum(dim=1) == 8 * 176).all()  # 176 of 196, as VideoMAE rounds
     frames = hidden.unflatten(1, (8, 196))
@@ -90,7 +100,7 @@ def test_tubes_hide_nine_tenths_of_a_frame_in_all_frames():
 
 def test_targets_are_the_pixels_of_a_place_standardised():
     frames = clips(1)
-    found = targets(frames, PLAN).unflatten(2, (2, 8, 8, 3))
+    found = pixel_targets(frames, PLAN).unflatten(2, (2, 8, 8, 3))
     pictures = frames[0].numpy().astype(np.float64) / 255
     for place, (time, row, column) in {0: (0, 0, 0), 6: (0, 1, 2), 16 + 11: (1, 2, 3)}.items():
         cube = pictures[2 * time : 2 * time + 2, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
@@ -101,7 +111,7 @@ def test_targets_are_the_pixels_of_a_place_standardised():
 
 def test_what_is_hidden_cannot_be_seen():
     model, frames = masked().eval(), clips(2)
-    hidden = tubes(PLAN, 2, 0.75)
+    hidden = random_tubes(PLAN, 2, 0.75)
     other = clips(2, seed=1)
     places = hidden.unflatten(1, (2, 4, 4))[:, :1].repeat_interleave(4, dim=1)  # frames
     cover = places.repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)[:, :, None]
@@ -136,10 +146,10 @@ def test_reconstruction_gets_better_and_labels_are_learnt():
     model = masked()
     batches = (moving(16, seed) for seed in range(1000))
     torch.manual_seed(0)
-    losses = learn(model, batches, 50, 3e-3)
+    losses = pretrain_step(model, batches, 50, 3e-3)
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
-    judging = Judging(model.tower)
-    learn(judging, batches, 90, 3e-3, beta=0.999)
+    judging = VideoMAEClassifier(model.tower)
+    pretrain_step(judging, batches, 90, 3e-3, beta=0.999)
     test = moving(64, 5000)
     with torch.no_grad():
         assert float((judging(test).argmax(dim=1) == test.target).float().mean()) > 0.9
@@ -148,8 +158,8 @@ def test_reconstruction_gets_better_and_labels_are_learnt():
 def test_features_are_the_plain_walk_of_the_tower():
     one, frames = tower().eval(), clips(3)
     with torch.no_grad():
-        torch.testing.assert_close(features(one, frames), one(pixels(frames, PLAN)))
-    assert features(one, []).shape == (0, 24)
+        torch.testing.assert_close(clip_features(one, frames), one(normalise_pixels(frames, PLAN)))
+    assert clip_features(one, []).shape == (0, 24)
 
 
 def trials(subjects: int = 10) -> list[Trial]:
@@ -164,12 +174,12 @@ def test_features_are_kept_by_content_and_fold(tmp_path):
         calls.append(1)
         return clips(2)
 
-    here = Features(tmp_path, one, first)
+    here = ClipFeatureCache(tmp_path, one, first)
     found = here(first.train[0], "abc", cut)
     np.testing.assert_array_equal(here(first.train[0], "abc", cut), found)
-    np.testing.assert_array_equal(Features(tmp_path, one, first)(first.train[0], "abc", cut), found)
+    np.testing.assert_array_equal(ClipFeatureCache(tmp_path, one, first)(first.train[0], "abc", cut), found)
     assert len(calls) == 1
-    for other in (Features(tmp_path, one, second), Features(tmp_path, tower(1), first)):
+    for other in (ClipFeatureCache(tmp_path, one, second), ClipFeatureCache(tmp_path, tower(1), first)):
         other(first.train[0], "abc", cut)
     here(first.train[1], "abc", cut)
     here(first.train[0], "abd", cut)
@@ -178,38 +188,38 @@ def test_features_are_kept_by_content_and_fold(tmp_path):
 
 def test_nobody_who_is_judged_is_learnt_from(tmp_path):
     first, second, *_ = kfold(trials())
-    chosen, learnt = train_side(first)
+    chosen, learnt = training_trials(first)
     judged = {trial.subject for trial in (*first.val, *first.test)}
     assert {trial.subject for trial in chosen} & judged == set()
     assert {name for _, name in learnt.people} & judged == set()
     for side in (first.test, first.val):
         with pytest.raises(ValueError, match="expected training trials only"):
-            train_side(first, (*first.train, side[0]))
+            training_trials(first, (*first.train, side[0]))
     with pytest.raises(ValueError, match="expected training trials only, got none"):
-        train_side(first, ())
-    Features(tmp_path, tower(), first, learnt)
-    with pytest.raises(ValueError, match=r"which saw \d+ people judged here"):
-        Features(tmp_path, tower(), second, learnt)
-    with pytest.raises(ValueError, match="one of another fold: begin with published weights"):
-        Features(tmp_path, tower(), second, replace(learnt, people=frozenset()))
+        training_trials(first, ())
+    ClipFeatureCache(tmp_path, tower(), first, learnt)
+    with pytest.raises(ValueError, match=r"which saw \d+ of its validation or test subjects"):
+        ClipFeatureCache(tmp_path, tower(), second, learnt)
+    with pytest.raises(ValueError, match="one of another fold: start from published weights"):
+        ClipFeatureCache(tmp_path, tower(), second, replace(learnt, people=frozenset()))
     films = dfew([Trial(f"{k:03d}", "dfew", side=str(1 + k % 5)) for k in range(50)], block=2)
     with pytest.raises(ValueError, match="expected a fold that keeps subjects apart"):
-        train_side(films[0])
+        training_trials(films[0])
 
 
 def test_what_it_cannot_work_with_is_told():
     with pytest.raises(ValueError, match="expected 1 or more of 16 places hidden, 1 or more visible, got 0"):
         masked(share=0.01)
     with pytest.raises(ValueError, match="kind videomae, got vit"):
-        Judging(Tower(Plan("vit", 24, 1, 2, 48, size=32, patch=8)))
-    for model in (masked(), Judging(tower())):
+        VideoMAEClassifier(Tower(BackboneConfig("vit", 24, 1, 2, 48, size=32, patch=8)))
+    for model in (masked(), VideoMAEClassifier(tower())):
         with pytest.raises(ValueError, match=r"expected frames \(B, T, 3, S, S\)"):
             model.loss(Batch(trial=("a",), target=torch.zeros(1, dtype=torch.long)))
     with pytest.raises(ValueError, match=r"expected a target \(B,\), got none"):
-        Judging(tower()).loss(Batch(frames=clips(1)))
+        VideoMAEClassifier(tower()).loss(Batch(frames=clips(1)))
     with pytest.raises(ValueError, match="expected batches for 3 steps, got 1"):
-        learn(masked(), [moving(2, 0)], 3, 1e-3)
+        pretrain_step(masked(), [moving(2, 0)], 3, 1e-3)
     broken = masked()
     broken.mask.data.fill_(float("nan"))
     with pytest.raises(ValueError, match="expected a finite loss, got nan"):
-        learn(broken, [moving(2, 0)], 1, 1e-3)
+        pretrain_step(broken, [moving(2, 0)], 1, 1e-3)

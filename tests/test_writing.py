@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien import writing
+from mien.core import atomic_files
 
 
 def test_a_file_appears_whole_under_its_name(tmp_path):
     path = tmp_path / "deep" / "er" / "x.txt"
-    with writing.replacing(path) as temporary:
+    with atomic_files.replacing(path) as temporary:
         temporary.write_text("half")
         assert not path.exists()
         assert temporary.parent == path.parent  # a rename across disks would be a copy
@@ -34,7 +34,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, failure):
     path.write_text("old")
 
     def write() -> None:
-        with writing.replacing(path) as temporary:
+        with atomic_files.replacing(path) as temporary:
             temporary.write_text("new, but")
             raise failure
 
@@ -52,7 +52,7 @@ def test_a_full_disk_found_at_the_last_moment_says_what_helps(tmp_path, monkeypa
     path.write_text("old")
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"x\.txt: expected free space .* 'no space left.* MiB free.*; free some") as e:
-        writing.text(path, "new")
+        atomic_files.text(path, "new")
     assert e.value.errno == errno.ENOSPC
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["x.txt"]
@@ -65,9 +65,9 @@ def test_a_disk_that_is_really_full(tmp_path):
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a small disk needs the right to mount a tmpfs")
     try:
-        writing.text(disk / "x.txt", "old")
+        atomic_files.text(disk / "x.txt", "old")
         with pytest.raises(OSError, match="free space") as e:
-            writing.text(disk / "x.txt", "new" * 100_000)
+            atomic_files.text(disk / "x.txt", "new" * 100_000)
         assert e.value.errno == errno.ENOSPC
         assert (disk / "x.txt").read_text() == "old"
         assert os.listdir(disk) == ["x.txt"]
@@ -78,30 +78,30 @@ def test_a_disk_that_is_really_full(tmp_path):
 def test_a_file_in_the_folders_place_is_named(tmp_path):
     (tmp_path / "folder").write_text("a file")
     with pytest.raises(OSError, match="a file has the folder's name"):
-        writing.text(tmp_path / "folder" / "x.txt", "new")
+        atomic_files.text(tmp_path / "folder" / "x.txt", "new")
     (tmp_path / "there").mkdir()
     with pytest.raises(IsADirectoryError, match="expected the name of a file"):
-        writing.text(tmp_path / "there", "new")
+        atomic_files.text(tmp_path / "there", "new")
     assert sorted(os.listdir(tmp_path)) == ["folder", "there"]
 
 
 def test_tables_read_back_equal(tmp_path):
     frame = pd.DataFrame({"t": [0.1, 7200.033], "x": [1 / 3, math.nan], "s": ["ä, b", ""], "b": [True, False]})
-    writing.table(tmp_path / "x.parquet", frame)
+    atomic_files.table(tmp_path / "x.parquet", frame)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "x.parquet"), frame)
-    writing.table(tmp_path / "x.csv", frame)
+    atomic_files.table(tmp_path / "x.csv", frame)
     lines = (tmp_path / "x.csv").read_bytes().decode("utf-8").split("\n")
     assert lines == ["t,x,s,b", '0.1,0.3333333,"ä, b",True', "7200.033,,,False", ""]
     back = pd.read_csv(tmp_path / "x.csv", keep_default_na=False, na_values={"x": [""]})
     pd.testing.assert_frame_equal(back, frame, rtol=1e-6)
     with pytest.raises(ValueError, match=r"\.csv or \.parquet, got 'x\.xls'"):
-        writing.table(tmp_path / "x.xls", frame)
+        atomic_files.table(tmp_path / "x.xls", frame)
 
 
 def test_json_is_strict():
     value = {"a": np.float32(0.1), "b": [math.nan, -math.inf, np.float64(2)], 3: np.arange(2), "p": Path("x/y"),
              "t": (True, None), "i": np.int64(2**53), "s": {"b", "a"}, "deep": {"n": np.array([np.nan], np.float32)}}
-    line = writing.json_line(value)
+    line = atomic_files.json_line(value)
     assert "\n" not in line
 
     def refuse(name: str) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mien import synthetic
-from mien.synthetic.truth import Truth
-from mien.types import Frame
+from mien import simulation
+from mien.core.observations import Frame
+from mien.simulation.truth import SceneTruth
 
 
 @dataclass
@@ -30,20 +30,20 @@ class Round:
         for index, picture in zip(range(round(self.seconds * self.fps)), itertools.cycle(self.pictures), strict=False):
             yield Frame(index / self.fps, picture)
 
-    def truth(self) -> Truth:
+    def truth(self) -> SceneTruth:
         """Nothing was planted."""
-        return Truth(np.empty(0), (), self.size)
+        return SceneTruth(np.empty(0), (), self.size)
 
 
 def pictures(seed: int = 1) -> list[np.ndarray]:
     """Half a second of a synthetic person."""
-    scene = synthetic.Scene((synthetic.Actor(synthetic.identity(seed), sway=2.0),), (320, 240), fps=10, seconds=0.5)
+    scene = simulation.Scene((simulation.Actor(simulation.identity(seed), sway=2.0),), (320, 240), fps=10, seconds=0.5)
     return [frame.rgb for frame in scene.frames()]
 
 
 def film(path: Path, seconds: float = 2.0, rounds: list[np.ndarray] | None = None) -> Path:
     """A person for `seconds`."""
-    synthetic.write(Round(rounds or pictures(), seconds), path)
+    simulation.write_video(Round(rounds or pictures(), seconds), path)
     return path
 
 
@@ -65,6 +65,6 @@ def bad(folder: Path, good: Path) -> None:
 
 def cut(path: Path, rounds: list[np.ndarray]) -> Path:
     """A film whose end is missing, in a container that can be read without it."""
-    synthetic.write(Round(rounds, 3.0), path, codec="mjpeg")
+    simulation.write_video(Round(rounds, 3.0), path, codec="mjpeg")
     path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
     return path

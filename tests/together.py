@@ -13,28 +13,34 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mien.labels import RULES
-from mien.models import shared
-from mien.models.duse import DuSE
-from mien.recipes import RECIPES, Recipe, change, tiny
-from mien.tasks import ACTION_UNITS
-from mien.train import fit, loop
-from mien.types import Signal, Trial, Window
+from mien.core.observations import Signal, Window
+from mien.core.tasks import ACTION_UNITS
+from mien.core.trials import Trial
+from mien.datasets.labels import RULES
+from mien.models import distributed_loss
+from mien.models.duse.model import DuSE
+from mien.recipes import RECIPES, tiny_recipe
+from mien.recipes.overrides import override
+from mien.recipes.recipe import Recipe
+from mien.training import loop
+from mien.training.loop import fit
 
 BATCH, STEPS = 8, 3
 RECIPE = {"duse": "duse/dfew", "voted": "duse/dfew", "scpt": "scpt/deap-arousal", "head": "scpt/deap-arousal",
           "mvp": "mvp/deap-arousal", "rating": "mvp/deap-arousal-rating"}
 CHANGES = {
     "voted": {"labels": "votes", "schedule.weights": "balanced"},
-    "scpt": {"schedule.people": "3", "options.drop_pulse": "0.5", "schedule.sampling": "balanced"},
-    "head": {"options.adversary": "head", "options.condition": "balance", "options.stream": "both"},
+    "scpt": {"schedule.people": "3", "options.drop_pulse": "0.5", "schedule.sampling": "balanced",
+             "options.adversarial": "1"},
+    "head": {"options.adversary": "head", "options.condition": "balance", "options.stream": "both",
+             "options.form": "bottleneck", "options.adversarial": "0.25", "options.reconstruct": "0.01"},
     "mvp": {"options.forget": "0.3"}, "rating": {"options.forget": "0.3"}}
 """Nothing that is drawn is switched off; more is drawn than usual, and what compares rows does so in every way."""
 
 
 def recipe(method: str) -> Recipe:
-    small = tiny(RECIPES[RECIPE[method]])
-    return change(small, {"schedule.batch": str(BATCH), "schedule.epochs": str(STEPS), "schedule.rate": "0.001",
+    small = tiny_recipe(RECIPES[RECIPE[method]])
+    return override(small, {"schedule.batch": str(BATCH), "schedule.epochs": str(STEPS), "schedule.rate": "0.001",
                           **CHANGES.get(method, {})})
 
 
@@ -72,21 +78,21 @@ def pull(step: int, _: int, __: float) -> None:
 
 def run(method: str, out: Path, devices: int = 1, **how) -> list[list[tuple[str, float]]]:
     """-> step by step this process's trials, each with its loss."""
-    told, plain = [], shared.each
+    told, plain = [], distributed_loss.per_row_cross_entropy
 
     def listen(logits, batch, smoothing=0.0):
         found = plain(logits, batch, smoothing)
         told.append(list(zip(batch.trial, found.tolist(), strict=True)))
         return found
 
-    shared.each = listen
+    distributed_loss.per_row_cross_entropy = listen
     try:
         own = recipe(method)
         rule = RULES[own.rule]
         fit(own, rule(trials(method)), rule([]), seen, out, seed=3, device="cpu", devices=devices, precision="32",
             **how)
     finally:
-        shared.each = plain
+        distributed_loss.per_row_cross_entropy = plain
     return told
 
 
@@ -99,10 +105,10 @@ def spoilt(self, batch):
 def main(out: Path) -> None:
     told = {method: run(method, out / method, 2, strategy="ddp") for method in RECIPE}
     with suppress(Stop):
-        run("duse", out / "pulled", 2, strategy="ddp", save_every=0.0, tick=pull)
-    apart, loop.shared = loop.shared, lambda fabric, model: None
+        run("duse", out / "pulled", 2, strategy="ddp", save_every=0.0, progress=pull)
+    apart, loop.share_batch = loop.share_batch, lambda fabric, model: None
     told["apart"] = run("scpt", out / "apart", 2, strategy="ddp")
-    loop.shared = apart
+    loop.share_batch = apart
     plain, DuSE.forward = DuSE.forward, spoilt
     try:
         run("duse", out / "spoilt", 2, strategy="ddp")

@@ -20,9 +20,10 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from mien.live import Buffer, Session
-from mien.settings import Settings
-from mien.types import Frame
+from mien.core.observations import Frame
+from mien.core.settings import Settings
+from mien.inference.live.frame_queue import DropOldestQueue
+from mien.inference.live.session import LiveSession
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
 
@@ -45,11 +46,11 @@ class Mien(Node):
         super().__init__("mien")
         asked = {"model": Settings.model, "step": Settings.step, "language": "en", "person": 0}
         chosen = {name: self.declare_parameter(name, value).value for name, value in asked.items()}
-        self._session = Session(Settings(model=chosen["model"], step=chosen["step"], pictures=False),
+        self._session = LiveSession(Settings(model=chosen["model"], step=chosen["step"], pictures=False),
                                 language=chosen["language"], person=chosen["person"] or None)
         self._event = self.create_publisher(String, "person/event", 10)
         self._text = self.create_publisher(String, "person/text", 10)
-        self._waiting: Buffer[Image] = Buffer(15)
+        self._waiting: DropOldestQueue[Image] = DropOldestQueue(15)
         self._told = ""
         self.create_subscription(Image, "image", self._waiting.put, qos_profile_sensor_data)
         self._worker = threading.Thread(target=self._work, daemon=True)

@@ -1,14 +1,15 @@
-"""`mien ablate`: the papers' ablations, row by row."""
+"""`mien ablate`: evaluate the ablation tables of the papers, row by row."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.asking import (
-    CacheAt,
+from mien.cli.console import default_folder, exit_on_error, print_line, progress_bar, settings
+from mien.cli.options import (
+    CacheFolder,
     Changes,
     Debug,
     Deterministic,
@@ -19,32 +20,51 @@ from mien.cli.asking import (
     Seed,
     Tiny,
     Workers,
-    names,
+    expect_one_way,
+    split_names,
 )
-from mien.cli.telling import bar, one_line, say, settings
 from mien.cli.train import expect_usable
+
+if TYPE_CHECKING:
+    from mien.evaluation.ablation import AblationResult
+
+AblationName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the ablation, such as duse/table3, mvp/length or scpt/modules.")
+]
+DataRoot = Annotated[Path, typer.Option("--data", metavar="ROOT", help="Folder that holds the dataset.")]
+BaseRecipe = Annotated[
+    str, typer.Option(metavar="RECIPE", help="Recipe that the rows change, such as duse/ferv39k. Default: the "
+                      "first one of the table.")
+]
+Out = Annotated[
+    str, typer.Option("--out", "-o", metavar="DIR", help="Folder of the results. Default: runs/ablate-NAME.")
+]
+Rows = Annotated[
+    str, typer.Option(metavar="N,N", help="Run only these rows, by number from 1. Default: all rows.")
+]
+Parallel = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Number of rows that run at the same time, each in its own process.")
+]
+RowDevices = Annotated[
+    str, typer.Option(metavar="K,K", help="Run one row at a time on each of these devices: GPU numbers, or "
+                      "cuda:1, cpu.")
+]
+Cluster = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Run the rows on the Dask cluster with this scheduler, such as "
+                      "tcp://host:8786.")
+]
 
 
 def ablate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as duse/table3, mvp/length or scpt/modules.")],
-    root: Annotated[Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the dataset.")],
-    recipe: Annotated[
-        str, typer.Option(metavar="RECIPE", help="What it starts from, such as duse/ferv39k; the table's first if not.")
-    ] = "",
-    out: Annotated[
-        str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/ablate-NAME when not given.")
-    ] = "",
-    cache: CacheAt = "",
-    rows: Annotated[str, typer.Option(metavar="N,N", help="Only these rows, by number from 1.")] = "",
-    parallel: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Rows judged at a time, each in a process of its own.")
-    ] = 1,
-    devices: Annotated[
-        str, typer.Option(metavar="K,K", help="A row at a time on each of these: GPUs by number, or cuda:1, cpu.")
-    ] = "",
-    cluster: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="A Dask scheduler to send rows to, such as tcp://host:8786.")
-    ] = "",
+    name: AblationName,
+    root: DataRoot,
+    recipe: BaseRecipe = "",
+    out: Out = "",
+    cache: CacheFolder = "",
+    rows: Rows = "",
+    parallel: Parallel = 1,
+    devices: RowDevices = "",
+    cluster: Cluster = "",
     folds: Folds = "",
     device: Device = "auto",
     precision: PrecisionName = "auto",
@@ -56,39 +76,47 @@ def ablate(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Judge every row of an ablation and write the table of the paper, with its numbers beside ours, into DIR.
+    """Train and evaluate every row of an ablation. Write the paper's table, with the published and our numbers, to DIR.
 
-    Stopped in any way, the same command goes on. Several machines may each take some --rows of one DIR. A row that
-    fails does not stop the others; then the command ends with 1.
+    Interrupted runs resume with the same command. Several machines may share one DIR, each with its own --rows. A row
+    that fails does not stop the others. The exit status is 0 if every row succeeded, else 1.
     """
-    with one_line(debug):
-        from mien.bench import ablate as ablation
-        from mien.bench.rows import named
+    with exit_on_error(debug):
+        from mien.evaluation import ablation
+        from mien.evaluation.ablation_jobs import parse_devices
 
-        ways = {"--parallel": parallel > 1, "--devices": devices, "--cluster": cluster, "--device": device != "auto"}
-        clash = [way for way, given in ways.items() if given]
-        if len(clash) > 1 and (devices or "--device" not in clash):
-            raise ValueError(f"expected one of --parallel, --devices and --cluster, got {' and '.join(clash)}")
-        grid, base = ablation.asked(name, recipe)
-        wrong = [text for text in names(rows) if not text.isdigit()]
-        if wrong:
-            raise ValueError(f"--rows: expected numbers from 1 with commas, got {wrong[0]!r}")
+        expect_one_way(parallel, devices, cluster, device)
+        grid, base = ablation.parse_ablation(name, recipe)
+        row_numbers = _row_numbers(rows)
         given = settings(changes or [])
         for row in grid.rows:
-            expect_usable(precision, "auto" if cluster else device, ablation.changed(row, base, tiny, given))
-        place = Path(out or f"runs/ablate-{name.replace('/', '-')}{'-tiny' * tiny}")
-        with bar(f"ablate {name}", 1, quiet) as (tick, above):
-            found = ablation.ablate(
-                name, root, place, recipe=base, cache=cache, tiny=tiny, rows=list(map(int, names(rows))),
-                settings=given, parallel=parallel, devices=named(names(devices)), cluster=cluster, heard=tick,
-                told=lambda line: above(f"mien: {line}"), seed=seed, workers=workers, folds=names(folds),
+            expect_usable(precision, "auto" if cluster else device, ablation.changed_recipe(row, base, tiny, given))
+        folder = Path(out) if out else default_folder(f"ablate-{name}", tiny)
+        with progress_bar(f"ablate {name}", 1, quiet) as (tick, above):
+            result = ablation.run_ablation(
+                name, root, folder, recipe=base, cache=cache, tiny=tiny, rows=row_numbers, settings=given,
+                parallel=parallel, devices=parse_devices(split_names(devices)), cluster=cluster, on_progress=tick,
+                log=lambda line: above(f"mien: {line}"), seed=seed, workers=workers, folds=split_names(folds),
                 device=device, precision=precision, deterministic=deterministic)
-        if debug and found.failed:
-            say("\n".join(outcome.trace for _, outcome in found.failed if outcome.trace))
+        if debug and result.failed:
+            print_line("\n".join(outcome.trace for _, outcome in result.failed if outcome.trace))
     if not quiet:
-        print(found.page, end="")
-        print(f"see {place / 'table.md'}")
-    if found.failed:
-        say(f"expected {found.asked} judged rows, got {found.asked - len(found.failed)} without "
-            f"{', '.join(title for title, _ in found.failed)}; see above; the same command goes on")
+        print(result.page, end="")
+        print(f"see {folder / 'table.md'}")
+    _exit_if_failed(result)
+
+
+def _exit_if_failed(result: AblationResult) -> None:
+    """Name the rows that failed, and end with 1."""
+    if result.failed:
+        print_line(f"expected {result.row_count} judged rows, got {result.row_count - len(result.failed)} without "
+            f"{', '.join(title for title, _ in result.failed)}; see above; run the same command again to continue")
         raise typer.Exit(1)
+
+
+def _row_numbers(text: str) -> list[int]:
+    """Parse `--rows`. Raises ValueError if a part is not a number."""
+    wrong = [part for part in split_names(text) if not part.isdigit()]
+    if wrong:
+        raise ValueError(f"--rows: expected numbers from 1 with commas, got {wrong[0]!r}")
+    return [int(part) for part in split_names(text)]

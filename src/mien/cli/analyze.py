@@ -1,4 +1,4 @@
-"""`mien analyze`: read expression and pulse in the videos."""
+"""`mien analyze`: measure expression and pulse in videos and pictures."""
 
 from __future__ import annotations
 
@@ -8,69 +8,107 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.telling import bar, one_line
-from mien.settings import Settings
+from mien.cli.console import exit_on_error, progress_bar
+from mien.cli.options import DetectionThreshold, PulseMethod, PulseOnly
+from mien.core.plain_text import printable
+from mien.core.settings import Settings
 
 if TYPE_CHECKING:
-    from mien.files import Entry, Found, Outcome
+    from mien.core.parallel.outcome import Outcome
+    from mien.inference.batch.inputs import InputFile
+    from mien.inference.batch.manifest import ManifestEntry
 
 
 Videos = Annotated[
     list[str],
-    typer.Argument(metavar="VIDEO", help="Files, folders (with the folders in them), patterns like 'day1/*.mp4'."),
+    typer.Argument(metavar="VIDEO", help="Videos, pictures, folders (with all subfolders), patterns such as "
+                   "'day1/*.mp4', or image sequences such as 'frame_%04d.png'."),
 ]
 Out = Annotated[
-    Path, typer.Option("--out", "-o", metavar="DIR", help="Where the results go: for each video a folder of its path.")
+    Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the results. Each video has a subfolder, named "
+                       "after its path.")
 ]
 Formats = Annotated[
-    str, typer.Option("--format", metavar="LIST", help="More forms of the timeline: csv,jsonl,srt,elan.")
+    str, typer.Option("--format", metavar="LIST", help="Also write the timeline in these formats: csv,jsonl,srt,elan; "
+                      "ibi,kubios: the intervals between heartbeats.")
 ]
-Fex = Annotated[bool, typer.Option("--fex", help="Also write fex.csv and openface.csv, columns as theirs.")]
+Fex = Annotated[bool, typer.Option("--fex", help="Also write fex.csv with the columns of py-feat, and "
+                                     "openface.csv with those of OpenFace.")]
 Overlay = Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4, the annotated video.")]
 Images = Annotated[
-    bool, typer.Option("--images/--no-images", help="Show faces in the report, or keep no picture at all.")
+    bool, typer.Option("--images/--no-images", help="Show faces in the report. --no-images stores no picture.")
 ]
 Blur = Annotated[bool, typer.Option("--blur", help="Blur the faces in the report and the annotated video.")]
 Segments = Annotated[
-    str, typer.Option(metavar="EVENTS.CSV", help="Also write means for each condition, baseline-corrected.")
+    str, typer.Option(metavar="EVENTS.CSV", help="Table of events (start, end, condition). Also write the "
+                      "baseline-corrected means of each condition.")
+]
+SegmentsStart = Annotated[
+    str, typer.Option(metavar="DATE", help="What the clock of the events shows at the start of the video, such as "
+                      "2026-01-31T12:00:00 or 12:00:00. Default: their times count from the start of the video.")
 ]
 Neutral = Annotated[
-    str, typer.Option(metavar="first:5s|IMAGE", help="A person's neutral face; otherwise it is estimated on the way.")
+    str, typer.Option(metavar="first:5s|spans:0-10|IMAGE", help="The neutral face of each person: the first 5 s, "
+                      "stretches in s, or a picture. Default: estimated from the whole video.")
 ]
-Step = Annotated[float, typer.Option(metavar="SECONDS", help="How often the timeline has a row.")]
-Faces = Annotated[int, typer.Option(metavar="N", help="The most people followed at a time.")]
+Step = Annotated[float, typer.Option(metavar="SECONDS", help="Time between two rows of the timeline, in seconds.")]
+Faces = Annotated[int, typer.Option(metavar="N", help="Largest number of people tracked at the same time.")]
 Model = Annotated[
-    str, typer.Option(metavar="NAME", help="What reads the expression: facs, a checkpoint, or clip:FOLDER_OR_HUB_ID.")
+    str, typer.Option(metavar="NAME", help="Model that predicts the expression: facs (built-in), a checkpoint, the "
+                      "folder of a trained head, clip:FOLDER_OR_HUB_ID, or onnx:FILE.")
 ]
 Tower = Annotated[
-    str, typer.Option(metavar="FOLDER_OR_HUB_ID", help="Where a checkpoint's tower is now, if not where its card says.")
+    str, typer.Option(metavar="FOLDER_OR_HUB_ID", help="Folder or hub id of the checkpoint's backbone, if it moved. "
+                      "Default: the place in the checkpoint's card.")
 ]
 Labels = Annotated[
-    str, typer.Option(metavar="LABELS.YAML", help="Other labels and their texts, for a checkpoint or clip:.")
-]
-FaceModel = Annotated[
-    str, typer.Option("--face-model", metavar="FILE.TASK", help="A face_landmarker.task instead of the built-in one.")
+    str, typer.Option(metavar="LABELS.YAML", help="File with your own labels and their texts, for a checkpoint "
+                      "or clip:. Default: the model's labels.")
 ]
 Physio = Annotated[
-    str, typer.Option(metavar="SIGNALS.CSV", help="Contact signals of one person: a table, or an E4 folder.")
+    str, typer.Option(metavar="SIGNALS.CSV", help="Contact signals (ECG, PPG, EDA) of one person: a table, or the "
+                      "folder of an Empatica E4 session.")
 ]
 PhysioOffset = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Where in the video their time 0 lies; before it: negative.")
+    float | None, typer.Option(metavar="SECONDS", help="Time in the video, in seconds, at which the signals' "
+                               "time 0 lies. Negative if the signals started first.")
 ]
 PhysioStart = Annotated[
-    str, typer.Option(metavar="DATE", help="When the video begins, by their clock: 2026-01-31T12:00:00.")
+    str, typer.Option(metavar="DATE", help="What the signals' clock shows at the start of the video, such as "
+                      "2026-01-31T12:00:00 or 12:00:00.")
 ]
-PhysioRate = Annotated[float | None, typer.Option(metavar="HZ", help="Of a table without a column of time.")]
-PhysioTimeUnit = Annotated[str, typer.Option(metavar="UNIT", help="Of their column of time: s, ms, us, ns or iso.")]
+PhysioRate = Annotated[
+    float | None, typer.Option(metavar="HZ", help="Sampling rate of a signal table without a time column.")
+]
+PhysioTime = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Name of the time column of the signals. Default: the column whose name "
+                      "says so, such as time, timestamp, unix_time or Elapsed Time.")
+]
+PhysioAnchor = Annotated[
+    list[str] | None, typer.Option(metavar="VIDEO=SIGNALS", help="A moment that both clocks show, such as "
+                                   "12.3=00:00:02: the time in the video, and the time in the signals. Give it twice "
+                                   "to correct a drift, or give the word beats to align the heart beats of sensor and "
+                                   "camera.")
+]
+PhysioTimeUnit = Annotated[
+    str, typer.Option(metavar="UNIT", help="Unit of the time column of the signals: s, ms, us, ns, min, h or iso. "
+                      "Default: from the name of the column or the size of its numbers.")
+]
 Aus = Annotated[
-    str, typer.Option(metavar="FILE", help="OpenFace 2 or py-feat of this video, for a model trained on its units.")
+    str, typer.Option(metavar="FILE", help="Action units of this video from OpenFace 2 or py-feat, for a model "
+                      "that was trained on them.")
 ]
-Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Files analysed at a time.")]
+Fps = Annotated[
+    float | None, typer.Option(metavar="HZ", help="Frame rate of image sequences. With it, the pictures of each folder "
+                               "are one recording. Videos keep their own rate.")
+]
+Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Number of files that run at the same time.")]
 Cluster = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="A Dask scheduler to send the files to, such as tcp://host:8786.")
+    str, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster with this scheduler, such as "
+                      "tcp://host:8786.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Analyse finished files again.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of every error.")]
 
 
@@ -83,82 +121,107 @@ def analyze(
     images: Images = True,
     blur: Blur = False,
     segments: Segments = "",
+    segments_start: SegmentsStart = "",
     neutral: Neutral = "",
     step: Step = Settings.step,
     faces: Faces = Settings.faces,
     model: Model = Settings.model,
     tower: Tower = "",
     labels: Labels = "",
-    face_model: FaceModel = "",
+    detection_threshold: DetectionThreshold = Settings.detection_threshold,
+    pulse_only: PulseOnly = False,
+    pulse_method: PulseMethod = Settings.pulse_method,
     physio: Physio = "",
     physio_offset: PhysioOffset = None,
     physio_start: PhysioStart = "",
     physio_rate: PhysioRate = None,
+    physio_time: PhysioTime = "",
     physio_time_unit: PhysioTimeUnit = "",
+    physio_anchor: PhysioAnchor = None,
     aus: Aus = "",
+    fps: Fps = None,
     workers: Workers = 1,
     cluster: Cluster = "",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Read expression and pulse of everybody in the videos; write summary, timeline and report of each into DIR.
+    """Measure expression and pulse of each person in the videos. Write a summary, a timeline and a report to DIR.
 
-    A video that is done already, with the same settings, is skipped. Ends with 0 when every file was analysed, else
-    with 1; people.csv and manifest.json in DIR list every person and every file.
+    Pictures work too: the timeline has one row for each face, without a pulse.
+
+    Finished files with the same settings are skipped. The lists people.csv and manifest.json in DIR name every person
+    and every file. The exit status is 0 if every file succeeded, else 1.
     """
-    with one_line(debug):
-        from mien import files
+    with exit_on_error(debug):
+        from mien.inference import batch
 
-        options = files.Options(
-            step=step, neutral=neutral, faces=faces, model=model, tower=tower, labels=labels, face_model=face_model,
+        options = batch.AnalysisOptions(
+            step=step, neutral=neutral, faces=faces, model=model, tower=tower, labels=labels,
+            detection_threshold=detection_threshold, pulse_only=pulse_only, pulse_method=pulse_method,
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()), fex=fex, overlay=overlay,
-            images=images, blur=blur, segments=segments or None, physio=physio, physio_offset=physio_offset,
-            physio_start=physio_start, physio_rate=physio_rate, physio_time_unit=physio_time_unit, aus=aus)
+            images=images, blur=blur, segments=segments or None, segments_start=segments_start, physio=physio,
+            physio_offset=physio_offset, physio_start=physio_start, physio_rate=physio_rate, physio_time=physio_time,
+            physio_time_unit=physio_time_unit, physio_anchors=tuple(physio_anchor or ()), aus=aus, fps=fps)
         options.check()
-        found = files.find(videos, out)
-        if physio and len(found) > 1:
-            raise ValueError(f"--physio: expected one video, got {len(found)}: the signals belong to one recording")
-        if aus and len(found) > 1:
-            raise ValueError(f"--aus: expected one video, got {len(found)}: the action units are of one recording")
-        with bar(_files(len(found)), len(found), quiet) as (tick, say):
-            entries = files.analyze(
-                found,
-                out,
-                options,
-                overwrite=overwrite,
-                workers=workers,
-                cluster=cluster or None,
-                tick=tick,
-                told=_teller(say, debug),
-            )
+        inputs = batch.find_inputs(videos, out, sequence=fps is not None)
+        _expect_one_video(len(inputs), physio, aus, segments_start)
+        with progress_bar(_files(len(inputs)), len(inputs), quiet) as (tick, print_above):
+            entries = batch.analyze(
+                inputs, out, options, overwrite=overwrite, workers=workers, cluster=cluster or None, progress=tick,
+                on_outcome=_failure_printer(print_above, debug))
     if not quiet:
         print(_sum(entries, out))
     if any(entry.status == "failed" for entry in entries):
         raise typer.Exit(1)
 
 
+def _expect_one_video(count: int, physio: str, aus: str, segments_start: str) -> None:
+    """Raise ValueError if files of one recording are given for several videos."""
+    if count <= 1:
+        return
+    if physio:
+        raise ValueError(f"--physio: expected one video, got {count}: the signals belong to one recording")
+    if segments_start:
+        raise ValueError(f"--segments-start: expected one video, got {count}: each starts at another time")
+    if aus:
+        raise ValueError(f"--aus: expected one video, got {count}: the action units are of one recording")
+
+
 def _files(count: int) -> str:
     return f"{count} file{'s' if count != 1 else ''}"
 
 
-def _teller(say: Callable[[str], None], debug: bool) -> Callable[[Found, Outcome], None]:
-    def told(found: Found, outcome: Outcome) -> None:
-        if outcome.status == "failed":
-            path = found.path.relative_to(Path.cwd()) if found.path.is_relative_to(Path.cwd()) else found.path
-            say(f"mien: {path}: {outcome.reason}")
-            if debug and outcome.trace:
-                say(outcome.trace)
+def _failure_printer(print_line: Callable[[str], None], debug: bool) -> Callable[[InputFile, Outcome], None]:
+    """A callback that prints the reason of each failed file, and with `debug` the traceback."""
 
-    return told
+    def print_failure(file: InputFile, outcome: Outcome) -> None:
+        if outcome.status != "failed":
+            return
+        path = file.path
+        if path.is_relative_to(Path.cwd()):
+            path = path.relative_to(Path.cwd())
+        print_line(f"mien: {path}: {outcome.reason}")
+        if debug and outcome.trace:
+            print_line(outcome.trace)
+
+    return print_failure
 
 
-def _sum(entries: list[Entry], out: Path) -> str:
+def _sum(entries: list[ManifestEntry], out: Path) -> str:
     count = {status: sum(entry.status == status for entry in entries) for status in ("ok", "skipped", "failed")}
     parts = [f"{count['ok']} analysed"]
-    parts += [f"{count['skipped']} skipped (done already)"] * (count["skipped"] > 0)
-    parts += [f"{count['failed']} failed"] * (count["failed"] > 0)
-    lines = [f"{entry.folder}: {entry.note}" for entry in entries if entry.note]
-    reports = [out / entry.folder / "report.html" for entry in entries if entry.status != "failed"]
-    where = [reports[0] if len(reports) == 1 else out / "people.csv"] + [out / "manifest.json"] * (count["failed"] > 0)
-    return "\n".join([*lines, f"{', '.join(parts)}; see {' and '.join(map(str, where))}"])
+    if count["skipped"]:
+        parts.append(f"{count['skipped']} skipped (done already)")
+    if count["failed"]:
+        parts.append(f"{count['failed']} failed")
+    from mien.core.file_names import display_path, to_path
+
+    lines = [printable(f"{entry.folder}: {entry.note}") for entry in entries if entry.note]
+    reports = [out / to_path(entry.folder) / "report.html" for entry in entries if entry.status != "failed"]
+    paths = reports
+    if len(reports) != 1:
+        paths = [out / "people.csv"]
+    if count["failed"]:
+        paths = [*paths, out / "manifest.json"]
+    return "\n".join([*lines, f"{', '.join(parts)}; see {printable(' and '.join(map(display_path, paths)))}"])

@@ -1,4 +1,4 @@
-"""`mien bench`: a recipe judged by its protocol; two benchmarks compared; evidence on synthetic people."""
+"""`mien bench`: cross-validate a recipe, compare two benchmarks, or run the studies on synthetic people."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.asking import (
-    CacheAt,
+from mien.cli import bench_pulse, train_expression
+from mien.cli.console import default_folder, exit_on_error, print_line, progress_bar, spinner
+from mien.cli.options import (
+    CacheFolder,
     Changes,
     Data,
     Debug,
@@ -16,49 +18,84 @@ from mien.cli.asking import (
     Device,
     Folds,
     PrecisionName,
+    PulseMethod,
     Quiet,
     RecipeName,
     Seed,
     Tiny,
     Workers,
-    names,
+    expect_one_way,
+    split_names,
 )
-from mien.cli.telling import bar, busy, one_line, say
-from mien.cli.train import asked, expect_usable
+from mien.cli.train import expect_root, expect_usable, recipe_from_options
 
 if TYPE_CHECKING:
-    from mien.bench import Judged
-    from mien.recipes import Recipe
+    from mien.evaluation.cross_validation import CrossValidationResult
+    from mien.recipes.recipe import Recipe
 
 
 EVIDENCE = "evidence/"
-"""What a name begins with that is no recipe but a study."""
+"""Prefix of the names of studies; the other names are recipes."""
 
-SHOWN = ("uar", "war", "macro_f1", "positive_f1", "weighted_f1")
-"""What is printed of a benchmark: the first three of these in the table."""
+SHOWN = 3
+"""Number of metrics that are printed: the first ones of the table."""
+
+MAJORITY = ("uar", "war", "macro_f1")
+"""Scores printed for a classifier that always predicts the most frequent class."""
+
+Out = Annotated[
+    str, typer.Option("--out", "-o", metavar="DIR", help="Folder of the results. Default: "
+                      "runs/bench-RECIPE-seedN, or runs/evidence.")
+]
+GroupBy = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN", help="Also report the scores of each group of this column: "
+                                   "gender, subject, scene ... You may repeat it.")
+]
+Compare = Annotated[
+    tuple[Path, Path] | None, typer.Option(metavar="A B", help="Compare two finished benchmarks with paired "
+                                           "statistical tests.")
+]
+Baselines = Annotated[
+    bool, typer.Option("--baselines", help="Run classic classifiers on hand-crafted features instead.")
+]
+Seeds = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Number of seeds, counted from --seed; seeds.md has their mean and "
+                      "deviation. 0 means 1, for evidence/... 3.")
+]
+Parallel = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Number of folds that run at the same time, each in its own process.")
+]
+FoldDevices = Annotated[
+    str, typer.Option(metavar="K,K", help="Run one fold at a time on each of these devices: GPU numbers, or cuda:1, "
+                      "cpu.")
+]
+Cluster = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Run the folds on the Dask cluster with this scheduler, such as "
+                      "tcp://host:8786.")
+]
+Page = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="For evidence/...: also write one page about all studies in "
+                                    "DIR to this file.")
+]
 
 
 def bench(
     recipe: RecipeName = "",
     root: Data = None,
-    out: Annotated[
-        str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/bench-RECIPE-seedN when not given.")
-    ] = "",
-    cache: CacheAt = "",
+    out: Out = "",
+    cache: CacheFolder = "",
     folds: Folds = "",
-    by: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Scores of each group too: gender, subject, scene ...")
-    ] = None,
-    compare: Annotated[
-        tuple[Path, Path] | None, typer.Option(metavar="A B", help="Test two finished benchmarks against each other.")
-    ] = None,
-    baselines: Annotated[
-        bool, typer.Option("--baselines", help="Classic classifiers on hand-crafted features instead.")
-    ] = False,
-    seeds: Annotated[int, typer.Option(metavar="N", min=0, help="Of evidence/...: so many, from --seed on [3].")] = 0,
-    page: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Of evidence/...: also one page of all that is below DIR.")
-    ] = None,
+    by: GroupBy = None,
+    compare: Compare = None,
+    baselines: Baselines = False,
+    seeds: Seeds = 0,
+    page: Page = None,
+    parallel: Parallel = 1,
+    devices: FoldDevices = "",
+    cluster: Cluster = "",
+    layout: bench_pulse.Layout = "",
+    predictions: bench_pulse.Predictions = None,
+    pulse_method: PulseMethod = "auto",
     device: Device = "auto",
     precision: PrecisionName = "auto",
     deterministic: Deterministic = False,
@@ -69,94 +106,133 @@ def bench(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Cross-validate RECIPE by its protocol; write table.md, scores, figures and predictions into DIR.
+    """Cross-validate RECIPE by its protocol. Write table.md, scores, figures and predictions to DIR.
 
-    Stopped in any way, a kill included, the same command goes on and ends with the same table.
+    Interrupted runs resume with the same command, even after SIGKILL, and end with the same table.
 
-    evidence/duse, evidence/scpt, evidence/mvp or evidence/all: do a method's parts do what its paper says? On
-    synthetic people, without --data; into a folder for each below DIR.
+    The names evidence/duse, evidence/scpt, evidence/mvp and evidence/all run studies instead: they test on synthetic
+    people whether the parts of a method do what its paper says. They need no --data. Each study has a folder in DIR.
+
+    expression/NAME judges heads on labelled faces in ROOT, a NAME of docs/datasets.md, beside the built-in reader.
+    pulse compares the camera's heart rate with a contact sensor, in every film of ROOT that has one.
     """
-    with one_line(debug):
+    with exit_on_error(debug):
+        if recipe == bench_pulse.NAME:
+            return bench_pulse.run(root, out, layout, predictions, pulse_method, quiet)
+        _refuse({"--layout": layout, "--predictions": predictions}, f"{recipe or '--compare'}: they belong to pulse")
         if recipe.startswith(EVIDENCE):
-            strange = {"--data": root, "--cache": cache, "--folds": folds, "--by": by, "--compare": compare,
-                       "--baselines": baselines, "--set": changes, "--precision": precision not in ("auto", "32"),
-                       "--device": device not in ("auto", "cpu")}
-            _refuse(strange, f"{recipe}: its people are synthetic and its models small, 32 bits on the processor")
-            return _evidence(recipe, Path(out or "runs/evidence"), page, quiet, seeds=seeds or 3, first=seed,
-                             workers=max(workers, 1), tiny=tiny)
-        _refuse({"--seeds": seeds, "--page": page}, f"{recipe or '--compare'}: these are of evidence/...")
+            return _studies(recipe, out, page, quiet, seeds, seed, workers, tiny, data=root, cache=cache, folds=folds,
+                            by=by, compare=compare, baselines=baselines, set=changes, devices=devices, cluster=cluster,
+                            precision=precision not in ("auto", "32"), device=device not in ("auto", "cpu"),
+                            parallel=parallel > 1)
+        _refuse({"--page": page}, f"{recipe or '--compare'}: it belongs to evidence/...")
         if compare is not None:
             return _compare(*compare)
-        if not recipe or root is None:
+        if not recipe:
             raise ValueError("bench: expected RECIPE and --data ROOT, or --compare A B: see mien bench --help")
-        chosen = asked(recipe, tiny, changes or [])
-        place = Path(out or f"runs/bench-{recipe.replace('/', '-')}{'-tiny' * tiny}-seed{seed}")
-        wanted = names(folds)
+        if train_expression.is_expression(recipe):
+            return train_expression.bench_expression(recipe, root, out, quiet)
+        chosen, root = recipe_from_options(recipe, tiny, changes or []), expect_root(root, recipe)
+        folder = Path(out) if out else default_folder(f"bench-{recipe}", tiny, f"-seed{seed}")
         if baselines:
-            return _baselines(chosen, root, place, quiet, cache=cache, seed=seed, folds=wanted, workers=workers)
-        expect_usable(precision, device, chosen)
-        from mien.bench import cross_validate, write
+            return _baselines(chosen, root, folder, quiet, cache=cache, seed=seed, folds=split_names(folds),
+                              workers=workers)
+        expect_usable(precision, "auto" if cluster else device, chosen)
+        expect_one_way(parallel, devices, cluster, device)
+        _benchmark(chosen, root, folder, quiet, seeds=range(seed, seed + max(seeds, 1)), cache=cache,
+                   folds=split_names(folds), by=by or (), parallel=parallel, devices=split_names(devices),
+                   cluster=cluster, device=device, precision=precision, workers=workers, deterministic=deterministic)
 
-        with bar(f"bench {chosen.name}", 1, quiet) as (tick, above):
-            judged = cross_validate(
-                chosen, root, place, cache=cache, seed=seed, folds=wanted,
-                by=by or (), device=device, precision=precision, workers=workers, told=above,  # type: ignore[arg-type]
-                heard=lambda _, share: tick(share), deterministic=deterministic)
-            write(judged)
+
+def _studies(recipe: str, out: str, page: Path | None, quiet: bool, seeds: int, first: int, workers: int, tiny: bool,
+             **unused: object) -> None:
+    """Run studies. Raises ValueError if an option that belongs to datasets is used."""
+    _refuse({f"--{name}": value for name, value in unused.items()},
+            f"{recipe}: it uses synthetic people and small models, with 32 bits on the CPU")
+    _evidence(recipe, Path(out or "runs/evidence"), page, quiet, seeds=seeds or 3, first=first,
+              workers=max(workers, 1), tiny=tiny)
+
+
+def _benchmark(recipe: Recipe, root: Path, folder: Path, quiet: bool, *, seeds: range, devices: list[str],
+               **options: Any) -> None:
+    """Run the benchmark for each seed, and print a summary."""
+    from mien.core.folder_lock import folder_lock
+    from mien.evaluation import seeds as several
+    from mien.evaluation.ablation_jobs import parse_devices
+
+    alone = folder_lock(folder, "a benchmark", log=print_line)
+    with alone, progress_bar(f"bench {recipe.name}", 1, quiet) as (tick, above):
+        results = several.cross_validate_seeds(recipe, root, folder, seeds=seeds, devices=parse_devices(devices),
+                                               log=above, on_progress=tick, **options)
     if not quiet:
-        print(_sum(judged))
+        print("\n".join(map(_sum, results)))
+        if len(results) > 1:
+            print(f"see {folder / several.PAGE}")
 
 
 def _refuse(given: dict[str, Any], why: str) -> None:
-    """ValueError where any of these options was given."""
+    """Raise ValueError if one of these options is set."""
     if wrong := [name for name, value in given.items() if value]:
         raise ValueError(f"bench: expected no {' or '.join(wrong)} with {why}")
 
 
-def _evidence(name: str, place: Path, page: Path | None, quiet: bool, **how: Any) -> None:
-    """Every study asked for, its tables, and the page."""
-    from mien.bench import evidence
+def _evidence(name: str, folder: Path, page: Path | None, quiet: bool, **options: Any) -> None:
+    """Run the studies of this name, write their tables and print their findings."""
+    from mien.core.folder_lock import folder_lock
+    from mien.evaluation import studies
+    from mien.recipes.recipe import TINY_DOUBT
 
-    for study in evidence.asked(name.removeprefix(EVIDENCE)):
-        with bar(f"{EVIDENCE}{study.name}", 1, quiet) as (tick, _):
-            found = evidence.run(study, place / study.name, tick=tick, **how)
-        evidence.write(found, place / study.name)
+    for study in studies.asked(name.removeprefix(EVIDENCE)):
+        place = folder / study.name
+        with folder_lock(place, "a study", log=print_line):
+            with progress_bar(f"{EVIDENCE}{study.name}", 1, quiet) as (tick, _):
+                result = studies.run_study(study, place, progress=tick, **options)
+            studies.write_page(result, place)
         if not quiet:
-            print(f"{study.title}, seeds {', '.join(map(str, found.seeds))}" + ", tiny: it says nothing" * found.tiny)
-            print("\n".join(f"  {one.claim.text}: {one.difference.verdict}" for one in evidence.findings(found)))
-            print(f"see {place / study.name / 'table.md'}")
+            tiny = f", {TINY_DOUBT}" if result.tiny else ""
+            print(f"{study.title}, seeds {', '.join(map(str, result.seeds))}{tiny}")
+            for finding in studies.study_results(result):
+                print(f"  {finding.claim.text}: {finding.difference.verdict}")
+            print(f"see {folder / study.name / 'table.md'}")
     if page is not None:
-        evidence.collect(place, page)
+        studies.collect(folder, page)
 
 
 def _compare(first: Path, second: Path) -> None:
-    from mien.bench import compare
+    from mien.evaluation.comparison import compare
 
-    for found in compare(first, second):
-        print("\n".join(found.lines(first.name, second.name)))
+    for comparison in compare(first, second):
+        print("\n".join(comparison.lines(first.name, second.name)))
 
 
-def _baselines(recipe: Recipe, root: Path, place: Path, quiet: bool, **how: Any) -> None:
-    from mien.bench.baselines import baselines
+def _baselines(recipe: Recipe, root: Path, folder: Path, quiet: bool, **options: Any) -> None:
+    from mien.core.folder_lock import folder_lock
+    from mien.evaluation.baselines import baselines
 
-    with busy(lambda: f"baselines of {recipe.name}", quiet):
-        baselines(recipe, root, place, told=say, **how)
+    with folder_lock(folder, "baselines", log=print_line), spinner(lambda: f"baselines of {recipe.name}", quiet):
+        baselines(recipe, root, folder, log=print_line, **options)
     if not quiet:
-        print((place / "baselines.md").read_text(encoding="utf-8"), end="")
+        print((folder / "baselines.md").read_text(encoding="utf-8"), end="")
 
 
-def _sum(judged: Judged) -> str:
-    from mien.bench import ratings, tables
+def _sum(judged: CrossValidationResult) -> str:
+    from mien.evaluation import regression, tables
+    from mien.metrics import classification
+    from mien.recipes.recipe import TINY_DOUBT
 
-    lines = [f"{judged.recipe.name}, {len(judged.folds)} of {judged.count} folds"
-             + (", tiny: it knows nothing" if judged.recipe.tiny else "")]
+    tiny = f", {TINY_DOUBT}" if judged.recipe.tiny else ""
+    lines = [f"{judged.recipe.name}, {len(judged.folds)} of {judged.count} folds{tiny}"]
     if judged.recipe.task.scale is not None:
-        return "\n".join([*lines, *ratings.told(judged), f"see {judged.out / 'table.md'}"])
-    frame = tables.main(judged).set_index("measure")
-    names = [name for name in frame.index if name in SHOWN][:3]
-    for name, title in (("last", "last epoch"), ("chosen", "chosen on validation")):
-        told = (f"{tables.NAMES[one]} {frame[name][one]:.2f} % (chance {frame['guess'][one]:.2f})" for one in names)
-        lines.append(f"  {title}: {', '.join(told)}")
-    told = (f"{tables.NAMES[one]} {frame['last'][f'{one}, majority']:.2f} %" for one in ("uar", "war", "macro_f1"))
-    lines.append(f"  always the majority: {', '.join(told)}")
+        return "\n".join([*lines, *regression.describe_regression(judged), f"see {judged.out / 'table.md'}"])
+    frame = tables.main_table(judged).set_index("measure")
+    titles = tables.names()
+    measures = [name for name in frame.index if name in classification.METRICS][:SHOWN]
+    for checkpoint, title in (("last", "last epoch"), ("chosen", "chosen on validation")):
+        scores = frame[checkpoint]
+        means = frame[f"folds_{checkpoint}"]
+        parts = [f"{titles[name]} {scores[name]:.2f} % (mean of folds {means[name]:.2f}, chance "
+                 f"{frame['guess'][name]:.2f})" for name in measures]
+        lines.append(f"  {title}: {', '.join(parts)}")
+    majority = [f"{titles[name]} {frame['last'][f'{name}, majority']:.2f} %" for name in MAJORITY]
+    lines.append(f"  majority class: {', '.join(majority)}")
     return "\n".join([*lines, f"see {judged.out / 'table.md'}"])

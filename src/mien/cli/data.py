@@ -1,198 +1,264 @@
-"""`mien data`: is a dataset all there, lookalikes of those that cannot be given away, and caches for training."""
+"""`mien data`: check a dataset, make a synthetic lookalike of it, or preprocess it for training."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.prepare import prepare
-from mien.cli.telling import busy, one_line, say
+from mien.cli.console import exit_on_error, print_line, spinner
+from mien.cli.options import listing
+from mien.cli.prepare import AcceptDifferences, contradiction_text, prepare
+from mien.core.plain_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.table import Table
 
-    from mien.datasets.survey import Problem, Survey
+    from mien.datasets.index import DatasetIndex, DatasetProblem
 
 GROUPS, ITEMS = 20, 3
-"""Kinds of problems shown, and items of each, at most. Our choice: a screenful; --out has the whole list."""
+"""Largest number of kinds of problems printed, and of items of each. Our choice: one screen; --out has the rest."""
 
-app = typer.Typer(no_args_is_help=True, help="Check a dataset, make a lookalike of one, or prepare it for training.")
+QUICK: dict[str, dict[str, Any]] = {
+    "dfew": {"size": 14},
+    "ferv39k": {"size": 14},
+    "deap": {"size": 4, "subjects": (1, 2, 3, 23), "seconds": 8.0},
+    "amigos": {"size": 4, "participants": (1, 7, 8), "seconds": 8.0},
+    "mahnob": {"size": 4, "participants": (1, 3, 16), "seconds": 8.0},
+    "folder": {"size": 14, "seconds": 8.0},
+}
+"""What is written without --size: a newcomer should wait for less than 20 s. The writers' own defaults have more."""
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="dfew, ferv39k, deap, amigos, mahnob, or folder: your own.")]
+EXPRESSION = "expression/"
+"""Prefix of the names of sets of labelled faces, which mien train expression and mien bench expression/NAME read."""
+
+app = typer.Typer(no_args_is_help=True, help="Check a dataset, make a synthetic lookalike of it, or prepare it for "
+                                                "training.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the dataset.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
 
 
-@app.command()
+def _datasets() -> Iterable[str]:
+    from mien.datasets import names
+
+    return [f"{name}: your own" if name == "folder" else name for name in names()]
+
+
+def _lookalikes() -> Iterable[str]:
+    from mien.simulation.datasets import LOOKALIKES
+    from mien.simulation.datasets.expression_sets import EXPRESSION_SETS
+
+    return [*LOOKALIKES, *(EXPRESSION + name for name in EXPRESSION_SETS)]
+
+
+@app.command(cls=listing(_datasets))
 def check(
     name: Name,
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder that holds the dataset.")],
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder that holds the dataset.")],
     out: Annotated[
-        str, typer.Option("--out", "-o", metavar="PROBLEMS.CSV", help="Write every problem, one a row, to this file.")
+        str, typer.Option("--out", "-o", metavar="PROBLEMS.CSV", help="Write all problems to this table.")
     ] = "",
+    accept_differences: AcceptDifferences = False,
     debug: Debug = False,
 ) -> None:
-    """Find the dataset in ROOT, count what is there beside the official numbers, and name everything that is wrong.
+    """Check the dataset in ROOT: compare its counts with the official ones, and list every problem.
 
-    Nothing is changed. Ends with 0 when there is something to work with, else with 1.
+    The command changes no file. The exit status is 0 if the dataset is usable and its labels do not contradict the
+    official ones, else 1.
     """
-    with one_line(debug, stopped="nothing was changed"):
-        from mien.datasets import DATASETS
+    with exit_on_error(debug, stopped="nothing was changed"):
+        from mien.datasets import dataset, official
 
-        dataset = DATASETS[_known(name, DATASETS)]
-        with busy(lambda: f"looking through {root}", quiet=False):
-            found = dataset.survey(root)
+        module = dataset(name)
+        with spinner(lambda: f"scanning {root}", quiet=False):
+            survey = module.survey(root)
+            differences = official.contradictions(survey)
+            others = [problem for problem in survey.problems if problem.kind != "contradiction"]
+            survey = replace(survey, problems=(*differences, *others))
         if out:
-            _write(found, Path(out))
-        _show(found, dataset.TREE)
+            _write(survey, Path(out))
+        _show(survey, module.TREE)
         if out:
-            print(f"{_several(len(found.problems))} in {out}")
-    if not found.usable:
-        say(f"{root}: expected a usable {name}, got none: see what is missing above")
+            print(f"{_several(len(survey.problems))} in {out}")
+    if not survey.usable:
+        print_line(f"{root}: expected a usable {name}, got none: the list above says what is missing")
+        raise typer.Exit(1)
+    if differences and not accept_differences:
+        print_line(contradiction_text(root, differences))
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=listing(_lookalikes))
 def fake(
     name: Name,
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="A new or empty folder.")],
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder to write: new or empty.")],
     size: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Clips, or trials a person; 70 clips of dfew and ferv39k when not given."),
+        typer.Option(metavar="N", help="Number of clips, or of trials for each person. Default: the smallest lookalike "
+                     "that can be trained and tested, 14 clips, or 4 trials of 3 people with 8 s of video each. With "
+                     "--size: 4 or 5 people with 12 s, which takes a minute or longer."),
     ] = None,
     variant: Annotated[
-        str, typer.Option(metavar="NAME", help="Another layout in which people have it; a wrong name lists all.")
+        str, typer.Option(metavar="NAME", help="Layout of the files, for datasets with several. A wrong name "
+                          "lists them all.")
     ] = "official",
-    seed: Annotated[int, typer.Option(metavar="N", help="Other people, other traps.")] = 0,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that draw.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random people and faults.")] = 0,
+    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Number of processes that render videos. 0 means one "
+                                         "for each processor.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write a small lookalike of a dataset into ROOT: its real format and traps, synthetic people as content."""
-    with one_line(debug, stopped=f"{root} holds half a lookalike: empty it before the next try"):
-        from mien.lookalikes import LOOKALIKES
+    """Write a small lookalike of a dataset to ROOT: the real file format and usual faults, with synthetic people."""
+    with exit_on_error(debug, stopped=f"{root} holds half a lookalike: empty it before you try again"):
+        from mien.simulation.datasets import LOOKALIKES
 
-        write = LOOKALIKES[_known(name, LOOKALIKES)]
-        options = {"seed": seed, "variant": variant, "workers": workers} | ({"size": size} if size is not None else {})
-        with busy(lambda: f"drawing {name}: {_files(root)} files so far", quiet):
+        if name.startswith(EXPRESSION):
+            return _fake_faces(name, root, seed, quiet)
+        if name not in LOOKALIKES:
+            raise ValueError(f"NAME: expected one of {', '.join(LOOKALIKES)}, got {name!r}")
+        write = LOOKALIKES[name]
+        options: dict[str, Any] = {"seed": seed, "variant": variant, "workers": workers or os.cpu_count() or 1}
+        options |= QUICK.get(name, {}) if size is None else {"size": size}
+        with spinner(lambda: f"writing {name}: {_files(root)} files so far", quiet):
             truth = write(root, **options)
     if not quiet:
         usable = sum(item.usable for item in truth.items)
         print(f"{name}, layout {variant}, seed {seed}: {usable} usable items in {len(truth.files)} files, "
-              f"{truth.size / 1e6:.1f} MB; traps:")
+              f"{truth.size / 1e6:.1f} MB; planted faults:")
         for trap, where in truth.traps.items():
             print(f"  {trap}: {where}")
         print(f"see: mien data check {name} {root}")
 
 
-app.command()(prepare)
+def _fake_faces(name: str, root: Path, seed: int, quiet: bool) -> None:
+    from mien.simulation.datasets.expression_sets import write_expression_set
+
+    with spinner(lambda: f"writing {name}: {_files(root)} files so far", quiet):
+        write_expression_set(name.removeprefix(EXPRESSION), root, seed)
+    if not quiet:
+        print(f"{name}, seed {seed}: {_files(root)} files\nsee: mien bench {name} --data {root}")
 
 
-def _known(name: str, names: Iterable[str]) -> str:
-    if name not in names:
-        raise ValueError(f"NAME: expected one of {', '.join(names)}, got {name!r}")
-    return name
+app.command(cls=listing(_datasets))(prepare)
 
 
 def _files(root: Path) -> int:
-    return sum(len(names) for _, _, names in os.walk(root))  # which passes over what vanishes meanwhile
+    return sum(len(names) for _, _, names in os.walk(root))  # os.walk ignores files that vanish meanwhile
 
 
-def _show(found: Survey, tree: str) -> None:
-    """The survey on stdout: layout, counts, problems in groups; the expected tree where there is nothing to use."""
+def _show(survey: DatasetIndex, tree: str) -> None:
+    """Print the survey: layout, counts and grouped problems. Print the expected tree if the dataset is not usable."""
     from rich.console import Console
     from rich.text import Text
 
+    from mien.datasets.official import find_marker
+
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)  # a log has no width: lines stay whole
+        console = Console(width=160)  # a log file has no width, so we do not wrap at 80 characters
 
-    def line(text: str) -> None:
-        console.print(Text(text), soft_wrap=True)
+    def show(text: str) -> None:
+        console.print(Text("\n".join(map(printable, text.split("\n")))), soft_wrap=True)
 
-    line(f"{found.dataset} in {found.root}: {found.layout or 'no layout that is known'}")
-    if found.counts:
-        console.print(_counted(found))
-    if found.problems:
-        groups = _grouped(found.problems)
-        console.print(_listed(groups[:GROUPS], found.root))
+    lookalike = find_marker(survey.root) is not None
+    kind = ", a lookalike: smaller than the dataset on purpose, with rendered people" if lookalike else ""
+    show(f"{survey.dataset} in {survey.root}: {survey.layout or 'unknown layout'}{kind}")
+    if survey.counts:
+        console.print(_counts_table(survey, "lookalike" if lookalike else "differs"))
+    if survey.problems:
+        groups = _grouped(survey.problems)
+        console.print(_problems_table(groups[:GROUPS], survey.root))
         rest = groups[GROUPS:]
         if rest:
             count = sum(len(group) for group in rest)
-            line(f"and {count} more problems of {len(rest)} kinds: --out problems.csv writes every one")
-        kinds = ("missing", "unreadable", "excluded", "doubtful")
-        totals = {kind: sum(each.kind == kind for each in found.problems) for kind in kinds}
-        line(_several(len(found.problems)) + ": " + ", ".join(f"{n} {kind}" for kind, n in totals.items() if n))
+            show(f"and {count} more problems of {len(rest)} kinds: --out problems.csv writes all of them")
+        kinds = ("contradiction", "missing", "unreadable", "excluded", "doubtful")
+        totals = {kind: sum(problem.kind == kind for problem in survey.problems) for kind in kinds}
+        show(_several(len(survey.problems)) + ": " + ", ".join(f"{n} {kind}" for kind, n in totals.items() if n))
     else:
-        line("no problems")
-    if not found.usable:
-        line(f"\nexpected, below the folder that you name:\n\n{tree}")
+        show("no problems")
+    if not survey.usable:
+        show(f"\nexpected in ROOT:\n\n{tree}")
 
 
 def _several(problems: int) -> str:
     return f"{problems} problem{'s' if problems != 1 else ''}"
 
 
-def _counted(found: Survey) -> Table:
+def _counts_table(survey: DatasetIndex, other: str) -> Table:
+    """The counts beside the official ones, and the word `other` where they are not equal."""
     from rich.table import Table
 
     table = Table("", box=None, pad_edge=False)
     table.add_column("found", justify="right")
     table.add_column("official", justify="right")
     table.add_column("")
-    for count in found.counts:
-        official = "" if count.official is None else f"{count.official:,}"
-        differs = "" if count.official in (None, count.found) else "differs"
-        table.add_row(count.name, f"{count.found:,}", official, differs, style="yellow" if differs else "")
+    for count in survey.counts:
+        official = differs = style = ""
+        if count.official is not None:
+            official = f"{count.official:,}"
+            if count.official != count.number:
+                differs, style = other, "yellow"
+        table.add_row(count.name, f"{count.number:,}", official, differs, style=style)
     return table
 
 
-def _grouped(problems: Iterable[Problem]) -> list[list[Problem]]:
-    """Problems alike but for names and numbers, the largest groups first."""
-    groups: dict[tuple[str, str], list[Problem]] = {}
+def _grouped(problems: Iterable[DatasetProblem]) -> list[list[DatasetProblem]]:
+    """Group problems with the same reason, apart from names and numbers. The largest groups come first."""
+    groups: dict[tuple[str, str], list[DatasetProblem]] = {}
     for problem in problems:
-        gist = re.sub(r"'[^']*'|\S*[/\\.]\S+|\d+", "#", problem.reason.replace(problem.item, "#"))
-        groups.setdefault((problem.kind, gist), []).append(problem)
+        reason = re.sub(r"'[^']*'|\S*[/\\.]\S+|\d+", "#", problem.reason.replace(problem.item, "#"))
+        groups.setdefault((problem.kind, reason), []).append(problem)
     return sorted(groups.values(), key=lambda group: -len(group))
 
 
-def _listed(groups: list[list[Problem]], root: Path) -> Table:
+def _problems_table(groups: list[list[DatasetProblem]], root: Path) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table("problem", "items", "why, and where", box=None, pad_edge=False)
     for group in groups:
-        first = group[0]
-        places = (_file(each, root) + f":{each.line or ''}".rstrip(":") for each in group[:ITEMS] if each.path)
-        where = ", ".join(dict.fromkeys(places))
-        more = "" if len(group) <= ITEMS else f" and {len(group) - ITEMS} more"
-        reason = first.reason if len(group) == 1 else f"{first.item}: {first.reason}"
-        names = f"{len(group)}: " + ", ".join(dict.fromkeys(each.item for each in group[:ITEMS])) + more
-        table.add_row(Text(first.kind), Text(names), Text(f"{reason}\n  {where}" if where else reason))
+        first, shown = group[0], group[:ITEMS]
+        names = f"{len(group)}: " + ", ".join(dict.fromkeys(problem.item for problem in shown))
+        if len(group) > ITEMS:
+            names += f" and {len(group) - ITEMS} more"
+        reason = printable(first.reason)
+        if len(group) > 1:
+            reason = f"{printable(first.item)}: {reason}"
+        lines = (_file(problem, root) + f":{problem.line or ''}".rstrip(":") for problem in shown if problem.path)
+        if files := ", ".join(dict.fromkeys(lines)):
+            reason = f"{reason}\n  {printable(files)}"
+        table.add_row(Text(first.kind), Text(printable(names)), Text(reason))
     return table
 
 
-def _file(problem: Problem, root: Path) -> str:
+def _file(problem: DatasetProblem, root: Path) -> str:
     path = problem.path
     if path is None:
         return ""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) and path != root else str(path)
+    if path.is_relative_to(root) and path != root:
+        return path.relative_to(root).as_posix()
+    return str(path)
 
 
-def _write(found: Survey, out: Path) -> None:
-    """Every problem as a row: kind, item, reason, file (below the root where it is), line."""
+def _write(survey: DatasetIndex, out: Path) -> None:
+    """Write every problem as a row: kind, item, reason, file (relative to the root if it is in it), line."""
     import csv
 
-    from mien.writing import replacing
+    from mien.core.atomic_files import replacing
+    from mien.core.plain_text import cell
 
     with replacing(out) as path, path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         rows = csv.writer(file)
         rows.writerow(["kind", "item", "reason", "file", "line"])
-        for each in found.problems:
-            line = "" if each.line is None else each.line
-            rows.writerow([each.kind, each.item, each.reason, _file(each, found.root), line])
+        for problem in survey.problems:
+            line = "" if problem.line is None else problem.line
+            texts = (problem.kind, problem.item, problem.reason, _file(problem, survey.root))
+            rows.writerow([*map(cell, texts), line])

@@ -1,4 +1,4 @@
-"""`mien mcp`: what is read of the person now, for programs that speak the Model Context Protocol."""
+"""`mien mcp`: the current state of the person, for programs that use the Model Context Protocol (MCP)."""
 
 from __future__ import annotations
 
@@ -6,43 +6,49 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.asking import Debug, Labels, Language, ModelName, Reuse, Source
-from mien.cli.telling import one_line
-from mien.settings import Settings
+from mien.cli.console import exit_on_error
+from mien.cli.options import Debug, DetectionThreshold, Labels, Language, ModelName, Reuse, Source
+from mien.core.settings import Settings
 
 
 def mcp(
     source: Source = "0",
     server: Annotated[
-        str, typer.Option(metavar="URL", help="Ask a mien serve that runs instead, such as http://127.0.0.1:8765.")
+        str, typer.Option(metavar="URL", help="Use this running mien serve instead of a camera, such as "
+                          "http://127.0.0.1:8765.")
     ] = "",
-    token: Annotated[str, typer.Option(envvar="MIEN_TOKEN", metavar="TEXT", help="That server's token.")] = "",
+    token: Annotated[str, typer.Option(envvar="MIEN_TOKEN", metavar="TEXT", help="Token of that server.")] = "",
     model: ModelName = Settings.model,
     labels: Labels = "",
+    detection_threshold: DetectionThreshold = Settings.detection_threshold,
     reuse: Reuse = False,
-    step: Annotated[float, typer.Option(metavar="SECONDS", help="How often it is read.")] = Settings.step,
+    step: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Time between two predictions, in seconds.")
+    ] = Settings.step,
     language: Language = "en",
     debug: Debug = False,
 ) -> None:
-    """Answer over standard input and output, as an MCP server with the tool person_now and one resource.
+    """Run an MCP server over standard input and output, with the tool person_now and one resource.
 
-    A camera is opened once and followed as long as this runs; two programs cannot have one camera: let both ask a
-    mien serve, with --server.
+    The camera stays open while the server runs. Two programs cannot use one camera at the same time: start one mien
+    serve, and give its address to both with --server.
     """
-    with one_line(debug, "nothing was stored"):
+    with exit_on_error(debug, "nothing was stored"):
         try:
-            from mien import mcp as protocol
+            from mien.server import mcp as protocol
         except ModuleNotFoundError as error:
             raise ValueError(f"mcp: expected the packages of MCP, {error.name} is missing: install them with "
                              'pip install "mien[mcp]"') from error
         if server:
-            protocol.server(protocol.of_server(server, token), language).run()
+            protocol.server(protocol.from_server(server, token), language).run()
             return
-        from mien.live import Camera, Live
-        from mien.prompt import languages
+        from mien.inference.live.camera import Camera
+        from mien.inference.live.camera_thread import Live
+        from mien.reporting.llm.templates import languages
 
         if language not in languages():
             raise ValueError(f"--language: expected {' or '.join(languages())}, got {language!r}")
-        settings = Settings(step=step, model=model, labels=labels, pictures=False)
+        settings = Settings(step=step, model=model, labels=labels, pictures=False,
+                            detection_threshold=detection_threshold)
         with Live(Camera(source), settings, language=language, reuse=reuse) as live:
-            protocol.server(protocol.of_live(live), language).run()
+            protocol.server(protocol.from_live(live), language).run()

@@ -1,77 +1,108 @@
-"""`mien data prepare`: a dataset into a cache that training reads."""
+"""`mien data prepare`: preprocess a dataset into the cache that training reads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.telling import bar, busy, one_line, say
+from mien.cli.console import exit_on_error, print_line, progress_bar, spinner
 
 if TYPE_CHECKING:
-    from mien.data.build import Built
-    from mien.types import Trial
-    from mien.work import Outcome
+    from mien.core.parallel.outcome import Outcome
+    from mien.core.trials import Trial
+    from mien.datasets.index import DatasetProblem
+    from mien.preprocessing.build_cache import CacheBuildReport
+
+
+AcceptDifferences = Annotated[
+    bool, typer.Option("--accept-differences", help="Use the dataset although its labels or classes contradict the "
+                       "official counts.")
+]
 
 
 def prepare(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="dfew, ferv39k, deap, amigos, mahnob, or folder.")],
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder that holds the dataset.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="CACHE", help="A new folder, or a cache to go on with.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the dataset.")],
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder that holds the dataset.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="CACHE", help="Folder of the cache: new, or one to continue.")
+    ],
     size: Annotated[
-        int | None, typer.Option(metavar="PX", help="Side of the pictures of faces; 224 when not given.")
+        int | None, typer.Option(metavar="PX", help="Side of the face crops, in pixels. Default: 224.")
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Pictures kept a second, at most about; 30 when not given.")
+        float | None, typer.Option(metavar="HZ", help="Largest rate of face crops, in Hz (approximate). Default: 30.")
     ] = None,
     aus: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Action units by OpenFace 2 or py-feat, a file a trial, instead of ours."),
+        typer.Option(metavar="FOLDER", help="Use action units from OpenFace 2 or py-feat: a folder with one file for "
+                     "each trial. Default: the action units of mien."),
     ] = None,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Trials prepared at a time.")] = 1,
+    accept_differences: AcceptDifferences = False,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Number of trials that run at the same time.")] = 1,
     cluster: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="A Dask scheduler to send trials to, such as tcp://host:8786.")
+        str, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster with this scheduler, such as "
+                          "tcp://host:8786.")
     ] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of every error.")] = False,
 ) -> None:
-    """Look at every trial of a dataset once: faces, skin, action units and signals into CACHE, for training.
+    """Preprocess every trial of a dataset for training: write faces, skin colour, action units and signals to CACHE.
 
-    It may be stopped in any way, and goes on from there; what is there and unchanged is kept. manifest.csv in CACHE has
-    a row for every trial and for everything that is wrong with the dataset. Ends with 0 when every trial of the survey
-    was prepared, else with 1. With --aus every filmed trial needs a file, called as the trial or as its video.
+    Interrupted runs resume with the same command; finished trials that did not change are kept. The file manifest.csv
+    in CACHE lists every trial and every problem of the dataset. With --aus, each trial with a video needs a file with
+    the name of the trial or of its video. The exit status is 0 if every trial was prepared, else 1.
     """
-    with one_line(debug):
-        from mien.data import build, making
-        from mien.datasets import DATASETS
+    with exit_on_error(debug):
+        from mien.datasets import dataset, official
+        from mien.preprocessing import build_cache, preprocess_trial
 
-        if name not in DATASETS:
-            raise ValueError(f"NAME: expected one of {', '.join(DATASETS)}, got {name!r}")
-        asked = {key: value for key, value in (("size", size), ("rate", rate)) if value is not None}
-        how = making.Preparation(**asked)  # type: ignore[arg-type]
-        with busy(lambda: f"looking through {root}", quiet):
-            found = DATASETS[name].survey(root)
-        with bar(f"{len(found.trials)} trials", len(found.trials), quiet) as (tick, above):
-
-            def told(trial: Trial, outcome: Outcome) -> None:
-                if outcome.status == "failed":
-                    above(f"mien: {trial.id}: {outcome.reason}")
-                    if debug and outcome.trace:
-                        above(outcome.trace)
-
-            built = build.build(found, out, how, aus=aus, workers=workers, cluster=cluster or None, tick=tick,
-                                told=told)
+        module = dataset(name)
+        given = {key: value for key, value in (("size", size), ("rate", rate)) if value is not None}
+        preparation = preprocess_trial.Preparation(**given)  # type: ignore[arg-type]
+        with spinner(lambda: f"scanning {root}", quiet):
+            survey = module.survey(root)
+            differences = official.contradictions(survey)
+        if differences and not accept_differences:
+            raise ValueError(contradiction_text(root, differences))
+        with progress_bar(f"{len(survey.trials)} trials", len(survey.trials), quiet) as (tick, above):
+            built = build_cache.build_cache(survey, out, preparation, aus=aus, workers=workers, cluster=cluster or None,
+                                progress=tick, log=print_line, on_result=_failure_printer(above, debug))
     if not quiet:
         print(_sum(built, out))
     if not built.complete:
-        say(f"expected {built.expected} prepared trials, got {built.prepared}: {out / 'manifest.csv'} says why")
+        print_line(f"expected {built.expected} prepared trials, got {built.prepared}: {out / 'manifest.csv'} says why")
         raise typer.Exit(1)
 
 
-def _sum(built: Built, out: Path) -> str:
-    problems = len(built.problems)
-    beside = f"; the survey found {problems} problem{'s' if problems != 1 else ''}" if problems else ""
-    prepared = f"{built.prepared} of {built.expected} trials of {built.dataset} in {out}"
-    units = f"; {built.aus}" if built.aus else ""
-    return f"{prepared}{units}{beside}; see {out / 'manifest.csv'}"
+def contradiction_text(root: Path, differences: list[DatasetProblem]) -> str:
+    """One sentence about labels that contradict the official ones."""
+    first = differences[0]
+    more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+    return (f"{root}: {first.item}: {first.reason}{more}; get the lists of the dataset's authors, or use these with "
+            "--accept-differences")
+
+
+def _failure_printer(log: Callable[[str], None], debug: bool) -> Callable[[Trial, Outcome], None]:
+    """A callback that prints the reason of each failed trial, and with `debug` the traceback."""
+
+    def print_failure(trial: Trial, outcome: Outcome) -> None:
+        if outcome.status != "failed":
+            return
+        log(f"mien: {trial.id}: {outcome.reason}")
+        if debug and outcome.trace:
+            log(outcome.trace)
+
+    return print_failure
+
+
+def _sum(built: CacheBuildReport, out: Path) -> str:
+    parts = [f"{built.prepared} of {built.expected} trials of {built.dataset} in {out}"]
+    if built.aus:
+        parts.append(str(built.aus))
+    if built.problems:
+        plural = "s" if len(built.problems) > 1 else ""
+        parts.append(f"the survey found {len(built.problems)} problem{plural}")
+    return "; ".join([*parts, f"see {out / 'manifest.csv'}"])

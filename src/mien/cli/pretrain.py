@@ -1,4 +1,4 @@
-"""`mien train clip/synthetic`: a small CLIP that learns from people who are drawn."""
+"""`mien train clip/synthetic`: pretrain a small CLIP on pictures of synthetic people."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.cli.telling import bar, one_line, settings
+from mien.cli.console import default_folder, exit_on_error, print_line, progress_bar, settings
 
 if TYPE_CHECKING:
-    from mien.recipes import Pretraining
-    from mien.train import Pretrained
+    from mien.recipes.clip import Pretraining
+    from mien.training.pretrain_clip import Pretrained
 
 
 def pretrain(name: str, root: Path | None, out: str, device: str, seed: int, workers: int, tiny: bool,
              changes: Sequence[str], quiet: bool, debug: bool) -> None:
-    """As `mien train`, for recipes that need no dataset."""
-    with one_line(debug, "nothing is kept; the same command begins anew"):
+    """Run `mien train` for a recipe that needs no dataset. The parameters are the options of `mien train`."""
+    with exit_on_error(debug, "nothing is kept; the same command starts again from the beginning"):
         recipe = _recipe(name, tiny, changes)
         if root is not None:
-            raise ValueError(f"--data: expected none for {name}, which draws its people, got {root}: leave it out")
-        from mien import train
+            raise ValueError(f"--data: expected none for {name}, which draws its people, got {root}: remove --data")
+        from mien import training
+        from mien.core.folder_lock import folder_lock
 
-        place = out or f"runs/{name.replace('/', '-')}{'-tiny' * tiny}-seed{seed}"
-        with bar(f"training {name}", 1, quiet) as (tick, _):
-            found = train.pretrain(recipe, place, seed=seed, device=device, workers=max(workers, 1), tick=tick)
+        folder = Path(out) if out else default_folder(name, tiny, f"-seed{seed}")
+        alone = folder_lock(folder, "training", beside=True, log=print_line)
+        with alone, progress_bar(f"training {name}", 1, quiet) as (tick, _):
+            result = training.pretrain(recipe, folder, seed=seed, device=device, workers=max(workers, 1), progress=tick)
     if not quiet:
-        print(_sum(recipe, found))
+        print(_sum(recipe, result))
 
 
 def _recipe(name: str, tiny: bool, changes: Sequence[str]) -> Pretraining:
@@ -35,18 +37,24 @@ def _recipe(name: str, tiny: bool, changes: Sequence[str]) -> Pretraining:
 
     if name not in recipes.PRETRAINING:
         raise ValueError(f"recipe: expected {', '.join(recipes.PRETRAINING)}, got {name!r}")
-    found = recipes.PRETRAINING[name]
-    return recipes.change(clip.small(found) if tiny else found, settings(changes))
+    recipe = recipes.PRETRAINING[name]
+    if tiny:
+        recipe = clip.tiny_pretraining(recipe)
+    return recipes.override(recipe, settings(changes))
 
 
-def _sum(recipe: Pretraining, found: Pretrained) -> str:
-    ordered = sorted(found.auc, key=found.auc.__getitem__)
-    tail = ", tiny: it knows nothing" if recipe.tiny else ""
+def _sum(recipe: Pretraining, result: Pretrained) -> str:
+    from mien.recipes.recipe import TINY_DOUBT
+
+    auc = result.auc
+    ordered = sorted(auc, key=auc.__getitem__)
+    tail = f", {TINY_DOUBT}" if recipe.tiny else ""
     lines = [f"{recipe.name}, {recipe.steps} steps on {recipe.people * recipe.pictures} pictures of {recipe.people} "
              f"people{tail}"]
     if len(ordered) > 1:
-        mean, (worst, *_, best) = sum(found.auc.values()) / len(ordered), ordered
-        lines.append(f"  people not learnt from: area under the curve {mean:.2f} over {len(ordered)} phrases, "
-                     f"from {found.auc[worst]:.2f} ({worst}) to {found.auc[best]:.2f} ({best})")
-    lines.append(f"see {found.folder}; use it: --set tower={found.folder}, or mien analyze --model clip:{found.folder}")
+        mean, worst, best = sum(auc.values()) / len(ordered), ordered[0], ordered[-1]
+        lines.append(f"  held-out people: mean area under the ROC curve {mean:.2f} over {len(ordered)} phrases, "
+                     f"from {auc[worst]:.2f} ({worst}) to {auc[best]:.2f} ({best})")
+    place = result.folder
+    lines.append(f"see {place}; use it: --set tower={place}, or mien analyze --model clip:{place}")
     return "\n".join(lines)

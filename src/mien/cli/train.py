@@ -1,4 +1,4 @@
-"""`mien train`: from a dataset as it comes to a checkpoint, by one command."""
+"""`mien train`: prepare a dataset and train a model on it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli import pretrain
-from mien.cli.asking import (
-    CacheAt,
+from mien.cli import pretrain, train_expression
+from mien.cli.console import default_folder, exit_on_error, print_lines, progress_bar, settings
+from mien.cli.options import (
+    CacheFolder,
     Changes,
     Data,
     Debug,
@@ -24,38 +25,70 @@ from mien.cli.asking import (
     Tiny,
     Workers,
 )
-from mien.cli.telling import bar, one_line, say, settings
 
 if TYPE_CHECKING:
-    from mien.bench.elsewhere import Elsewhere
-    from mien.checkpoint import Clip
-    from mien.datasets import Survey
-    from mien.recipes import Recipe
-    from mien.train import Fitted, Material
+    from mien.checkpoints.factory import ClipEncoders
+    from mien.datasets.index import DatasetIndex
+    from mien.evaluation.cross_dataset import CrossDatasetResult
+    from mien.recipes.recipe import Recipe
+    from mien.training.data_module import DataModule
+    from mien.training.loop import TrainingResult
+    from mien.training.memory import MemoryPlan
+
+FoldName = Annotated[str, typer.Option(metavar="K", help="Fold to train on, by number (from 1) or name.")]
+Out = Annotated[
+    str, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run. Default: "
+                      "runs/RECIPE-foldK-seedN.")
+]
+TestData = Annotated[
+    str, typer.Option(metavar="ROOT", help="Folder of another dataset with the same labels, to test the "
+                      "trained model on.")
+]
+TestCache = Annotated[
+    str, typer.Option(metavar="CACHE", help="Folder of the prepared --test-data. Missing trials are "
+                      "prepared into it. Default: a folder in --out.")
+]
+Devices = Annotated[int, typer.Option(metavar="N", min=1, help="Number of devices on each machine.")]
+Nodes = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Number of machines. Start the same command on each.")
+]
+Strategy = Annotated[
+    str, typer.Option(metavar="NAME", help="Strategy of Lightning Fabric for several devices, such as ddp.")
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Compile the backbone with torch.compile. The first steps are slow.")
+]
+Tensorboard = Annotated[
+    bool, typer.Option("--tensorboard", help="Also write the values of log.csv for TensorBoard.")
+]
+MicroBatch = Annotated[
+    int, typer.Option("--micro-batch", metavar="N", min=0, help="Rows that pass the model at once; the gradients of a "
+                      "batch are added up. 0 means chosen from the free memory of the GPU.")
+]
+Checkpointing = Annotated[
+    bool, typer.Option("--checkpointing", help="Compute the backbone's activations again in the backward pass: less "
+                       "memory, a third more time. Without it, chosen from the free memory of the GPU.")
+]
 
 
 def train(
     recipe: RecipeName,
     root: Data = None,
-    fold: Annotated[str, typer.Option(metavar="K", help="Which fold, by number from 1 or by name.")] = "1",
-    cache: CacheAt = "",
-    out: Annotated[
-        str, typer.Option("--out", "-o", metavar="DIR", help="Where it goes: runs/RECIPE-foldK-seedN when not given.")
-    ] = "",
-    test_data: Annotated[
-        str, typer.Option(metavar="ROOT", help="Another dataset with these labels, to judge what came out.")
-    ] = "",
-    test_cache: Annotated[
-        str, typer.Option(metavar="CACHE", help="That one prepared; what it lacks is prepared. Otherwise in --out.")
-    ] = "",
+    fold: FoldName = "1",
+    cache: CacheFolder = "",
+    out: Out = "",
+    test_data: TestData = "",
+    test_cache: TestCache = "",
     device: Device = "auto",
-    devices: Annotated[int, typer.Option(metavar="N", min=1, help="Devices on each machine.")] = 1,
-    nodes: Annotated[int, typer.Option(metavar="N", min=1, help="Machines, each started with this command.")] = 1,
-    strategy: Annotated[str, typer.Option(metavar="NAME", help="As in Lightning Fabric, such as ddp.")] = "auto",
+    devices: Devices = 1,
+    nodes: Nodes = 1,
+    strategy: Strategy = "auto",
     precision: PrecisionName = "auto",
-    compile: Annotated[bool, typer.Option("--compile", help="Let torch compile the towers; slow to begin.")] = False,
+    compile: Compile = False,
     deterministic: Deterministic = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="log.csv for TensorBoard too.")] = False,
+    tensorboard: Tensorboard = False,
+    micro_batch: MicroBatch = 0,
+    checkpointing: Checkpointing = False,
     seed: Seed = 0,
     workers: Workers = 0,
     tiny: Tiny = False,
@@ -63,93 +96,150 @@ def train(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train RECIPE on one fold of the dataset in ROOT; write checkpoints `chosen` and `last` and log.csv into DIR.
+    """Train RECIPE on one fold of the dataset in ROOT. Write the checkpoints `chosen` and `last`, and log.csv, to DIR.
 
-    Half of a training goes on where it was stopped, a kill included. The test part of the fold is not looked at.
-    clip/synthetic needs no dataset: it draws people and writes a small CLIP into DIR, a tower for --set tower=DIR.
+    `chosen` is the best epoch by validation. The same command resumes a run, even after SIGKILL. Test data stay unread.
+
+    clip/synthetic and expression/simulated need no dataset: a small CLIP of rendered people, a backbone for
+    --set tower=DIR; and the built-in reader of expressions. expression learns your labels: a folder a class in ROOT.
     """
+    if train_expression.is_expression(recipe):
+        return train_expression.train_expression(recipe, root, out, seed, tiny, changes or [], quiet, debug)
     if recipe.startswith("clip/"):
         return pretrain.pretrain(recipe, root, out, device, seed, workers, tiny, changes or [], quiet, debug)
-    with one_line(debug):
-        if root is None:
-            raise ValueError(f"--data: expected the folder that holds the dataset of {recipe}, got none")
-        chosen = asked(recipe, tiny, changes or [])
+    with exit_on_error(debug):
+        chosen, root = recipe_from_options(recipe, tiny, changes or []), expect_root(root, recipe)
         parts = expect_usable(precision, device, chosen, devices, nodes)
-        from mien import train
+        from mien import training
 
-        train.expect_tensorboard(tensorboard)
-        quiet = quiet or not train.leads()
+        training.expect_tensorboard(tensorboard)
+        memory = _memory(chosen, micro_batch, checkpointing)
+        quiet = quiet or not training.is_first_process()
         other = _other(chosen, test_data, test_cache)
-        place = Path(out or f"runs/{recipe.replace('/', '-')}{'-tiny' * tiny}-fold{fold}-seed{seed}")
-        with train.exact(deterministic), bar("preparing", 1, quiet) as (tick, above):
-            material = train.gather(chosen, root, cache or place / "cache", fold, workers=max(workers, 1), tick=tick,
-                                    told=above, device=device, seed=seed)
-        if not quiet:
-            for line in material.notes:
-                say(line)
-        with bar(f"training {chosen.name}", 1, quiet) as (tick, above):
-            found = train.fit(
-                chosen, material.train, material.val, material.source, place, seed=seed, device=device,
+        folder = Path(out) if out else default_folder(recipe, tiny, f"-fold{fold}-seed{seed}")
+        with training.deterministic_algorithms(deterministic), progress_bar("preparing", 1, quiet) as (tick, above):
+            material = training.load_data(chosen, root, cache or folder / "cache", fold, workers=max(workers, 1),
+                                    progress=tick, log=above, device=device, seed=seed)
+        print_lines(() if quiet else material.notes)
+        with progress_bar(f"training {chosen.name}", 1, quiet) as (tick, above):
+            fitted = training.fit(
+                chosen, material.train, material.val, material.source, folder, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
                 compile=compile, parts=parts, deterministic=deterministic, tensorboard=tensorboard, data=material.data,
-                tick=lambda step, steps, _: tick(step / steps), told=None if quiet else above)
-        drawn = train.drawn(chosen, material, found) if chosen.method == "mvp" else ()
-        told = _sum(chosen, found, material, drawn)
-        if other is not None:
-            from mien.bench.elsewhere import elsewhere
-
-            with bar(f"judging by {other.dataset}", 1, quiet) as (tick, above):
-                judged = elsewhere(
-                    chosen, {"last": found.last, "chosen": found.chosen}, other,
-                    test_cache or place / f"cache-{other.dataset}", place / f"{other.dataset}.parquet",
-                    train=material.fold.train, device=device, precision=precision, workers=workers,  # type: ignore[arg-type]
-                    tick=tick, told=above)
-            told = "\n".join([told, *_beyond(judged)])
+                memory=memory, progress=lambda step, steps, _: tick(step / steps), log=None if quiet else above)
+        lines = _summary(chosen, fitted, material, training.write_plots(chosen, material, fitted))
+        lines += _test(chosen, fitted, material, other, folder, test_cache, quiet, device, precision, workers)
     if not quiet:
-        print(told)
+        print("\n".join(lines))
 
 
-def asked(name: str, tiny: bool, changes: list[str]) -> Recipe:
-    """The recipe of this name, small with `tiny`, with what --set changes; a tower's folder by its whole path."""
+def expect_root(root: Path | None, recipe: str) -> Path:
+    """The folder of the dataset. Raises ValueError where none is given."""
+    if root is None:
+        raise ValueError(f"--data: expected the folder that holds the dataset of {recipe}, got none")
+    return root
+
+
+def _memory(recipe: Recipe, micro_batch: int, checkpointing: bool) -> MemoryPlan | None:
+    """The memory plan of the options; None without them. Raises ValueError if the recipe's batch cannot be parted."""
+    if not micro_batch and not checkpointing:
+        return None
+    from mien import training
+
+    memory = training.MemoryPlan(micro_batch, checkpointing)
+    training.expect_parts(recipe, memory)
+    return memory
+
+
+def _test(
+    recipe: Recipe,
+    fitted: TrainingResult,
+    material: DataModule,
+    other: DatasetIndex | None,
+    folder: Path,
+    cache: str,
+    quiet: bool,
+    device: str,
+    precision: str,
+    workers: int,
+) -> list[str]:
+    """Test both checkpoints on another dataset -> the lines to print, none without another dataset."""
+    if other is None:
+        return []
+    from mien.evaluation.cross_dataset import cross_dataset
+
+    with progress_bar(f"testing on {other.dataset}", 1, quiet) as (tick, above):
+        result = cross_dataset(
+            recipe, {"last": fitted.last, "chosen": fitted.chosen}, other,
+            cache or folder / f"cache-{other.dataset}", folder / f"{other.dataset}.parquet",
+            train=material.fold.train, device=device, precision=precision, workers=workers,  # type: ignore[arg-type]
+            progress=tick, log=above)
+    return _test_lines(result)
+
+
+def recipe_from_options(name: str, tiny: bool, changes: list[str]) -> Recipe:
+    """Find a recipe and apply the options of the command line.
+
+    Args:
+        name: name of the recipe.
+        tiny: shrink the recipe for a test of the pipeline.
+        changes: the values of `--set`.
+
+    Returns:
+        The recipe. If its backbone is a folder, the path of the folder is absolute.
+
+    Raises:
+        ValueError: the name or a change is not valid.
+    """
     from mien import recipes
 
-    found = recipes.find(name)
-    found = recipes.tiny(found) if tiny else found
-    found = recipes.change(found, settings(changes))
-    place = Path(found.tower).expanduser()
-    return replace(found, tower=str(place.resolve())) if found.tower and place.exists() else found
+    recipe = recipes.find_recipe(name)
+    if tiny:
+        recipe = recipes.tiny_recipe(recipe)
+    recipe = recipes.override(recipe, settings(changes))
+    folder = Path(recipe.tower).expanduser()
+    if recipe.tower and folder.exists():
+        return replace(recipe, tower=str(folder.resolve()))
+    return recipe
 
 
-def expect_usable(precision: str, device: str, recipe: Recipe, devices: int = 1, nodes: int = 1) -> Clip | None:
-    """What would stop the training after a long preparation stops it now; a tower on the hub is downloaded.
+def expect_usable(precision: str, device: str, recipe: Recipe, devices: int = 1, nodes: int = 1) -> ClipEncoders | None:
+    """Check device, precision and backbone before the long preparation of a dataset.
 
-    The towers, which are loaded to see whether they fit.
+    The backbone is loaded for the check; one on the hub is downloaded.
+
+    Returns:
+        The encoders of the backbone, or None if the recipe has none.
+
+    Raises:
+        ValueError: the training cannot run with these options.
     """
     if precision not in ("auto", "32", "bf16", "16"):
         raise ValueError(f"--precision: expected auto, 32, bf16 or 16, got {precision!r}")
-    from mien import checkpoint, train
-    from mien.checkpoint import parts
+    from mien import checkpoints
+    from mien import training as train
+    from mien.checkpoints import factory
 
-    parts.pick(device)
-    train.expect_shared(recipe, devices, nodes)
-    found = checkpoint.towers(recipe)
-    train.expect_learning(recipe, checkpoint.build(recipe, recipe.task, found, subjects=2))
-    return found
+    factory.resolve_device(device)
+    train.check_batch_size(recipe, devices, nodes)
+    encoders = checkpoints.load_towers(recipe)
+    train.expect_learning(recipe, checkpoints.build_model(recipe, recipe.task, encoders, subjects=2))
+    return encoders
 
 
-def _other(recipe: Recipe, root: str, cache: str) -> Survey | None:
-    """The dataset that judges, found before anything is trained."""
+def _other(recipe: Recipe, root: str, cache: str) -> DatasetIndex | None:
+    """Find the test dataset before the training starts, so that errors come early."""
     if not root:
         return None
-    from mien.bench.elsewhere import find
+    from mien.evaluation.cross_dataset import find_checkpoints
 
-    return find(recipe, root, cache)
+    return find_checkpoints(recipe, root, cache)
 
 
-def _beyond(judged: Elsewhere) -> list[str]:
-    return [*judged.notes, f"  always the commonest class: WAR {100 * judged.majority:.2f} %",
-            *(f"  {name}: test UAR {100 * found['uar']:.2f} %, WAR {100 * found['war']:.2f} %"
-              for name, found in judged.scores.items()), f"see {judged.predictions}"]
+def _test_lines(result: CrossDatasetResult) -> list[str]:
+    return [*result.notes, f"  majority class: WAR {100 * result.majority:.2f} %",
+            *(f"  {name}: test UAR {100 * scores['uar']:.2f} %, WAR {100 * scores['war']:.2f} %"
+              for name, scores in result.scores.items()), f"see {result.predictions}"]
 
 
 MEASURES = {"macro_f1": "macro-F1", "valence_macro_f1": "of valence", "arousal_macro_f1": "of arousal",
@@ -161,25 +251,39 @@ RATED = {"ccc": "CCC", "rmse": "RMSE in points", "mae": "MAE in points"}
 
 
 def _measured(recipe: Recipe, scores: Mapping[str, float]) -> str:
-    """Scores in words; of MVP F1 first, each beside what guessing by the share of each class would have."""
+    """Format scores: UAR and WAR, or the measures of the method's paper.
+
+    The paper's measures come with the chance level, which is the score of random guesses in proportion to the classes.
+    """
+    from mien.models.registry import method
+
     if recipe.task.scale is not None:
-        return ", ".join(f"{told} {scores[name]:.3f} (mean of training {scores.get(f'chance_{name}', 0.0):.3f})"
-                         for name, told in RATED.items() if name in scores)
-    if recipe.method != "mvp":
+        return ", ".join(f"{title} {scores[name]:.3f} (mean of training {scores.get(f'chance_{name}', 0.0):.3f})"
+                         for name, title in RATED.items() if name in scores)
+    if not method(recipe.method).measures:
         return f"UAR {100 * scores['uar']:.2f} %, WAR {100 * scores['war']:.2f} %"
-    return ", ".join(f"{told} {100 * scores[name]:.2f} % (chance {100 * scores[f'chance_{name}']:.2f})"
-                     for name, told in MEASURES.items() if name in scores)
+    from mien.metrics.classification import METRICS
+
+    titles = {**MEASURES, **{name: metric.title for name, metric in METRICS.items() if name not in MEASURES}}
+    return ", ".join(f"{title} {100 * scores[name]:.2f} % (chance {100 * scores[f'chance_{name}']:.2f})"
+                     for name, title in titles.items() if name in scores)
 
 
-def _sum(recipe: Recipe, found: Fitted, material: Material, drawn: Sequence[Path]) -> str:
-    lines = [f"{recipe.name}, {found.steps} steps on {len(material.train.trials)} {material.counted}"
-             + (f", {recipe.doubt}" if recipe.tiny else "")]
-    for name, scores in found.scores.items():
+def _summary(recipe: Recipe, fitted: TrainingResult, material: DataModule, figures: Sequence[Path]) -> list[str]:
+    doubt = f", {recipe.doubt}" if recipe.tiny else ""
+    lines = [f"{recipe.name}, {fitted.steps} steps on {len(material.train.trials)} {material.counted}{doubt}"]
+    if fitted.stopped:
+        lines.append(f"  {fitted.stopped}")
+    if fitted.deterministic:
+        lines.append("  deterministic")
+    for name, scores in fitted.scores.items():
         lines.append(f"  {name} (epoch {scores['epoch']}): validation {_measured(recipe, scores)}")
-    if recipe.published and not recipe.tiny and not recipe.changed:
-        told = recipe.published
-        lines.append(f"  published, on test: UAR {told.uar} %, WAR {told.war} % ({told.source})")
-    lines.append(f"see {found.chosen} (chosen on validation), {found.last} and {found.log}")
-    lines[1:1] = [f"  {found.stopped}"] * bool(found.stopped) + ["  deterministic"] * found.deterministic
-    lines += [f"figures: {', '.join(map(str, drawn))}"] if drawn else []
-    return "\n".join(lines)
+    if spread := fitted.scores.get("last", {}).get("spread"):
+        lines.append(f"  deviation of {recipe.schedule.choose} over the last ten epochs: {100 * spread:.2f} points")
+    published = recipe.published
+    if published and not recipe.tiny and not recipe.changed:
+        lines.append(f"  published, on test: UAR {published.uar} %, WAR {published.war} % ({published.source})")
+    lines.append(f"see {fitted.chosen} (chosen on validation), {fitted.last} and {fitted.log}")
+    if figures:
+        lines.append(f"figures: {', '.join(map(str, figures))}")
+    return lines

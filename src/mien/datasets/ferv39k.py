@@ -11,10 +11,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.types import Trial
-
-from . import films, layout, tables
-from .survey import Count, Problem, Survey
+from mien.core.trials import Trial
+from mien.datasets import integrity, scan
+from mien.datasets.index import Count, DatasetIndex, DatasetProblem
+from mien.datasets.readers import tables
 
 TREE = """\
 FERV39k/
@@ -40,11 +40,11 @@ STYLES = {
     "train_All.csv": r"(?:^|/)(?P<side>train|test)_all",
     "lists": r"(?:^|[/_])(?:ferv(?:39k?)?_)?(?P<side>train|test)",
 }
-"""Names of the lists, best first, as they are shown and as they are recognised, in lower case, below the root."""
+"""Style of the lists, best first -> pattern of their path below the root, in lower case."""
 
 RATE = 25.0
-"""Hz of clips that are pictures. Our choice: no source states one; 25 is television's. It sets what a second is,
-not which pictures are seen."""
+"""Hz of clips stored as pictures. Our choice: no source states a rate; 25 is that of television. It sets the length of
+a second, not the choice of pictures."""
 
 CLIPS = "2_clipsforfacecrop"
 PARTS = (CLIPS, "4_setups", "all_scenes", "annotation", *(scene.lower() for scene in SCENES))
@@ -68,64 +68,71 @@ class _Row:
         return f"{self.scene}/{self.word}/{self.number:04d}"
 
 
-def survey(root: str | Path) -> Survey:
-    """What is there of FERV39k below root. A trial's `side` is train or test; its `about` has the scene.
+def survey(root: str | Path) -> DatasetIndex:
+    """Index the FERV39k files below `root`. A trial's `side` is train or test; its `about` has the scene.
 
-    The class is the folder's word. Numbers that other projects' lists have in its place are never used.
+    The class is the name of the folder. Class numbers in the lists of other projects are never used.
 
     Raises:
-        FileNotFoundError, ValueError: root is no folder.
+        FileNotFoundError: `root` does not exist.
+        ValueError: `root` is no folder.
     """
-    tree = layout.tree(root)
-    problems: list[Problem] = []
+    tree = scan.scan_tree(root)
+    problems: list[DatasetProblem] = []
     style, paths = _lists(tree, problems)
-    rows = _apart([row for side, path in paths.items() for row in _read(side, path, problems)], problems)
+    rows = _without_overlap([row for side, path in paths.items() for row in _read(side, path, problems)], problems)
     clips = _clips(tree)
     if not rows or not clips:
-        return Survey("ferv39k", tree.root, "", (), (*problems, *_lacking(tree, bool(rows), bool(clips))), ())
+        return DatasetIndex(
+            "ferv39k", tree.root, "", (), (*problems, *_missing_parts(tree, bool(rows), bool(clips))), ()
+        )
     trials, frames = [], []
     for row in rows:
         folder = clips.get((row.scene.lower(), row.word, row.number))
-        found = films.pictures(folder) if folder else []
+        pictures = []
+        if folder is not None:
+            pictures = integrity.check_pictures(folder)
         if folder is None:
-            problems.append(Problem("missing", row.id, "listed, but its folder is not there", row.path, row.line))
-        elif not found:
+            problems.append(DatasetProblem("missing", row.id, "listed, but its folder is not there", row.path,
+                                           row.line))
+        elif not pictures:
             reason = "expected pictures in the clip's folder, got none: unpack it again"
-            problems.append(Problem("unreadable", row.id, reason, folder))
-        elif reason := films.torn(found):
-            problems.append(Problem("unreadable", row.id, reason, folder))
+            problems.append(DatasetProblem("unreadable", row.id, reason, folder))
+        elif reason := integrity.is_truncated(pictures):
+            problems.append(DatasetProblem("unreadable", row.id, reason, folder))
         else:
-            frames.append(len(found))
+            frames.append(len(pictures))
             labels: dict[str, float | str] = {"expression": row.word.lower()}
             about = {"scene": row.scene}
             trials.append(Trial(row.id, "ferv39k", video=folder, frame_rate=RATE, labels=labels, side=row.side,
                                 about=about))
     counts = _counts(trials, frames, len(rows))
-    return Survey("ferv39k", tree.root, style if trials else "", tuple(trials), tuple(problems), counts)
+    return DatasetIndex("ferv39k", tree.root, style if trials else "", tuple(trials), tuple(problems), counts)
 
 
-def _lists(tree: layout.Tree, problems: list[Problem]) -> tuple[str, dict[str, Path]]:
-    """The style of the lists and the list of each side: the best style that has most sides, its nearest files."""
-    found: dict[str, dict[str, Path]] = {style: {} for style in STYLES}
+def _lists(tree: scan.Tree, problems: list[DatasetProblem]) -> tuple[str, dict[str, Path]]:
+    """The style with lists of most sides, and the list of each side that is nearest to the root."""
+    by_style: dict[str, dict[str, Path]] = {style: {} for style in STYLES}
     for path in tree.files:
         for style, pattern in STYLES.items():
             hit = re.search(pattern + r"\.(?:csv|txt)$", tree.name(path).lower())
             if hit:
-                found[style].setdefault(hit["side"], path)
+                by_style[style].setdefault(hit["side"], path)
                 break
-    style = max(STYLES, key=lambda style: len(found[style]))
+    style = max(STYLES, key=lambda style: len(by_style[style]))
     for side in ("train", "test"):
-        if found[style] and side not in found[style]:
-            problems.append(Problem("missing", side, "no list of this side, that of the other is there", tree.root))
-    return style, dict(sorted(found[style].items(), reverse=True))  # train before test
+        if by_style[style] and side not in by_style[style]:
+            problems.append(DatasetProblem("missing", side, "no list of this side, although the other side has one",
+                                           tree.root))
+    return style, dict(sorted(by_style[style].items(), reverse=True))  # train before test
 
 
-def _read(side: str, path: Path, problems: list[Problem]) -> list[_Row]:
+def _read(side: str, path: Path, problems: list[DatasetProblem]) -> list[_Row]:
     """The rows of one list, each clip once."""
     try:
-        numbered = tables.lines(path)
+        numbered = tables.read_lines(path)
     except tables.TableError as error:
-        problems.append(tables.problem(error, path, side))
+        problems.append(tables.as_problem(error, path, side))
         return []
     rows: dict[str, _Row] = {}
     words: defaultdict[str, set[str]] = defaultdict(set)
@@ -133,28 +140,28 @@ def _read(side: str, path: Path, problems: list[Problem]) -> list[_Row]:
         hit = _LINE.fullmatch(text)
         if not hit:
             reason = f"expected Scene/Emotion/0001 and the class, got {text[:80]!r}"
-            problems.append(Problem("unreadable", f"line {line}", reason, path, line))
+            problems.append(DatasetProblem("unreadable", f"line {line}", reason, path, line))
             continue
         word, said = _WORDS[hit[2].lower()], hit[4].lower()
         row = _Row(side, hit[1], word, int(hit[3]), path, line)
         if not said.isdigit() and _WORDS.get(said) != word:
             reason = f"the list says {hit[4]}, the folder {word}: left out"
-            problems.append(Problem("excluded", row.id, reason, path, line))
+            problems.append(DatasetProblem("excluded", row.id, reason, path, line))
         elif row.id in rows:
             reason = f"listed twice, first in line {rows[row.id].line}"
-            problems.append(Problem("doubtful", row.id, reason, path, line))
+            problems.append(DatasetProblem("doubtful", row.id, reason, path, line))
         else:
             rows[row.id] = row
             words[said].add(word)
     for said, meant in words.items():
         if len(meant) > 1:
             reason = f"{said} stands for {' and '.join(sorted(meant))}: the folders' words are used"
-            problems.append(Problem("doubtful", f"{side}: class {said}", reason, path))
+            problems.append(DatasetProblem("doubtful", f"{side}: class {said}", reason, path))
     return list(rows.values())
 
 
-def _apart(rows: list[_Row], problems: list[Problem]) -> list[_Row]:
-    """The rows without those clips that are trained and tested."""
+def _without_overlap(rows: list[_Row], problems: list[DatasetProblem]) -> list[_Row]:
+    """The rows without clips that are on both sides."""
     first: dict[str, _Row] = {}
     both = set()
     for row in rows:
@@ -162,47 +169,49 @@ def _apart(rows: list[_Row], problems: list[Problem]) -> list[_Row]:
         if other is not row:
             both.add(row.id)
             reason = f"on both sides: also in line {other.line} of {other.path.name}; left out"
-            problems.append(Problem("excluded", row.id, reason, row.path, row.line))
+            problems.append(DatasetProblem("excluded", row.id, reason, row.path, row.line))
     return sorted((row for row in first.values() if row.id not in both), key=lambda row: row.id)
 
 
-def _clips(tree: layout.Tree) -> dict[tuple[str, str, int], Path]:
-    """(scene in lower case, class, number) -> folder of pictures, from every part that was unpacked.
+def _clips(tree: scan.Tree) -> dict[tuple[str, str, int], Path]:
+    """(scene in lower case, class, number) -> folder of pictures.
 
-    Below 2_ClipsforFaceCrop where there is such a folder, else wherever scenes hold classes.
+    Searches below 2_ClipsforFaceCrop; without such a folder, every folder of a scene with classes.
     """
-    found: dict[tuple[str, str, int], Path] = {}
+    folders: dict[tuple[str, str, int], Path] = {}
     for strict in (True, False):
         for folder in tree.folders:
             word = _WORDS.get(folder.parent.name.lower())
             above = {name.lower() for name in folder.relative_to(tree.root).parts} | {tree.root.name.lower()}
             if folder.name.isdecimal() and word and (CLIPS in above or not strict):
-                found.setdefault((folder.parent.parent.name.lower(), word, int(folder.name)), folder)
-        if found:
+                folders.setdefault((folder.parent.parent.name.lower(), word, int(folder.name)), folder)
+        if folders:
             break
-    return found
+    return folders
 
 
-def _lacking(tree: layout.Tree, rows: bool, clips: bool) -> list[Problem]:
+def _missing_parts(tree: scan.Tree, rows: bool, clips: bool) -> list[DatasetProblem]:
     problems = []
     if not rows:
-        reason = layout.wrong(tree, "lists of train and test (train_All.csv, test_All.csv)", PARTS)
-        problems.append(Problem("missing", "lists", reason, tree.root))
+        reason = scan.wrong_entries(tree, "lists of train and test (train_All.csv, test_All.csv)", PARTS)
+        problems.append(DatasetProblem("missing", "lists", reason, tree.root))
     if not clips:
-        reason = layout.wrong(tree, "the clips (2_ClipsforFaceCrop/Action/Happy/0001 and so on)", PARTS)
-        problems.append(Problem("missing", "clips", reason, tree.root))
+        reason = scan.wrong_entries(tree, "the clips (2_ClipsforFaceCrop/Action/Happy/0001 and so on)", PARTS)
+        problems.append(DatasetProblem("missing", "clips", reason, tree.root))
     return problems
 
 
 def _counts(trials: list[Trial], frames: list[int], listed: int) -> tuple[Count, ...]:
     words = Counter((trial.side, str(trial.labels["expression"])) for trial in trials)
     scenes = Counter(trial.about["scene"].lower() for trial in trials)
-    whole = sum(TRAIN.values()) + sum(TEST.values())
-    counts = [Count("clips in the lists", listed, whole), Count("clips to work with", len(trials), whole)]
+    official_total = sum(TRAIN.values()) + sum(TEST.values())
+    counts = [Count("clips in the lists", listed, official_total),
+              Count("clips to work with", len(trials), official_total)]
     for side, official in (("train", TRAIN), ("test", TEST)):
         total = sum(count for (where, _), count in words.items() if where == side)
         counts.append(Count(side, total, sum(official.values())))
-        counts += [Count(f"{side}: {word.lower()}", words[(side, word.lower())], n) for word, n in official.items()]
+        counts += [Count(f"{side}: {word.lower()}", words[(side, word.lower())], n, limit=True)
+                   for word, n in official.items()]
     counts += [Count(f"scene {scene}", scenes[scene.lower()], official) for scene, official in SCENES.items()]
     counts += [Count("clips of fewer than 16 frames", sum(count < 16 for count in frames))]
     return tuple(counts)

@@ -1,11 +1,12 @@
-"""A checkpoint -> a folder that OpenVINO or ONNX Runtime reads: one model file or two, and a card.
+"""Export a checkpoint to a folder for OpenVINO or ONNX Runtime: the model files and a card.
 
-In it: the image tower with its prompts and LSEA, and the text features as numbers; one clip of 16 pictures uint8
-(1, T, 3, S, S) in, `logits` (1, K) out. What is written is first read back and compared with torch in float32.
+The model is `Method.export_graph`. For DuSE this is the image tower with its prompts, LSEA, and the text features as
+constants. The input is one clip of pictures uint8 (1, T, 3, S, S), the output `logits` (1, K). The export compares the
+written model with torch in float32 before it finishes.
 """
 
-from mien.export.clips import Clip, noise, watch
-from mien.export.compare import Parity
-from mien.export.write import Report, export
+from mien.export.example_clips import ExampleClip, noise_clips, record_clips
+from mien.export.export_checkpoint import ExportReport, export
+from mien.export.parity import Parity
 
-__all__ = ["Clip", "Parity", "Report", "export", "noise", "watch"]
+__all__ = ["ExampleClip", "ExportReport", "Parity", "export", "noise_clips", "record_clips"]

@@ -1,6 +1,6 @@
-"""torch -> the files of OpenVINO and ONNX, in float32 or, calibrated by NNCF, with the tower in int8.
+"""Convert a model from torch to files of OpenVINO or ONNX, in float32 or with the tower in int8, calibrated by NNCF.
 
-What follows the frames' features, the head, is never quantised, nor are the tower's first and last layer.
+The head after the frame features and the first and last layer of the tower are not quantised.
 """
 
 from __future__ import annotations
@@ -10,59 +10,51 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from mien.checkpoint.exported import FILES, missing
-from mien.models.duse import DuSE, similarity
+from mien.checkpoints.exported import missing_package
+from mien.checkpoints.formats import FORMATS
+from mien.models.method import Method
 
-PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxscript", "onnxruntime"), "int8": ("nncf",)}
-
-
-class ImageSide(nn.Module):
-    """Frames uint8 (1, T, 3, S, S) -> logits (1, K), features (1, T, d): DuSE whose text is baked."""
-
-    text: Tensor
-
-    def __init__(self, model: DuSE) -> None:
-        super().__init__()
-        self.model = model.eval().requires_grad_(False)
-        self.register_buffer("text", model.text_features())
-
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        model, options = self.model, self.model.options
-        video = model.frame_features(frames)
-        v_g = video.mean(dim=1) if model.lsea is None else model.lsea(video, self.text)[0]
-        return similarity(v_g, self.text, options.score, options.score_temperature), video
+INT8 = ("nncf",)
+"""Packages that int8 needs beside those of the format."""
 
 
-def check(to: str, int8: bool) -> None:
-    """ValueError, naming the extra, where a package that is needed for this cannot be imported."""
-    if to not in FILES:
-        raise ValueError(f"--to: expected {' or '.join(FILES)}, got {to!r}")
-    with alone():
-        for name in (*PACKAGES[to], *(PACKAGES["int8"] if int8 else ())):
+def check_packages(to: str, int8: bool) -> None:
+    """Check the format and its packages.
+
+    Raises:
+        ValueError: the format is unknown or has no int8, or a package cannot be imported; the message names the extra.
+    """
+    if to not in WRITERS:
+        raise ValueError(f"--to: expected {' or '.join(WRITERS)}, got {to!r}")
+    if int8 and not FORMATS[to].int8:
+        able = " or ".join(name for name, form in FORMATS.items() if form.int8)
+        raise ValueError(f"--int8: expected the format {able}, got {to}: leave --int8 out, or take another format")
+    with in_subprocess():
+        for name in (*FORMATS[to].packages, *(INT8 if int8 else ())):
             try:
                 import_module(name)
             except ImportError as error:
-                raise ValueError(missing(name)) from error
+                raise ValueError(missing_package(name)) from error
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """OpenVINO and NNCF report their use over the network unless told that nobody is there: nothing leaves the machine.
+def in_subprocess() -> Iterator[None]:
+    """Disable the telemetry of OpenVINO and NNCF, their output and torch's, inside the context.
 
-    They and torch talk a lot, too; what matters of it they raise.
+    Both packages report their use over the network unless they run in CI. Their errors are still raised.
     """
-    told = {"CI": "true", "NNCF_CI": "1"}
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
+    variables = {"CI": "true", "NNCF_CI": "1"}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -77,15 +69,25 @@ def alone() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def write(model: DuSE, to: str, clips: Sequence[np.ndarray], folder: Path) -> None:
-    """The model files of `to` into `folder`; with `clips` uint8 (T, 3, S, S) to calibrate with, the tower is int8."""
+def write_model(model: Method, to: str, clips: Sequence[np.ndarray], folder: Path) -> None:
+    """Write the model files.
+
+    Args:
+        model: a model with an `export_graph`.
+        to: "openvino" or "onnx".
+        clips: uint8 (T, 3, S, S), to calibrate an int8 tower; empty for float32.
+        folder: the folder to write into.
+
+    Raises:
+        ValueError: the conversion fails, or the disk is full.
+    """
     needs = model.needs
     frames = torch.zeros(1, needs.frames or 0, 3, needs.size or 0, needs.size or 0, dtype=torch.uint8)
-    path = folder / FILES[to][0]
-    with alone(), torch.no_grad():
-        program = torch.export.export(ImageSide(model), (frames,))
+    path = folder / FORMATS[to].files[0]
+    with in_subprocess(), torch.no_grad():
+        program = torch.export.export(cast(nn.Module, model.export_graph()), (frames,))
         try:
-            (_openvino if to == "openvino" else _onnx)(program, clips, path)
+            WRITERS[to](program, clips, path)
         except RuntimeError as error:
             if path.exists():
                 raise ValueError(f"{path.name}: expected to write it, got {error}: free space on the disk") from error
@@ -106,16 +108,16 @@ def _openvino(program: Any, clips: Sequence[np.ndarray], path: Path) -> None:
 
 
 def _behind_openvino(source: Any) -> list[str]:
-    """Names of the operations that use this output, at once or later."""
-    found: dict[str, None] = {}
+    """Names of the operations that use this output directly or indirectly."""
+    names: dict[str, None] = {}
     left = [source]
     while left:
         for target in left.pop().get_target_inputs():
             node = target.get_node()
-            if node.get_type_name() != "Result" and node.get_friendly_name() not in found:
-                found[node.get_friendly_name()] = None
+            if node.get_type_name() != "Result" and node.get_friendly_name() not in names:
+                names[node.get_friendly_name()] = None
                 left += node.outputs()
-    return list(found)
+    return list(names)
 
 
 def _onnx(program: Any, clips: Sequence[np.ndarray], path: Path) -> None:
@@ -123,9 +125,8 @@ def _onnx(program: Any, clips: Sequence[np.ndarray], path: Path) -> None:
     written = torch.onnx.export(program, (), dynamo=True, input_names=["frames"], output_names=["logits", "features"],
                                 verbose=False)
     if written is None:
-        raise ValueError("onnx: expected a model from torch.onnx.export, got None: take another version of torch")
+        raise ValueError("onnx: expected a model from torch.onnx.export, got None: install another version of torch")
     if clips:
-        _let_protobuf_4_read_nncf(type(onnx.TensorProto.DataType))
         model = written.model_proto
         ordered = [(node.name, node.op_type) for node in model.graph.node]
         model = _int8(model, clips, _kept(ordered, _behind_onnx(model)), lambda clip: {"frames": clip[None]})
@@ -134,39 +135,39 @@ def _onnx(program: Any, clips: Sequence[np.ndarray], path: Path) -> None:
         written.save(path, external_data=False)
 
 
-def _let_protobuf_4_read_nncf(enumeration: Any) -> None:
-    """NNCF's part for ONNX annotates with `DataType | type`; protobuf 4, which mediapipe needs, cannot say that."""
-    if any("__or__" in vars(one) for one in enumeration.__mro__):
-        return
-    enumeration.__or__ = lambda one, other: object
-    try:
-        import_module("nncf.onnx.quantization.quantizer_parameters")
-    finally:
-        del enumeration.__or__
-
-
 def _behind_onnx(model: Any) -> list[str]:
-    """Names of the nodes that use `features`, at once or later; nodes are in the order in which they run."""
-    values, found = {"features"}, []
+    """Names of the nodes that use `features` directly or indirectly; the graph has its nodes in execution order."""
+    values, names = {"features"}, []
     for node in model.graph.node:
         if values & set(node.input):
             values |= set(node.output)
-            found.append(node.name)
-    return found
+            names.append(node.name)
+    return names
 
 
 def _kept(ordered: Sequence[tuple[str, str]], head: Sequence[str]) -> list[str]:
-    """Names of what is not quantised, of operations (name, kind) in the order in which they run: the head, the patches
-    and the projection. Our choice: the last two are 3 % of the work of B/32, and without them the logits' error is a
-    quarter smaller on random weights."""
+    """Names of the operations that are not quantised: the head, the patch embedding and the projection.
+
+    Our choice: the last two are 3 % of the operations of B/32, and in float32 the error of the logits is a quarter
+    smaller on random weights. `ordered`: (name, kind) of all operations in execution order.
+    """
     tower = [(name, kind) for name, kind in ordered if name not in head]
     patches = [name for name, kind in tower if kind in ("Convolution", "Conv")]
     projection = [name for name, kind in tower if kind in ("MatMul", "Gemm")][-1:]
     return [*head, *patches, *projection]
 
 
-def _int8(model: Any, clips: Sequence[np.ndarray], kept: list[str], given: Any) -> Any:
-    """Post-training quantisation of all but `kept`, smoothed for transformers (Xiao et al. 2023, 2211.10438)."""
+def _int8(model: Any, clips: Sequence[np.ndarray], kept: list[str], to_input: Any) -> Any:
+    """Quantise all operations but `kept` after training, with smoothing for transformers.
+
+    References:
+        Xiao et al. 2023, arXiv 2211.10438.
+    """
     nncf = import_module("nncf")
-    return nncf.quantize(model, nncf.Dataset(list(clips), given), model_type=nncf.ModelType.TRANSFORMER,
+    return nncf.quantize(model, nncf.Dataset(list(clips), to_input), model_type=nncf.ModelType.TRANSFORMER,
                          subset_size=len(clips), ignored_scope=nncf.IgnoredScope(names=kept, validate=False))
+
+
+WRITERS: dict[str, Callable[[Any, Sequence[np.ndarray], Path], None]] = {"openvino": _openvino, "onnx": _onnx}
+"""Format -> how it is written: an exported program of torch, clips uint8 (T, 3, S, S) to calibrate int8 with or none,
+the path of the first file of `checkpoint.formats.FORMATS`."""

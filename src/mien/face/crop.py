@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .finder import LEFT_EYE, RIGHT_EYE
-from .track import RIGID
+from mien.face.association import RIGID
+from mien.face.region import LEFT_EYE, RIGHT_EYE
 
 MARGIN = 0.3
 """Room around the mesh's box, as a share of its longer side: hair line and chin are in. Our choice: the mesh ends at

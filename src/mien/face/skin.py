@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from ..types import REGIONS
+from mien.core.observations import REGIONS
 
 # Corners in the face mesh's numbering. Forehead: between brows and hairline. Cheeks: under the eye, beside the nose,
 # above the mouth, clear of the nasolabial fold that speech moves.
@@ -20,7 +20,7 @@ _CORNERS = [list(corners) for corners in _POLYGONS.values()]
 _SUBPIXEL = 4  # bits of the corner's position that OpenCV keeps: the region glides with the face, it does not jump
 
 
-def colours(rgb: np.ndarray, landmarks: np.ndarray, background: np.ndarray) -> np.ndarray:
+def mean_skin_colours(rgb: np.ndarray, landmarks: np.ndarray, background: np.ndarray) -> np.ndarray:
     """rgb uint8 (H, W, 3), landmarks (L, 3) px, background (3,) -> (R, 3) mean RGB of `REGIONS`.
 
     A region of which less than half lies in the picture is NaN.
@@ -49,7 +49,7 @@ def _mean(rgb: np.ndarray, corners: np.ndarray) -> np.ndarray:
     return (weights @ rgb[top:bottom, left:right].reshape(-1, 3).astype(np.float32)) / total
 
 
-def background(rgb: np.ndarray, boxes: list[np.ndarray], stride: int = 8) -> np.ndarray:
+def background_colour(rgb: np.ndarray, boxes: list[np.ndarray], stride: int = 8) -> np.ndarray:
     """rgb uint8 (H, W, 3), boxes of every person (4,) px -> (3,) mean RGB of what is beside and above them.
 
     What is below a face is left out: neck and shoulders are skin and move with the pulse and the breath. NaN when

@@ -1,1 +1,1 @@
-"""One file a paper. A model is an `nn.Module` with `needs`, `forward(batch) -> logits (B, K)` and `loss(batch)`."""
+"""The models, one file or package per paper. Each inherits from `method.Method`; `registry` lists them."""

@@ -1,12 +1,12 @@
-"""VideoMAE on faces: learn from clips without labels, then from few with, then stand still and give features.
+"""VideoMAE on faces: pre-training without labels, fine-tuning with few labels, and features of clips.
 
 Tong, Song, Wang, Wang 2022, VideoMAE: Masked Autoencoders are Data-Efficient Learners for Self-Supervised Video
-Pre-Training, https://arxiv.org/abs/2203.12602; MVP (2501.03103, figure 2) takes it as one of its two video backbones.
-Nine tenths of a clip's places are hidden, the same in every frame ("tubes"), so that nothing can be copied from the
-next frame; the tower reads the rest, and a small decoder paints what was hidden.
+Pre-Training, https://arxiv.org/abs/2203.12602; MVP (2501.03103, figure 2) uses it as one of its two video backbones.
+Nine tenths of a clip's patches are masked, the same ones in every frame ("tubes"), so that nothing can be copied from
+the next frame. The tower encodes the visible patches, and a small decoder reconstructs the masked ones.
 
-B clips of T frames, 3 x S x S px; L places of `tubelet` frames and `patch` x `patch` px; V of them visible. None of it
-knows folds: `data.features` sees to it that nobody who is tested is learnt from.
+B clips of T frames, 3 x S x S px; L patches of `tubelet` frames and `patch` x `patch` px; V of them visible. This
+module does not know folds: `data.features` keeps validation and test subjects out of the training.
 """
 
 from __future__ import annotations
@@ -19,32 +19,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.batch import Batch
-from mien.towers import Block, Plan, Tower, pixels, sinusoids
-from mien.types import Needs
+from mien.backbones.config import BackboneConfig
+from mien.backbones.tower import Block, Tower, normalise_pixels, sinusoids
+from mien.core.batch import Batch
+from mien.core.requirements import ModelRequirements
 
-MASKED = 0.9  # the paper's
+MASK_RATIO = 0.9  # the paper's
+CLIP_SECONDS = 2.56
+"""Length of a clip in s: 16 frames, every fourth at 25 Hz, as VideoMAE samples Kinetics (2203.12602)."""
+
 WIDTH, LAYERS, HEADS = 384, 4, 6  # of the decoder of ViT-B: half as wide, 4 layers (MCG-NJU/VideoMAE)
 
 
-class Masked(nn.Module):
-    """Pre-training: `loss` of a batch of clips is how far the painted pixels are from those that were hidden.
+class MaskedVideoMAE(nn.Module):
+    """Pre-training by masked reconstruction; `loss` is the mean squared error of the masked pixels.
 
-    `share` of the places that is hidden; `width`, `layers`, `heads` of the decoder, which is thrown away afterwards.
+    Args:
+        tower: a VideoMAE.
+        share: share of the patches that is masked, 0..1.
+        width, layers, heads: size of the decoder, which is discarded afterwards.
     """
 
     positions: Tensor
 
-    def __init__(self, tower: Tower, share: float = MASKED, width: int = WIDTH, layers: int = LAYERS,
+    def __init__(self, tower: Tower, share: float = MASK_RATIO, width: int = WIDTH, layers: int = LAYERS,
                  heads: int = HEADS):
         super().__init__()
         _check(tower)
         plan = tower.plan
-        room = (plan.size // plan.patch) ** 2
-        if not 1 <= int(share * room) < room:
-            raise ValueError(f"share: expected 1 or more of {room} places hidden, 1 or more visible, got {share}")
+        count = (plan.size // plan.patch) ** 2
+        if not 1 <= int(share * count) < count:
+            raise ValueError(f"share: expected 1 or more of {count} places hidden, 1 or more visible, got {share}")
         self.tower, self.share = tower, share
-        small = Plan("videomae", width, layers, heads, 4 * width, eps=plan.eps)
+        small = BackboneConfig("videomae", width, layers, heads, 4 * width, eps=plan.eps)
         self.enter = nn.Linear(plan.width, width, bias=False)
         self.mask = nn.Parameter(0.02 * torch.randn(width))
         self.blocks = nn.ModuleList(Block(small) for _ in range(layers))
@@ -53,34 +60,42 @@ class Masked(nn.Module):
         self.register_buffer("positions", sinusoids(plan.patches, width), persistent=False)
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ModelRequirements:
         return _needs(self.tower.plan)
 
     def forward(self, frames: Tensor, hidden: Tensor) -> Tensor:
-        """Frames (B, T, 3, S, S), `hidden` (B, L), equally many in each -> painted (B, L - V, 3 tubelet patch^2)."""
+        """Reconstruct the masked patches.
+
+        Args:
+            frames: (B, T, 3, S, S), uint8 or float 0..1.
+            hidden: (B, L) bool, equally many masked patches per clip.
+
+        Returns:
+            (B, L - V, 3 tubelet patch^2).
+        """
         tower = self.tower
-        tokens = tower.embed(pixels(frames, tower.plan, tower.dtype))
+        tokens = tower.embed(normalise_pixels(frames, tower.plan, tower.dtype))
         tokens = tokens[~hidden].unflatten(0, (len(frames), -1))
         for block in tower.blocks:
             tokens = block(tokens)
         tokens = self.enter(tower.finish.norm(tokens))
-        places = self.positions.expand(len(frames), -1, -1)
-        seen, wanted = (places[which].unflatten(0, (len(frames), -1)) for which in (~hidden, hidden))
-        tokens = torch.cat([tokens + seen, self.mask + wanted], dim=1)
+        positions = self.positions.expand(len(frames), -1, -1)
+        visible, masked = (positions[which].unflatten(0, (len(frames), -1)) for which in (~hidden, hidden))
+        tokens = torch.cat([tokens + visible, self.mask + masked], dim=1)
         for block in self.blocks:
             tokens = block(tokens)
-        return self.paint(self.norm(tokens[:, -wanted.shape[1] :]))
+        return self.paint(self.norm(tokens[:, -masked.shape[1] :]))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-> what is to be minimised; which places are hidden torch's generator draws."""
+        """The loss by name. torch's generator draws the masked patches."""
         frames = _frames(batch, "Masked.loss")
-        hidden = tubes(self.tower.plan, len(frames), self.share).to(frames.device)
-        wanted = targets(frames, self.tower.plan)[hidden].unflatten(0, (len(frames), -1))
-        return {"pixels": F.mse_loss(self(frames, hidden), wanted)}
+        hidden = random_tubes(self.tower.plan, len(frames), self.share).to(frames.device)
+        expected = pixel_targets(frames, self.tower.plan)[hidden].unflatten(0, (len(frames), -1))
+        return {"pixels": F.mse_loss(self(frames, hidden), expected)}
 
 
-class Judging(nn.Module):
-    """Fine-tuning: the tower with a linear map from its features to the classes, such as low and high valence."""
+class VideoMAEClassifier(nn.Module):
+    """Fine-tuning: the tower with a linear classifier, for example of low and high valence."""
 
     def __init__(self, tower: Tower, classes: int = 2):
         super().__init__()
@@ -89,49 +104,74 @@ class Judging(nn.Module):
         self.head = nn.Linear(tower.plan.features, classes)
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ModelRequirements:
         return _needs(self.tower.plan)
 
     def forward(self, batch: Batch) -> Tensor:
-        """-> logits (B, K)."""
+        """Classify a batch -> logits (B, K)."""
         plan = self.tower.plan
-        return self.head(self.tower(pixels(_frames(batch, "Judging"), plan, self.tower.dtype)).float())
+        return self.head(self.tower(normalise_pixels(_frames(batch, "Judging"), plan, self.tower.dtype)).float())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-> what is to be minimised."""
+        """The loss by name. Raises ValueError for a batch without targets."""
         if batch.target is None:
             raise ValueError("Judging.loss: expected a target (B,), got none: train on clips with labels")
         return {"cross_entropy": F.cross_entropy(self(batch), batch.target)}
 
 
-def tubes(plan: Plan, count: int, share: float) -> Tensor:
-    """(count, L), True where a place is hidden: a share of the places of a frame, the same through all frames."""
-    room, times = (plan.size // plan.patch) ** 2, plan.frames // plan.tubelet
-    order = torch.rand(count, room).argsort(dim=1)
-    return (order < int(share * room)).repeat(1, times)
+def random_tubes(plan: BackboneConfig, count: int, share: float) -> Tensor:
+    """Draw the masked patches of `count` clips -> (count, L) bool: a share of a frame's patches, equal in all frames.
+    """
+    per_frame, times = (plan.size // plan.patch) ** 2, plan.frames // plan.tubelet
+    order = torch.rand(count, per_frame).argsort(dim=1)
+    return (order < int(share * per_frame)).repeat(1, times)
 
 
-def targets(frames: Tensor, plan: Plan) -> Tensor:
-    """Frames (B, T, 3, S, S), uint8 or float 0..1 -> what is to be painted at each place (B, L, 3 tubelet patch^2).
+def pixel_targets(frames: Tensor, plan: BackboneConfig) -> Tensor:
+    """Compute the reconstruction targets of frames (B, T, 3, S, S), uint8 or float 0..1.
 
-    Of each place and colour with mean 0 and deviation 1, as in MAE (2111.06377): contrast and texture are to be learnt,
-    not brightness.
+    Each patch and colour channel has mean 0 and standard deviation 1, as in MAE (2111.06377). The model then learns
+    contrast and texture, not brightness.
+
+    Returns:
+        (B, L, 3 tubelet patch^2).
     """
     side, step, patch = plan.size // plan.patch, plan.tubelet, plan.patch
-    scaled = frames.float() / 255 if frames.dtype == torch.uint8 else frames.float()
+    scaled = frames.float()
+    if frames.dtype == torch.uint8:
+        scaled = scaled / 255
     cubes = scaled.reshape(len(frames), plan.frames // step, step, 3, side, patch, side, patch)
     cubes = cubes.permute(0, 1, 4, 6, 2, 5, 7, 3).reshape(len(frames), plan.patches, step * patch**2, 3)
     spread, middle = torch.std_mean(cubes, dim=2, keepdim=True)
     return ((cubes - middle) / (spread + 1e-6)).flatten(2)
 
 
-def learn(model: Any, batches: Iterable[Batch], steps: int, rate: float, *, decay: float = 0.05, warm: float = 0.1,
-          beta: float = 0.95) -> list[float]:
-    """Steps of AdamW with warm-up and a cosine over `batches`, of which there must be enough -> the loss of each step.
+def pretrain_step(
+    model: Any,
+    batches: Iterable[Batch],
+    steps: int,
+    rate: float,
+    *,
+    decay: float = 0.05,
+    warm: float = 0.1,
+    beta: float = 0.95,
+) -> list[float]:
+    """Train with AdamW, warm-up and a cosine schedule. On an NVIDIA GPU matrix products are in bfloat16.
 
-    `decay` and `beta`: 0.95 for pre-training, 0.999 for fine-tuning (MCG-NJU/VideoMAE); `warm`: share of the
-    steps in which the rate rises, there 40 of 800 epochs or 5 of 75. On an NVIDIA GPU matrix products are in bfloat16.
-    ValueError for too few batches and for a loss that is not finite.
+    Args:
+        model: a module with `loss(batch)`.
+        batches: at least `steps` batches.
+        steps: number of steps.
+        rate: peak learning rate.
+        decay: weight decay.
+        warm: share of the steps with a rising rate; MCG-NJU/VideoMAE has 40 of 800 or 5 of 75 epochs.
+        beta: second beta of AdamW: 0.95 for pre-training, 0.999 for fine-tuning (MCG-NJU/VideoMAE).
+
+    Returns:
+        The loss of each step.
+
+    Raises:
+        ValueError: there are too few batches, or a loss is not finite.
     """
     learning = [value for value in model.parameters() if value.requires_grad]
     adam = torch.optim.AdamW(learning, rate, betas=(0.9, beta), weight_decay=decay)
@@ -139,7 +179,9 @@ def learn(model: Any, batches: Iterable[Batch], steps: int, rate: float, *, deca
     model.train()
     losses: list[float] = []
     for step, batch in zip(range(steps), batches, strict=False):
-        share = (step + 1) / rise if step < rise else (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
+        share = (step + 1) / rise
+        if step >= rise:
+            share = (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
         for group in adam.param_groups:
             group["lr"] = rate * share
         adam.zero_grad()
@@ -157,16 +199,16 @@ def learn(model: Any, batches: Iterable[Batch], steps: int, rate: float, *, deca
 
 
 @torch.no_grad()
-def features(tower: Tower, clips: Iterable[Tensor]) -> Tensor:
-    """Clips uint8 (T, 3, S, S), one after the other -> their features (N, d) float32, on the CPU."""
+def clip_features(tower: Tower, clips: Iterable[Tensor]) -> Tensor:
+    """Compute the features (N, d) float32 of clips uint8 (T, 3, S, S), one clip at a time; the result is on the CPU."""
     _check(tower)
     device = next(tower.parameters()).device
-    found = [tower(pixels(clip[None].to(device), tower.plan, tower.dtype)).float().cpu() for clip in clips]
-    return torch.cat(found) if found else torch.zeros(0, tower.plan.features)
+    rows = [tower(normalise_pixels(clip[None].to(device), tower.plan, tower.dtype)).float().cpu() for clip in clips]
+    return torch.cat([torch.zeros(0, tower.plan.features), *rows])
 
 
-def _needs(plan: Plan) -> Needs:
-    return Needs(frames=plan.frames, size=plan.size, mean=plan.mean, std=plan.std)
+def _needs(plan: BackboneConfig) -> ModelRequirements:
+    return ModelRequirements(frames=plan.frames, size=plan.size, mean=plan.mean, std=plan.std)
 
 
 def _frames(batch: Batch, who: str) -> Tensor:

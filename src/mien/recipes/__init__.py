@@ -1,59 +1,108 @@
-"""Recipes: everything that decides what a training makes of a fold, a paper's table each, in frozen values.
+"""Recipes: frozen experiment configurations, one for each published setting, with their published scores.
 
-    recipe = change(RECIPES["duse/dfew"], {"options.beta": "0.5", "schedule.epochs": "30"})
+    recipe = override(RECIPES["duse/dfew"], {"options.beta": "0.5", "schedule.epochs": "30"})
 
-What a paper does not state is marked, with its reason; docs/methods.md has more. Published numbers stand beside the
-recipe that they belong to: they are the authors', not ours.
+Values that a paper does not state are marked with our reason; docs/methods.md has more. The published scores are the
+authors', not ours.
 """
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 
-from mien.models.duse import LITERAL
-from mien.models.mvp import Options
-from mien.recipes.change import change, from_json, to_json
+from mien.backbones.tiny import SOURCE
+from mien.core import entry_points
+from mien.core.plain_text import unknown_name
+from mien.models.clip_peers import ClipPeerConfig, Kind
+from mien.models.duse.config import AS_PRINTED
+from mien.models.registry import method
 from mien.recipes.clip import PRETRAINING, Pretraining
-from mien.recipes.mvp import MVP, small
-from mien.recipes.recipe import KNOWS_NOTHING, TINY, Augment, Published, Recipe, Schedule
+from mien.recipes.mvp import MVP
+from mien.recipes.overrides import from_json, override, to_json
+from mien.recipes.recipe import TINY_DOUBT, AugmentOptions, PublishedResult, Recipe, Schedule
 from mien.recipes.scpt import SCPT
 
-__all__ = ["KNOWS_NOTHING", "PRETRAINING", "RECIPES", "TINY", "Augment", "Pretraining", "Published", "Recipe",
-           "Schedule", "change", "find", "from_json", "tiny", "to_json"]
+__all__ = [
+    "PRETRAINING",
+    "RECIPES",
+    "SOURCE",
+    "TINY_DOUBT",
+    "AugmentOptions",
+    "Pretraining",
+    "PublishedResult",
+    "Recipe",
+    "Schedule",
+    "find_recipe",
+    "from_json",
+    "installed_recipes",
+    "override",
+    "tiny_recipe",
+    "to_json",
+]
+
+CLIP_PEERS: tuple[Kind, ...] = ("probe", "coop", "maple", "dfer-clip")
+"""The peers of `models.clip_peers` with recipes of their own."""
 
 _CLIP = "openai/clip-vit-large-patch14"  # tables I and IV: ViT-L/14, depth normal
 _DFEW = Recipe(
     "duse/dfew", "duse", "dfew", "dfew", _CLIP,
-    seconds=3.0,  # our choice: DFEW's clips have 77 frames on average, three seconds of a film
+    seconds=3.0,  # our choice: DFEW's clips have 77 frames on average, about 3 s
     licence="research only, not commercial: the agreement of DFEW binds what is trained on it",
-    published=Published(64.88, 75.36, "arXiv 2604.12777, table I: DFEW, five folds"))
+    published=PublishedResult(64.88, 75.36, "arXiv 2604.12777, table I: DFEW, five folds"))
 
 RECIPES: dict[str, Recipe] = {
     "duse/dfew": _DFEW,
-    "duse/dfew-literal": replace(_DFEW, name="duse/dfew-literal", options=LITERAL),
+    "duse/dfew-literal": replace(_DFEW, name="duse/dfew-literal", options=AS_PRINTED),
     "duse/ferv39k": replace(
         _DFEW, name="duse/ferv39k", dataset="ferv39k", protocol="ferv39k",
         seconds=1.2,  # our choice: FERV39k's clips have 28 frames on average
         licence="research only, not commercial: the agreement of FERV39k binds what is trained on it",
-        published=Published(43.39, 53.05, "arXiv 2604.12777, table I: FERV39k, official test")),
+        published=PublishedResult(43.39, 53.05, "arXiv 2604.12777, table I: FERV39k, official test")),
+    "duse/folder": replace(
+        _DFEW, name="duse/folder", dataset="folder", protocol="kfold",
+        licence="the terms under which you may use your own clips", published=None),
     **SCPT,
     **MVP,
 }
-"""Every recipe by its name; `tiny(recipe)` is the small one of each."""
+RECIPES |= {
+    f"{name}-official": replace(RECIPES[name], name=f"{name}-official", validation=0.0)
+    for name in ("duse/dfew", "duse/ferv39k")
+}
+RECIPES |= {
+    f"clip/{kind}-{dataset}": replace(RECIPES[f"duse/{dataset}"], name=f"clip/{kind}-{dataset}", method="clip_peers",
+                                      options=ClipPeerConfig(kind), published=None)
+    for kind in CLIP_PEERS for dataset in ("dfew", "ferv39k")
+}
+"""Every recipe of this package by its name; `tiny(recipe)` makes its tiny version."""
 
-def find(name: str) -> Recipe:
-    """The recipe of this name. ValueError names the nearest ones otherwise."""
-    if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1)
-        told = f": did you mean {near[0]}?" if near else ""
-        raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {name!r}{told}")
-    return RECIPES[name]
+GROUP = "mien.recipes"
 
 
-def tiny(recipe: Recipe) -> Recipe:
-    """The same with a small random tower and few steps: it shows that everything runs, and knows nothing."""
-    options = small(recipe.options) if isinstance(recipe.options, Options) else recipe.options
-    people = min(recipe.schedule.people, 2)  # of whom each batch has four windows, so that some can be compared
-    return replace(recipe, tower=TINY, tiny=True, options=options,
-                   schedule=replace(recipe.schedule, epochs=2, batch=8 if people else 4, people=people, warmup=0))
+def installed_recipes() -> dict[str, Recipe]:
+    """`RECIPES` and the recipes of other installed packages.
+
+    Each entry point of the group `mien.recipes` is a dict of recipes by name.
+    """
+    recipes = dict(RECIPES)
+    for added in entry_points.loaded(GROUP).values():
+        recipes |= added
+    return recipes
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of this name. Raises ValueError for an unknown name; the message suggests a similar one."""
+    if name in RECIPES:
+        return RECIPES[name]
+    every = installed_recipes()
+    if name not in every:
+        raise ValueError(unknown_name("recipe", every, name))
+    return every[name]
+
+
+def tiny_recipe(recipe: Recipe) -> Recipe:
+    """The recipe with a small random tower and few steps: it only checks that the pipeline runs."""
+    options = method(recipe.method).tiny(recipe.options)
+    people = min(recipe.schedule.people, 2)
+    batch = 8 if people else 4  # four windows of each person, for losses that compare windows
+    return replace(recipe, tower=SOURCE, tiny=True, options=options,
+                   schedule=replace(recipe.schedule, epochs=2, batch=batch, people=people, warmup=0))

@@ -1,4 +1,4 @@
-"""The papers' ablations as grids of changes to a recipe, each row beside what is printed of it, in %."""
+"""The papers' ablations: rows of changed settings, with the scores that the paper prints for them, in %."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from mien.models import scpt
-from mien.recipes.published import PRINTED
+from mien.recipes.published import PUBLISHED_SCORES
 
 
 @dataclass(frozen=True)
-class Row:
-    """`name`: as the table calls it; `settings`: what it changes (`recipes.change`), without a tower where the recipe
-    is tiny; `printed`: recipe -> measure -> %, where any is public."""
+class AblationRow:
+    """One row of an ablation.
+
+    `name`: title in the table; `settings`: changes as in `recipes.change`, a tiny recipe ignores the tower; `printed`:
+    recipe -> measure -> % in the paper, if public.
+    """
 
     name: str
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -21,12 +24,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Ablation:
-    """`recipes` that it may start from, the first when none is named; `measures`: columns; `source` of what is printed,
-    empty where nothing is; `note`: what a reader must know."""
+    """An ablation.
+
+    `recipes`: names of possible base recipes, the first is the default; `measures`: columns of the table; `source`: of
+    the printed scores, "" if there are none; `note`: remark for the reader.
+    """
 
     title: str
     recipes: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[AblationRow, ...]
     measures: tuple[str, ...] = ("uar", "war")
     source: str = ""
     note: str = ""
@@ -41,7 +47,7 @@ _DUSE = ("duse/dfew", "duse/ferv39k")
 
 
 def _both(dfew: tuple[float, float], ferv39k: tuple[float, float]) -> dict[str, dict[str, float]]:
-    """UAR and WAR on each."""
+    """UAR and WAR on DFEW and on FERV39k."""
     return {name: {"uar": uar, "war": war} for name, (uar, war) in zip(_DUSE, (dfew, ferv39k), strict=True)}
 
 
@@ -49,14 +55,14 @@ _WHOLE = _both((64.88, 75.36), (43.39, 53.05))
 
 _TABLE3 = Ablation(
     "DuSE's modules", _DUSE, (
-        Row("CoOp, average over frames", {"options.htpc": "false", "options.lsea": "false"},
+        AblationRow("CoOp, average over frames", {"options.htpc": "false", "options.lsea": "false"},
             _both((55.64, 66.80), (33.74, 46.26))),
-        Row("HTPC alone", {"options.lsea": "false"}, _both((58.86, 70.28), (35.77, 47.85))),
-        Row("LSEA alone", {"options.htpc": "false"}, _both((60.27, 71.83), (36.53, 48.80))),
-        Row("HTPC and LSEA", {}, _WHOLE)),
+        AblationRow("HTPC alone", {"options.lsea": "false"}, _both((58.86, 70.28), (35.77, 47.85))),
+        AblationRow("LSEA alone", {"options.htpc": "false"}, _both((60.27, 71.83), (36.53, 48.80))),
+        AblationRow("HTPC and LSEA", {}, _WHOLE)),
     source="arXiv 2604.12777, table III",
-    note="The ticks of the printed table are lost in the public text: which of the two single modules is row 2 and "
-         "which row 3 is taken from the usual order.")
+    note="The public text has lost the ticks of the printed table. We assume the usual order of the two single modules "
+         "in rows 2 and 3.")
 
 _CLIP = {name: f"openai/clip-vit-{file}" for name, file in
          (("B/32", "base-patch32"), ("B/16", "base-patch16"), ("L/14", "large-patch14"))}
@@ -69,10 +75,10 @@ _DEPTHS = {
 
 _TABLE4 = Ablation(
     "CLIP and depth of the prompts", _DUSE,
-    tuple(Row(f"{clip}, {depth}", {"tower": _CLIP[clip], "options.depth": depth}, _both(*printed))
+    tuple(AblationRow(f"{clip}, {depth}", {"tower": _CLIP[clip], "options.depth": depth}, _both(*printed))
           for (clip, depth), printed in _DEPTHS.items()),
     source="arXiv 2604.12777, table IV",
-    note="L/14 shallow is printed below both single modules of table III: the two tables disagree with each other.")
+    note="L/14 shallow scores below both single modules of table III: the two tables disagree with each other.")
 
 _LSEA = {
     ("N", "2"): ((64.37, 74.92), (43.16, 52.71)), ("N", "4"): ((64.88, 75.36), (43.39, 53.05)),
@@ -83,64 +89,153 @@ _LSEA = {
 
 _TABLE5 = Ablation(
     "LSEA's heads N and beta", _DUSE,
-    tuple(Row(f"{name} = {value}", {f"options.{'heads' if name == 'N' else 'beta'}": value}, _both(*printed))
+    tuple(AblationRow(f"{name} = {value}", {f"options.{'heads' if name == 'N' else 'beta'}": value}, _both(*printed))
           for (name, value), printed in _LSEA.items()),
     source="arXiv 2604.12777, table V")
 
 _PROMPTS = Ablation(
     "Prompts a layer, n", _DUSE,
-    tuple(Row(f"n = {n}", {"options.prompts": str(n)}, _WHOLE if n == 4 else {}) for n in (1, 2, 4, 8, 16)),
+    tuple(AblationRow(f"n = {n}", {"options.prompts": str(n)}, _WHOLE if n == 4 else {}) for n in (1, 2, 4, 8, 16)),
     source="arXiv 2604.12777, table I for n = 4", note="The paper has no such table; n = 4 is its setting.")
 
+_PEERS = Ablation(
+    "Methods around one frozen CLIP", ("clip/coop-dfew", "clip/coop-ferv39k"),
+    tuple(AblationRow(title, {"options.kind": kind}) for title, kind in (
+        ("linear probe on frame features", "probe"), ("CoOp", "coop"), ("MaPLe's wiring", "maple"),
+        ("DFER-CLIP's temporal model", "dfer-clip"), ("DuSE", "duse"))),
+    note="The same tower, data, loss and schedule for all; DuSE's table I compares different towers and trainings.")
+
 _MVP = tuple(f"mvp/{dataset}-{label}" for dataset in ("amigos", "deap") for label in ("valence", "arousal"))
-_F1 = {name: PRINTED[name].values for name in _MVP}
+_F1 = {name: PUBLISHED_SCORES[name].values for name in _MVP}
 _CLIPS = {"options.video": "MCG-NJU/videomae-base", "options.features": "768"}
-_SOURCE = PRINTED[_MVP[0]].source
+_SOURCE = PUBLISHED_SCORES[_MVP[0]].source
 
 _MODALITIES = Ablation(
-    "Face, physiology, and how they meet", _MVP, (
-        Row("video alone", {"options.modality": "video"}), Row("physiology alone", {"options.modality": "physio"}),
-        Row("both, late average", {"options.fusion": "late"}), Row("both, concatenated", {"options.fusion": "concat"}),
-        Row("both, video asks", {"options.fusion": "swapped"}), Row("both, physiology asks", {}, _F1)),
-    measures=("macro_f1", "war"), source=_SOURCE, note=PRINTED[_MVP[0]].note)
+    "Face, physiology and their fusion",
+    _MVP,
+    (
+        AblationRow("video alone", {"options.modality": "video"}),
+        AblationRow("physiology alone", {"options.modality": "physio"}),
+        AblationRow("both, late average", {"options.fusion": "late"}),
+        AblationRow("both, concatenated", {"options.fusion": "concat"}),
+        AblationRow("both, queries from video", {"options.fusion": "swapped"}),
+        AblationRow("both, queries from physiology", {}, _F1),
+    ),
+    measures=("macro_f1", "war"),
+    source=_SOURCE,
+    note=PUBLISHED_SCORES[_MVP[0]].note,
+)
 
 _LENGTH = Ablation(
     "Length of the input, s", _MVP,
-    tuple(Row(f"{seconds} s", {"options.seconds": str(seconds)}) for seconds in (5, 10, 30, 60, 120)),
+    tuple(AblationRow(f"{seconds} s", {"options.seconds": str(seconds)}) for seconds in (5, 10, 30, 60, 120)),
     measures=("macro_f1", "war"),
     note="The paper says that longer is better; its numbers are not public. Trials of DEAP end at 60 s.")
 
 
 _CROP = Ablation(
     "Crop of the clips", _MVP,
-    (Row("head and some background", {**_CLIPS, "options.crop": "large"}),
-     Row("face alone", {**_CLIPS, "options.crop": "tight"})),
+    (AblationRow("head and some background", {**_CLIPS, "options.crop": "large"}),
+     AblationRow("face alone", {**_CLIPS, "options.crop": "tight"})),
     measures=("macro_f1", "war"),
     note="The paper's figure 4, on AMIGOS, says that the larger crop gives the higher F1; its numbers are not public.")
 
 
+_VIDEO = Ablation(
+    "The video backbone: action units or VideoMAE", _MVP,
+    tuple(AblationRow(f"{title}, {kind}", {**changes, "options.modality": modality}) for title, changes in (
+        ("action units", {}), ("VideoMAE", _CLIPS)) for kind, modality in (("alone", "video"), ("fused", "both"))),
+    measures=("macro_f1", "war"), note="The paper's first question; its numbers are not public.")
+
+_FUSION = Ablation(
+    "Fusion", _MVP,
+    tuple(AblationRow(title, {"options.fusion": fusion}, _F1 if fusion == "cross" else {}) for title, fusion in (
+        ("queries from physiology", "cross"), ("queries from video", "swapped"), ("queries from both", "both"),
+        ("concatenation", "concat"), ("late average", "late"))),
+    measures=("macro_f1", "war"), source=_SOURCE, note=PUBLISHED_SCORES[_MVP[0]].note)
+
+
+def _signals(dataset: str, channels: tuple[str, ...]) -> Ablation:
+    """Each channel alone and each left out, with the video; and all of them."""
+    rows = [AblationRow("all channels", {}, {name: _F1[name] for name in _MVP if dataset in name})]
+    for name in channels:
+        rows.append(AblationRow(f"{name} alone", {"options.signals": name}))
+    if len(channels) > 2:  # of two, one left out is the other alone
+        rows += [AblationRow(f"without {name}", {"options.signals": ",".join(
+            other for other in channels if other != name)}) for name in channels]
+    return Ablation(f"Channels of {dataset.upper()}", tuple(name for name in _MVP if dataset in name), tuple(rows),
+                    measures=("macro_f1", "war"), source=_SOURCE,
+                    note="The paper leaves separate channels to later work.")
+
+
 def _place(name: str) -> int:
-    """Each setting is checked as it is made: what needs others comes after them, what others need goes first."""
+    """The order in which settings are checked: `read`, which others need, first; `fusion`, which needs others, last."""
     return {"read": 0, "fusion": 2}.get(name, 1)
 
 
-def _modules() -> tuple[Row, ...]:
-    """`scpt.ABLATIONS` as settings: what differs from the whole."""
-    whole, rows = scpt.Options(), []
-    for title, options in scpt.ABLATIONS.items():
-        names = sorted((one.name for one in fields(options)), key=_place)
-        pairs = ((name, getattr(options, name), getattr(whole, name)) for name in names)
-        rows.append(Row(title, {f"options.{key}": str(value).lower() if isinstance(value, bool) else str(value)
-                               for key, value, usual in pairs if value != usual}))
-    return tuple(rows)
+def _changed(options: scpt.SCPTConfig) -> dict[str, str]:
+    """The settings by which these options of SCPT differ from the full model's."""
+    full = scpt.SCPTConfig()
+    names = sorted((option.name for option in fields(options)), key=_place)
+    return {f"options.{name}": _text(getattr(options, name)) for name in names
+            if getattr(options, name) != getattr(full, name)}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 _SCPT = tuple(f"scpt/{dataset}-{label}" for dataset in ("mahnob", "deap") for label in ("valence", "arousal"))
 
+_ACCURACY = {name: PUBLISHED_SCORES[name].values for name in _SCPT}
+_DIGEST = PUBLISHED_SCORES[_SCPT[0]]
+
+_FEW_WEIGHTS = {"spectrum": "0.001", "rate": "0.01"}
+"""Learning rates of the two linear readings. Our choice: they have too few weights for the rate of a whole model."""
+
+
+def _baseline_row(title: str, options: scpt.SCPTConfig) -> AblationRow:
+    settings = _changed(options)
+    if options.fusion in _FEW_WEIGHTS:
+        settings["schedule.rate"] = _FEW_WEIGHTS[options.fusion]
+    return AblationRow(title, settings)
+
+
+def _scpt(title: str, rows: tuple[AblationRow, ...]) -> Ablation:
+    return Ablation(title, _SCPT, rows, measures=("war", "macro_f1"), source=_DIGEST.source, note=_DIGEST.note)
+
+
+def _option_rows(name: str, values: tuple[str, ...]) -> tuple[AblationRow, ...]:
+    """One row for each value of an option of SCPT; the first is the default, with the digest's accuracy."""
+    first, *others = values
+    return (AblationRow(f"{name} = {first}", {}, _ACCURACY),
+            *(AblationRow(f"{name} = {value}", {f"options.{name}": value}, {}) for value in others))
+
+
+_FULL = AblationRow("SCPT", {}, _ACCURACY)
+_FORMS = (
+    AblationRow("LoRA and MLP", {}, _ACCURACY),
+    AblationRow("LoRA and MLP, codes projected by the SVD", {"options.svd": "project"}),
+    AblationRow("LoRA and MLP, without the SVD", {"options.svd": "none"}),
+    AblationRow("LoRA and MLP, L1 on the gates", {"options.sparse_on": "gate"}),
+    AblationRow("LoRA and MLP, without L1", {"options.sparse": "0"}),
+    AblationRow("LoRA and MLP, with the kernel loss", {"options.adversarial": "1"}),
+    AblationRow("two bottlenecks", {"options.form": "bottleneck"}),
+    AblationRow("two bottlenecks, kernel loss, shared codes", _changed(scpt.KERNEL)),
+)
+
 ABLATIONS: dict[str, Ablation] = {
     "duse/table3": _TABLE3, "duse/table4": _TABLE4, "duse/table5": _TABLE5, "duse/prompts": _PROMPTS,
-    "mvp/modalities": _MODALITIES, "mvp/length": _LENGTH, "mvp/crop": _CROP,
-    "scpt/modules": Ablation("SCPT's modules", _SCPT, _modules(), measures=("macro_f1", "war"),
-                             note="No number of arXiv 2605.05694 is public."),
+    "clip/peers": _PEERS,
+    "mvp/modalities": _MODALITIES, "mvp/length": _LENGTH, "mvp/crop": _CROP, "mvp/video-backbones": _VIDEO,
+    "mvp/fusion": _FUSION, "mvp/signals": _signals("deap", ("ppg", "eda")),
+    "mvp/signals-amigos": _signals("amigos", ("ecg", "ecg_left", "eda")),
+    "scpt/modules": _scpt("SCPT's modules", tuple(
+        AblationRow(title, _changed(options), _ACCURACY if title == "full" else {})
+        for title, options in scpt.ABLATIONS.items())),
+    "scpt/baselines": _scpt("SCPT against its baselines", (*(
+        _baseline_row(title, options) for title, options in scpt.BASELINES.items()), _FULL)),
+    "scpt/encoders": _scpt("SCPT's encoder of the pulse image", _option_rows("encoder", ("cnn", "mlp", "patch"))),
+    "scpt/adapters": _scpt("SCPT's adapter and its losses", _FORMS),
 }
-"""Name -> grid. What no source gives stays empty."""
+"""Name -> ablation. Scores without a public source are empty."""

@@ -1,7 +1,7 @@
-"""The recipe of a small CLIP that learns from captions of synthetic people: what it is made of and how it learns.
+"""The recipe of a small CLIP that is pre-trained on captions of synthetic people: sizes, schedule and augmentation.
 
-All of it is our choice: the sizes that a laptop's processor trains in two minutes, and what told most about people not
-seen in training. docs/methods.md has the figures.
+All values are our choice: a laptop's processor trains these sizes in two minutes, and the other values scored best on
+held-out people. docs/methods.md has the figures.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
-class Views:
-    """How far a picture is changed each time it is seen: `shift` of its side, `zoom` of its size, `turn` degrees, to
-    both sides; `light` and `tint`: shares by which it and each of its colours vary; `mirror`: probability."""
+class AugmentConfig:
+    """Strength of the random augmentation.
+
+    `shift`: share of the side; `zoom`: share of the size; `turn`: degrees; all three in both directions. `light`,
+    `tint`: shares by which the brightness and each colour vary; `mirror`: probability.
+    """
 
     shift: float = 0.03
     zoom: float = 0.04
@@ -29,9 +32,13 @@ class Views:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """`people` are drawn, `pictures` of each. The image tower: `size` px, `patch` px, `width`, `layers`; the
-    text tower: `text_width`, `text_layers`; both end in `features`. `steps` of `batch` pictures at `rate` at its
-    highest; `captions`: composed texts a step, beside every phrase alone; `scale` of the cosines."""
+    """The recipe of a small CLIP.
+
+    Data: `pictures` of each of `people`. Image tower: `size` px, `patch` px, `width`, `layers`. Text tower:
+    `text_width`, `text_layers`. Both towers output `features`. Training: `steps` of `batch` pictures, with the largest
+    learning rate `rate`; `captions`: composed texts in each step, in addition to every single phrase; `scale` of the
+    cosines; `views`: augmentation.
+    """
 
     name: str
     people: int = 500
@@ -49,15 +56,15 @@ class Pretraining:
     weight_decay: float = 0.05
     captions: int = 24
     scale: float = 15.0
-    views: Views = field(default_factory=Views)
+    views: AugmentConfig = field(default_factory=AugmentConfig)
     licence: str = "Apache-2.0: the people are synthetic"
     tiny: bool = False
     changed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        whole = ("people", "pictures", "size", "patch", "width", "layers", "text_width", "text_layers",
-                 "features", "steps", "batch")
-        for name in whole:
+        counts = ("people", "pictures", "size", "patch", "width", "layers", "text_width", "text_layers",
+                  "features", "steps", "batch")
+        for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"Pretraining.{name}: expected 1 or more, got {getattr(self, name)}")
         for name in ("rate", "scale"):
@@ -68,15 +75,15 @@ class Pretraining:
 
     @property
     def heads(self) -> int:
-        """Of the image tower: one for each patch, see `train.beginning`."""
+        """Heads of the image tower: one for each patch, see `train.beginning`."""
         return (self.size // self.patch) ** 2
 
 
 PRETRAINING: dict[str, Pretraining] = {"clip/synthetic": Pretraining("clip/synthetic")}
-"""Recipes that make a tower instead of a model of a data set, by name."""
+"""Recipes that train a tower instead of a model of a dataset, by name."""
 
 
-def small(recipe: Pretraining) -> Pretraining:
-    """The same with few people, small towers and few steps: it shows that everything runs, and knows nothing."""
+def tiny_pretraining(recipe: Pretraining) -> Pretraining:
+    """The recipe with few people, small towers and few steps: it only checks that the pipeline runs."""
     return replace(recipe, tiny=True, people=3, pictures=4, size=32, patch=16, width=144, text_width=32,
                    text_layers=2, features=32, steps=3, batch=4, captions=4)

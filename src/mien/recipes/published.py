@@ -1,16 +1,16 @@
-"""What the papers print, in %, with where: targets beside our own numbers. What no source gives is not here."""
+"""Published scores of the methods and of other works, in %, with their sources."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mien.tasks import EXPRESSION
+from mien.core.tasks import EXPRESSION
 
 
 @dataclass(frozen=True)
-class Printed:
-    """`values`: measure (as in `metrics`) -> %; `source`; `note`: what a reader must know of them."""
+class PublishedValue:
+    """Published scores of a recipe: `values`: measure, as in `metrics`, -> %; `note`: remark for the reader."""
 
     values: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
@@ -18,26 +18,41 @@ class Printed:
 
 
 _DUSE = "arXiv 2604.12777"
-_BEST = "published numbers of the field may be of the epoch that is best on test (DFER-CLIP chooses so); ours never are"
+_BEST = ("published numbers of the field may be those of the epoch that is best on test, as in DFER-CLIP; ours never "
+         "are")
 _F1 = "a summary of arXiv 2501.03103 (alphaxiv.org/overview/2501.03103); the paper's own tables are not public"
-_WHICH = "which F1 is not stated: with that of the high class a guess by frequency would reach 62 on AMIGOS' arousal"
+_WHICH = ("the kind of F1 is not stated; with F1 of the high class, random classes at their frequency would reach 62 "
+          "on AMIGOS' arousal")
+
+
+_DIGEST = ("a second-hand digest of arXiv 2605.05694, written by a program, which we found in a public collection of "
+           "paper summaries; leave one subject out")
+_DOUBT = "second-hand: we have not read the paper's own table"
 
 
 def _recalls(*values: float) -> dict[str, float]:
     return dict(zip((f"recall_{name}" for name in EXPRESSION.classes), values, strict=True))
 
 
-PRINTED: dict[str, Printed] = {
-    "duse/dfew": Printed({"uar": 64.88, "war": 75.36, **_recalls(92.89, 81.05, 72.76, 78.51, 62.69, 20.69, 45.57)},
-                         f"{_DUSE}, tables I and II: mean of the official five folds", _BEST),
-    "duse/ferv39k": Printed({"uar": 43.39, "war": 53.05}, f"{_DUSE}, table I: official test side", _BEST),
-    "mvp/amigos-valence": Printed({"macro_f1": 66.0}, _F1, _WHICH),
-    "mvp/amigos-arousal": Printed({"macro_f1": 58.0}, _F1, _WHICH),
-    "mvp/deap-valence": Printed({"macro_f1": 61.0}, _F1, _WHICH),
-    "mvp/deap-arousal": Printed({"macro_f1": 55.0}, _F1, _WHICH),
+PUBLISHED_SCORES: dict[str, PublishedValue] = {
+    "duse/dfew": PublishedValue(
+        {"uar": 64.88, "war": 75.36, **_recalls(92.89, 81.05, 72.76, 78.51, 62.69, 20.69, 45.57)},
+        f"{_DUSE}, tables I and II: mean of the official five folds",
+        _BEST,
+    ),
+    "duse/ferv39k": PublishedValue({"uar": 43.39, "war": 53.05}, f"{_DUSE}, table I: official test side", _BEST),
+    "mvp/amigos-valence": PublishedValue({"macro_f1": 66.0}, _F1, _WHICH),
+    "mvp/amigos-arousal": PublishedValue({"macro_f1": 58.0}, _F1, _WHICH),
+    "mvp/deap-valence": PublishedValue({"macro_f1": 61.0}, _F1, _WHICH),
+    "mvp/deap-arousal": PublishedValue({"macro_f1": 55.0}, _F1, _WHICH),
+    "scpt/mahnob-valence": PublishedValue({"war": 75.83}, _DIGEST, _DOUBT),
+    "scpt/mahnob-arousal": PublishedValue({"war": 74.17}, _DIGEST, _DOUBT),
+    "scpt/deap-valence": PublishedValue({"war": 67.92}, _DIGEST, _DOUBT),
+    "scpt/deap-arousal": PublishedValue({"war": 65.41}, _DIGEST, _DOUBT),
 }
-PRINTED["duse/dfew-literal"] = PRINTED["duse/dfew"]
-"""Recipe -> what is printed of it. Of SCPT (arXiv 2605.05694) no number is public."""
+PUBLISHED_SCORES |= {name: PUBLISHED_SCORES[name.rpartition("-")[0]]
+                     for name in ("duse/dfew-literal", "duse/dfew-official", "duse/ferv39k-official")}
+"""Recipe -> published scores. WAR is the accuracy. Those of SCPT are second-hand, as their notes say."""
 
 _NO = float("nan")
 
@@ -55,6 +70,12 @@ PEERS: dict[str, tuple[float, float, float, float]] = {
 }
 """Method -> UAR and WAR on DFEW, UAR and WAR on FERV39k: DuSE's table I. NaN: not printed."""
 
+PEER_COLUMNS = {"duse/dfew": 0, "duse/dfew-literal": 0, "duse/dfew-official": 0, "duse/ferv39k": 2,
+                "duse/ferv39k-official": 2,
+                **{f"clip/{kind}-{dataset}": column for kind in ("probe", "coop", "maple", "dfer-clip")
+                   for dataset, column in (("dfew", 0), ("ferv39k", 2))}}
+"""Recipe -> the column of UAR in a row of `PEERS`; WAR is the next one. Other recipes are not compared with `PEERS`."""
+
 PEER_RECALLS: dict[str, dict[str, float]] = {
     "C3D": _recalls(75.17, 39.49, 55.11, 62.49, 45.00, 1.38, 20.51),
     "I3D-RGB": _recalls(78.61, 44.19, 56.69, 55.87, 45.88, 2.07, 20.51),
@@ -71,8 +92,8 @@ PEER_RECALLS: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True)
-class Other:
-    """Another work on the same labels, %, by another protocol: for orientation. `f1` is that of the high class."""
+class OtherPublished:
+    """Scores in % of another work on the same labels by another protocol, for orientation; `f1` of the high class."""
 
     work: str
     protocol: str
@@ -81,37 +102,52 @@ class Other:
     weighted_f1: str = ""
 
 
-def _eegain(trivial: str, best: str) -> tuple[Other, ...]:
-    """EEGain's chance, mean and deviation over subjects, and its best models of EEG, leaving one subject out."""
-    rows = [Other("EEGain, trivial: the majority, or a guess by frequency (README of EmotionLab/EEGain)",
-                  "leave one subject out, low to 4.5", *trivial.split("/"))]
-    told = "EEGain, the best of its EEG models" + ", from each to each" * ("to" in best)
-    return (*rows, Other(told, "the same", *best.split("/")))
+def _eegain(trivial: str, best: str) -> tuple[OtherPublished, ...]:
+    """EEGain's trivial classifier, mean and deviation over subjects, and its best EEG models, by leave-one-subject-out.
+    """
+    trivial_row = OtherPublished("EEGain, trivial: the majority, or a guess by frequency (README of EmotionLab/EEGain)",
+                        "leave one subject out, low to 4.5", *trivial.split("/"))
+    title = "EEGain, the best of its EEG models"
+    if "to" in best:
+        title += ", range over models"
+    return trivial_row, OtherPublished(title, "the same", *best.split("/"))
 
 
 _TAO, _MTDE = "Tao et al. 2024, BSPC: camera pulse and face", "MTDE 2025, Sensors: camera pulse"
 _LI = "Li & Peng 2024, JBHI: camera pulse and face"
-_SUBSET = "which data is not named in its abstract; a subset with an accurate pulse; on the whole the pulse adds"
-_MIXED = "27 subjects; its preprint says subjects apart, the journal says mixed"
+_SUBSET = "dataset not named in its abstract; a subset with an accurate pulse; overall the pulse adds"
+_MIXED = "27 subjects; the preprint says subject-independent, the journal says mixed"
 
-OTHERS: dict[str, tuple[Other, ...]] = {
-    "deap-valence": (Other(_TAO, "not stated in its abstract; the face alone 5.31 lower", "70.82"),
-                     Other(_LI, f"{_SUBSET} 7.31", "91.11"), *_eegain("57 ± 9/56 ± 5/51 ± 3", "53/61/47")),
-    "deap-arousal": (Other(_TAO, "not stated in its abstract; the face alone 7.23 lower", "72.37"),
-                     Other(_LI, f"{_SUBSET} 4.23", "90.00"), *_eegain("59 ± 15/58 ± 8/53 ± 4", "57/57/53")),
-    "mahnob-valence": (Other(_MTDE, _MIXED, "62.26"), Other(_LI, f"{_SUBSET} 7.31", "91.11"),
-                       *_eegain("55 ± 10/53 ± 6/50 ± 3", "57/58/54")),
-    "mahnob-arousal": (Other(_MTDE, _MIXED, "66.04", "", "61.97"), Other(_LI, f"{_SUBSET} 4.23", "90.00"),
-                       *_eegain("34 ± 11/48 ± 11/52 ± 4", "54/49/51")),
+OTHER_WORKS: dict[str, tuple[OtherPublished, ...]] = {
+    "deap-valence": (
+        OtherPublished(_TAO, "not stated in its abstract; the face alone 5.31 lower", "70.82"),
+        OtherPublished(_LI, f"{_SUBSET} 7.31", "91.11"),
+        *_eegain("57 ± 9/56 ± 5/51 ± 3", "53/61/47"),
+    ),
+    "deap-arousal": (
+        OtherPublished(_TAO, "not stated in its abstract; the face alone 7.23 lower", "72.37"),
+        OtherPublished(_LI, f"{_SUBSET} 4.23", "90.00"),
+        *_eegain("59 ± 15/58 ± 8/53 ± 4", "57/57/53"),
+    ),
+    "mahnob-valence": (
+        OtherPublished(_MTDE, _MIXED, "62.26"),
+        OtherPublished(_LI, f"{_SUBSET} 7.31", "91.11"),
+        *_eegain("55 ± 10/53 ± 6/50 ± 3", "57/58/54"),
+    ),
+    "mahnob-arousal": (
+        OtherPublished(_MTDE, _MIXED, "66.04", "", "61.97"),
+        OtherPublished(_LI, f"{_SUBSET} 4.23", "90.00"),
+        *_eegain("34 ± 11/48 ± 11/52 ± 4", "54/49/51"),
+    ),
     "amigos-valence": _eegain("56 ± 14/55 ± 7/51 ± 5", "53 to 55/56 to 60/50 to 52"),
     "amigos-arousal": _eegain("66 ± 26/62 ± 19/59 ± 11", "56 to 60/64 to 70/55 to 57"),
 }
-"""Dataset and label, the recipe's name behind its method -> what others print."""
+"""Dataset and label, the part of the recipe's name after its method -> scores of other works."""
 
 S2D: dict[str, tuple[float, float, float, float]] = {
     "S2D": (61.82, 76.03, 41.28, 52.56), "S2D, oversampled": (65.45, 74.81, 43.97, 46.21),
 }
-"""As `PEERS`, of MSA-LMC/S2D (its repository), which DuSE's tables do not have; the mean of DFEW's folds below."""
+"""As `PEERS`: MSA-LMC/S2D (its repository), which DuSE's tables do not have. DFEW: the mean of `S2D_FOLDS`."""
 
 S2D_FOLDS = ((61.56, 76.16), (59.93, 73.99), (61.33, 76.41), (62.75, 76.31), (63.51, 77.27))
 """UAR and WAR of S2D on each of DFEW's five folds."""

@@ -1,16 +1,17 @@
-"""SCPT on MAHNOB-HCI and DEAP: arXiv 2605.05694 gives the two datasets and nothing else; reasons in docs/methods.md."""
+"""Recipes of SCPT on MAHNOB-HCI and DEAP, which arXiv 2605.05694 names; docs/methods.md has the reasons."""
 
 from __future__ import annotations
 
 from mien.models import scpt
-from mien.recipes.recipe import Augment, Recipe, Schedule
+from mien.recipes.recipe import AugmentOptions, Recipe, Schedule
 
 _VIT = "google/vit-base-patch16-224-in21k"
-"""Our choice: the ViT-B/16 that anybody may load. One that has learnt from faces (AffectNet, as S2D's) serves better:
+"""Our choice: a freely available ViT-B/16. A tower pre-trained on faces (on AffectNet, as S2D's) should work better:
 `--set tower=FOLDER`."""
 
-_AUGMENT = Augment(area=(0.8, 1.0), ratio=(1.0, 1.0), rotation=0.0, brightness=0.0)
-"""No mixing of pictures and no change of colour: both would touch whose face it is."""
+_AUGMENT = AugmentOptions(area=(0.8, 1.0), ratio=(1.0, 1.0), rotation=0.0, brightness=0.0, contrast=0.0,
+                          saturation=0.0, hue=0.0)
+"""No mixing of pictures and no change of colour, since both would change the identity of the face."""
 
 _SCHEDULE = Schedule(
     epochs=30, batch=16, people=4, rate=1e-4,  # between S2D (1e-5 x batch / 8, 100 epochs) and ViPT (4e-4, 60 epochs)
@@ -20,8 +21,8 @@ _SCHEDULE = Schedule(
 SCPT: dict[str, Recipe] = {
     f"scpt/{dataset}-{label}": Recipe(
         f"scpt/{dataset}-{label}", "scpt", dataset, "loso", _VIT, seconds=scpt.SECONDS, rule=f"scpt/{label}",
-        options=scpt.Options(), augment=_AUGMENT, schedule=_SCHEDULE,
+        options=scpt.SCPTConfig(), augment=_AUGMENT, schedule=_SCHEDULE,
         licence=f"research only: the agreement of {title} binds what is trained on it")
     for dataset, title in (("mahnob", "MAHNOB-HCI"), ("deap", "DEAP")) for label in ("valence", "arousal")
 }
-"""One model a dimension, as is usual on both; `--set protocol=kfold10` for ten folds over subjects."""
+"""One model for each dimension, as usual on both datasets; `--set protocol=kfold10` for ten folds over subjects."""

@@ -1,16 +1,37 @@
-"""Sampled signals: resample by time, filter, detrend, spectra; and what wires carry: ECG, PPG, EDA, respiration.
+"""Signal processing: resampling, filters, detrending, spectra, and features of ECG, PPG, EDA and respiration.
 
-The general tools take (N,) or (N, ...) with time first. The rooms of the wires, `ecg`, `ppg`, `eda`, `respiration` and
-`faults`, take many trials at once: (B, N), a row a trial, all at one rate; (N,) is one trial. Rates and frequencies in
-Hz, times in s. All functions are pure.
+The general functions take (N,) or (N, ...) with time first. The modules `ecg`, `ppg`, `eda`, `respiration` and `faults`
+take many trials at once: (B, N), one row per trial, all at the same rate; (N,) is a single trial. Rates and
+frequencies are in Hz, times in s. All functions are pure.
 """
 
-from . import ecg, eda, faults, ppg, respiration
-from .features import Features
-from .filters import bandpass, detrend, smoothness
-from .grid import Uniform, increasing, resample
-from .spectra import TEMPLATE, peak, quality, snr, spectrum, time_frequency
-from .wires import features
+from mien.signals import ecg, eda, ppg, respiration
+from mien.signals import quality as faults
+from mien.signals.feature_table import SignalFeatures
+from mien.signals.features import features
+from mien.signals.filters import bandpass, detrend, smoothness
+from mien.signals.resample import RegularSignal, increasing, ordered, resample
+from mien.signals.spectra import TEMPLATE, peak, snr, spectral_quality, spectrum, time_frequency
 
-__all__ = ["TEMPLATE", "Features", "Uniform", "bandpass", "detrend", "ecg", "eda", "faults", "features", "increasing",
-           "peak", "ppg", "quality", "resample", "respiration", "smoothness", "snr", "spectrum", "time_frequency"]
+__all__ = [
+           "TEMPLATE",
+           "RegularSignal",
+           "SignalFeatures",
+           "bandpass",
+           "detrend",
+           "ecg",
+           "eda",
+           "faults",
+           "features",
+           "increasing",
+           "ordered",
+           "peak",
+           "ppg",
+           "resample",
+           "respiration",
+           "smoothness",
+           "snr",
+           "spectral_quality",
+           "spectrum",
+           "time_frequency",
+]

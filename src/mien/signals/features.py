@@ -1,40 +1,37 @@
-"""Named features of many trials."""
+"""Features of all physiological channels of many trials, by channel name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mien.signals import ecg, eda, ppg, respiration
+from mien.signals.feature_table import SignalFeatures
 
-@dataclass(frozen=True, eq=False)
-class Features:
-    """`values` (B, F), a row a trial, a column a feature of this name and unit; NaN where it could not be read.
+KINDS: dict[str, Callable[[np.ndarray, float], SignalFeatures]] = {
+    "ecg": ecg.features, "ppg": ppg.features, "eda": eda.features, "respiration": respiration.features,
+}
+"""First word of a channel's name -> its feature function: `ecg_left` is an ECG."""
+
+
+def features(values: np.ndarray, rate: float, names: Sequence[str]) -> SignalFeatures:
+    """Compute the features of all channels; each name begins with that of its channel.
+
+    Args:
+        values: (B, C, N).
+        rate: Hz.
+        names: (C,) channel names.
 
     Raises:
-        ValueError: the columns are not as many as the names and units.
+        ValueError: the numbers of channels and names differ, or a channel is of an unknown kind.
     """
-
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    values: np.ndarray
-
-    def __post_init__(self) -> None:
-        wide = self.values.shape[1] if self.values.ndim == 2 else -1
-        if not wide == len(self.names) == len(self.units):
-            raise ValueError(f"Features.values: expected (B, F), a column for each of {len(self.names)} names "
-                             f"and {len(self.units)} units, got {self.values.shape}")
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """(B,)"""
-        if name not in self.names:
-            raise KeyError(f"expected one of {', '.join(self.names)}, got {name!r}")
-        return self.values[:, self.names.index(name)]
-
-    def __add__(self, other: Features) -> Features:
-        """The columns of both."""
-        return Features(self.names + other.names, self.units + other.units, np.hstack([self.values, other.values]))
-
-    def named(self, prefix: str) -> Features:
-        """The same, each name after the prefix."""
-        return Features(tuple(f"{prefix}_{name}" for name in self.names), self.units, self.values)
+    values = np.asarray(values)
+    if values.ndim != 3 or values.shape[1] != len(names) or not names:
+        raise ValueError(f"features: expected (B, {len(names)}, N), a channel a name, got {values.shape}")
+    strange = [name for name in names if name.split("_")[0] not in KINDS]
+    if strange:
+        raise ValueError(f"features: expected channels named {', '.join(KINDS)}, alone or before _, "
+                         f"got {', '.join(strange)}")
+    parts = [KINDS[name.split("_")[0]](values[:, i], rate).named(name) for i, name in enumerate(names)]
+    return sum(parts[1:], parts[0])

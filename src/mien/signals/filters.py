@@ -1,4 +1,4 @@
-"""Filters without phase shift, and detrending.
+"""Zero-phase filters and detrending.
 
 Arrays are (N,) or (N, ...) with time first; rates and frequencies in Hz, times in s. All functions are pure.
 """
@@ -12,10 +12,21 @@ from scipy import linalg, signal
 
 
 def bandpass(values: np.ndarray, rate: float, low: float, high: float, order: int = 2) -> np.ndarray:
-    """values (N, ...), low < high Hz -> the same shape, Butterworth, forwards and backwards (no phase shift).
+    """Apply a Butterworth band-pass forwards and backwards, without phase shift.
 
-    `order`: of the prototype; the two passes double the slope. Our choice of 2: a steeper filter rings within the 10 s
-    of the shortest window, and what little noise passes is below the gates' floor.
+    Args:
+        values: (N, ...).
+        rate: Hz.
+        low: lower edge in Hz, above 0.
+        high: upper edge in Hz, below half the rate.
+        order: order of the prototype; the two passes double the slope. Our choice of 2: a steeper filter rings within
+            the 10 s of the shortest window, and the remaining noise is below the floor of the gates.
+
+    Returns:
+        (N, ...).
+
+    Raises:
+        ValueError: the edges are not 0 < low < high < rate / 2.
     """
     if not 0 < low < high:
         raise ValueError(f"bandpass: expected 0 < low < high, got {low} and {high} Hz")
@@ -32,7 +43,7 @@ def bandpass(values: np.ndarray, rate: float, low: float, high: float, order: in
 
 @lru_cache(maxsize=64)
 def butterworth(order: int, low: float | None, high: float | None, rate: float) -> np.ndarray:
-    """Sections of the filter that passes what lies between the edges in Hz; None for no edge on that side."""
+    """Second-order sections of a filter with these edges in Hz; None for no edge on that side."""
     if low is not None and high is not None:
         return signal.butter(order, (low, high), btype="bandpass", fs=rate, output="sos")
     if high is not None:
@@ -43,7 +54,7 @@ def butterworth(order: int, low: float | None, high: float | None, rate: float) 
 
 
 def smoothness(cutoff: float, rate: float) -> float:
-    """Hz, Hz -> the lambda of `detrend` whose high-pass has half gain at `cutoff`.
+    """The lambda of `detrend` for a high-pass with half gain at `cutoff` Hz.
 
     The gain of (1 - trend) at w rad a sample is x / (1 + x) with x = lambda^2 (2 sin(w/2))^4.
     """
@@ -51,17 +62,28 @@ def smoothness(cutoff: float, rate: float) -> float:
 
 
 def detrend(values: np.ndarray, lam: float) -> np.ndarray:
-    """values (N, ...) -> the same shape less its slow trend, by smoothness priors.
+    """Remove the slow trend by smoothness priors: (I - (I + lam^2 D2' D2)^-1) z.
 
-    Tarvainen, Ranta-aho & Karjalainen 2002, An advanced detrending method with application to HRV analysis,
-    10.1109/10.979357: (I - (I + lam^2 D2' D2)^-1) z. The matrix has five bands, so the solution costs O(N); all columns
-    are solved at once. The straight line through the ends is taken off first (the method removes lines exactly),
-    which keeps the digits.
+    The matrix has five bands, so the solution costs O(N); all columns are solved at once. The straight line through
+    the ends is subtracted first, which preserves precision (the method removes lines exactly).
+
+    Args:
+        values: (N, ...).
+        lam: smoothing parameter, see `smoothness`.
+
+    Returns:
+        (N, ...) without the trend.
+
+    References:
+        Tarvainen, Ranta-aho & Karjalainen 2002, An advanced detrending method with application to HRV analysis,
+        10.1109/10.979357.
     """
     values = np.asarray(values, dtype=np.float64)
     n = len(values)
+    if not n:
+        return values.copy()
     if n < 3:
-        return values - values.mean(axis=0) if n else values.copy()
+        return values - values.mean(axis=0)
     flat = values.reshape(n, -1)
     flat = flat - flat[0] - (flat[-1] - flat[0]) * (np.arange(n) / (n - 1))[:, None]
     bands = np.zeros((3, n))

@@ -1,12 +1,12 @@
-"""Photoplethysmogram: cleaning, systolic peaks, pulse rate and its variability. (B, N) or (N,), time last; any unit."""
+"""Photoplethysmogram: filtering, systolic peaks, pulse rate and its variability. (B, N) or (N,), any unit."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .beats import Beats, beats, stretches, variability
-from .features import Features
-from .rows import between, bridged, highest, passed, rows, spaced
+from mien.signals.beats import Beats, beats, energy_stretches, variability
+from mien.signals.feature_table import SignalFeatures
+from mien.signals.peaks import argmax_per_run, bandpass, enforce_min_distance, interpolate_gaps, refine_parabolic, rows
 
 BAND = (0.5, 8.0)
 """Hz, order 2: Elgendi et al. 2013, 10.1371/journal.pone.0076585."""
@@ -15,7 +15,7 @@ SHORT, LONG, OFFSET = 0.111, 0.667, 0.02
 """Windows in s of a systolic peak and of a beat, and threshold: Elgendi et al. 2013, the same."""
 
 REFRACTORY = 0.3
-"""s: 200 bpm. Our choice: the shortest interval that is believed."""
+"""s: 200 bpm. Our choice: the shortest accepted interval."""
 
 ALIKE = 0.86
 """Correlation with the mean beat: Orphanidou et al. 2015, 10.1109/JBHI.2014.2338351, for PPG."""
@@ -25,37 +25,41 @@ SLOWEST_RATE = 16.0
 
 
 def clean(values: np.ndarray, rate: float) -> np.ndarray:
-    """(B, N), Hz -> (B, N): band-passed to `BAND`, without phase shift; gaps bridged."""
-    return passed(bridged(rows(values, "ppg"))[0], rate, *BAND, order=2)
+    """Interpolate gaps and band-pass (B, N) to `BAND` without phase shift."""
+    return bandpass(interpolate_gaps(rows(values, "ppg"))[0], rate, *BAND, order=2)
 
 
 def beats_of(values: np.ndarray, rate: float) -> Beats:
-    """(B, N), Hz -> the systolic peaks of each row, placed between samples; a wave that is upside down is read so.
+    """Find the systolic peaks of each row, with sub-sample positions. An inverted wave is detected and turned.
 
-    Blood comes faster than it goes: where the steepest rises are gentler than the steepest falls, the row is turned.
+    Blood volume rises faster than it falls. A row is turned where its steepest rises are gentler than its falls.
+
+    Args:
+        values: (B, N) or (N,), any unit.
+        rate: Hz.
 
     Raises:
-        ValueError: the rate is too low for the shape of a beat, or there is less than a second.
+        ValueError: the rate is too low for the shape of a beat, or the signal is shorter than a second.
     """
     values = rows(values, "ppg")
     if rate < SLOWEST_RATE or values.shape[1] < max(rate, 5):
         raise ValueError(f"ppg: expected {SLOWEST_RATE:g} Hz or more and a second or more, got {rate:g} Hz and "
                          f"{values.shape[1] / rate:.2f} s")
-    whole, good = bridged(values)
-    tidy = passed(whole, rate, *BAND, order=2)
+    filled, good = interpolate_gaps(values)
+    tidy = bandpass(filled, rate, *BAND, order=2)
     slope = np.diff(tidy, axis=1)
     tidy = np.where((slope**3).sum(axis=1, keepdims=True) < 0, -tidy, tidy)
-    row, start, end = stretches(np.maximum(tidy, 0.0) ** 2, rate, SHORT, LONG, OFFSET)
-    at = highest(tidy, row, start, end)
-    kept = spaced(row, at, tidy[row, at], round(REFRACTORY * rate))
+    row, start, end = energy_stretches(np.maximum(tidy, 0.0) ** 2, rate, SHORT, LONG, OFFSET)
+    at = argmax_per_run(tidy, row, start, end)
+    kept = enforce_min_distance(row, at, tidy[row, at], round(REFRACTORY * rate))
     row, at = row[kept], at[kept]
-    return beats(tidy, good, rate, row, between(tidy, row, at), ALIKE)
+    return beats(tidy, good, rate, row, refine_parabolic(tidy, row, at), ALIKE)
 
 
-def features(values: np.ndarray, rate: float) -> Features:
-    """(B, N), Hz -> mean and median pulse rate (bpm), SDNN, RMSSD (ms), pNN50, beats, share of the time believed.
+def features(values: np.ndarray, rate: float) -> SignalFeatures:
+    """Mean and median pulse rate (bpm), SDNN and RMSSD (ms), pNN50, beats, and the share of accepted time, (B, 7).
 
-    Variability of the pulse is that of the heart and of the arteries' delay: no substitute for an ECG's.
+    Pulse variability includes the variable delay of the arteries: it does not replace variability from an ECG.
     """
     values = rows(values, "ppg")
     return variability(beats_of(values, rate), values.shape[1] / rate)

@@ -1,4 +1,4 @@
-"""Spectra, signal-to-noise ratio, time-frequency images.
+"""Power spectra, signal-to-noise ratio and time-frequency images.
 
 Arrays are (N,) or (N, ...) with time first; rates and frequencies in Hz, times in s. All functions are pure.
 """
@@ -15,9 +15,17 @@ de Haan & Jeanne 2013, 10.1109/TBME.2013.2266196; the widths are those that the 
 
 def spectrum(values: np.ndarray, rate: float, low: float, high: float, step: float = 0.01,
              ) -> tuple[np.ndarray, np.ndarray]:
-    """values (N, ...) -> frequencies (F,) Hz within low..high and power (F, ...), Hann window, zero-padded.
+    """Power spectrum with a Hann window and zero-padding.
 
-    `step`: largest distance in Hz of two frequencies; 0.01 Hz is 0.6 bpm, which `peak` interpolates.
+    Args:
+        values: (N, ...).
+        rate: Hz.
+        low: lowest returned frequency in Hz.
+        high: highest returned frequency in Hz.
+        step: largest spacing of the frequencies in Hz; 0.01 Hz is 0.6 bpm, which `peak` refines.
+
+    Returns:
+        Frequencies (F,) in Hz and power (F, ...).
     """
     values = np.asarray(values, dtype=np.float64)
     size = fft.next_fast_len(max(len(values), int(np.ceil(rate / step)), 2), real=True)
@@ -29,10 +37,16 @@ def spectrum(values: np.ndarray, rate: float, low: float, high: float, step: flo
 
 
 def peak(frequencies: np.ndarray, power: np.ndarray) -> float:
-    """frequencies (F,) evenly spaced, power (F,) -> the frequency of the largest value, between the bins.
+    """The frequency of the largest power, interpolated between the bins.
 
-    A parabola through the logarithms of the three highest: exact for a Gaussian and close to it for a Hann window.
-    NaN when there is no power at all.
+    A parabola goes through the logarithms of the three highest values: exact for a Gaussian, close for a Hann window.
+
+    Args:
+        frequencies: (F,) Hz, evenly spaced.
+        power: (F,).
+
+    Returns:
+        Hz; NaN when there is no power at all.
     """
     if len(power) == 0 or not power.max() > 0:
         return float("nan")
@@ -41,14 +55,22 @@ def peak(frequencies: np.ndarray, power: np.ndarray) -> float:
         return float(frequencies[k])
     a, b, c = np.log(np.maximum(power[k - 1 : k + 2], power[k] * 1e-12))
     curve = a - 2 * b + c
-    shift = 0.5 * (a - c) / curve if curve < 0 else 0.0
+    shift = 0.0
+    if curve < 0:
+        shift = 0.5 * (a - c) / curve
     return float(frequencies[k] + shift * (frequencies[1] - frequencies[0]))
 
 
 def snr(frequencies: np.ndarray, power: np.ndarray, rate: float) -> float:
-    """Power (F,) at frequencies (F,) Hz, and the frequency `rate` Hz of the pulse -> signal-to-noise ratio in dB.
+    """Signal-to-noise ratio of a pulse: power within `TEMPLATE` of it and its first harmonic over all other power.
 
-    Power within `TEMPLATE` of the fundamental and of its first harmonic, over all other power. -inf without power.
+    Args:
+        frequencies: (F,) Hz.
+        power: (F,).
+        rate: frequency of the pulse in Hz.
+
+    Returns:
+        dB; -inf without power at the pulse.
     """
     near = (np.abs(frequencies - rate) <= TEMPLATE[0]) | (np.abs(frequencies - 2 * rate) <= TEMPLATE[1])
     inside, total = float(power[near].sum()), float(power.sum())
@@ -57,8 +79,8 @@ def snr(frequencies: np.ndarray, power: np.ndarray, rate: float) -> float:
     return float(10 * np.log10(inside / max(total - inside, total * 1e-12)))
 
 
-def quality(decibel: float) -> float:
-    """Signal-to-noise ratio in dB -> 0..1: the share of the power that is signal, s / (s + n)."""
+def spectral_quality(decibel: float) -> float:
+    """Convert a signal-to-noise ratio in dB to the share of signal power s / (s + n), 0..1."""
     if np.isnan(decibel):
         return 0.0
     return float(1.0 / (1.0 + 10 ** (-np.clip(decibel, -60, 60) / 10)))
@@ -66,11 +88,24 @@ def quality(decibel: float) -> float:
 
 def time_frequency(values: np.ndarray, rate: float, low: float = 0.7, high: float = 4.0, bins: int = 96,
                    hop: float = 0.1, omega: float = 6.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """values (N,) -> times (T,) s, frequencies (F,) Hz, log-spaced, and magnitude (F, T): the Morlet wavelet transform.
+    """Morlet wavelet transform in the frequency domain (equation 4 of the reference).
 
-    Torrence & Compo 1998, 10.1175/1520-0477(1998)079<0061:APGTWA>2.0.CO;2, in the frequency domain (its equation 4),
-    scaled so that a wave of amplitude 1 has magnitude 1. `omega` 6 is theirs; `hop` s between columns and `bins` rows
-    are our choice: enough for a picture. One row is transformed at a time, so memory stays that of the signal.
+    A wave of amplitude 1 has magnitude 1. One row is transformed at a time, so the memory is that of the signal.
+
+    Args:
+        values: (N,).
+        rate: Hz.
+        low: lowest frequency in Hz.
+        high: highest frequency in Hz.
+        bins: number of frequencies F, log-spaced. Our choice: enough for an image.
+        hop: s between columns. Our choice: enough for an image.
+        omega: the wavelet's frequency parameter; 6 as in the reference.
+
+    Returns:
+        times (T,) in s, frequencies (F,) in Hz and magnitude (F, T).
+
+    References:
+        Torrence & Compo 1998, 10.1175/1520-0477(1998)079<0061:APGTWA>2.0.CO;2.
     """
     values = np.nan_to_num(np.asarray(values, dtype=np.float64))
     frequencies = np.geomspace(low, high, bins)

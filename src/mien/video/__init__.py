@@ -1,13 +1,14 @@
-"""Video files, cameras and network streams -> `Frame`s with true presentation time stamps.
+"""Read video files, pictures, cameras and network streams as `Frame`s with true presentation time stamps.
 
-Time is 0 at the first presented frame and is the container's own: a frame rate is never assumed. Frames come upright
-(rotation and mirroring of the display matrix applied), in RGB uint8, with square pixels, all of the first one's size.
-What a file lacks is said in words in `Source.lost`; what decodes is analysed.
+Time is that of a player: 0 is where the earliest stream of a file begins, which may be the sound, and for a live source
+the first frame. `Source.timeline` holds the first picture's time, the gaps and jumps, and the counts of frames. Inputs
+without time stamps get times from a frame rate (`open_video`), and `Source.lost` says so. Frames are upright (the
+display matrix or EXIF orientation is applied), in RGB uint8, with square pixels and the size of the first frame. A
+damaged file is read as far as possible; `Source.lost` describes what is missing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import weakref
 from collections.abc import Iterator
@@ -15,47 +16,96 @@ from pathlib import Path
 
 import numpy as np
 
-from ..types import Frame, Source
-from .ahead import Ahead
-from .clock import is_variable, mean_rate
-from .decoding import Decoding, announced
-from .opening import VideoError, camera, open_file, open_live, without_password
+from mien.core.observations import Frame
+from mien.core.results import Source
+from mien.video import image_sequences
+from mien.video.decoding import Decoding
+from mien.video.errors import VideoError
+from mien.video.joined_files import open_recordings
+from mien.video.open import camera, open_file, open_live, read_head, without_password
+from mien.video.picture_decoding import DEFAULT_FPS, PictureDecoding, PictureFile, PictureSequence
+from mien.video.prefetch import Prefetcher
+from mien.video.stills import picture_format
+from mien.video.timestamps import is_variable, mean_rate
 
-__all__ = ["Video", "VideoError", "pick_frames", "read", "rtsp", "webcam"]
+__all__ = ["DEFAULT_FPS", "Video", "VideoError", "is_picture", "open_video", "pick_frames", "rtsp", "webcam"]
 
 WAITING_BYTES = 32 * 2**20
 WAITING_FRAMES = 16
-"""Decoded pictures that wait at most: 16, and 32 MiB (but two of whatever size). Our choice: enough to smooth over a
+"""Largest queue of decoded frames: 16 frames and 32 MiB, but at least two frames. Our choice: enough to smooth over a
 slow step of the consumer."""
 
+FASTEST = 1000.0
+"""Highest frame rate of image sequences in Hz. Our choice: more is a typing error."""
 
-def read(path: str | Path, *, start: float = 0.0, end: float | None = None, alone: bool = False) -> Video:
-    """Opens a video file (or a still, or GIF) and decodes its first frame at once.
 
-    path: a file. start, end: s from the first frame; frames with start <= time < end are handed on, with their time in
-    the whole recording. alone: decode in the calling thread and no other; less work in all, for a process among many.
-    Raises VideoError, one line of what was expected, what came and what to do, for a file that is missing, empty, a
-    folder, not to be read, no video, without pictures, or in which nothing decodes.
+def open_video(path: str | Path, *, start: float = 0.0, end: float | None = None, alone: bool = False,
+         fps: float | None = None) -> Video:
+    """Open a recording and decode its first frame.
+
+    Args:
+        path: A video file; a picture; an image sequence, which is a folder of numbered pictures or a pattern such as
+            `frame_%04d.png`. Pictures are turned upright by their EXIF orientation.
+        start: s on the player's clock. Frames with start <= time < end are returned, with their time in the whole
+            recording.
+        end: s, or None for the end of the recording.
+        alone: Decode in the calling thread only: less work in total, for one of many processes.
+        fps: Hz, for inputs without time stamps: image sequences, TIFF files with several pages, and raw
+            streams. None: 25 for pictures, and `source.lost` says so; the header's rate for raw streams. A file with
+            time stamps keeps them.
+
+    Returns:
+        The open recording; iterate it once.
+
+    Raises:
+        VideoError: The file is missing, empty, unreadable, too large, or not a video or picture; or nothing in it
+            decodes.
     """
-    stop = math.inf if end is None else float(end)
+    stop = math.inf
+    if end is not None:
+        stop = float(end)
     if not (math.isfinite(start) and 0 <= start < stop):
         raise VideoError(f"expected 0 <= start < end in s, got start {start} and end {end}: change them")
-    path = Path(path)
-    container, stream = open_file(path)
+    if fps is not None and not 0 < fps <= FASTEST:
+        raise VideoError(f"expected a frame rate above 0 and up to {FASTEST:g} Hz, got {fps}: change fps")
+    path, span = Path(path), (float(start), stop)
+    if image_sequences.is_sequence(path):
+        return Video(path.name, PictureDecoding(PictureSequence(path, fps), span), alone)
+    if is_picture(path):
+        return Video(path.name, PictureDecoding(PictureFile(path, fps), span), alone)
+    container, stream, later = open_recordings(path)
     if alone:
         stream.codec_context.thread_count = 1
     try:
-        return Video(path.name, Decoding(str(path), container, stream, path=path, span=(float(start), stop)), alone)
+        decoding = Decoding(str(path), container, stream, path=path, span=span, fps=fps, later=later)
+        return Video(path.name, decoding, alone)
     except BaseException:
         container.close()
         raise
 
 
-def webcam(index: int = 0) -> Video:
-    """The camera of that number, live.
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture, by its content. Animated WebP and PNG are pictures; a raw stream of JPEGs is not.
 
-    Times are of the camera's capture clock; frames that the consumer is too slow for are skipped and counted in
-    `source.lost`. Raises VideoError where there is none.
+    Raises:
+        VideoError: the file cannot be read.
+    """
+    kind = picture_format(read_head(path))
+    if kind != "JPEG" or path.suffix.lower() in image_sequences.SUFFIXES:
+        return bool(kind)
+    container, _ = open_file(path)  # a stream of JPEGs begins as a single one does
+    with container:
+        return container.format.name != "mjpeg"
+
+
+def webcam(index: int = 0) -> Video:
+    """Open the camera with this index.
+
+    Times come from the camera's capture clock. Frames that a slow consumer misses are skipped and counted in
+    `source.lost`.
+
+    Raises:
+        VideoError: there is no such camera.
     """
     format, device = camera(index)
     remedy = "close other programs that use it, and check that you may read it (group 'video')"
@@ -63,7 +113,7 @@ def webcam(index: int = 0) -> Video:
 
 
 def rtsp(url: str) -> Video:
-    """A network camera (rtsp://...), live, over TCP; as `webcam`. Raises VideoError where none answers in 10 s."""
+    """Open a network camera (rtsp://...) over TCP, as `webcam`. Raises VideoError if it does not respond in 10 s."""
     if "://" not in url:
         raise VideoError(f"expected an address such as rtsp://host/stream, got {url!r}: add the protocol")
     remedy = "check the address, the password and that the camera is switched on"
@@ -80,25 +130,40 @@ def _live(name: str, address: str, remedy: str, format: str | None, options: dic
 
 
 class Video:
-    """Frames of one recording or camera, in order of presentation; a context manager, iterated once.
+    """The frames of a recording or camera in order of presentation; a context manager that you iterate once.
 
-    `width`, `height` px of every frame. `duration_hint` s and `frames_hint` are the container's claims, for progress
-    bars only; None where it makes none. Decoding runs in a background thread, a few frames ahead, which starts with the
-    iteration and ends with it, also when the loop breaks or raises.
+    Decoding runs a few frames ahead in a background thread. The thread starts and ends with the iteration, also when
+    the loop breaks or raises.
+
+    Attributes:
+        name: The file or camera.
+        width: Of every frame in px.
+        height: Of every frame in px.
+        duration_hint: Duration in s stated by the container, for progress bars only; None if it states none.
+        frames_hint: Number of frames stated by the container, as `duration_hint`.
+        is_still: Whether it has a single frame.
+        rate_is_assumed: Whether the rate of an image sequence was not given.
+        origin: The file's own time stamp in s at which time is 0.
     """
 
-    def __init__(self, name: str, decoding: Decoding, alone: bool = False) -> None:
+    def __init__(self, name: str, decoding: Decoding | PictureDecoding, alone: bool = False) -> None:
         self.name = name
-        self.width, self.height = decoding.size
+        size: tuple[int, int] = decoding.size
+        self.width, self.height = size
         self._decoding = decoding
         self._tally = decoding.tally
+        self.origin = decoding.tally.origin
         self._sha256 = ""
         self._iterated = False
         live = decoding.path is None
-        depth = 0 if alone else min(WAITING_FRAMES, max(2, WAITING_BYTES // (3 * self.width * self.height)))
-        self._ahead = Ahead(decoding.frames(), depth, f"mien-video {name}", self._tally.skip if live else None)
+        depth = 0
+        if not alone:
+            depth = min(WAITING_FRAMES, max(2, WAITING_BYTES // (3 * self.width * self.height)))
+        self._ahead = Prefetcher(decoding.frames(), depth, f"mien-video {name}", self._tally.skip if live else None)
         self._end = weakref.finalize(self, _end, self._ahead, decoding)
-        self.duration_hint, self.frames_hint = _hints(decoding)
+        self.duration_hint, self.frames_hint = decoding.hints()
+        self.is_still = decoding.is_still
+        self.rate_is_assumed = isinstance(decoding, PictureDecoding) and decoding.rate_is_assumed
 
     def __iter__(self) -> Iterator[Frame]:
         if self._iterated or not self._end.alive:
@@ -119,73 +184,70 @@ class Video:
         self.close()
 
     def close(self) -> None:
-        """Stops decoding and lets go of the file; safe to call twice."""
+        """Stop decoding and close the file; safe to call twice."""
         self._end()
 
     @property
     def source(self) -> Source:
-        """What was read: complete once the frames are exhausted, before that of the frames decoded so far.
+        """The source's properties, from all frames decoded so far; complete once the frames are exhausted.
 
-        `duration` s is from the first frame's time to the last one's, plus the last one's own duration by the container
-        (by the median interval where it states none, 0 for a still). `fps_mean` Hz is of the time stamps, 0 for one
-        frame; `variable_frame_rate` by `clock.is_variable`. `sha256` is of the file, empty when live.
-        Raises VideoError when the file can no longer be read.
+        `duration` in s goes from the first frame to the end of the last one. The container states the duration of the
+        last frame; otherwise it is the median interval, or 0 for a still. `fps_mean` in Hz comes from the time stamps,
+        0 for a single frame; `variable_frame_rate` from `timestamps.is_variable`. `sha256` is that of the file or image
+        sequence (`image_sequences.ImageSequence.sha256`); empty for a live source.
+
+        Raises:
+            VideoError: the file can no longer be read.
         """
         tally = self._tally
-        times = tally.stamps()
-        duration = 0.0
-        if len(times):
-            last = tally.last_duration
-            if not last and len(times) > 1:
-                last = float(np.median(np.diff(times)))
-            duration = float(times[-1] - times[0]) + last
+        times, timeline = tally.stamps(), tally.timeline()
         return Source(
             name=self.name, sha256=self._hash(), width=self.width, height=self.height, frames=len(times),
-            duration=duration, fps_mean=mean_rate(times), variable_frame_rate=is_variable(times, tally.tick),
-            lost=tally.lost(),
+            duration=timeline.duration, fps_mean=mean_rate(times, tally.time_base),
+            variable_frame_rate=is_variable(times, tally.time_base), lost=tally.lost(), start=timeline.start,
+            timeline=timeline,
         )
 
     def _hash(self) -> str:
-        path = self._decoding.path
-        if path is not None and not self._sha256:
+        if not self._sha256:
             try:
-                with path.open("rb") as file:
-                    self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                self._sha256 = self._decoding.sha256()
             except OSError as error:
+                path = self._decoding.path
                 raise VideoError(f"expected {path} still to be there, got {error.strerror}: put it back") from error
         return self._sha256
 
 
-def _end(ahead: Ahead[Frame], decoding: Decoding) -> None:
+def _end(ahead: Prefetcher[Frame], decoding: Decoding | PictureDecoding) -> None:
     ahead.close()
-    decoding.container.close()
+    decoding.close()
 
 
-def _hints(decoding: Decoding) -> tuple[float | None, int | None]:
-    if decoding.path is None:
-        return None, None
-    stream, (start, end) = decoding.stream, decoding.span
-    whole, _ = announced(decoding.container, stream)
-    rate = stream.average_rate or stream.guessed_rate
-    if whole is None:
-        return None, stream.frames or None
-    seconds = max(0.0, min(whole, end) - start)
-    if stream.frames and not start and end >= whole:
-        return seconds, stream.frames
-    return seconds, round(seconds * rate) if rate else None
+def pick_frames(count: int, frames: int = 16, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Pick one frame from each of `frames` equal segments of a clip, in order.
 
+    A clip with fewer frames repeats its last one.
 
-def pick_frames(count: int, wanted: int = 16, rng: np.random.Generator | None = None) -> np.ndarray:
-    """count frames -> indices (wanted,): one of each of `wanted` equal segments, in order.
+    Args:
+        count: number of frames of the clip, 1 or more.
+        frames: number of frames to pick, 1 or more; DFER-CLIP uses 16.
+        rng: picks a random frame of each segment (training). None: the middle one (test).
 
-    With `rng` a random frame of its segment (training), else the middle one (test): the segment sampling of temporal
-    segment networks (Wang et al. 2016, 10.1007/978-3-319-46484-8_2), as DFER-CLIP uses it with 16 frames; a shorter
-    clip repeats its last frame. Raises ValueError for a count or wanted below 1.
+    Returns:
+        (frames,) indices.
+
+    Raises:
+        ValueError: `count` or `frames` is below 1.
+
+    References:
+        The segment sampling of temporal segment networks: Wang et al. 2016, 10.1007/978-3-319-46484-8_2.
     """
-    if count < 1 or wanted < 1:
-        raise ValueError(f"expected at least one frame of at least one, got {wanted} of {count}: skip empty clips")
-    if count < wanted:
-        return np.minimum(np.arange(wanted), count - 1)
-    edges = np.arange(wanted + 1) * count // wanted
+    if count < 1 or frames < 1:
+        raise ValueError(f"expected at least one frame of at least one, got {frames} of {count}: skip empty clips")
+    if count < frames:
+        return np.minimum(np.arange(frames), count - 1)
+    edges = np.arange(frames + 1) * count // frames
     low, high = edges[:-1], edges[1:]
-    return (low + high - 1) // 2 if rng is None else rng.integers(low, high)
+    if rng is None:
+        return (low + high - 1) // 2
+    return rng.integers(low, high)

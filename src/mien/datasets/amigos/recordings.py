@@ -1,4 +1,4 @@
-"""One participant's preprocessed .mat: cells by VideoID, whatever their order -> peripheral channels and labels."""
+"""Read a participant's preprocessed .mat file: peripheral channels and labels by VideoID."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import mat, sweat
-from ..recording import RecordingError, stamp
+from mien.datasets import eda_units
+from mien.datasets.readers import mat
+from mien.datasets.readers.cached_file import RecordingError, file_stamp
 
 RATE, BASELINE = 128.0, 640
 """Hz, and samples before the video."""
@@ -21,19 +22,25 @@ RATINGS = ("arousal", "valence", "dominance", "liking", "familiarity")
 EMOTIONS = ("neutral", "disgust", "happiness", "surprise", "anger", "fear", "sadness")
 VARIABLES = ("joined_data", "labels_selfassessment", "labels_ext_annotation", "VideoIDs")
 GSR_UNIT = "Ohm"
-"""By hearsay (one source says that 1/x gives siemens), so held against the values."""
+"""Not documented (a single source states that 1/x gives siemens), so we check it against the values."""
 
 MOST_NAN = 0.05
-"""Share of a channel that may be missing; shorter gaps are bridged by straight lines. Our choice: 3 s of a minute."""
+"""Largest missing share of a channel; smaller gaps are interpolated linearly. Our choice: 3 s of a minute."""
 
 KEPT = 4
-"""Participants whose channels stay in memory, about 10 MB each. Our choice: a loop over trials has one."""
+"""Participants kept in memory, about 10 MB each. Our choice: a loop over trials needs one at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One video: `values` (3, N) in the order of `CHANNELS`, gaps bridged; `gaps` (3,) share that was missing; `labels`
-    without what is missing; `outside` (S, 3) segment, valence, arousal by observers."""
+    """The recording of a video.
+
+    Attributes:
+        values: (3, N) in the order of `CHANNELS`, gaps interpolated.
+        gaps: (3,) share of missing samples.
+        labels: self-assessment without missing values.
+        outside: (S, 3) segment, valence and arousal by observers.
+    """
 
     values: np.ndarray
     gaps: np.ndarray
@@ -42,58 +49,64 @@ class Cell:
 
     @property
     def seconds(self) -> float:
-        """Of the video."""
+        """Length of the video."""
         return (self.values.shape[1] - BASELINE) / RATE
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
-    """`cells` by VideoID; `broken` says why others cannot be used; `gsr` as `sweat.factor`."""
+class AmigosRecording:
+    """`cells` by VideoID; `broken`: why others are unusable; `gsr`: see `sweat.factor`."""
 
     cells: dict[str, Cell] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     gsr: float | None = None
 
 
-def load(path: Path) -> Recording:
-    """A participant's file, kept for the next call. Raises RecordingError."""
-    return _load(path, *stamp(path))
+def load_recording(path: Path) -> AmigosRecording:
+    """Read a participant's file, cached for the next call. Raises RecordingError."""
+    return _load(path, *file_stamp(path))
 
 
 @lru_cache(maxsize=KEPT)
-def _load(path: Path, changed: int, size: int) -> Recording:
+def _load(path: Path, changed: int, size: int) -> AmigosRecording:
     try:
-        held = mat.load(path, VARIABLES)
+        variables = mat.load(path, VARIABLES)
     except mat.MatError as error:
         raise RecordingError(str(error)) from error
-    missing = [name for name in VARIABLES if name not in held and name != "labels_ext_annotation"]
+    missing = [name for name in VARIABLES if name not in variables and name != "labels_ext_annotation"]
     if missing:
         raise RecordingError(f"expected {', '.join(VARIABLES)} in {path}, got no {', '.join(missing)}: this is not the "
                              "preprocessed file")
-    count = held["VideoIDs"].size
+    count = variables["VideoIDs"].size
     for name in VARIABLES:
-        if name in held and (held[name].size != count or (name != "VideoIDs" and held[name].dtype != object)):
-            got = f"{held[name].dtype} {held[name].shape}"
-            raise RecordingError(f"expected {count} cells of {name} in {path}, got {got}")
-    names = [str(mat.cell(held["VideoIDs"], place)).strip() for place in range(count)]
+        if name not in variables:
+            continue
+        array = variables[name]
+        if array.size != count or (name != "VideoIDs" and array.dtype != object):
+            raise RecordingError(f"expected {count} cells of {name} in {path}, got {array.dtype} {array.shape}")
+    names = [str(mat.cell(variables["VideoIDs"], place)).strip() for place in range(count)]
     cells, broken = {}, {}
     for place, name in enumerate(names):
         if names.count(name) > 1:
-            broken[name] = f"expected each VideoID once, got it {names.count(name)} times: which is meant is not known"
+            broken[name] = f"expected each VideoID once, got it {names.count(name)} times: the right one is unknown"
             continue
-        data = mat.cell(held["joined_data"], place)
+        data = mat.cell(variables["joined_data"], place)
         why = _wrong(data)
         if why:
             broken[name] = why
             continue
-        rated, outside = (mat.cell(held[each], place) if each in held else np.zeros((0, 3)) for each in VARIABLES[1:3])
-        cells[name] = _cell(data, rated, outside)
-    gsr = [cell.values[2] for cell in cells.values()]
-    return Recording(cells, broken, sweat.factor(np.concatenate(gsr), GSR_UNIT) if gsr else None)
+        outside = np.zeros((0, 3))
+        if "labels_ext_annotation" in variables:
+            outside = mat.cell(variables["labels_ext_annotation"], place)
+        cells[name] = _cell(data, mat.cell(variables["labels_selfassessment"], place), outside)
+    if not cells:
+        return AmigosRecording(cells, broken, None)
+    gsr = np.concatenate([cell.values[2] for cell in cells.values()])
+    return AmigosRecording(cells, broken, eda_units.unit_factor(gsr, GSR_UNIT))
 
 
 def _wrong(data: np.ndarray) -> str:
-    """Why a cell's signals cannot be used; "" where they can."""
+    """Why the signals of a cell are unusable; "" if they are usable."""
     shape = np.shape(data)
     if not isinstance(data, np.ndarray) or not data.size:
         return f"no signals were recorded: the cell is {shape}"
@@ -112,13 +125,15 @@ def _cell(data: np.ndarray, rated: np.ndarray, outside: np.ndarray) -> Cell:
     values = np.array(data[:, list(CHANNELS.values())].T, np.float64)
     known = np.isfinite(values)
     at = np.arange(values.shape[1])
-    for row, there in zip(values, known, strict=True):
-        if not there.all():
-            row[~there] = np.interp(at[~there], at[there], row[there])
+    for row, finite in zip(values, known, strict=True):
+        if not finite.all():
+            row[~finite] = np.interp(at[~finite], at[finite], row[finite])
     rated = np.asarray(rated, np.float64).ravel()
-    whole = len(rated) == len(RATINGS) + len(EMOTIONS)
-    given = zip((*RATINGS, *EMOTIONS), map(float, rated), strict=True) if whole else ()
+    labels = {}
+    if len(rated) == len(RATINGS) + len(EMOTIONS):
+        labels = {name: float(value) for name, value in zip((*RATINGS, *EMOTIONS), rated, strict=True)
+                  if np.isfinite(value)}
     outside = np.asarray(outside, np.float64)
-    labels = {name: value for name, value in given if np.isfinite(value)}
-    return Cell(values.astype(np.float32), 1 - known.mean(axis=1), labels,
-                outside if outside.ndim == 2 and outside.shape[1] == 3 else np.zeros((0, 3)))
+    if outside.ndim != 2 or outside.shape[1] != 3:
+        outside = np.zeros((0, 3))
+    return Cell(values.astype(np.float32), 1 - known.mean(axis=1), labels, outside)

@@ -1,7 +1,7 @@
 """DFEW: 11,697 film clips with one of seven expressions, five folds.
 
 Jiang et al. 2020, DFEW: a large-scale database for recognizing dynamic facial expressions in the wild,
-10.1145/3394171.3413620; the files are described by the repository jiangxingxun/DFEW.
+10.1145/3394171.3413620; the repository jiangxingxun/DFEW describes the files.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.types import Trial
-
-from .. import films, layout
-from ..survey import Count, Problem, Survey
-from . import lists, votes
+from mien.core.trials import Trial
+from mien.datasets import integrity, scan
+from mien.datasets.dfew import lists, votes
+from mien.datasets.index import Count, DatasetIndex, DatasetProblem
 
 TREE = """\
 DFEW-part2/
@@ -36,79 +35,81 @@ FORMS = {
     "original": r"(?:^|/)original$",
     "clip_224x224_16f": r"(?:^|/)clip_224x(?:224_)?16f$",
 }
-"""Folders of clips in lower case below the root, best first. Our choice: aligned faces before whole pictures, since
-published methods use them; all frames before 16 interpolated ones."""
+"""Folders of clips in lower case below the root, best first. Our choice: aligned faces before full frames, as in
+published methods; all frames before 16 interpolated ones."""
 
-OFFICIAL = {"happy": 2445, "sad": 1894, "neutral": 2669, "angry": 2173, "surprise": 1469, "disgust": 145, "fear": 902}
 TRAIN, TEST = (9356, 9356, 9357, 9358, 9361), (2341, 2341, 2340, 2339, 2336)
 RATE = 25.0
-"""Hz of clips that are pictures. Our choice: no source states one; 25 is television's. It sets what a second is,
-not which pictures are seen."""
+"""Hz of clips stored as pictures. Our choice: no source states a rate; 25 is that of television. It sets the length of
+a second, not the choice of pictures."""
 
 FEW = 16
-"""Frames of a clip; 14 of the real clips have fewer."""
+"""Frames of a short clip; 14 of the real clips have fewer."""
 
 PARTS = ("dfew", "dfew-part2", "clip", "emolabel_datasplit", "annotation", *(name.split("/")[0] for name in FORMS))
 
 
 @dataclass(frozen=True)
 class _Form:
-    """Clips in one form: its `name` and, by clip, where it is."""
+    """The clips in one storage form: its `name`, and the path of each clip."""
 
     name: str
     clips: dict[int, Path]
 
 
-def survey(root: str | Path) -> Survey:
-    """What is there of DEFW below root. A trial's `side` is the number of the fold that tests it.
+def survey(root: str | Path) -> DatasetIndex:
+    """Index the DFEW files below `root`. A trial's `side` is the number of the fold that tests it.
 
     Raises:
-        FileNotFoundError, ValueError: root is no folder.
+        FileNotFoundError: `root` does not exist.
+        ValueError: `root` is no folder.
     """
-    tree = layout.tree(root)
-    listed = lists.find(tree)
+    tree = scan.scan_tree(root)
+    listed = lists.find_lists(tree)
     forms = _forms(tree)
     form = next((form for form in forms if form.clips.keys() & listed.labels.keys()), None)
     if not listed.labels or form is None:
-        return Survey("dfew", tree.root, "", (), (*listed.problems, *_lacking(tree, listed, forms)), ())
+        return DatasetIndex("dfew", tree.root, "", (), (*listed.problems, *_missing_parts(tree, listed, forms)), ())
     problems = listed.problems
-    problems += _fuller(tree, form, forms, set(listed.labels))
+    problems += _larger_form(tree, form, forms, set(listed.labels))
     workbook = next((path for path in tree.files if path.name.lower() == "annotation.xlsx"), None)
-    voted = votes.read(workbook, listed.labels, problems) if workbook else votes.Votes({}, {})
+    voted = votes.Votes({}, {})
+    if workbook:
+        voted = votes.read_votes(workbook, listed.labels, problems)
     trials, frames = [], []
     for clip in sorted(listed.labels.keys() - listed.spoilt):
         path = form.clips.get(clip)
-        count, reason = _whole(path, form.name)
+        count, reason = _clip_pictures(path, form.name)
         if path is None or reason:
-            problems.append(Problem("unreadable" if path else "missing", f"{clip:05d}", reason, path))
+            problems.append(DatasetProblem("unreadable" if path else "missing", f"{clip:05d}", reason, path))
             continue
         frames.append(count)
         side = str(listed.test.get(clip, ""))
         label = lists.CLASSES[listed.labels[clip] - 1]
         about = voted.about.get(clip, {})
         if voted.labels.get(clip, listed.labels[clip]) != listed.labels[clip]:
-            reason = f"labelled {label} in the lists, otherwise in the workbook: the lists' word is used"
-            problems.append(Problem("doubtful", f"{clip:05d}", reason, workbook))
+            reason = f"labelled {label} in the lists, otherwise in the workbook: the label of the lists is used"
+            problems.append(DatasetProblem("doubtful", f"{clip:05d}", reason, workbook))
         rate = RATE if path.is_dir() else None
         trials.append(Trial(f"{clip:05d}", "dfew", video=path, frame_rate=rate, labels={"expression": label}, side=side,
                             about=about))
     if workbook and len(listed.sides) == 10:
-        for clip in votes.unlisted(voted, listed.labels):
+        for clip in votes.votes_missing(voted, listed.labels):
             reason = "has one label in the workbook and is in no list: the authors dropped it (no face found)"
-            problems.append(Problem("excluded", f"{clip:05d}", reason, workbook))
+            problems.append(DatasetProblem("excluded", f"{clip:05d}", reason, workbook))
     counts = _counts(trials, frames, form.name, listed, voted)
-    return Survey("dfew", tree.root, f"{listed.style}, {form.name}", tuple(trials), tuple(problems), counts)
+    return DatasetIndex("dfew", tree.root, f"{listed.style}, {form.name}", tuple(trials), tuple(problems), counts)
 
 
-def _forms(tree: layout.Tree) -> list[_Form]:
-    """The forms in which there are clips, best first; a folder of numbered folders under another name comes last."""
+def _forms(tree: scan.Tree) -> list[_Form]:
+    """The storage forms with clips, best first; folders of numbered folders under another name come last."""
     named: dict[str, dict[int, Path]] = {name: {} for name in FORMS}
     known = set()
     for folder in tree.folders:
         name = next((form for form, like in FORMS.items() if re.search(like, tree.name(folder).lower())), None)
         if name:
             known.add(folder)
-            named[name] = _numbered(folder) | named[name]  # of two alike the nearer to the root
+            named[name] = _numbered(folder) | named[name]  # of two equal forms the nearer to the root
     others = sorted({path.parent for path in tree.folders if path.name.isdigit()} - known - {tree.root})
     forms = [_Form(name, clips) for name, clips in named.items()]
     forms += [_Form(tree.name(folder), _numbered(folder)) for folder in others]
@@ -116,50 +117,51 @@ def _forms(tree: layout.Tree) -> list[_Form]:
 
 
 def _numbered(folder: Path) -> dict[int, Path]:
-    """Clip -> its folder or video file, padded or not."""
-    found: dict[int, Path] = {}
-    for entry in layout.entries(folder):
-        hit = re.fullmatch(r"0*(\d+)", entry.name) if entry.is_dir() else re.fullmatch(r"0*(\d+)\.\w+", entry.name)
+    """Clip -> its folder or video file; numbers may be padded."""
+    clips: dict[int, Path] = {}
+    for entry in scan.list_entries(folder):
+        pattern = r"0*(\d+)" if entry.is_dir() else r"0*(\d+)\.\w+"
+        hit = re.fullmatch(pattern, entry.name)
         if hit:
-            found.setdefault(int(hit[1]), Path(entry.path))
-    return found
+            clips.setdefault(int(hit[1]), Path(entry.path))
+    return clips
 
 
-def _whole(path: Path | None, form: str) -> tuple[int, str]:
-    """Number of pictures (0 for a video file) and what is wrong, "" for nothing."""
+def _clip_pictures(path: Path | None, form: str) -> tuple[int, str]:
+    """Number of pictures (0 for a video file), and why the clip is incomplete, "" if it is complete."""
     if path is None:
         return 0, f"listed, but not in {form}"
     if not path.is_dir():
-        return 0, films.cut(path)
-    found = films.pictures(path)
-    if not found:
+        return 0, integrity.is_cut_video(path)
+    images = integrity.check_pictures(path)
+    if not images:
         return 0, "expected pictures in the clip's folder, got none: unpack it again"
-    return len(found), films.torn(found)
+    return len(images), integrity.is_truncated(images)
 
 
-def _fuller(tree: layout.Tree, form: _Form, forms: list[_Form], listed: set[int]) -> list[Problem]:
-    """Another form with more of the clips is worth a word: a form that is half unpacked hides it."""
+def _larger_form(tree: scan.Tree, form: _Form, forms: list[_Form], listed: set[int]) -> list[DatasetProblem]:
+    """Report another form with more clips: the chosen one may be only partly unpacked."""
     have = len(form.clips.keys() & listed)
     best = max(forms, key=lambda each: len(each.clips.keys() & listed))
     more = len(best.clips.keys() & listed)
     if more <= have:
         return []
     reason = f"has {have} of {len(listed)} clips, {best.name} {more}: unpack the rest, or move it away to use the other"
-    return [Problem("doubtful", form.name, reason, tree.root)]
+    return [DatasetProblem("doubtful", form.name, reason, tree.root)]
 
 
-def _lacking(tree: layout.Tree, listed: lists.Lists, forms: list[_Form]) -> list[Problem]:
+def _missing_parts(tree: scan.Tree, listed: lists.Lists, forms: list[_Form]) -> list[DatasetProblem]:
     problems = []
     if not listed.labels:
-        reason = layout.wrong(tree, "the lists of the folds (set_1.csv .. set_5.csv of train and test)", PARTS)
-        problems.append(Problem("missing", "lists", reason, tree.root))
+        reason = scan.wrong_entries(tree, "the lists of the folds (set_1.csv .. set_5.csv of train and test)", PARTS)
+        problems.append(DatasetProblem("missing", "lists", reason, tree.root))
     if not forms:
-        reason = layout.wrong(tree, "the clips (Clip/clip_224x224/00001 and so on)", PARTS)
-        problems.append(Problem("missing", "clips", reason, tree.root))
+        reason = scan.wrong_entries(tree, "the clips (Clip/clip_224x224/00001 and so on)", PARTS)
+        problems.append(DatasetProblem("missing", "clips", reason, tree.root))
     elif listed.labels:
         names = ", ".join(form.name for form in forms)
         reason = f"expected clips that are in the lists, got none of their numbers in {names}"
-        problems.append(Problem("missing", "clips", reason, tree.root))
+        problems.append(DatasetProblem("missing", "clips", reason, tree.root))
     return problems
 
 
@@ -168,7 +170,7 @@ def _counts(trials: list[Trial], frames: list[int], form: str, listed: lists.Lis
     classes = Counter(trial.labels["expression"] for trial in trials)
     sides = lists.by_side(listed, (int(trial.id) for trial in trials))
     counts = [Count("clips in the lists", len(listed.labels), 11697), Count("clips to work with", len(trials), 11697)]
-    counts += [Count(name, classes[name], official) for name, official in OFFICIAL.items()]
+    counts += [Count(name, classes[name], official, limit=True) for name, official in lists.OFFICIAL.items()]
     for fold in range(1, 6):
         counts.append(Count(f"fold {fold}: train", sides[("train", fold)], TRAIN[fold - 1]))
         counts.append(Count(f"fold {fold}: test", sides[("test", fold)], TEST[fold - 1]))

@@ -1,43 +1,46 @@
-"""How ten annotators voted on each clip of DFEW, from annotation.xlsx."""
+"""Read the votes of ten annotators on each clip of DFEW from annotation.xlsx."""
 
 from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ..survey import Problem
-from .lists import CLASSES
+from mien.datasets.dfew.lists import CLASSES
+from mien.datasets.index import DatasetProblem
 
 LARGEST = 200 * 2**20
-"""Bytes that the table may unpack to. Our choice: the real one has 16,372 rows; what is larger is no such table."""
+"""Largest unpacked size of the table in bytes. Our choice: the real one has 16,372 rows; a larger file is no such
+table."""
 
 AGREE = 0.9
-"""Share of the listed clips whose label the table must repeat. Our choice: a wrong column agrees by chance only."""
+"""Least share of the listed clips with the same label in the table. Our choice: a wrong column agrees only by
+chance."""
 
 _VOTES = {f"{n}{name}": name for n, name in enumerate(CLASSES, 1)}
 
 
 @dataclass(frozen=True)
 class Votes:
-    """By clip: `about`, votes of each class, and `label`, 1..7 or 0 for a clip without a single label."""
+    """By clip: `about`, the votes of each class; `labels`, 1..7, or 0 for a clip without a single label."""
 
     about: dict[int, dict[str, str]]
     labels: dict[int, int]
 
 
-def read(path: Path, labels: dict[int, int], problems: list[Problem]) -> Votes:
-    """The votes; nothing, and a problem, where they cannot be read or contradict the lists (`labels` 1..7 by clip).
+def read_votes(path: Path, labels: dict[int, int], problems: list[DatasetProblem]) -> Votes:
+    """Read the votes. An unreadable table, or one that contradicts the lists (`labels` 1..7 by clip), is a problem.
 
-    Which column names the clip is found out: the one by which the table's labels agree with the lists'.
+    The column of clip names is the one for which the labels of table and lists agree best.
     """
     try:
         header, rows = _sheet(path)
     except _Unreadable as error:
-        problems.append(Problem("unreadable", path.name, str(error), path))
+        problems.append(DatasetProblem("unreadable", path.name, str(error), path))
         return Votes({}, {})
     columns = {re.sub(r"[^a-z0-9]", "", str(name).lower()): n for n, name in enumerate(header) if name is not None}
     at = columns.get("annotation")
@@ -45,20 +48,25 @@ def read(path: Path, labels: dict[int, int], problems: list[Problem]) -> Votes:
     names = [n for name, n in columns.items() if name not in _VOTES and name != "annotation"]
     if at is None or len(votes) < len(CLASSES) or not names:
         reason = f"expected columns annotation and 1happy .. 7fear and a clip's name, got {', '.join(columns)[:200]}"
-        problems.append(Problem("unreadable", path.name, reason, path))
+        problems.append(DatasetProblem("unreadable", path.name, reason, path))
         return Votes({}, {})
     best: tuple[float, dict[int, tuple[object, ...]]] = (-1.0, {})
     for column in names:
-        found = {clip: row for row in rows if (clip := _clip(row, column))}
-        same = [_whole(found[clip][at]) == label for clip, label in labels.items() if clip in found]
-        best = max(best, (sum(same) / max(len(labels), 1), found), key=lambda pair: pair[0])
-    agreement, found = best
+        by_clip = {clip: row for row in rows if (clip := _clip(row, column))}
+        same = [_cell_number(by_clip[clip][at]) == label for clip, label in labels.items() if clip in by_clip]
+        best = max(best, (sum(same) / max(len(labels), 1), by_clip), key=lambda pair: pair[0])
+    agreement, by_clip = best
     if labels and agreement < AGREE:
         reason = f"its labels agree with the lists for {agreement:.0%} of the clips, expected {AGREE:.0%}: not used"
-        problems.append(Problem("doubtful", path.name, reason, path))
+        problems.append(DatasetProblem("doubtful", path.name, reason, path))
         return Votes({}, {})
-    about = {clip: {f"votes_{name}": _shown(row[n]) for name, n in votes.items()} for clip, row in found.items()}
-    return Votes(about, {clip: _whole(row[at]) for clip, row in found.items()})
+    about = {clip: {f"votes_{name}": _vote_text(row[n]) for name, n in votes.items()} for clip, row in by_clip.items()}
+    return Votes(about, {clip: _cell_number(row[at]) for clip, row in by_clip.items()})
+
+
+BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, AttributeError,
+          IndexError, SyntaxError, OverflowError, MemoryError, NotImplementedError, RuntimeError)
+"""The exceptions of zipfile and openpyxl for a damaged workbook."""
 
 
 class _Unreadable(ValueError):
@@ -66,7 +74,7 @@ class _Unreadable(ValueError):
 
 
 def _sheet(path: Path) -> tuple[tuple[object, ...], list[tuple[object, ...]]]:
-    """Header and rows, all of the header's length, of the first sheet."""
+    """Header and rows of the first sheet; all rows have the length of the header."""
     try:
         from openpyxl import load_workbook
     except ImportError as error:
@@ -83,7 +91,7 @@ def _sheet(path: Path) -> tuple[tuple[object, ...], list[tuple[object, ...]]]:
             rows = [tuple(row) + (None,) * (len(header) - len(row)) for row in islice(raw, 10 * 16372)]
         finally:
             book.close()
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, IndexError, SyntaxError) as error:
+    except BROKEN as error:
         if isinstance(error, _Unreadable):
             raise
         raise _Unreadable(f"expected an Excel workbook, got: {error}; copy it again") from error
@@ -91,20 +99,25 @@ def _sheet(path: Path) -> tuple[tuple[object, ...], list[tuple[object, ...]]]:
 
 
 def _clip(row: tuple[object, ...], column: int) -> int:
-    """The clip that a cell names: 17, "17", "00017" or "17.mp4"; 0 for none."""
+    """The clip number in a cell such as 17, "17", "00017" or "17.mp4"; 0 for none."""
     hit = re.fullmatch(r"0*(\d{1,9})(?:\.0+|\.[A-Za-z]\w*)?", str(row[column]).strip())
-    return int(hit[1]) if hit else 0
+    if hit is None:
+        return 0
+    return int(hit[1])
 
 
-def _whole(cell: object) -> int:
+def _cell_number(cell: object) -> int:
     hit = re.fullmatch(r"(\d{1,9})(?:\.0+)?", str(cell).strip())
-    return int(hit[1]) if hit else -1
+    if hit is None:
+        return -1
+    return int(hit[1])
 
 
-def _shown(cell: object) -> str:
-    return str(_whole(cell)) if _whole(cell) >= 0 else ""
+def _vote_text(cell: object) -> str:
+    number = _cell_number(cell)
+    return str(number) if number >= 0 else ""
 
 
-def unlisted(votes: Votes, listed: Iterable[int]) -> list[int]:
-    """Clips with one label that no list has."""
+def votes_missing(votes: Votes, listed: Iterable[int]) -> list[int]:
+    """Clips with a single label that are in no list."""
     return sorted({clip for clip, label in votes.labels.items() if 1 <= label <= len(CLASSES)} - set(listed))

@@ -1,17 +1,18 @@
-"""MVP: one to two minutes of a face, as a series, and of raw physiology, joined by cross-attention.
+"""MVP: video and raw physiological signals of one to two minutes, fused by cross-attention.
 
 Strizhkova et al. 2024, MVP: Multimodal Emotion Recognition based on Video and Physiological Signals,
-https://arxiv.org/abs/2501.03103. Of it the abstract and the captions are public; what they leave open is chosen here,
-each choice with its reason in docs/methods.md.
+https://arxiv.org/abs/2501.03103. We know its abstract and captions. They leave many details open; docs/methods.md has
+our choices with their reasons.
 
 B trials, C channels of N samples, P patches of them; S rows of the video, D numbers each (action units at 5 Hz, or the
-features of clips); W width of a token, K classes. `streams` has the backbones, `fusion` what joins them, `model` the
-whole. What is missing is masked, never filled in: a sample that is not finite or whose mask is False cannot change the
-answer, and a modality that is not there leaves the other to answer.
+features of clips); W width of a token, K classes. `streams` has the encoders, `fusion` the fusion, and `model` the full
+model. Missing data are masked, never imputed. A sample that is not finite or masked cannot change the prediction, and
+without one modality the model predicts from the other.
 """
 
-from mien.models.mvp.model import MVP, Evidence
-from mien.models.mvp.options import AU_RATE, CLIP_SECONDS, Options
-from mien.models.mvp.streams import forget, standardise
+from mien.models.mvp.config import AU_RATE, MVPConfig
+from mien.models.mvp.encoders import modality_dropout, normalise_channels
+from mien.models.mvp.model import MVP, MVPOutput
+from mien.models.videomae import CLIP_SECONDS
 
-__all__ = ["AU_RATE", "CLIP_SECONDS", "MVP", "Evidence", "Options", "forget", "standardise"]
+__all__ = ["AU_RATE", "CLIP_SECONDS", "MVP", "MVPConfig", "MVPOutput", "modality_dropout", "normalise_channels"]

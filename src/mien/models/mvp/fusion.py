@@ -1,4 +1,4 @@
-"""What joins the two modalities: mid-fusion by cross-attention, and what it is compared with."""
+"""Fusion of the two modalities: mid-fusion by cross-attention, and its alternatives."""
 
 from __future__ import annotations
 
@@ -9,82 +9,104 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from mien.models.mvp.options import Options
-from mien.models.mvp.streams import Layer, Tokens, mean
-from mien.models.shared import Dropout
+from mien.models.distributed_loss import Dropout
+from mien.models.mvp.config import MVPConfig
+from mien.models.mvp.encoders import EncoderLayer, Tokens, masked_mean
 
 
 @dataclass(frozen=True, eq=False)
-class Paid:
-    """Attention that the tokens of each modality got in fusion, (B, T) for each layer."""
+class AttentionWeights:
+    """Attention that the tokens of each modality received in fusion, (B, T) for each layer."""
 
     body: list[Tensor] = field(default_factory=list)
     face: list[Tensor] = field(default_factory=list)
 
 
 class Fusion(nn.Module):
-    """Tokens of physiology and of video, of one or of both -> logits (B, K).
+    """Fuse the tokens of physiology and video, or classify those of one modality -> logits (B, K).
 
-    Cross-attention: H' = H_p + MHA(Q = LN H_p, K = V = LN H_v), H = H' + MLP(LN H'), then the mean of the tokens that
-    hold, layer norm, dropout, a linear map. "both" does it both ways and puts the two means side by side.
+    Cross-attention: H' = H_p + MHA(Q = LN H_p, K = V = LN H_v), H = H' + MLP(LN H'), then the mean of the valid tokens,
+    layer norm, dropout and a linear layer. "both" runs it in both directions and concatenates the two means.
     """
 
-    def __init__(self, options: Options):
+    def __init__(self, options: MVPConfig):
         super().__init__()
-        self.kind = options.fusion if options.modality == "both" else "alone"
+        self.kind = "alone"
+        if options.modality == "both":
+            self.kind = options.fusion
         cross = {"cross": 1, "swapped": 1, "both": 2}.get(self.kind, 0)
         count = options.fusion_layers
-        self.ways = nn.ModuleList(nn.ModuleList(Layer(options, cross=True) for _ in range(count)) for _ in range(cross))
-        self.joint = nn.ModuleList(Layer(options) for _ in range(count * (self.kind == "concat")))
+        self.ways = nn.ModuleList(
+            nn.ModuleList(EncoderLayer(options, cross=True) for _ in range(count)) for _ in range(cross)
+        )
+        self.joint = nn.ModuleList(EncoderLayer(options) for _ in range(count * (self.kind == "concat")))
         width = options.width * max(cross, 1)
         self.two = options.heads == "two"
         self.heads = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), Dropout(options.head_dropout), nn.Linear(width, options.classes))
-            for _ in range(2 if self.kind == "late" else 1))
+            for _ in range(1 + (self.kind == "late")))
 
-    def forward(self, body: Tokens | None, face: Tokens | None, there: Tensor, paid: Paid | None = None) -> Tensor:
-        """`there` (B, 2): whether anything of each modality is known; `paid` is filled where it is given."""
-        values = self._read(body, face, there, paid)
-        return pairs(values) if self.two else values
+    def forward(
+        self, body: Tokens | None, face: Tokens | None, present: Tensor, paid: AttentionWeights | None = None
+    ) -> Tensor:
+        """Fuse and classify.
 
-    def _read(self, body: Tokens | None, face: Tokens | None, there: Tensor, paid: Paid | None) -> Tensor:
+        Args:
+            body: tokens of physiology, None without this modality.
+            face: tokens of video, None without this modality.
+            present: (B, 2) bool, whether each modality has data.
+            paid: collects the attention weights if given.
+
+        Returns:
+            Logits (B, K).
+        """
+        values = self._read(body, face, present, paid)
+        if self.two:
+            return joint_logits(values)
+        return values
+
+    def _read(self, body: Tokens | None, face: Tokens | None, present: Tensor, paid: AttentionWeights | None) -> Tensor:
         if body is None or face is None:
-            return self.heads[0](mean(*(body or face)))  # type: ignore[misc]
+            return self.heads[0](masked_mean(*(body or face)))  # type: ignore[misc]
         if self.kind == "late":
-            answers = [head(mean(*part)) for head, part in zip(self.heads, (body, face), strict=True)]
-            return mean(torch.stack(answers, dim=1), there | ~there.any(dim=1, keepdim=True))
+            logits = [head(masked_mean(*part)) for head, part in zip(self.heads, (body, face), strict=True)]
+            return masked_mean(torch.stack(logits, dim=1), present | ~present.any(dim=1, keepdim=True))
         if self.kind == "concat":
             return self.heads[0](self._concat(body, face, paid))
-        sides = [(body, face, paid.face if paid else None), (face, body, paid.body if paid else None)]
+        to_face, to_body = (None, None) if paid is None else (paid.face, paid.body)
+        sides = [(body, face, to_face), (face, body, to_body)]
         chosen = {"cross": sides[:1], "swapped": sides[1:], "both": sides}[self.kind]
-        return self.heads[0](torch.cat([_ask(way, *side) for way, side in zip(self.ways, chosen, strict=True)], dim=-1))
+        fused = [_cross(way, asks, answers, weights)
+                 for way, (asks, answers, weights) in zip(self.ways, chosen, strict=True)]
+        return self.heads[0](torch.cat(fused, dim=-1))
 
-    def _concat(self, body: Tokens, face: Tokens, paid: Paid | None) -> Tensor:
-        tokens, held = (torch.cat(pair, dim=1) for pair in zip(body, face, strict=True))
+    def _concat(self, body: Tokens, face: Tokens, paid: AttentionWeights | None) -> Tensor:
+        tokens, mask = (torch.cat(pair, dim=1) for pair in zip(body, face, strict=True))
         cut = body[1].shape[1]
-        for layer in cast(Iterable[Layer], self.joint):
+        for layer in cast(Iterable[EncoderLayer], self.joint):
             if paid is not None:
-                got = layer.paid(tokens, held, held)
-                paid.body.append(got[:, :cut])
-                paid.face.append(got[:, cut:])
-            tokens = layer(tokens, held)
-        return mean(tokens, held)
+                received = layer.received_attention(tokens, mask, mask)
+                paid.body.append(received[:, :cut])
+                paid.face.append(received[:, cut:])
+            tokens = layer(tokens, mask)
+        return masked_mean(tokens, mask)
 
 
-def pairs(values: Tensor) -> Tensor:
-    """Of two heads, valence low, high and arousal low, high (B, 4) -> logits (B, 4) of low low, low high, ...
+def joint_logits(values: Tensor) -> Tensor:
+    """Join the logits of two heads, valence low, high and arousal low, high (B, 4), to those of low low, low high, ...
 
-    Each is the sum of both heads' log-probabilities, so that cross-entropy over the four is the sum of both heads' own.
+    Each joint logit (B, 4) is the sum of both heads' log-probabilities. The cross-entropy over the four classes is then
+    the sum of the cross-entropies of both heads.
     """
     valence, arousal = values.unflatten(-1, (2, 2)).log_softmax(dim=-1).unbind(1)
     return (valence[:, :, None] + arousal[:, None]).flatten(1)
 
 
-def _ask(layers: nn.Module, asks: Tokens, answers: Tokens, paid: list[Tensor] | None) -> Tensor:
-    """Tokens that ask, through layers that look at those that answer -> their mean (B, W)."""
-    tokens, held = asks
-    for layer in cast(Iterable[Layer], layers.children()):
+def _cross(layers: nn.Module, queries: Tokens, keys: Tokens, paid: list[Tensor] | None) -> Tensor:
+    """Run the queries through layers of cross-attention to the keys -> their mean (B, W)."""
+    tokens, mask = queries
+    for layer in cast(Iterable[EncoderLayer], layers.children()):
         if paid is not None:
-            paid.append(layer.paid(tokens, held, answers[1], answers[0]))
-        tokens = layer(tokens, answers[1], answers[0])
-    return mean(tokens, held)
+            paid.append(layer.received_attention(tokens, mask, keys[1], keys[0]))
+        tokens = layer(tokens, keys[1], keys[0])
+    return masked_mean(tokens, mask)

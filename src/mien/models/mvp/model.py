@@ -1,29 +1,41 @@
-"""The whole: two backbones, the fusion, and what the answer rests on."""
+"""The MVP model: two encoders, the fusion, and the attention behind a prediction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from mien.batch import Batch
-from mien.models.mvp.fusion import Fusion, Paid
-from mien.models.mvp.options import AU_RATE, Options
-from mien.models.mvp.rating import costs
-from mien.models.mvp.streams import Stream, forget, standardise, whole
-from mien.models.shared import ALONE, cross_entropy
-from mien.types import Needs
+from mien.backbones.tiny import SOURCE as TINY
+from mien.backbones.tiny import tiny_tower
+from mien.core.batch import Batch
+from mien.core.requirements import ModelRequirements
+from mien.core.tasks import Task
+from mien.models.distributed_loss import SINGLE_PROCESS, cross_entropy
+from mien.models.method import ClipTower, Method, Modality, Output, Series, TowerSet, TrialInputs
+from mien.models.mvp.config import AU_RATE, MVPConfig
+from mien.models.mvp.encoders import SequenceEncoder, complete_patches, modality_dropout, normalise_channels
+from mien.models.mvp.fusion import AttentionWeights, Fusion
+from mien.models.mvp.losses import ccc_loss
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
-    """`logits` (B, K), and what they rest on.
+class MVPOutput:
+    """Logits and the inputs behind them.
 
-    `signals` (B, C) and `video` (B,): s of each that were there and were used; `nothing` (B,): none of any, then the
-    logits are worth nothing. `face` (B, S), `body` (B, C or 1, P): attention that each row of the video and each patch
-    of the signals got in fusion, mean over layers, heads and queries; with a learnt token that stands for "nothing
-    there" each sums to 1. None where nobody looks at them. `heard` (B, C, P), `seen` (B, S): which patches and rows.
+    Attributes:
+        logits: (B, K).
+        signals: (B, C) seconds of each channel that were used.
+        video: (B,) seconds of video that were used.
+        nothing: (B,) True without any input; the logits are then meaningless.
+        face: (B, S) attention that each row of the video received in fusion, mean over layers, heads and queries. It
+            sums to 1 together with a learned token for missing data. None if there is no attention to it.
+        body: (B, C or 1, P) the same for each patch of the signals.
+        patches: (B, C, P) bool, patches that were used.
+        rows: (B, S) bool, rows of the video that were used.
     """
 
     logits: Tensor
@@ -32,109 +44,196 @@ class Evidence:
     nothing: Tensor
     face: Tensor | None = None
     body: Tensor | None = None
-    heard: Tensor | None = None
-    seen: Tensor | None = None
+    patches: Tensor | None = None
+    rows: Tensor | None = None
 
 
-class MVP(nn.Module):
-    """All of it learns, from the first step on."""
+class MVP(nn.Module, Method):
+    """The MVP model. All parameters are trained from the first step."""
 
-    share = ALONE
+    options_type: ClassVar[Any] = MVPConfig
+    measures: ClassVar[tuple[str, ...]] = ("macro_f1", "positive_f1", "weighted_f1", "uar", "war")  # the paper has F1
+    figures: ClassVar[tuple[Literal["labels", "compared", "cases"], ...]] = ("labels", "compared", "cases")
 
-    def __init__(self, options: Options):
+    share = SINGLE_PROCESS
+
+    def __init__(self, options: MVPConfig):
         super().__init__()
         self.options = options
-        joint = options.channels == "joint"
-        each = len(options.signals) if joint else 1
-        count = (1 if joint else len(options.signals)) if options.modality != "video" else 0
-        self.body = nn.ModuleList(Stream(each, options.samples, options.patch, options.layers, options)
-                                  for _ in range(count))
-        self.face = (Stream(options.features, 1, options.step, options.video_layers, options)
-                     if options.modality != "physio" else None)
+        self.body, self.face = nn.ModuleList(_signal_encoders(options)), None
+        if options.modality != "physio":
+            self.face = SequenceEncoder(options.features, 1, options.step, options.video_layers, options)
         self.fusion = Fusion(options)
 
     @property
-    def needs(self) -> Needs:
-        options = self.options
-        face = options.modality != "physio"
-        return Needs(seconds=options.seconds,
-                     signals=options.signals if len(self.body) else None, rate=options.rate if len(self.body) else None,
-                     aus=AU_RATE if face and options.video == "aus" else None,
-                     clips=options.video if face and options.video != "aus" else None)
+    def needs(self) -> ModelRequirements:
+        options, needs = self.options, ModelRequirements(seconds=self.options.seconds)
+        if len(self.body):
+            needs = replace(needs, signals=options.signals, rate=options.rate)
+        if self.face is None:
+            return needs
+        if options.video == "aus":
+            return replace(needs, aus=AU_RATE)
+        return replace(needs, clips=options.video)
 
-    def read(self, batch: Batch, watch: bool = True) -> Evidence:
-        """-> logits and what they rest on; without `watch` nothing is told of attention.
+    def read(self, batch: Batch, attention: bool = True) -> MVPOutput:
+        """Classify a batch, with or without attention weights.
 
-        Raises ValueError where the batch has neither signals nor video, or others than asked for.
+        Raises:
+            ValueError: the batch has neither signals nor video, or the wrong number of channels or features.
         """
-        signals, heard, video, seen = self._sources(batch)
+        signals, signals_known, video, video_known = self._sources(batch)
         if self.training and self.options.forget:
-            heard, seen = forget(heard, seen, self.options.forget, self.share)
-        patches, rows = whole(heard, self.options.samples), seen.any(dim=1)
+            signals_known, video_known = modality_dropout(signals_known, video_known, self.options.forget, self.share)
+        patches, rows = complete_patches(signals_known, self.options.samples), video_known.any(dim=1)
         used = patches.sum(dim=-1), rows.sum(dim=-1)
-        there = torch.stack([used[0].sum(dim=1), used[1]], dim=1) > 0
+        present = torch.stack([used[0].sum(dim=1), used[1]], dim=1) > 0
         body = face = None
         if len(self.body):
-            found = [stream(*way) for stream, way in zip(self.body, self._ways(signals, heard), strict=True)]
-            body = torch.cat([tokens for tokens, _ in found], dim=1), torch.cat([held for _, held in found], dim=1)
+            inputs = self._ways(signals, signals_known)
+            encoded = [stream(*values) for stream, values in zip(self.body, inputs, strict=True)]
+            body = torch.cat([tokens for tokens, _ in encoded], dim=1), torch.cat([mask for _, mask in encoded], dim=1)
         if self.face is not None:
-            face = self.face(video, seen)
-        paid = Paid() if watch else None
-        logits = self.fusion(body, face, there, paid)
-        looked = [torch.stack(got).mean(dim=0) if got else None
-                  for got in ((paid.body, paid.face) if paid else ((), ()))]
-        return Evidence(logits, used[0] * self.options.patch, used[1] * self.options.step, ~there.any(dim=1),
-                        face=None if looked[1] is None else looked[1][:, 1:],
-                        body=None if looked[0] is None else looked[0].unflatten(1, (len(self.body), -1))[:, :, 1:],
-                        heard=patches, seen=rows)
+            face = self.face(video, video_known)
+        paid = AttentionWeights() if attention else None
+        logits = self.fusion(body, face, present, paid)
+        to_face = to_body = None
+        if paid is not None and paid.face:
+            to_face = torch.stack(paid.face).mean(dim=0)[:, 1:]
+        if paid is not None and paid.body:
+            to_body = torch.stack(paid.body).mean(dim=0).unflatten(1, (len(self.body), -1))[:, :, 1:]
+        return MVPOutput(logits, used[0] * self.options.patch, used[1] * self.options.step, ~present.any(dim=1),
+                        face=to_face, body=to_body, patches=patches, rows=rows)
+
+    def predict(self, batch: Batch, attention: bool = False) -> Output:
+        """Predict a batch; `details` is the `Evidence`.
+
+        Args:
+            batch: signals, video or both.
+            attention: whether to compute attention weights.
+
+        Returns:
+            Logits (B, K), the parts of signals and video that were used, and attention.
+        """
+        evidence, options, needs = self.read(batch, attention=attention), self.options, self.needs
+        patches, rows = cast(Tensor, evidence.patches), cast(Tensor, evidence.rows)
+        used = {name: Series(patches[:, k], options.patch) for k, name in enumerate(needs.signals or ())}
+        modalities = {name: series.seconds > 0 for name, series in used.items()}
+        if (needs.aus, needs.clips) != (None, None):
+            used["face"] = Series(rows, options.step)
+            modalities = {"face": used["face"].seconds > 0, **modalities}
+        steps = {"face": (evidence.face, options.step), "body": (evidence.body, options.patch)}
+        weights = {name: Series(values, step) for name, (values, step) in steps.items() if values is not None}
+        return Output(evidence.logits, evidence.logits, modalities, ~evidence.nothing, used, weights, evidence)
 
     def forward(self, batch: Batch) -> Tensor:
-        """-> logits (B, K); with a head for the rating the rating itself (B, 1), its scale as -1..1."""
-        return self.read(batch, watch=False).logits
+        """Classify a batch -> logits (B, K); with a rating head the rating (B, 1), its scale mapped to -1..1."""
+        return self.read(batch, attention=False).logits
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-> what is to be minimised, by name. Trials of which nothing is known teach nothing.
+        """The loss by name. Trials without any input do not count.
 
-        With two heads a target is 2 valence + arousal, see `fusion.pairs`; of a rating a number, -1..1.
+        With two heads a target is 2 valence + arousal, see `fusion.pairs`; with a rating head it is a number -1..1.
+
+        Raises:
+            ValueError: there are no targets, or no trial has any input.
         """
         if batch.target is None:
             raise ValueError("MVP.loss: expected a target (B,), got none: train on trials with labels")
-        found = self.read(batch, watch=False)
-        known = ~found.nothing
+        evidence = self.read(batch, attention=False)
+        known = ~evidence.nothing
         every = self.share.gather(known)
         if not bool(every.any()):
             raise ValueError(f"MVP.loss: expected signals or video in some trial, got none in {len(every)}: leave "
                              "these trials out")
         if self.options.heads == "rating":
-            rated, target = (self.share.gather(value)[every] for value in (found.logits[:, 0], batch.target))
-            return costs(rated, target, self.options.squared)
-        return {"cross_entropy": cross_entropy(found.logits, batch, self.share, self.options.smoothing, known)}
+            rated, target = (self.share.gather(value)[every] for value in (evidence.logits[:, 0], batch.target))
+            return ccc_loss(rated, target, self.options.squared)
+        return {"cross_entropy": cross_entropy(evidence.logits, batch, self.share, self.options.smoothing, known)}
 
-    def _ways(self, signals: Tensor, heard: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """What each backbone of physiology is given."""
-        signals = standardise(signals, heard)
+    @classmethod
+    def build(cls, options: MVPConfig, towers: TowerSet | None, task: Task, subjects: int) -> MVP:
+        """Create a model; it uses no pretrained tower."""
+        return cls(options)
+
+    @classmethod
+    def check_task(cls, options: MVPConfig, task: Task, rule: str) -> None:
+        """Check the head: two classes, four with two heads, or one number for a rating."""
+        classes = len(task.classes)
+        if (options.heads == "rating") != (task.scale is not None):
+            raise ValueError(f"options.heads: expected rating for a rule of ratings and for no other, got {rule} with "
+                             f"{options.heads}: take a recipe mvp/...-rating")
+        if task.scale is None and options.classes != classes:
+            fit = {2: "--set options.heads=one", 4: "--set options.heads=two"}
+            raise ValueError(f"options.heads: expected an answer for each of the {classes} classes of {rule}, "
+                             f"{', '.join(task.classes)}, got {options.classes}: "
+                             f"{fit.get(classes, 'take the rule mvp/valence, mvp/arousal or mvp/both')}")
+
+    @classmethod
+    def inputs(cls, options: MVPConfig) -> TrialInputs:
+        """Full trials: signals, the face as action units or clips, or both."""
+        any_of: dict[str, tuple[Modality, ...]] = {
+            "physio": ("signals",), "video": ("pictures",), "both": ("pictures", "signals")}
+        inputs = TrialInputs(any_of=any_of[options.modality], unfilmed=options.subjects == "all", sequences=True,
+                             signals=options.signals)
+        if options.modality == "physio":
+            return inputs
+        if options.video == "aus":
+            return replace(inputs, action_units=True)
+        return replace(inputs, clips=ClipTower(options.video, options.features, options.crop, options.pretrain,
+                                               options.finetune))
+
+    @classmethod
+    def tiny(cls, options: MVPConfig) -> MVPConfig:
+        """A very small model of the same kind."""
+        return replace(options, width=16, layers=1, video_layers=1, fusion_layers=1, attention_heads=2, inner=32,
+                       pretrain=1, finetune=1)
+
+    @classmethod
+    def tiny_settings(cls, settings: Mapping[str, str]) -> dict[str, str]:
+        """Replace the tower of the clips by the tiny one."""
+        kept = {path: value for path, value in settings.items() if path not in ("options.video", "options.features")}
+        if settings.get("options.video", "aus") == "aus":
+            return kept
+        return kept | {"options.video": TINY, "options.features": str(tiny_tower("videomae").plan.features)}
+
+    def _ways(self, signals: Tensor, known: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The values and the mask for each encoder of signals."""
+        signals = normalise_channels(signals, known)
         if self.training and self.options.noise:
             signals = signals + self.options.noise * self.share.draw(torch.randn, *signals.shape, device=signals.device)
         if self.options.channels == "joint":
-            return [(signals, heard)]
-        return list(zip(signals.split(1, dim=1), heard.split(1, dim=1), strict=True))
+            return [(signals, known)]
+        return list(zip(signals.split(1, dim=1), known.split(1, dim=1), strict=True))
 
     def _sources(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Signals (B, C, N) and video (B, D, S), each with what of it is known; empty where the batch has none."""
-        options = self.options
-        given = {"signals": (batch.signals if len(self.body) else None, batch.signals_mask, len(options.signals)),
-                 "video": (batch.video.mT if batch.video is not None and self.face is not None else None,
-                           batch.video_mask, options.features)}
-        if all(value is None for value, _, _ in given.values()):
-            wanted = {"both": "signals or video", "physio": "signals", "video": "video"}[options.modality]
-            raise ValueError(f"MVP: expected {wanted} in the batch, got none: prepare it by `needs`")
+        """Signals (B, C, N) and video (B, D, S), each with a mask of known values; empty if the batch has none."""
+        options, signals, video = self.options, None, None
+        if len(self.body):
+            signals = batch.signals
+        if batch.video is not None and self.face is not None:
+            video = batch.video.mT
+        if signals is None and video is None:
+            expected = {"both": "signals or video", "physio": "signals", "video": "video"}[options.modality]
+            raise ValueError(f"MVP: expected {expected} in the batch, got none: prepare it by `needs`")
         out: list[Tensor] = []
-        for name, (value, mask, count) in given.items():
+        for value, mask, count, what in ((signals, batch.signals_mask, len(options.signals), "channels of signals"),
+                                         (video, batch.video_mask, options.features, "features of video")):
             if value is None:
                 value, mask = next(self.parameters()).new_zeros(len(batch), count, 0), None
             if value.shape[1] != count:
-                raise ValueError(f"MVP: expected {count} {'channels' if name == 'signals' else 'features'} of {name}, "
-                                 f"got {value.shape[1]}: prepare the batch by `needs`")
+                raise ValueError(f"MVP: expected {count} {what}, got {value.shape[1]}: prepare the batch by `needs`")
             known = torch.isfinite(value)
-            out += [value, known if mask is None else known & mask[:, None]]
+            if mask is not None:
+                known = known & mask[:, None]
+            out += [value, known]
         return out[0], out[1], out[2], out[3]
+
+
+def _signal_encoders(options: MVPConfig) -> list[SequenceEncoder]:
+    if options.modality == "video":
+        return []
+    channels, count = 1, len(options.signals)
+    if options.channels == "joint":
+        channels, count = count, 1
+    return [SequenceEncoder(channels, options.samples, options.patch, options.layers, options) for _ in range(count)]

@@ -1,7 +1,8 @@
-"""Three ways from the pulse's image to prompts in every layer of a tower.
+"""Three generators of prompts in every layer of a tower from the image of the pulse.
 
-Each has `begin(image (B, 3, S, S)) -> (B, P, D)`, the image as tokens, and is called with the layer, the tokens of the
-stream (B T, 1 + P, D), class token first, and its own tokens (B T, P, D) -> both anew. Weights and sums are float32.
+Each has `begin(image (B, 3, S, S)) -> (B, P, D)`, which encodes the image. Its `forward` gets the layer, the tokens of
+the stream (B T, 1 + P, D), class token first, and the pulse tokens (B T, P, D), and returns both updated. Weights and
+sums are float32.
 """
 
 from __future__ import annotations
@@ -10,67 +11,70 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.models.scpt.options import Options
-from mien.towers import Plan, sinusoids
+from mien.backbones.config import BackboneConfig
+from mien.backbones.tower import sinusoids
+from mien.models.scpt.config import SCPTConfig
+from mien.models.scpt.encoder import make_encoder
 
 
 def _linear(width: int, out: int, empty: bool = False) -> nn.Linear:
-    """Xavier as in ViPT, or zeros."""
-    made = nn.Linear(width, out)
-    (nn.init.zeros_ if empty else nn.init.xavier_uniform_)(made.weight)
-    nn.init.zeros_(made.bias)
-    return made
+    """A linear layer with Xavier initialisation as in ViPT, or with zeros."""
+    layer = nn.Linear(width, out)
+    if empty:
+        nn.init.zeros_(layer.weight)
+    else:
+        nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
-def places(plan: Plan) -> Tensor:
-    """(P, D): sines and cosines of row and column, half of the channels each, as in Chen et al. 2021, 2104.02057."""
+def position_embedding_2d(plan: BackboneConfig) -> Tensor:
+    """Sinusoidal positions (P, D) of row and column, half of the channels each, as in Chen et al. 2021, 2104.02057."""
     side = plan.size // plan.patch
     along = sinusoids(side, plan.width // 2)
     both = along[:, None].expand(-1, side, -1), along[None].expand(side, -1, -1)
     return torch.cat(both, dim=2).flatten(0, 1)
 
 
-class _Door(nn.Module):
-    """The image as tokens, by patches of its own that learn."""
+class _Encoded(nn.Module):
+    """A generator with an encoder of the image."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: BackboneConfig, options: SCPTConfig):
         super().__init__()
-        self.embed = nn.Conv2d(3, plan.width, plan.patch, plan.patch)
-        nn.init.xavier_uniform_(self.embed.weight.flatten(1))
-        nn.init.zeros_(self.embed.bias)  # type: ignore[arg-type]
+        self.encoder = make_encoder(plan, options)
 
     def begin(self, image: Tensor) -> Tensor:
-        """(B, 3, S, S) -> (B, P, D)."""
-        return self.embed(image).flatten(2).transpose(1, 2)
+        """Encode images (B, 3, S, S) -> (B, P, D)."""
+        return self.encoder(image)
 
 
 class Prompter(nn.Module):
-    """One layer of ViPT's block: m0 of the face, m1 of the pulse -> P, which goes on as the pulse of the next layer."""
+    """One layer of ViPT's block: m0 of the face, m1 of the pulse -> P, the pulse tokens of the next layer."""
 
-    def __init__(self, width: int, options: Options):
+    def __init__(self, width: int, options: SCPTConfig):
         super().__init__()
         self.face, self.pulse = _linear(width, options.hidden), _linear(width, options.hidden)
         self.out = _linear(options.hidden, width, empty=options.begin == "zero")
         self.sharpness = nn.Parameter(torch.tensor(options.sharpness))
 
     def forward(self, face: Tensor, pulse: Tensor) -> Tensor:
-        """Both (B T, P, D) -> (B T, P, D)."""
+        """Combine face and pulse tokens, each (B T, P, D) -> (B T, P, D)."""
         m0, m1 = self.face(face), self.pulse(pulse)
-        return self.out(m0 * (self.sharpness * m0).softmax(dim=1) + m1)  # the fovea: over all places, each channel
+        return self.out(m0 * (self.sharpness * m0).softmax(dim=1) + m1)  # the fovea: over all patches, per channel
 
 
-class Mcp(_Door):
+class Mcp(_Encoded):
     """Modality-complementary prompts: Zhu et al. 2023, Visual Prompt Multi-Modal Tracking, arXiv 2303.10826.
 
-    Patch by patch: the prompt made of a place in the image goes to that place of the face. Rows of the image are
-    frequencies, which two registered pictures have none of: so its tokens are told their places, by fixed numbers.
+    The prompt of a patch of the image is added to the same patch of the face. In ViPT both pictures are registered.
+    Here the rows of the image are frequencies, so its tokens get fixed position embeddings.
     """
 
     places: Tensor
 
-    def __init__(self, plan: Plan, options: Options):
-        super().__init__(plan)
-        self.register_buffer("places", places(plan), persistent=False)
+    def __init__(self, plan: BackboneConfig, options: SCPTConfig):
+        super().__init__(plan, options)
+        self.register_buffer("places", position_embedding_2d(plan), persistent=False)
         self.norms = nn.ModuleList(nn.LayerNorm(plan.width) for _ in range(plan.layers))
         self.layers = nn.ModuleList(Prompter(plan.width, options) for _ in range(plan.layers))
 
@@ -83,11 +87,11 @@ class Mcp(_Door):
         return torch.cat([tokens[:, :1], tokens[:, 1:] + prompt.to(tokens.dtype)], dim=1), prompt
 
 
-class _Placed(_Door):
-    """Tokens that know their place: rows are frequencies, and attention alone would not see which."""
+class _Placed(_Encoded):
+    """Learned positions of the tokens: rows are frequencies, which attention alone could not distinguish."""
 
-    def __init__(self, plan: Plan):
-        super().__init__(plan)
+    def __init__(self, plan: BackboneConfig, options: SCPTConfig):
+        super().__init__(plan, options)
         self.places = nn.Parameter(0.02 * torch.randn(plan.patches, plan.width))
         self.norm = nn.LayerNorm(plan.width)
 
@@ -96,10 +100,10 @@ class _Placed(_Door):
 
 
 class Crossing(_Placed):
-    """Every patch of the face asks the whole image: a cell of the image and a patch of the face are not registered."""
+    """Every patch of the face attends to the full image, since cells of the image and patches are not registered."""
 
-    def __init__(self, plan: Plan, options: Options):
-        super().__init__(plan)
+    def __init__(self, plan: BackboneConfig, options: SCPTConfig):
+        super().__init__(plan, options)
         self.norms = nn.ModuleList(nn.LayerNorm(plan.width) for _ in range(plan.layers))
         self.ask = nn.ModuleList(_linear(plan.width, options.rank) for _ in range(plan.layers))
         self.kv = nn.ModuleList(_linear(plan.width, 2 * options.rank) for _ in range(plan.layers))
@@ -114,13 +118,13 @@ class Crossing(_Placed):
 
 
 class Prepended(_Placed):
-    """n tokens beside those of the face, new ones in each layer: Jia et al. 2022, Visual Prompt Tuning, 2203.12119.
+    """n additional tokens, new ones in each layer: Jia et al. 2022, Visual Prompt Tuning, 2203.12119.
 
-    Each is a learned value and what its own question finds in the image.
+    Each is the sum of a learned value and the result of a learned attention query to the image.
     """
 
-    def __init__(self, plan: Plan, options: Options):
-        super().__init__(plan)
+    def __init__(self, plan: BackboneConfig, options: SCPTConfig):
+        super().__init__(plan, options)
         self.count, self.patches = options.tokens, plan.patches
         self.base = nn.Parameter(0.02 * torch.randn(plan.layers, options.tokens, plan.width))
         self.ask = nn.Parameter(torch.randn(plan.layers, options.tokens, options.rank))
@@ -130,8 +134,8 @@ class Prepended(_Placed):
 
     def forward(self, layer: int, tokens: Tensor, pulse: Tensor) -> tuple[Tensor, Tensor]:
         k, v = self.kv(pulse).chunk(2, dim=-1)
-        found = F.scaled_dot_product_attention(self.ask[layer].expand(len(pulse), -1, -1), k, v)
-        prompt = self.base[layer] + self.out[layer](found)
+        attended = F.scaled_dot_product_attention(self.ask[layer].expand(len(pulse), -1, -1), k, v)
+        prompt = self.base[layer] + self.out[layer](attended)
         return torch.cat([tokens[:, : 1 + self.patches], prompt.to(tokens.dtype)], dim=1), pulse
 
 

@@ -1,0 +1,217 @@
+"""Accuracy and abstention of the camera pulse on photographs with a planted pulse, beside an oracle.
+
+    python benchmarks/pulse_photographs.py PICTURES [--count 60] [--split reported|tuning] [--cache FOLDER]
+           [--each] [--stability]
+
+PICTURES is a folder of photographs, one face each, such as the neutral faces of the Face Research Lab London Set
+(DeBruine & Jones 2017, 10.6084/m9.figshare.5047666, CC BY 4.0). `photographs.py` makes the films: warped and lit
+photographs with a random colour of the pulse, a dicrotic wave, breath in the rate, jitter of the beats, gain and lag
+over the face, broadband movement, exposure steps, sensor noise, x264 or VP9 at crf 18 to 32, 15 to 60 frames a second.
+Every fourth film has no pulse. The splits share neither pictures nor seeds; thresholds may be chosen on "tuning" only.
+Each film goes the whole way of `mien analyze --pulse-only`; the windows are cached by recipe, picture and code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import mien
+import photographs
+from film_traces import longest_person
+from mien import rppg
+from mien.core.observations import Window
+from mien.core.results import Measurement
+from mien.core.settings import Settings
+from mien.face import AUEstimator
+from mien.face.observer import Observer
+from mien.face.setup import tracker
+from mien.face.track_buffer import TrackBuffer
+from mien.rppg.rgb_traces import rgb_traces
+from photographs import PhotoClip
+from pulse_oracle import recognises
+
+CLEAR = (0.006, 23)
+"""AC/DC from which, and crf up to which, a film must be answered."""
+
+WRONG = 5.0
+"""bpm beyond which an answer is wrong."""
+
+FIELDS = ("times", "skin", "position", "aus", "pose", "gaze")
+
+
+def fingerprint() -> str:
+    """The code that makes windows, by content."""
+    root = Path(mien.__file__).parent
+    files = sorted(path for part in ("face", "video") for path in (root / part).rglob("*.py"))
+    files.append(Path(photographs.__file__))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+def window(clip: PhotoClip, pictures: Path, cache: Path, key: str) -> Window | None:
+    """The film as it comes out of the tracker; None when no face was found."""
+    recipe = json.dumps(dataclasses.asdict(clip), sort_keys=True).encode() + (pictures / clip.picture).read_bytes()
+    path = cache / f"{hashlib.sha256(recipe + key.encode()).hexdigest()[:20]}.npz"
+    if not path.exists():
+        found = _track(clip, pictures)
+        np.savez_compressed(path, **({} if found is None else {name: getattr(found, name) for name in FIELDS}))
+    with np.load(path) as stored:
+        if not stored.files:
+            return None
+        return Window(start=0.0, end=clip.seconds, **{name: stored[name] for name in stored.files})
+
+
+def _track(clip: PhotoClip, pictures: Path) -> Window | None:
+    observer = Observer(tracker(Settings(pulse_only=True)), lambda: TrackBuffer(AUEstimator()))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ("clip.webm" if clip.codec == "libvpx-vp9" else "clip.mp4")
+        photographs.write(clip, pictures, path)
+        return longest_person(path, observer)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was read of a film, and whether the oracle recognised the planted waveform in the same traces."""
+
+    clip: PhotoClip
+    truth: float
+    reading: Measurement
+    oracle: bool
+
+    @property
+    def error(self) -> float:
+        """bpm; NaN without an answer."""
+        if self.reading.value is None:
+            return float("nan")
+        return abs(self.reading.value - self.truth)
+
+
+def outcome(clip: PhotoClip, pictures: Path, cache: Path, key: str) -> Outcome:
+    """Read one film."""
+    beating = photographs.heart(clip)
+    seen = window(clip, pictures, cache, key)
+    inside = beating.beats[(beating.beats > 0) & (beating.beats < clip.seconds)]
+    truth = 60.0 / float(np.diff(inside).mean())
+    if seen is None:
+        return Outcome(clip, truth, Measurement(None, "bpm", 0.0, "", "no_face"), False)
+    traces = rgb_traces(seen)
+    known = not isinstance(traces, str) and clip.amplitude > 0 and recognises(traces, beating.wave, clip.bpm)
+    return Outcome(clip, truth, rppg.vitals(seen).heart_rate, known)
+
+
+def row(name: str, group: list[Outcome]) -> str:
+    """One line of the table of films with a pulse."""
+    errors = np.array([one.error for one in group])
+    read = errors[np.isfinite(errors)]
+    figures = ["-", "-"]
+    if len(read):
+        figures = [f"{read.mean():.2f}", f"{read.max():.1f}"]
+    share = [f"{sum(marks)} of {len(group)}" for marks in ([*np.isfinite(errors)], [one.oracle for one in group])]
+    return f"| {name} | {share[0]} | {share[1]} | {' | '.join(figures)} | {int((read > WRONG).sum())} |"
+
+
+def tables(found: list[Outcome]) -> str:
+    """All tables."""
+    living = [one for one in found if one.clip.amplitude > 0]
+    still = [one for one in found if one.clip.amplitude == 0]
+    clear = [one for one in living if one.clip.amplitude >= CLEAR[0] and one.clip.crf <= CLEAR[1]]
+    groups = {"AC/DC >= 0.6 % and crf <= 23": clear, "all others": [one for one in living if one not in clear]}
+    for low, high in ((0.003, 0.006), (0.006, 0.0121)):
+        for first, last in ((18, 23), (24, 28), (29, 32)):
+            groups[f"AC/DC {100 * low:.1f}-{100 * high:.1f} %, crf {first}-{last}"] = [
+                one for one in living if low <= one.clip.amplitude < high and first <= one.clip.crf <= last]
+    for codec in sorted({one.clip.codec for one in living}):
+        groups[codec] = [one for one in living if one.clip.codec == codec]
+    groups["**all**"] = living
+    lines = [f"| planted pulse | answered | oracle | MAE bpm | worst | wrong by more than {WRONG:g} |",
+             "|---|---|---|---|---|---|"]
+    lines += [row(name, group) for name, group in groups.items() if group]
+    reasons = sorted({one.reading.reason for one in still} - {""})
+    counts = ", ".join(f"{reason} {sum(one.reading.reason == reason for one in still)}" for reason in reasons)
+    abstained = sum(one.reading.abstained for one in still)
+    return "\n".join([*lines, "", f"No pulse: abstained {abstained} of {len(still)} ({counts})."])
+
+
+def disturbed(seen: Window, rng: np.random.Generator) -> dict[str, Window]:
+    """The same window as another recording of the same seconds would give it."""
+    count = len(seen.times)
+    shifted = {name: getattr(seen, name)[1:] for name in FIELDS}
+    return {
+        "noise of 0.05 grey levels": replace(seen, skin=seen.skin + rng.normal(0, 0.05, seen.skin.shape)),
+        "jitter of 0.5 ms": replace(seen, times=np.sort(seen.times + rng.uniform(-0.0005, 0.0005, count))),
+        "time stamps in whole ms": replace(seen, times=np.round(seen.times, 3)),
+        "one frame later": replace(seen, **shifted),
+    }
+
+
+def stability(clips: list[PhotoClip], pictures: Path, cache: Path, key: str) -> str:
+    """How often the verdict is kept, and how far an answer moves."""
+    kept: dict[str, list[bool]] = {}
+    moved: dict[str, list[float]] = {}
+    flips = []
+    for clip in clips:
+        seen = window(clip, pictures, cache, key)
+        if seen is None:
+            continue
+        first = rppg.vitals(seen).heart_rate
+        for name, other in disturbed(seen, np.random.default_rng(clip.seed)).items():
+            second = rppg.vitals(other).heart_rate
+            kept.setdefault(name, []).append(first.abstained == second.abstained)
+            if not kept[name][-1]:
+                flips.append(f"{clip.picture}: {name}, {_said(first)} against {_said(second)}")
+            if first.value is not None and second.value is not None:
+                moved.setdefault(name, []).append(abs(first.value - second.value))
+    lines = ["| change | films | verdict kept | answers move by at most, bpm |", "|---|---|---|---|"]
+    lines += [f"| {name} | {len(marks)} | {sum(marks)} | {max(moved.get(name, [0.0])):.2f} |"
+              for name, marks in kept.items()]
+    return "\n".join([*lines, "", *(flips or ["No verdict flips."])])
+
+
+def _said(reading: Measurement) -> str:
+    return reading.reason or f"{reading.value:.1f} bpm at {reading.quality:.2f}"
+
+
+def line(one: Outcome) -> str:
+    """One film."""
+    clip, reading = one.clip, one.reading
+    said = reading.reason or f"{reading.value:.1f} (quality {reading.quality:.2f})"
+    return (f"| {clip.picture} | {one.truth:.1f} | {100 * clip.amplitude:.2f} | {clip.codec} {clip.crf} | {clip.fps} | "
+            f"{clip.motion} | {clip.screen} | {clip.noise} | {one.oracle} | {said} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", type=Path, help="folder of photographs, one face each")
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--split", choices=list(photographs.SEEDS), default="reported")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "mien-benchmark-photographs")
+    parser.add_argument("--stability", action="store_true", help="only: how stable the answers are")
+    parser.add_argument("--each", action="store_true", help="also one line for each film")
+    options = parser.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    key = fingerprint()
+    if options.stability:
+        clips = photographs.plan(options.pictures, options.split, options.count)
+        print(f"`python benchmarks/pulse_photographs.py PICTURES --stability --count {options.count}`\n")
+        print(stability(clips, options.pictures, options.cache, key))
+        return
+    found = [outcome(clip, options.pictures, options.cache, key)
+             for clip in photographs.plan(options.pictures, options.split, options.count)]
+    print(f"`python benchmarks/pulse_photographs.py PICTURES --count {options.count} --split {options.split}`: "
+          f"{len({one.clip.picture for one in found})} pictures, {len(found)} films of 12 to 20 s.\n")
+    print(tables(found))
+    if options.each:
+        print("\n| picture | bpm | AC/DC % | codec, crf | fps | motion | screen | noise | oracle | read |")
+        print("|---|---|---|---|---|---|---|---|---|---|")
+        print("\n".join(line(one) for one in found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""A trained model for prediction, with the hub's methods save_pretrained, push_to_hub and from_pretrained."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import huggingface_hub
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from mien.backbones.tower import Tower
+from mien.checkpoints import video_backbone
+from mien.checkpoints.card import CARD, README, WEIGHTS, Card
+from mien.core import atomic_files, parallel
+from mien.core.observations import MIEN_AUS, Window
+from mien.core.requirements import ModelRequirements
+from mien.core.tasks import Task
+from mien.metrics.classification import probabilities
+from mien.models.method import ClipTower, Method, Output, inference_state
+from mien.models.registry import method
+from mien.preprocessing.model_inputs import prepare_batch
+from mien.preprocessing.window_dataset import END_MARGIN
+from mien.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mien.checkpoints.exported import Exported
+
+
+class Predictor:
+    """A model with its labels; `Stream(model)` accepts it.
+
+    `card`: None for zero-shot CLIP; `place`: the folder that it was loaded from; `clip`: folder or hub id of its
+    towers, "" for the source in the card; `needs`: the inputs of a window; `seconds`: its length, including the margin
+    of a pulse; `doubt`: why the predictions are not meaningful, "" if they are.
+    """
+
+    def __init__(self, model: Any, task: Task, seconds: float, card: Card | None = None,
+                 doubt: str = "", place: Path | None = None, clip: str = "") -> None:
+        self.place, self.clip = place, clip
+        self.model: Any = model.eval()
+        self.task, self.card = task, card
+        self.doubt = doubt if card is None else card.recipe.doubt
+        self.seconds = seconds
+        if self.needs.tfr is not None:
+            self.seconds += END_MARGIN
+
+    @property
+    def needs(self) -> ModelRequirements:
+        """The inputs that `data.prepare` must make from a window; `aus_by`: the program of the action units."""
+        needs = self.model.needs
+        if self.card is None or needs.aus is None:
+            return needs
+        return replace(needs, aus_by=self.card.data.get("aus", {}).get("by", MIEN_AUS))
+
+    @property
+    def temperature(self) -> float:
+        """The divisor of the logits: the card's for the trained classes, 1 for other classes."""
+        if self.card is None or self.task.classes != self.card.classes:
+            return 1.0
+        return self.card.temperature
+
+    @property
+    def clips(self) -> ClipTower | None:
+        """The clips that the model takes; None for a model without clips or without a card."""
+        if self.card is None:
+            return None
+        return method(self.card.recipe.method).inputs(self.card.recipe.options).clips
+
+    def videomae(self) -> Tower:
+        """Load the video tower of a model with clips (`needs.clips`).
+
+        Raises:
+            ValueError: the model has no clips, or the tower is another one.
+            FileNotFoundError: the tower is missing.
+        """
+        if self.card is None or self.needs.clips is None:
+            raise ValueError("videomae: expected a model that takes clips, got one that takes none")
+        return video_backbone.load_video_backbone(self.card, self.clip, self.place)
+
+    def read(self, window: Window) -> np.ndarray:
+        """Probabilities (K,) for a window of one person. Raises ValueError for a window without the needed inputs."""
+        return self.read_all([window])[0]
+
+    def read_all(self, windows: Sequence[Window]) -> np.ndarray:
+        """Probabilities (N, K) for windows (N,). Raises ValueError for a model of ratings."""
+        return self._probabilities(self.predict(windows))
+
+    def predict_with_sources(self, window: Window) -> tuple[np.ndarray, str]:
+        """Probabilities (K,) for a window of one person, and the inputs that they rest on, as `Emotion.read_from`."""
+        output = self.predict([window])
+        return self._probabilities(output)[0], output.sources[0]
+
+    def rate(self, windows: Sequence[Window]) -> np.ndarray:
+        """Ratings (N,) for windows (N,) in points of `task.scale`; NaN if the inputs are unknown.
+
+        Raises:
+            ValueError: the model predicts classes.
+        """
+        if self.task.scale is None:
+            raise ValueError(f"rate: expected a model that guesses ratings, got one of the classes "
+                             f"{', '.join(self.task.classes)}: see `read_all`")
+        output = self.predict(windows)
+        points = self.task.points(output.logits[:, 0].numpy())
+        if output.known is None:
+            return points
+        return np.where(output.known.numpy(), points, np.nan)
+
+    @torch.inference_mode()
+    def predict(self, windows: Sequence[Window], attention: bool = False) -> Output:
+        """Predict windows.
+
+        Args:
+            windows: (N,), each of one person, with the inputs in `needs`.
+            attention: whether to return attention weights, if the model has them.
+
+        Returns:
+            The model's output on the CPU; its logits (N, K) are float64 and divided by the temperature.
+
+        Raises:
+            ValueError: a window lacks what the model needs.
+        """
+        batch = prepare_batch(windows, self.needs).to(next(self.model.parameters()).device)
+        output = self.model.predict(batch, attention)
+        return replace(_on_cpu(output), logits=output.logits.cpu().double() / self.temperature)
+
+    def evidence(self, windows: Sequence[Window]) -> Any:
+        """The method's detailed output for windows (N,), on the CPU.
+
+        For DuSE these are the weights of the frames (N, T) and of the class texts (N, heads, K).
+
+        Raises:
+            ValueError: the model has no detailed output.
+        """
+        output = self.predict(windows, attention=True)
+        if output.details is None:
+            raise ValueError(f"evidence: expected a model with a detailed output, got "
+                             f"{type(self.model).__name__}, which has none: see `read_all`")
+        return replace(output.details, logits=output.logits)
+
+    def _probabilities(self, output: Output) -> np.ndarray:
+        if self.task.scale is not None:
+            raise ValueError("read_all: expected a model that names classes, got one that guesses a rating: see `rate`")
+        return probabilities(output.logits.numpy())
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write `model.safetensors`, `card.json` and `README.md` into `folder`, each atomically, and return the folder.
+
+        A video tower that was fine-tuned for the fold goes to its subfolder `tower`.
+
+        Raises:
+            ValueError: the model is zero-shot CLIP, or has other labels than those of its training.
+        """
+        if self.card is None:
+            raise ValueError("save_pretrained: expected a trained model, got zero-shot CLIP: its name is all there is")
+        if (self.task.classes, self.task.texts or ()) != (self.card.classes, self.card.texts):
+            raise ValueError("save_pretrained: expected the labels of the training, got others: load the model again")
+        folder = Path(folder)
+        tensors = {name: value.cpu().contiguous() for name, value in self.model.export_state().items()}
+        with atomic_files.replacing(folder / WEIGHTS) as temporary:
+            save_file(tensors, temporary, self.card.bond)
+        video_backbone.save_video_backbone(self.card, folder, self.place)
+        self.card.save(folder / CARD)
+        with atomic_files.replacing(folder / README) as temporary:
+            temporary.write_text(self.card.readme(), encoding="utf-8")
+        return folder
+
+    def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None,
+                    commit_message: str = "Trained tensors and card") -> str:
+        """Upload to the repository `owner/name` of the hub, create it if it is missing, and return its address."""
+        api = huggingface_hub.HfApi(token=token)
+        address = api.create_repo(repo_id, private=private, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            api.upload_folder(repo_id=address.repo_id, folder_path=self.save_pretrained(folder),
+                              commit_message=commit_message)
+        return str(address)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, **options) -> Predictor | Exported:
+        """As `mien.load`."""
+        from mien.checkpoints.load import load
+
+        return load(source, **options)
+
+
+def _on_cpu(value: Any) -> Any:
+    """A copy of nested data with every tensor on the CPU."""
+    if isinstance(value, torch.Tensor):
+        return value.cpu()
+    if isinstance(value, Mapping):
+        return {name: _on_cpu(part) for name, part in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{name: _on_cpu(part) for name, part in vars(value).items()})
+    return value
+
+
+def make_card(recipe: Recipe, task: Task, model: Method, hashes: tuple[str, str], **fields) -> Card:
+    """The card of a model in training; `hashes`: sha256 of the image and the text tower; `fields`: more of `Card`."""
+    needs = asdict(model.needs)
+    inputs = {name: needs[name] for name in ("frames", "size", "mean", "std")}
+    inputs |= {name: needs[name] for name in ("signals", "rate", "aus", "clips") if needs[name] is not None}
+    tokens, plan = model.text_side()
+    return Card(
+        recipe=recipe, classes=task.classes, texts=task.texts or (), tokens=tuple(map(tuple, tokens.tolist())),
+        image=hashes[0], text=hashes[1], words=asdict(plan) if plan is not None else {},
+        preprocessing={**inputs, "seconds": needs["seconds"] or recipe.seconds,
+                       "sampling": "the middle of equal segments"},
+        parameters=sum(value.numel() for value in inference_state(cast(nn.Module, model)).values()),
+        version=parallel.version(), **fields)

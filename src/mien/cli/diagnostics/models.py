@@ -1,0 +1,78 @@
+"""The models of the default analysis: where they are from, their licence, and whether they compute what they should."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict
+
+from mien.cli.diagnostics.check_result import CheckResult
+from mien.cli.diagnostics.components import BUSY, isolated
+
+_INSTALL = "mien models install"
+_AGAIN = f"pip install --force-reinstall --no-deps mien, or {_INSTALL} where it made these files"
+
+
+def face_models() -> list[CheckResult]:
+    """Find the face models, read their origin and licence, and compare their outputs with mediapipe 0.10.21."""
+    from mien.face.weights.locate import ModelsError, manifest, paths
+
+    try:
+        found = paths()
+    except ModelsError as error:
+        return [CheckResult("face models", "failure", str(error), _INSTALL)]
+    about = manifest(found.folder)
+    origin = about.get("origin", "origin not stated")
+    place = f"{found.detector.name} and {found.landmarks.name} in {found.folder} ({found.source})"
+    wrong = [path.name for path in (found.detector, found.landmarks)
+             if about and hashlib.sha256(path.read_bytes()).hexdigest() != about.get(path.name)]
+    if wrong:
+        return [
+            CheckResult(
+                "face models",
+                "failure",
+                f"{' and '.join(wrong)} in {found.folder} differ from manifest.json: damaged or replaced",
+                _AGAIN,
+            )
+        ]
+    return [
+        CheckResult("face models", "ok", f"{place}, from {origin}; no download is needed"),
+        CheckResult("licences of models", "ok", f"face detector and face mesh: {about.get('license', 'not stated')}"),
+        judge(*isolated("from mien.cli.diagnostics.models import run_parity; run_parity()")),
+    ]
+
+
+def run_parity() -> None:
+    """Compare the models with mediapipe's outputs and write the differences as JSON."""
+    from mien.face.weights.locate import paths
+    from mien.face.weights.parity import compare
+
+    found = paths()
+    difference = compare(found.detector, found.landmarks)
+    sys.stdout.write(json.dumps({**asdict(difference), "small": difference.small}))
+
+
+def judge(code: int | None, out: str, error: str) -> CheckResult:
+    """Turn the result of `run_parity` in a child process into a finding.
+
+    Args:
+        code: exit status; None: it did not end in time.
+        out: standard output.
+        error: standard error.
+
+    Returns:
+        The finding.
+    """
+    name = "parity of the face models"
+    if code is None:
+        return CheckResult(name, "warning", error, BUSY)
+    if code:
+        last = [line for line in error.splitlines() if line.strip()][-1:] or [f"ended with {code}"]
+        return CheckResult(name, "failure", last[0].strip(), f"pip install --force-reinstall onnxruntime; {_AGAIN}")
+    got = json.loads(out.strip().splitlines()[-1])
+    said = (f"on mien's own drawing, against mediapipe 0.10.21: landmarks within {got['landmarks']:.2g} px, boxes "
+            f"within {got['boxes']:.2g} px, presence of a face {'as' if got['presence'] else 'NOT as'} there")
+    if not got["small"]:
+        return CheckResult(name, "failure", said, f"{_AGAIN}; if it stays, pip install --force-reinstall onnxruntime")
+    return CheckResult(name, "ok", said)

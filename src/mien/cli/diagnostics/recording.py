@@ -1,0 +1,89 @@
+"""Can this camera, light, codec and distance carry a pulse? One clip of the set-up is checked before a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mien.cli.diagnostics.check_result import CheckResult
+
+LIGHT = (40.0, 220.0)
+"""Mean green of the skin, 0..255, outside of which light should be changed (our choice)."""
+
+FRAME_RATE = 20.0
+"""Hz below which a faster camera helps (our choice: beats are placed between frames)."""
+
+WIDTH = 80.0
+"""px of the face's width below which the camera should be nearer (our choice: the regions then hold few pixels)."""
+
+BLAME = 0.5
+"""Share of the colour's change that movement or light explain, above which they are named (our choice)."""
+
+
+def diagnose_recording(path: Path) -> list[CheckResult]:
+    """Check a clip of the person, the light and the camera of a study.
+
+    Args:
+        path: a clip of ten seconds or more.
+
+    Returns:
+        Findings about the noise, the light, the frame rate, the codec, the exposure, the movement and the distance.
+
+    Raises:
+        VideoError: the clip cannot be decoded.
+    """
+    from mien import video
+    from mien.core.results import REASONS
+    from mien.core.settings import Settings
+    from mien.inference.stream import Stream
+    from mien.rppg.setup_check import check_recording
+
+    settings = Settings(pulse_only=True, pictures=False)
+    with Stream(None, settings, keep_all=True) as stream, video.open_video(path) as film:
+        for _ in stream.run(film):
+            pass
+        stream.close()
+        people = sorted(stream.people.values(), key=lambda person: -person.seen.frames_tracked)
+        found = check_recording(people[0].seen.window(-np.inf, np.inf)) if people else "no_face"
+    if isinstance(found, str):
+        return [CheckResult("pulse", "failure", f"no skin traces: {REASONS[found]}",
+                            "film one face, from the front, for ten seconds or more")]
+    return _findings(found)
+
+
+def _findings(found: object) -> list[CheckResult]:
+    """The findings of a `rppg.setup_check.RecordingCheck`."""
+    from mien.rppg.setup_check import USUAL, RecordingCheck
+
+    assert isinstance(found, RecordingCheck)
+    smallest, usual = f"{100 * found.smallest:.2f} % of green", f"{100 * USUAL:.1f} %"
+    darkness = "more light on the face, or a longer exposure"
+    if found.light > LIGHT[1]:
+        darkness = "less light, or a shorter exposure"
+    return [
+        _finding("pulse", not found.carries, f"the smallest pulse above the noise of {found.seconds:.0f} s is "
+                 f"{smallest}; a face usually has {usual}", "change what is named below, or film longer", "failure"),
+        _finding("light", not LIGHT[0] <= found.light <= LIGHT[1], f"the skin's mean green is {found.light:.0f} of 255",
+                 darkness),
+        _finding("frame rate", found.rate < FRAME_RATE, f"{found.rate:.0f} frames a second",
+                 f"set the camera to {FRAME_RATE:.0f} or more"),
+        _finding("codec", found.compressed, f"the colour changes by {found.coded:.2f} of what noise would show",
+                 "raise the bit rate, to crf 20 or better with x264, and keep colour at full rate (4:4:4)"),
+        _finding("exposure", found.steps > 0, f"{found.steps:.1f} steps a minute",
+                 "lock exposure, gain and white balance"),
+        _finding("steady light", found.lit > BLAME, f"light explains {100 * found.lit:.0f} % of the skin's change",
+                 "use daylight or lamps without flicker, and no screen that lights the face"),
+        _finding("movement", found.moved > BLAME, f"movement explains {100 * found.moved:.0f} % of the skin's change",
+                 "support the head, or put the camera on a stand"),
+        _finding("distance", found.width < WIDTH, f"the face is {found.width:.0f} px wide",
+                 f"move the camera nearer, to {WIDTH:.0f} px or more"),
+        _finding("colour", found.grey, "none" if found.grey else "red, green and blue differ",
+                 "use a colour camera: without colour, light looks like blood"),
+    ]
+
+
+def _finding(name: str, bad: bool, text: str, remedy: str, status: str = "warning") -> CheckResult:
+    if bad:
+        return CheckResult(name, status, text, remedy)  # type: ignore[arg-type]
+    return CheckResult(name, "ok", text)

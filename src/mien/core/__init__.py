@@ -1,0 +1,1 @@
+"""Values that flow through mien, tasks, settings, parallel jobs and atomic files."""

@@ -1,0 +1,57 @@
+"""Foreign text (file names, labels, cells) in a terminal or a table, where some characters would act.
+
+A terminal obeys control characters. A spreadsheet computes a cell that begins with one of `= + - @`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePosixPath, PureWindowsPath
+
+_FORMULA = tuple("=+-@＝＋－＠")
+"""First characters of a formula, also as full-width letters (OWASP, CSV injection)."""
+
+_TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that reverse the order of what follows."""
+
+
+def unknown_name(what: str, names: Iterable[str], got: str) -> str:
+    """The sentence for a name that is not among `names`: these, what came, and the closest one if any is close."""
+    names = list(names)
+    sentence = f"{what}: expected one of {', '.join(names)}, got {got!r}"
+    for near in difflib.get_close_matches(got, names, n=1):
+        sentence += f": did you mean {near}?"
+    return sentence
+
+
+def printable(text: str) -> str:
+    """Text on one line, with escapes such as \\x1b or \\n in place of control characters."""
+    return "".join(letter.encode("unicode_escape").decode() if _acts(letter) else letter for letter in text)
+
+
+def cell(text: str) -> str:
+    """Text for a cell of a table: `printable`, and an apostrophe before what a spreadsheet would compute."""
+    text = printable(text)
+    if text.lstrip().startswith(_FORMULA) and not _is_number(text):
+        return f"'{text}"
+    return text
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name is that of a file in the same folder on every system: no folder, drive, parent or zero byte."""
+    return (bool(name) and name not in (".", "..") and "\0" not in name and ":" not in name
+            and PurePosixPath(name).name == name and PureWindowsPath(name).name == name)
+
+
+def _acts(letter: str) -> bool:
+    return letter in _TURNS or unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

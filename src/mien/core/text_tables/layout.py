@@ -1,0 +1,113 @@
+"""Find the separator and the header of a text table below titles, comments and a `sep=` line."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+HeaderScore = Callable[[Sequence[str]], int]
+"""Takes the cells of a line; returns how many of them are names that the caller looks for, 0 for no header."""
+
+DELIMITERS = (",", ";", "\t", "|", " ")
+"""Separators that are tried; of equally good ones the first."""
+
+SEARCHED = 200
+"""Lines in which the header is searched. Our choice: the longest preambles of devices have some dozens."""
+
+PROBED = 20
+"""Rows below a header whose numbers of cells are compared with it. Our choice: enough to outvote a title."""
+
+COMMENT = re.compile(r"\s*(?:#|%|//)")
+_SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.?)\"?\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a table begins.
+
+    Attributes:
+        delimiter: the separator of the cells, " " for any number of blanks.
+        header: index of the header's line, from 0.
+        columns: the stripped names in the header, without empty ones at the end.
+        score: how many names of the header the caller looks for.
+    """
+
+    delimiter: str
+    header: int
+    columns: tuple[str, ...]
+    score: int
+
+
+def find_layout(lines: Sequence[str], score: HeaderScore) -> Layout | None:
+    """Find the header that has most of the wanted names and fits the rows below it.
+
+    A header in a comment (`# time,ppg`) counts if no other line is one.
+
+    Args:
+        lines: the lines of the file.
+        score: see `HeaderScore`.
+
+    Returns:
+        The layout; for a file without a header that of its first line with text, None for a blank file.
+    """
+    first = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        return None
+    said = _SEPARATOR_LINE.fullmatch(lines[first])
+    delimiters: tuple[str, ...] = DELIMITERS
+    if said is not None:
+        delimiters = (said[1] or "\t",)
+        first = next((i for i in range(first + 1, len(lines)) if lines[i].strip()), first)
+    best: tuple[tuple[int, float, bool], Layout] | None = None
+    for delimiter in delimiters:
+        for at in range(first, min(first + SEARCHED, len(lines))):
+            is_comment = COMMENT.match(lines[at]) is not None
+            columns = names(split(COMMENT.sub("", lines[at], count=1), delimiter))
+            known = score(columns) if columns else 0
+            if not known:
+                continue
+            rank = known, _agreement(lines[at + 1 :], len(columns), delimiter), not is_comment
+            if best is None or rank > best[0]:
+                best = rank, Layout(delimiter, at, columns, known)
+    if best is not None:
+        return best[1]
+    start = next((i for i in range(first, len(lines)) if lines[i].strip() and not COMMENT.match(lines[i])), first)
+    delimiter = delimiters[0]
+    if len(delimiters) > 1:
+        delimiter = max(",;\t|", key=lines[start].count)
+    return Layout(delimiter, start, names(split(lines[start], delimiter)), 0)
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """The stripped cells of one line."""
+    return next(read_cells([line], delimiter))[1]
+
+
+def read_cells(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line, from 1, and the stripped cells of each row. A quoted cell may go on in the next line.
+
+    Raises:
+        csv.Error: a row is no CSV.
+    """
+    text = (line.replace("\t", " ").strip() if delimiter == " " else line for line in lines)
+    reader = csv.reader((f"{line}\n" for line in text), delimiter=delimiter, skipinitialspace=True)
+    for row in reader:
+        yield reader.line_num, [cell.strip() for cell in row]
+
+
+def names(cells: Sequence[str]) -> tuple[str, ...]:
+    """The cells without empty ones at the end, which a separator at the end of each line makes."""
+    count = max((i + 1 for i, cell in enumerate(cells) if cell), default=0)
+    return tuple(cells[:count])
+
+
+def _agreement(below: Sequence[str], count: int, delimiter: str) -> float:
+    """Share of the rows below a header that have as many cells as it; a separator at the end may add one."""
+    rows = [line for line in below[: 4 * PROBED] if line.strip() and not COMMENT.match(line)][:PROBED]
+    widths = Counter(len(split(line, delimiter)) for line in rows)
+    if not rows:
+        return 0.0
+    return (widths[count] + widths[count + 1] / 2) / len(rows)

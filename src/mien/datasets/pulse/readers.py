@@ -1,0 +1,234 @@
+"""Read films and wires of the datasets with a contact pulse, each by its published description."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from mien import video
+from mien.core.observations import Frame
+from mien.datasets.readers import csv_signals, mat, native
+
+FILMS = (".avi", ".mp4", ".mkv", ".mov", ".webm")
+PICTURE_RATE = 30.0
+"""Hz of the pictures of iBVP, MMPD and SCAMPS, by their descriptions."""
+
+E4_RATE = 64.0
+"""Hz of the blood volume of the Empatica E4, which UBFC-Phys used."""
+
+
+@dataclass(frozen=True, eq=False)
+class ContactWire:
+    """A contact pulse, or only a heart rate.
+
+    Attributes:
+        values: (N,) in any unit; empty where only a rate is known.
+        rate: Hz.
+        start: s of the first sample, by the clock of the film as the dataset states it.
+        kind: "ppg" or "ecg".
+        heart_rate: bpm of the whole recording, where only that is known.
+    """
+
+    values: np.ndarray
+    rate: float
+    start: float = 0.0
+    kind: str = "ppg"
+    heart_rate: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PulseRecording:
+    """One film with a wire; nothing is loaded.
+
+    Attributes:
+        id: path of the film below the root.
+        person: name of the person.
+        path: the film.
+        open_frames: iterates over the frames of the path.
+        read_wire: reads the wire of the path.
+        about: skin tone, motion and such, where known.
+    """
+
+    id: str
+    person: str
+    path: Path
+    open_frames: Callable[[Path], Iterator[Frame]]
+    read_wire: Callable[[Path], ContactWire]
+    about: dict[str, str] = field(default_factory=dict)
+
+
+def film_frames(path: Path) -> Iterator[Frame]:
+    """The frames of a film."""
+    with video.open_video(path) as frames:
+        yield from frames
+
+
+def ubfc_2(film: Path) -> ContactWire:
+    """ground_truth.txt: three lines, of the blood volume, the heart rate, and the times in s."""
+    lines = (film.parent / "ground_truth.txt").read_text(encoding="ascii").split("\n")
+    values, _, times = (np.array(line.split(), float) for line in lines[:3])
+    return _by_times(times, values)
+
+
+def ubfc_1(film: Path) -> ContactWire:
+    """gtdump.xmp: a row for each sample with the time in ms, the heart rate, the oxygen saturation and the blood
+    volume."""
+    table = np.loadtxt(film.parent / "gtdump.xmp", delimiter=",", ndmin=2)
+    return _by_times(table[:, 0] / 1000, table[:, 3])
+
+
+def ubfc_phys_wire(film: Path) -> Path:
+    """The wire beside vid_s1_T1.avi: bvp_s1_T1.csv."""
+    return film.with_name(film.stem.replace("vid_", "bvp_", 1) + ".csv")
+
+
+def ubfc_phys(film: Path) -> ContactWire:
+    """bvp_s1_T1.csv: one column without a name, from an Empatica E4."""
+    return ContactWire(np.loadtxt(ubfc_phys_wire(film), delimiter=",", ndmin=1), E4_RATE)
+
+
+def pure_pictures(wire: Path) -> list[Path]:
+    """Pictures of a recording of PURE: Image1392643993642815000.png in the folder 01-01 beside 01-01.json."""
+    folder = wire.with_suffix("")
+    return sorted(folder.glob("Image*.png")) or sorted((folder / wire.stem).glob("Image*.png"))
+
+
+def pure_frames(wire: Path) -> Iterator[Frame]:
+    """The pictures; their names hold the time in ns."""
+    names = pure_pictures(wire)
+    stamps = [_stamp(name) for name in names]
+    for name, stamp in zip(names, stamps, strict=True):
+        yield Frame((stamp - stamps[0]) / 1e9, _picture(name))
+
+
+def pure(wire: Path) -> ContactWire:
+    """01-01.json: "/FullPackage", a list of time stamps in ns with the waveform of a pulse oximeter."""
+    package = json.loads(wire.read_text(encoding="utf-8"))["/FullPackage"]
+    stamps = np.array([each["Timestamp"] for each in package], np.int64)
+    times = (stamps - _stamp(pure_pictures(wire)[0])) / 1e9
+    return _by_times(times, np.array([each["Value"]["waveform"] for each in package], float))
+
+
+def cohface(film: Path) -> ContactWire:
+    """data.hdf5: "pulse" and "time" in s, at 256 Hz."""
+    values, times = native.read(_cohface, film.with_suffix(".hdf5"))
+    return _by_times(times, values)
+
+
+def _cohface(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return np.asarray(file["pulse"], float).reshape(-1), np.asarray(file["time"], float).reshape(-1)
+
+
+def mmpd(film: Path) -> ContactWire:
+    """p1_0.mat: "GT_ppg", a value for each picture."""
+    return ContactWire(mat.load(film, ("GT_ppg",))["GT_ppg"].reshape(-1).astype(float), PICTURE_RATE)
+
+
+def mmpd_frames(film: Path) -> Iterator[Frame]:
+    """p1_0.mat: "video" (T, H, W, 3), 0..1."""
+    return _array_frames(mat.load(film, ("video",))["video"])
+
+
+def mmpd_about(film: Path) -> dict[str, str]:
+    """Skin tone by Fitzpatrick, motion, light and exercise."""
+    known = mat.load(film, ("skin_color", "motion", "light", "exercise"))
+    return {name: str(np.asarray(value).reshape(-1)[0]) for name, value in known.items()}
+
+
+def scamps(film: Path) -> ContactWire:
+    """P000001.mat: "d_ppg", a value for each picture."""
+    return ContactWire(mat.load(film, ("d_ppg",))["d_ppg"].reshape(-1).astype(float), PICTURE_RATE)
+
+
+def scamps_frames(film: Path) -> Iterator[Frame]:
+    """P000001.mat: "RawFrames", or "Xsub" of the small version, (T, H, W, 3), 0..1."""
+    known = mat.load(film, ("RawFrames", "Xsub"))
+    if not known:
+        raise ValueError(f"{film}: expected RawFrames or Xsub, got neither: unpack it again")
+    return _array_frames(next(iter(known.values())))
+
+
+def ibvp_pictures(wire: Path) -> Path:
+    """The folder p01_a_rgb beside p01_a_bvp.csv."""
+    return wire.with_name(wire.name.replace("_bvp.csv", "_rgb"))
+
+
+def ibvp_frames(wire: Path) -> Iterator[Frame]:
+    """The pictures, in the order of their names."""
+    for index, name in enumerate(sorted(ibvp_pictures(wire).glob("*.bmp"))):
+        yield Frame(index / PICTURE_RATE, _picture(name))
+
+
+def ibvp(wire: Path) -> ContactWire:
+    """p01_a_bvp.csv: the blood volume in the first column, its quality in the fourth, over the length of the film.
+
+    Samples of a quality of 0.3 or less are unknown, as in the authors' own tool.
+    """
+    table = pd.read_csv(wire)
+    values = table.iloc[:, 0].to_numpy(float)
+    if table.shape[1] > 3:
+        values = np.where(table.iloc[:, 3].to_numpy(float) > 0.3, values, np.nan)
+    seconds = len(list(ibvp_pictures(wire).glob("*.bmp"))) / PICTURE_RATE
+    return ContactWire(values, len(values) / max(seconds, 1.0))
+
+
+def has_own_wire(film: Path) -> bool:
+    """Whether a table of the same name is beside a film."""
+    return film.suffix.lower() in FILMS and film.with_suffix(".csv").is_file()
+
+
+def own_wire(film: Path) -> ContactWire:
+    """one.csv beside one.mp4: a time column and a column whose name begins with ppg, bvp or ecg; or a column
+    heart_rate, whose mean counts."""
+    path = film.with_suffix(".csv")
+    names = [str(name).strip() for name in pd.read_csv(path, nrows=0)]
+    if "heart_rate" in names:
+        rate = float(pd.read_csv(path).rename(columns=str.strip)["heart_rate"].mean())
+        return ContactWire(np.empty(0), 1.0, heart_rate=rate)
+    signal = csv_signals.read_signal(path)
+    for index, name in enumerate(signal.names):
+        kind = re.split(r"[^a-z]", name.lower())[0]
+        if kind in ("ppg", "bvp", "ecg"):
+            return ContactWire(signal.values[index], signal.rate, signal.start, "ecg" if kind == "ecg" else "ppg")
+    raise ValueError(f"{path}: expected a column whose name begins with ppg, bvp or ecg, or heart_rate, got "
+                     f"{', '.join(names)}: rename one")
+
+
+def _by_times(times: np.ndarray, values: np.ndarray) -> ContactWire:
+    """A wire on an even clock, at the most common rate of its times (N,) s."""
+    count = min(len(times), len(values))
+    times, values = times[:count], values[:count]
+    kept = np.concatenate([[True], np.diff(times) > 0])
+    times, values = times[kept], values[kept]
+    rate = (len(times) - 1) / (times[-1] - times[0])
+    even = times[0] + np.arange(int((times[-1] - times[0]) * rate) + 1) / rate
+    return ContactWire(np.interp(even, times, values), rate, float(times[0]))
+
+
+def _array_frames(values: np.ndarray) -> Iterator[Frame]:
+    for index, picture in enumerate(values):
+        if picture.dtype != np.uint8:
+            picture = np.clip(np.round(picture * 255), 0, 255).astype(np.uint8)
+        yield Frame(index / PICTURE_RATE, np.ascontiguousarray(picture))
+
+
+def _picture(path: Path) -> np.ndarray:
+    bgr = cv2.imread(str(path))
+    if bgr is None:
+        raise ValueError(f"{path}: expected a picture, got none: copy it again")
+    return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def _stamp(path: Path) -> int:
+    """The time in ns in the name of a picture of PURE."""
+    return int(path.stem.removeprefix("Image"))

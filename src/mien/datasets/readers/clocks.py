@@ -1,0 +1,289 @@
+"""Parse the time column of a table: dates, times of day, and s, ms, us or ns since 1970 or since the device started.
+
+The parser says what it took, in `Clock.words`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timezone
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from mien.core.text_tables import TableError, TextTable, is_missing
+from mien.datasets.readers import dates
+
+WORDS = frozenset((
+    "time", "times", "timestamp", "timestamps", "timepoint", "ts", "t", "datetime", "date", "clock", "seconds", "sec",
+    "unixtime", "localtime", "elapsed", "zeit", "uhrzeit", "zeitstempel", "datum", "temps", "tiempo", "hora", "tempo",
+))
+"""Words in the name of a time column, in lower case."""
+
+NO_CLOCKS = frozenset(("response", "reaction", "duration", "zone", "rr", "ibi", "interval", "transit", "marker",
+                       "event", "diff", "delta"))
+"""Words that make the name one of a duration or an event instead."""
+
+UNITS: dict[str, float] = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sekunden"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "µs", "μs", "usec", "usecs", "micros", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+}
+"""Unit of time, in lower case -> s."""
+
+DAY = dates.DAY
+EXCEL, MATLAB = 25569.0, 719529.0
+"""Day number of 1970-01-01 in spreadsheets and in MATLAB."""
+
+ERA = (946684800.0, 4102444800.0)
+"""UTC in s since 1970 of the years 2000 and 2100, between which a large number is a date."""
+
+SLOWEST, FASTEST = 1.0, 100_000.0
+"""Hz between which a sampling rate lies. Our choice: no device records ECG, PPG, EDA or respiration as slowly as one
+sample a second or as fast as an audio card."""
+
+USUAL = (10.0, 5000.0)
+"""Hz between which the rate must lie for a guess of the unit. Our choice: the two differ by less than 1000, so that at
+most one of s, ms, us and ns fits."""
+
+PROBED = 50
+"""Cells that decide how a column is written."""
+
+Kind = Literal["elapsed", "since 1970", "date", "time of day"]
+
+
+@dataclass(frozen=True, eq=False)
+class Clock:
+    """A time column.
+
+    Attributes:
+        name: the column.
+        times: (N,) s: UTC since 1970 for `since 1970` and `date`, since midnight for `time of day`, else since the
+            column's 0; NaN for cells that are no time.
+        kind: what the times count from.
+        words: what was taken, such as `ms since 1970`.
+        step: s of one unit of a column of numbers, 1 for others.
+        zone: the zone of dates without one.
+        guessed: whether the unit was concluded from the size of the numbers or their steps.
+    """
+
+    name: str
+    times: np.ndarray
+    kind: Kind
+    words: str
+    step: float = 1.0
+    zone: timezone = UTC
+    guessed: bool = False
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the times name a moment; if not, they count from some 0 of the device."""
+        return self.kind != "elapsed"
+
+    @property
+    def first(self) -> float:
+        """The first time in s."""
+        known = self.times[np.isfinite(self.times)]
+        return float(known[0]) if len(known) else 0.0
+
+    def reading(self, text: str) -> float:
+        """Convert what this clock shows at some moment to s, as in `times`.
+
+        A date without a zone is in the zone of the column. A time of day such as 14:00:02 belongs to the day of the
+        recording; in a column that counts from the device's 0 it is a duration. A number is in the unit of the column,
+        or UTC in s since 1970.
+
+        Raises:
+            ValueError: the text is no such reading.
+        """
+        text = text.strip()
+        number = float(text) if re.fullmatch(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", text) else None
+        if number is not None:
+            return self._number(number, text)
+        when = dates.iso(text, self.zone)
+        if when is None:
+            found = dates.find_format([text])
+            when = found[1](text) if found is not None and found[0] != "times of day" else None
+        if when is not None:
+            return self._date(when, text)
+        seconds = dates.duration(text) if self.kind == "elapsed" else None
+        if seconds is None:
+            seconds = dates.time_of_day(text)
+        if seconds is None:
+            raise ValueError(f"expected a date such as 2026-01-31T12:00:00, a time such as 12:00:00.25 or a number, "
+                             "got "
+                             f"{text!r}")
+        return self._near(seconds)
+
+    def _number(self, number: float, text: str) -> float:
+        if self.kind == "elapsed":
+            return number * self.step
+        if self.kind in ("since 1970", "date"):
+            unit = era_unit(number)
+            if unit is not None:
+                return number * unit
+        raise ValueError(f"expected a date or a time of day, as the column {self.name} holds {self.words}, got "
+                         f"{text!r}")
+
+    def _date(self, when: float, text: str) -> float:
+        if self.kind in ("since 1970", "date"):
+            return when
+        if self.kind == "time of day":
+            return self._near(datetime.fromtimestamp(when, self.zone).timestamp() % DAY)
+        raise ValueError(f"expected a number or a duration, as the column {self.name} holds {self.words}, got "
+                         f"{text!r}: "
+                         "give the time that this column shows")
+
+    def _near(self, seconds: float) -> float:
+        """A time of day in s since midnight, on the day that is nearest to the middle of the recording."""
+        if self.kind == "elapsed":
+            return seconds
+        known = self.times[np.isfinite(self.times)]
+        middle = float(known[0] + known[-1]) / 2 if len(known) else 0.0
+        offset = self.zone.utcoffset(None).total_seconds() if self.kind != "time of day" else 0.0
+        return seconds - offset + DAY * round((middle - (seconds - offset)) / DAY)
+
+
+def is_clock(name: str) -> bool:
+    """Whether a column has the name of a time column, such as `unix_time`, `Elapsed Time` or `arduino_ts`."""
+    words = name_words(name)
+    return bool(words & WORDS) and not words & NO_CLOCKS
+
+
+def name_words(name: str) -> set[str]:
+    """The words of a column's name in lower case: `LocalTimestamp (ms)` -> local, timestamp, ms."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return set(re.findall(r"[^\W\d_]+", parted.lower()))
+
+
+def unit_of_name(name: str) -> str | None:
+    """The unit in the name of a time column: `time (ms)`, `timestamp_us`, `sec`; None without one."""
+    bracket = re.search(r"[(\[]\s*([^)\]]*?)\s*[)\]]", name)
+    if bracket is not None and bracket[1].lower() in UNITS:
+        return bracket[1].lower()
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    if len(words) == 1 and words[0] in ("seconds", "sec", "ms", "us", "ns"):
+        return words[0]
+    return next((word for word in reversed(words[1:]) if word in UNITS and word not in ("h", "min")), None)
+
+
+def era_unit(number: float) -> float | None:
+    """The unit in s by which a number is a date between 2000 and 2100, counted since 1970; None without one."""
+    return next((unit for unit in (1.0, 1e-3, 1e-6, 1e-9) if ERA[0] <= number * unit < ERA[1]), None)
+
+
+def read_clock(table: TextTable, name: str, unit: str | None = None) -> Clock:
+    """Parse a time column.
+
+    Args:
+        table: the table.
+        name: the column.
+        unit: a key of `UNITS`, or iso for dates; None: by the column's name, the row of units, or the values.
+
+    Raises:
+        ValueError: the unit is unknown, or cannot be found out; TableError if most cells are no times.
+    """
+    if unit is not None and unit.lower() not in UNITS and unit != "iso":
+        raise ValueError(f"time_unit: expected {', '.join(UNITS)} or iso, got {unit!r}")
+    cells = _with_date(table, name)
+    known = [cell for cell in cells if not is_missing(cell)][:PROBED]
+    numeric = sum(table.number(cell) is not None for cell in known)
+    if unit != "iso" and numeric >= max(1, 0.5 * len(known)):
+        return _numeric_clock(table, name, unit)
+    found = dates.find_format(known) if known else None
+    if found is None:
+        i = next((i for i, cell in enumerate(cells) if not is_missing(cell)), 0)
+        raise TableError(f"expected times under {name}, such as 12.5, 2026-01-31T12:00:00.250 or 12:00:00.250, got "
+                         f"{cells[i]!r}", table.path, table.lines[i] if len(table) else None)
+    words, parse = found
+    own = dates.zone(known[0])
+    values = [dates.iso(cell, own) if parse is dates.iso else parse(cell) for cell in cells]
+    times = np.array([np.nan if value is None else value for value in values])
+    if parse is dates.time_of_day:
+        return Clock(name, _unwrapped(times), "time of day", words)
+    return Clock(name, times, "date", words, zone=own)
+
+
+def _with_date(table: TextTable, name: str) -> Sequence[str]:
+    """The cells of a column; those of a column of dates stand before the times of day of another column."""
+    cells = table.cells[name]
+    known = next((cell for cell in cells if not is_missing(cell)), "")
+    if dates.time_of_day(known) is None:
+        return cells
+    for other, column in table.cells.items():
+        first = next((cell for cell in column if not is_missing(cell)), "")
+        if other == name or not name_words(other) & {"date", "datum", "fecha"}:
+            continue
+        found = dates.find_format([f"{first} {known}"])
+        if found is not None and found[0].startswith("dates"):
+            return [f"{date} {time}" for date, time in zip(column, cells, strict=True)]
+    return cells
+
+
+def _unwrapped(times: np.ndarray) -> np.ndarray:
+    """Times of day that go on after midnight: a step back of more than half a day is the next day."""
+    known = np.flatnonzero(np.isfinite(times))
+    days = np.cumsum(np.diff(times[known], prepend=times[known[:1]]) < -DAY / 2)
+    out = times.copy()
+    out[known] += DAY * days
+    return out
+
+
+def _numeric_clock(table: TextTable, name: str, unit: str | None) -> Clock:
+    values, _ = table.number_format.numbers(table.cells[name])
+    known = values[np.isfinite(values)]
+    pace = _usual_step(known)
+    said = unit or unit_of_name(name) or table.units.get(name, "").lower()
+    if said in UNITS:
+        step = UNITS[said]
+        era = era_unit(float(known[0])) == step
+        kind: Kind = "since 1970" if era else "elapsed"
+        return Clock(name, values * step, kind, f"{said} since 1970" if era else said, step)
+    for origin, low, words in ((EXCEL, ERA[0] / DAY + EXCEL, "days of a spreadsheet"),
+                               (MATLAB, ERA[0] / DAY + MATLAB, "days of MATLAB")):
+        if low <= known[0] < low + (ERA[1] - ERA[0]) / DAY and 0 < pace * DAY < 1 / SLOWEST and pace < 1e-4:
+            return Clock(name, (values - origin) * DAY, "since 1970", words, DAY, guessed=True)
+    by_size = era_unit(float(known[0]))
+    if by_size is not None and pace * by_size < 1 / SLOWEST:
+        words = next(word for word, size in UNITS.items() if size == by_size)
+        return Clock(name, values * by_size, "since 1970", f"{words} since 1970, by the size of the numbers", by_size,
+                     guessed=True)
+    if pace < 1 / SLOWEST:
+        return Clock(name, values, "elapsed", "s, as nothing says another unit")
+    for word in ("ms", "us", "ns"):
+        if len(known) >= PROBED and USUAL[0] <= 1 / (pace * UNITS[word]) <= USUAL[1]:
+            rate = 1 / (pace * UNITS[word])
+            return Clock(name, values * UNITS[word], "elapsed", f"{word}, which makes {rate:.4g} Hz: nothing says the "
+                                                                "unit",
+                         UNITS[word], guessed=True)
+    return Clock(name, values, "elapsed", "s, as nothing says another unit")
+
+
+def _usual_step(values: np.ndarray) -> float:
+    """Median positive step, 0 without one. The mean of small steps counts where times are rounded or in packets."""
+    steps = np.diff(values)
+    steps = steps[steps >= 0]
+    if not len(steps):
+        return 0.0
+    low = steps[steps <= max(3 * float(np.median(steps)), np.quantile(steps, 0.9))]
+    return float(low.mean())
+
+
+def best_clock(table: TextTable, candidates: Sequence[str]) -> str:
+    """The time column whose rows repeat the time of the row before least; of equally good ones the first."""
+    def repeats(name: str) -> float:
+        cells = table.cells[name]
+        if len(cells) < 2:
+            return 0.0
+        same = sum(a == b for a, b in pairwise(cells)) / (len(cells) - 1)
+        known = [cell for cell in cells[:PROBED] if not is_missing(cell)]
+        readable = known and (table.number(known[0]) is not None or dates.find_format(known) is not None)
+        return same + (not readable)
+
+    return min(candidates, key=repeats)

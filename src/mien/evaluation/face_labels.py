@@ -1,0 +1,59 @@
+"""How well heads read labelled faces of people left out: a table by class, beside the built-in head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mien.core import atomic_files
+from mien.datasets.labelled_faces import LabelledFaces
+from mien.training.expression.measured_faces import MeasuredFaces
+from mien.training.expression.own_labels import FOLDS, Judged, judge_labels, scores
+
+
+def bench_faces(found: LabelledFaces, faces: MeasuredFaces, folder: Path) -> str:
+    """Cross-validate by people, and write `table.md` and `predictions.csv`.
+
+    Args:
+        found: The set.
+        faces: The same, measured.
+        folder: Of both files; it is made.
+
+    Returns:
+        The table.
+    """
+    judged = judge_labels(faces)
+    text = _table(found, faces, judged)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_files.text(folder / "table.md", text)
+    lines = [",".join(["file", "person", "label", "own_neutral", *faces.classes])]
+    for row, file in enumerate(faces.file):
+        name = str(found.faces[file].path).replace('"', '""')
+        lines.append(",".join([f'"{name}"', f'"{faces.person[row]}"', faces.classes[faces.target[row]],
+                               str(int(faces.given[row])), *(f"{value:.4f}" for value in judged.own[row])]))
+    atomic_files.text(folder / "predictions.csv", "\n".join(lines) + "\n")
+    return text
+
+
+def _table(found: LabelledFaces, faces: MeasuredFaces, judged: Judged) -> str:
+    columns = [("learnt, no neutral", scores(judged.own, faces, False)),
+               ("learnt, own neutral", scores(judged.own, faces, True))]
+    if judged.built_in is not None:
+        columns += [("built-in, no neutral", scores(judged.built_in, faces, False)),
+                    ("built-in, own neutral", scores(judged.built_in, faces, True))]
+    shown = [(title, score) for title, score in columns if score is not None]
+    lines = ["| class | files | " + " | ".join(title for title, _ in shown) + " |", "|---" * (2 + len(shown)) + "|"]
+    files, first = np.unique(faces.file, return_index=True)
+    for index, name in enumerate(faces.classes):
+        count = int((faces.target[first] == index).sum())
+        recalls = [f"{score[0][index]:.2f}" if np.isfinite(score[0][index]) else "-" for _, score in shown]
+        lines.append(f"| {name} | {count} | {' | '.join(recalls)} |")
+    lines.append(f"| mean of the classes (UAR) | {len(files)} | " +
+                 " | ".join(f"{score[1]:.2f}" for _, score in shown) + " |")
+    lines.append("| calibration error | | " + " | ".join(f"{score[2]:.2f}" for _, score in shown) + " |")
+    people = len(set(faces.person.tolist()))
+    lines += ["", f"{found.layout}: {people} people, recall of each class, {min(FOLDS, people)} folds of people, "
+              f"chance {1 / len(faces.classes):.2f}; {len(faces.missed)} files without a face that can be read. "
+              f"Terms of the data: {found.terms}.", *found.notes]
+    return "\n".join(lines) + "\n"

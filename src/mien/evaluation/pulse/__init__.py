@@ -1,0 +1,121 @@
+"""The camera pulse against a contact pulse, over all films of a dataset: `mien bench pulse`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mien import datasets
+from mien.core.observations import Frame, Window
+from mien.core.settings import Settings
+from mien.core.trials import Trial
+from mien.datasets.pulse import LAYOUTS, ContactWire, PulseRecording, find_recordings
+from mien.evaluation.pulse.recordings import RecordingComparison, compare_recording
+from mien.evaluation.pulse.report import write_pulse_report
+from mien.inference.stream import Stream
+from mien.preprocessing.trial_reader import TrialFrames
+
+__all__ = ["LAYOUTS", "RecordingComparison", "bench_pulse", "recordings_below"]
+
+TRIALS = ("mahnob", "deap", "amigos")
+"""Datasets whose films and wires `mien.datasets` reads."""
+
+WIRES = ("ecg", "ecg_left", "ppg")
+"""Their channels with a pulse, the best first."""
+
+
+def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | None = None, method: str = "auto",
+                on_progress: Callable[[float], None] = lambda share: None,
+                observe: Callable[[PulseRecording], Window | None] | None = None) -> str:
+    """Compare the camera with the wire in every film of a dataset, and write the tables.
+
+    Args:
+        root: folder of the dataset.
+        out: folder of the results: table.md, windows.csv, recordings.csv and two figures.
+        layout: name of a layout, or of `TRIALS`; "" for the first layout that fits.
+        predictions: a table of another program's heart rates, to be scored by the same rules: columns recording and
+            heart_rate, and start, end (s) and quality where known.
+        method: rPPG method of the waveform.
+        on_progress: is called with 0..1.
+        observe: gives the skin traces of a film; `skin_of_film` where None.
+
+    Returns:
+        The table as text.
+
+    Raises:
+        ValueError: no film with a wire is found, or the predictions lack a column or name no film.
+    """
+    found = recordings_below(root, layout)
+    table = None if predictions is None else read_predictions(predictions, [each.id for each in found])
+    compared = []
+    for index, recording in enumerate(found):
+        compared.append(compare_recording(recording, observe or skin_of_film, method))
+        on_progress((index + 1) / len(found))
+    if table is not None:
+        compared = [each.with_predictions(table[table.recording == each.id]) for each in compared]
+    return write_pulse_report(compared, out, "camera" if predictions is None else predictions.name)
+
+
+def recordings_below(root: Path, layout: str = "") -> list[PulseRecording]:
+    """The films with a wire below a folder; of `TRIALS` by the readers of `mien.datasets`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if layout not in TRIALS:
+        return find_recordings(root, layout)
+    module = datasets.dataset(layout)
+    trials = [trial for trial in module.survey(root).trials if trial.video is not None and trial.signals is not None]
+    if not trials:
+        raise ValueError(f"{root}: expected films and wires of {layout}, got none: see mien data inspect {layout}")
+    return [PulseRecording(trial.id, trial.subject, trial.video, _frames_of(trial), _wire_of(trial, module.signals))
+            for trial in trials if trial.video is not None]
+
+
+def skin_of_film(recording: PulseRecording) -> Window | None:
+    """The skin traces of the person who is longest in a film; None where no face is found."""
+    with Stream(None, Settings(pulse_only=True, pictures=False), keep_all=True) as stream:
+        for _ in stream.run(recording.open_frames(recording.path)):
+            pass
+        stream.close()
+        if not stream.people:
+            return None
+        longest = max(stream.people.values(), key=lambda person: person.seen.frames_tracked)
+        return longest.seen.window(-np.inf, np.inf)
+
+
+def read_predictions(path: Path, known: list[str]) -> pd.DataFrame:
+    """Read another program's heart rates.
+
+    Raises:
+        ValueError: a column is missing, or a film is not in the dataset.
+    """
+    table = pd.read_csv(path)
+    missing = [name for name in ("recording", "heart_rate") if name not in table]
+    if missing:
+        raise ValueError(f"{path}: expected the columns recording and heart_rate, got none of {', '.join(missing)}: "
+                         "add them")
+    strange = sorted(set(table.recording.astype(str)) - set(known))
+    if strange:
+        raise ValueError(f"{path}: expected recordings such as {known[0]}, got {strange[0]}: name each film by its "
+                         "path below the root")
+    return table.assign(recording=table.recording.astype(str))
+
+
+def _frames_of(trial: Trial) -> Callable[[Path], Iterator[Frame]]:
+    return lambda _: iter(TrialFrames(trial))
+
+
+def _wire_of(trial: Trial, read: Callable[[Trial], object]) -> Callable[[Path], ContactWire]:
+    def wire(_: Path) -> ContactWire:
+        signal = read(trial)
+        name = next(name for name in WIRES if name in signal.names)  # type: ignore[attr-defined]
+        values = signal.values[signal.names.index(name)]  # type: ignore[attr-defined]
+        found = ContactWire(np.asarray(values, float), signal.rate, signal.start)  # type: ignore[attr-defined]
+        return replace(found, kind=name.split("_")[0])
+
+    return wire

@@ -1,0 +1,183 @@
+"""Camera and wire of one film: the offset between their clocks, and the heart rates of both in each window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from mien import rppg, signals
+from mien.core.observations import Signal, Window
+from mien.datasets.pulse import ContactWire, PulseRecording
+from mien.rppg.methods import band
+from mien.signals import ecg, ppg
+from mien.signals.clock_comparison import compare_clocks
+
+WINDOW = 30.0
+"""s: length of the windows that are compared, one after the other. Our choice: usual in the field; the last, shorter
+one counts from `SHORTEST` s on."""
+
+SHORTEST = 10.0
+
+ENOUGH = 0.5
+"""Least share of a window, or of a recording, that accepted intervals of the wire must cover. Our choice."""
+
+LENGTHS = (0.8, 1.25)
+"""Least length of the wire and latest end of it, over the length of the film, without `SPARE`: outside, the wire's rate
+cannot be right (our choice). A wrong rate stretches every interval."""
+
+SPARE = 40.0
+"""s that a wire may begin before the film or end after it (our choice: MAHNOB has 30 s)."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecordingComparison:
+    """What camera and wire say of one film.
+
+    Attributes:
+        id: name of the film.
+        person: name of the person.
+        problem: why the film was left out: `wire_off`, `wire_rate`, `no_face`, or what its reader says; else "".
+        offset: s to add to the times of the wire; NaN where the beats fit no offset.
+        windows: one line per window: start, end, truth, camera, forced, quality, reason, snr, correlation.
+        rmssd: ms by the wire and by the camera, NaN without.
+        unread: windows in which the wire itself has no rate.
+        about: skin tone, motion and such.
+    """
+
+    id: str
+    person: str
+    problem: str = ""
+    offset: float = float("nan")
+    windows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rmssd: tuple[float, float] = (float("nan"), float("nan"))
+    unread: int = 0
+    about: dict[str, str] = field(default_factory=dict)
+
+    def with_predictions(self, table: pd.DataFrame) -> RecordingComparison:
+        """The same windows with the rates of another program: the mean of its rates in each window."""
+        if not len(self.windows):
+            return self
+        first = table.get("start", pd.Series(-np.inf, table.index))
+        last = table.get("end", pd.Series(np.inf, table.index))
+        quality = table.get("quality", pd.Series(1.0, table.index))
+        rows = []
+        for line in self.windows.to_dict("records"):
+            inside = (first < line["end"] - 1e-6) & (last > line["start"] + 1e-6) & table.heart_rate.notna()
+            rate = float(table.heart_rate[inside].mean()) if inside.any() else float("nan")
+            rows.append({**line, "camera": rate, "forced": rate, "reason": "" if inside.any() else "no_prediction",
+                         "quality": float(quality[inside].mean()) if inside.any() else 0.0, "snr": float("nan"),
+                         "correlation": float("nan")})
+        return replace(self, windows=pd.DataFrame(rows), rmssd=(self.rmssd[0], float("nan")))
+
+
+@dataclass(frozen=True, eq=False)
+class _Beats:
+    """Beats (B,) s on the film's clock, and which intervals (B - 1,) to accept."""
+
+    times: np.ndarray
+    good: np.ndarray
+
+    def rate(self, start: float, end: float) -> float:
+        """bpm from `start` to `end` s; NaN where accepted intervals cover too little."""
+        inside = self.good & (self.times[:-1] >= start) & (self.times[1:] <= end)
+        gaps = np.diff(self.times)[inside]
+        if not gaps.sum() >= ENOUGH * (end - start):
+            return float("nan")
+        return 60 / float(gaps.mean())
+
+    def rmssd(self) -> float:
+        steps = np.diff(np.diff(self.times))[self.good[1:] & self.good[:-1]]
+        if len(steps) < 30:  # our choice: half a minute
+            return float("nan")
+        return 1000 * float(np.sqrt(np.mean(steps**2)))
+
+
+def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecording], Window | None], method: str
+                      ) -> RecordingComparison:
+    """Compare camera and wire in one film. A film that cannot be used is returned with its problem."""
+    empty = RecordingComparison(recording.id, recording.person, about=recording.about)
+    try:
+        wire = recording.read_wire(recording.path)
+        seen = observe(recording)
+    except (ValueError, OSError, KeyError, IndexError) as error:
+        return replace(empty, problem=" ".join(str(error).split()) or type(error).__name__)
+    if seen is None or len(seen.times) < 2:
+        return replace(empty, problem="no_face")
+    end = float(seen.times[-1])
+    if wire.heart_rate is not None:
+        return replace(empty, windows=pd.DataFrame([_line(rppg.vitals(seen, method), 0.0, end, wire.heart_rate, None)]))
+    problem, beats = _beats_of(wire, end)
+    if problem:
+        return replace(empty, problem=problem)
+    found = rppg.vitals(seen, method)
+    clocks = compare_clocks(beats.times, found.beats)
+    offset = float("nan") if clocks is None else clocks.offset
+    shift = 0.0 if clocks is None else clocks.offset
+    moved = _Beats(beats.times + shift, beats.good)
+    starts = np.arange(0.0, max(end - SHORTEST, 0.0) + 1e-6, WINDOW)
+    lines = [_line(found, start, min(start + WINDOW, end), moved.rate(start, min(start + WINDOW, end)),
+                   replace(wire, start=wire.start + shift)) for start in starts]
+    table = pd.DataFrame(lines)
+    known = table[np.isfinite(table.truth)].reset_index(drop=True) if len(table) else table
+    camera = found.hrv["rmssd"].value
+    return replace(empty, offset=offset, windows=known, unread=len(table) - len(known),
+                   rmssd=(moved.rmssd(), float("nan") if camera is None else camera))
+
+
+def _beats_of(wire: ContactWire, seconds: float) -> tuple[str, _Beats]:
+    """Why the wire cannot be used, or "" and its beats around the film."""
+    none = _Beats(np.empty(0), np.empty(0, bool))
+    times = wire.start + np.arange(len(wire.values)) / wire.rate
+    around = (times >= -SPARE) & (times <= seconds + SPARE)
+    length = float(around.sum()) / wire.rate
+    end = wire.start + len(wire.values) / wire.rate
+    if length < LENGTHS[0] * seconds or end > LENGTHS[1] * seconds + SPARE:
+        return "wire_rate", none
+    detector = ecg if wire.kind == "ecg" else ppg
+    values = wire.values[around]
+    if wire.rate <= detector.SLOWEST_RATE:
+        return "wire_rate", none
+    known = np.isfinite(values)
+    if known.mean() < ENOUGH or not np.std(values[known]) > 0:
+        return "wire_off", none
+    found = detector.beats_of(values, wire.rate)
+    count = int(np.isfinite(found.times[0]).sum())
+    beats = _Beats(times[around][0] + found.times[0, :count], found.believed[0, : max(count - 1, 0)])
+    if count < 2 or not np.diff(beats.times)[beats.good].sum() >= ENOUGH * length:
+        return "wire_off", none
+    return "", beats
+
+
+def _line(found: rppg.Vitals, start: float, end: float, truth: float, wire: ContactWire | None) -> dict[str, object]:
+    """One window of both."""
+    reading = found.heart_rate_between(start, end)
+    forced = float("nan")
+    if not isinstance(found.reading, str):
+        half = found.reading.posterior.length.min() / 2
+        forced = found.reading.posterior.between(start + half - 1e-6, end - half + 1e-6).answer()[0]
+    decibel, correlation = float("nan"), float("nan")
+    if found.waveform is not None and np.isfinite(truth):
+        decibel, correlation = _waves_alike(found.waveform, wire, start, end, truth)
+    camera = float("nan") if reading.value is None else reading.value
+    return {"start": start, "end": end, "truth": truth, "camera": camera, "forced": forced,
+            "quality": reading.quality, "reason": reading.reason, "snr": decibel, "correlation": correlation}
+
+
+def _waves_alike(wave: Signal, wire: ContactWire | None, start: float, end: float, truth: float
+                 ) -> tuple[float, float]:
+    """SNR in dB of the camera's waveform at the true rate, and its correlation with a photoplethysmogram."""
+    inside = (wave.times >= start) & (wave.times < end)
+    values = wave.values[0][inside]
+    if len(values) < SHORTEST * wave.rate:
+        return float("nan"), float("nan")
+    decibel = float(signals.snr(*signals.spectrum(values, wave.rate, *rppg.BAND), truth / 60))
+    if wire is None or wire.kind != "ppg":
+        return decibel, float("nan")
+    times = wire.start + np.arange(len(wire.values)) / wire.rate
+    known = np.isfinite(wire.values)
+    contact = band(np.interp(wave.times, times[known], wire.values[known]), wave.rate)[inside]
+    lags = range(-round(0.5 * wave.rate), round(0.5 * wave.rate) + 1)  # the pulse reaches the finger later
+    return decibel, max(float(np.corrcoef(values, np.roll(contact, lag))[0, 1]) for lag in lags)

@@ -1,0 +1,63 @@
+"""Do the parts of the three methods do what their papers say, on synthetic people with known truth and confounds?
+
+    result = run(EVIDENCE["mvp"], "runs/evidence/mvp", seeds=3, workers=2)
+    write(result, Path("runs/evidence/mvp"))           # table.md, table.csv, scores.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mien.core import atomic_files
+from mien.core.read_json import read_json
+from mien.evaluation.studies import duse, mvp, scpt
+from mien.evaluation.studies.experiment import ArmResult, Claim, EvidenceStudy, read_results, run_study
+from mien.evaluation.studies.tables import markdown, page, study_results, write_page
+
+__all__ = [
+    "ALL",
+    "EVIDENCE",
+    "ArmResult",
+    "Claim",
+    "EvidenceStudy",
+    "asked",
+    "collect",
+    "markdown",
+    "page",
+    "read_results",
+    "run_study",
+    "study_results",
+    "write_page",
+]
+
+ALL = "all"
+EVIDENCE: dict[str, EvidenceStudy] = {study.name: study for study in (duse.STUDY, scpt.STUDY, mvp.STUDY)}
+"""Every study by its name."""
+
+
+def asked(name: str) -> tuple[EvidenceStudy, ...]:
+    """The studies of a name such as `duse`, or of `all`. Raises ValueError for an unknown name."""
+    if name == ALL:
+        return tuple(EVIDENCE.values())
+    if name not in EVIDENCE:
+        known = ", ".join(f"evidence/{study}" for study in (*EVIDENCE, ALL))
+        raise ValueError(f"evidence: expected one of {known}, got {f'evidence/{name}'!r}")
+    return (EVIDENCE[name],)
+
+
+def collect(out: str | Path, path: str | Path) -> Sequence[str]:
+    """Write one page for all finished studies below `out` and return their names.
+
+    Raises FileNotFoundError if there is no finished study.
+    """
+    results, scores = [], {}
+    for name, study in EVIDENCE.items():
+        place = Path(out) / name / "scores.json"
+        if place.is_file():
+            scores[name] = read_json(place)
+            results.append(read_results(study, place.parent, scores[name]["seeds"], scores[name]["tiny"]))
+    if not results:
+        raise FileNotFoundError(f"--page: expected a finished study below {out}, got none: run evidence/all first")
+    atomic_files.text(path, page(results, scores))
+    return list(scores)

@@ -1,0 +1,235 @@
+"""DuSE's parts on a small CLIP trained on other synthetic people: HTPC, LSEA, both, neither.
+
+The small CLIP is that of `mien train clip/synthetic`. DuSE trains on videos of `faces` and is tested on those of other
+people. After training, its parts are removed or permuted, one at a time.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import joblib
+import numpy as np
+import torch
+from torch import Tensor
+
+from mien import checkpoints
+from mien.backbones.tower import Tower
+from mien.core import atomic_files
+from mien.core.batch import Batch
+from mien.core.tasks import EXPRESSION
+from mien.evaluation.studies.duse_data import FIRST, FRAMES, LONGEST, SHORTEST, TALKING, SyntheticClips, films
+from mien.evaluation.studies.experiment import Claim, EvidenceStudy, Values
+from mien.evaluation.studies.interventions import CHANGES
+from mien.models.duse.config import DuSEConfig
+from mien.models.duse.model import DuSE
+from mien.models.zero_shot import ZERO_SHOT_CONFIG
+from mien.recipes.clip import PRETRAINING, Pretraining, tiny_pretraining
+from mien.simulation.captioned_pictures import Pictures
+from mien.training.pretrain_clip import draw_pictures, pretrain
+
+NEW, ORDER = "new people", "frames shuffled"
+WEIGHT, SHARE = "LSEA's weight on expression frames", "share of expression frames"
+
+
+@dataclass(frozen=True)
+class DuseStudySizes:
+    """`learn`, `judge`: number of training and test people, seven videos each; `steps` of `batch` videos at `rate`, a
+    tenth of it in the last `calm` share of the steps."""
+
+    learn: int = 96
+    judge: int = 48
+    steps: int = 600
+    batch: int = 12
+    rate: float = 5e-3
+    calm: float = 0.3
+
+
+TINY = DuseStudySizes(learn=1, judge=1, steps=2, batch=4)
+
+WHOLE = DuSEConfig(depth=2)
+"""Our choice: prompts in both layers that the small towers have; a third of two layers would be the input alone."""
+
+BOTH, HTPC, LSEA, COOP, FROZEN = "HTPC and LSEA", "HTPC alone", "LSEA alone", "neither (CoOp)", "the frozen tower"
+ARMS: dict[str, DuSEConfig] = {
+    BOTH: WHOLE, HTPC: replace(WHOLE, lsea=False), LSEA: replace(WHOLE, htpc=False),
+    COOP: replace(WHOLE, htpc=False, lsea=False), FROZEN: ZERO_SHOT_CONFIG}
+
+
+def sizes(tiny: bool) -> DuseStudySizes:
+    """Sizes of the full study or of the tiny one."""
+    if tiny:
+        return TINY
+    return DuseStudySizes()
+
+
+def settings(tiny: bool) -> dict[str, Any]:
+    """All settings that affect the results."""
+    return asdict(sizes(tiny)) | {"model": asdict(WHOLE), "clip": asdict(recipe(tiny)),
+                                  "films": [FIRST, SHORTEST, LONGEST, TALKING]}
+
+
+def recipe(tiny: bool) -> Pretraining:
+    """The pre-training recipe of the small CLIP."""
+    full = PRETRAINING["clip/synthetic"]
+    if tiny:
+        return tiny_pretraining(full)
+    return full
+
+
+def prepare(seeds: Sequence[int], tiny: bool, shared: Path, workers: int) -> None:
+    """Train a small CLIP for each seed on the same pictures, and render the people of each seed."""
+    of, how = sizes(tiny), recipe(tiny)
+    lacking = [seed for seed in seeds if not _clip_of(shared, seed).exists()]
+    if lacking:
+        seen = draw_pictures(how, workers)
+        joblib.Parallel(n_jobs=workers)(joblib.delayed(_pretrain)(how, _clip_of(shared, seed), seed, seen)
+                                        for seed in lacking)
+    every = of.learn + of.judge
+    for seed in seeds:
+        if not _films_of(shared, seed).is_file():
+            videos = films(seed * every, every, how.size, workers)
+            with atomic_files.replacing(_films_of(shared, seed)) as path:
+                np.savez(path, frames=videos.frames.numpy(), target=videos.target.numpy(), shown=videos.shown.numpy())
+
+
+def _pretrain(how: Pretraining, folder: Path, seed: int, seen: Pictures) -> None:
+    torch.set_num_threads(1)
+    writable = Pictures(*(np.array(value) for value in (seen.rgb, seen.holds, seen.people)))  # joblib's are read-only
+    pretrain(how, folder, seed=seed, device="cpu", seen=writable)
+
+
+def evaluate_arm(arm: str, seed: int, tiny: bool, shared: Path) -> Values:
+    """Train one arm and return its scores on new people, intact and with parts removed."""
+    of = sizes(tiny)
+    videos, clip = _read(_films_of(shared, seed)), _clip(_clip_of(shared, seed))
+    cut = of.learn * len(EXPRESSION.classes)
+    train, test = _part(videos, slice(0, cut)), _part(videos, slice(cut, None))
+    model = train_model(ARMS[arm], clip, train, seed, of)
+    scores = {NEW: accuracy(model, test)}
+    for name, change in CHANGES.items():
+        changed = change(copy.deepcopy(model))
+        if changed is not None:
+            scores[name] = accuracy(changed, test)
+    if model.htpc is not None or model.lsea is not None:
+        scores[ORDER] = accuracy(model, _mixed(test, np.random.default_rng([seed, 6])))
+    if model.lsea is not None:
+        scores |= _weights(model, test)
+    return scores
+
+
+def train_model(
+    options: DuSEConfig, clip: checkpoints.ClipEncoders, train: SyntheticClips, seed: int, of: DuseStudySizes
+) -> DuSE:
+    """Train with Adam on whole videos, each once an epoch."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = DuSE(clip.image, cast(Tower, clip.text), clip.tokens(EXPRESSION), options)
+    learning = [value for value in model.parameters() if value.requires_grad]
+    order: list[int] = []
+    if not learning:
+        return model.eval()
+    adam = torch.optim.Adam(learning, of.rate)
+    for step in range(of.steps):
+        if step == round((1 - of.calm) * of.steps):
+            for group in adam.param_groups:
+                group["lr"] = of.rate / 10
+        if len(order) < of.batch:
+            order = rng.permutation(len(train)).tolist()
+        rows, order = torch.tensor(order[:of.batch]), order[of.batch:]
+        adam.zero_grad()
+        model.loss(Batch(frames=train.frames[rows], target=train.target[rows]))["cross_entropy"].backward()
+        adam.step()
+    return model.eval()
+
+
+def accuracy(model: DuSE, of: SyntheticClips) -> float:
+    """Share of videos with the correct class."""
+    return float((_logits(model, of).argmax(dim=1) == of.target).float().mean())
+
+
+@torch.no_grad()
+def _logits(model: DuSE, of: SyntheticClips) -> Tensor:
+    return torch.cat([model.read(part).logits for part in of.frames.split(70)])
+
+
+def _mixed(of: SyntheticClips, rng: np.random.Generator) -> SyntheticClips:
+    """Shuffle the frames of each video."""
+    order = torch.from_numpy(rng.permuted(np.tile(np.arange(FRAMES), (len(of), 1)), axis=1))
+    rows = torch.arange(len(of))[:, None]
+    return SyntheticClips(of.frames[rows, order], of.target, of.shown[rows, order])
+
+
+@torch.no_grad()
+def _weights(model: DuSE, of: SyntheticClips) -> Values:
+    """LSEA's weight on the frames that show the expression, and the share of these frames, over videos with such
+    frames."""
+    weight = torch.cat([model.read(part).frames for part in of.frames.split(70)])
+    expressive = of.shown.any(dim=1)
+    return {WEIGHT: float((weight * of.shown).sum(dim=1)[expressive].mean()),
+            SHARE: float(of.shown.float().mean(dim=1)[expressive].mean())}
+
+
+def _clip_of(shared: Path, seed: int) -> Path:
+    return shared / f"clip-seed{seed}"
+
+
+def _films_of(shared: Path, seed: int) -> Path:
+    return shared / f"films-seed{seed}.npz"
+
+
+@lru_cache(2)
+def _read(path: Path) -> SyntheticClips:
+    with np.load(path) as arrays:
+        return SyntheticClips(*(torch.from_numpy(arrays[name]) for name in ("frames", "target", "shown")))
+
+
+@lru_cache(2)
+def _clip(folder: Path) -> checkpoints.ClipEncoders:
+    return checkpoints.load_clip(str(folder))
+
+
+def _part(of: SyntheticClips, rows: slice) -> SyntheticClips:
+    return SyntheticClips(of.frames[rows], of.target[rows], of.shown[rows])
+
+
+def _after(arm: str, *changes: str) -> tuple[Claim, ...]:
+    return tuple(Claim(f"{arm}: as trained against {change}", (arm, NEW), (arm, change)) for change in changes)
+
+
+_PROMPTS = ("prompts zeroed", "prompts swapped between layers", "prompts without time")
+_LSEA = ("mean of frames instead of LSEA", "equal frame weights", "no class texts in LSEA")
+CLAIMS = (
+    Claim("both against HTPC alone", (BOTH, NEW), (HTPC, NEW)),
+    Claim("both against LSEA alone", (BOTH, NEW), (LSEA, NEW)),
+    Claim("HTPC alone against neither", (HTPC, NEW), (COOP, NEW)),
+    Claim("LSEA alone against neither", (LSEA, NEW), (COOP, NEW)),
+    Claim("both against neither", (BOTH, NEW), (COOP, NEW)),
+    Claim("both against the frozen tower", (BOTH, NEW), (FROZEN, NEW)),
+    Claim("LSEA's weight on expression frames against their share of all frames", (BOTH, WEIGHT), (BOTH, SHARE)),
+    *_after(BOTH, *_PROMPTS, *_LSEA, ORDER, "class texts permuted"), *_after(HTPC, *_PROMPTS, ORDER),
+    *_after(LSEA, *_LSEA))
+
+STUDY = EvidenceStudy(
+    name="duse",
+    title="DuSE: prompts and the aggregator",
+    world=f"""
+The films have {FRAMES} frames and are rendered directly, without video encoding or face detection. Each person shows
+each of seven expressions once, for {SHORTEST} to {LONGEST} frames at a random time, with a face at rest before and
+after. Head pose, light and a talking mouth vary and carry no information about the class. DuSE trains on
+{DuseStudySizes().learn} people and is tested on {DuseStudySizes().judge} others. Its CLIP is the small one of
+`mien train clip/synthetic`. Each seed trains it anew on pictures of other people and captions of single movements.
+It stays frozen. "Neither" is the baseline of the paper's table III: prompts at the text input alone (CoOp), and
+the mean over frames. "The frozen tower" trains nothing and gets the class texts.""",
+    arms=dict.fromkeys(ARMS, "expression accuracy"),
+    claims=CLAIMS,
+    settings=settings,
+    evaluate=evaluate_arm,
+    prepare=prepare,
+    marks={NEW: 1 / len(EXPRESSION.classes)},
+)

@@ -1,0 +1,1 @@
+"""From frames to predictions: the stream, whole recordings, batches of files and live sessions."""

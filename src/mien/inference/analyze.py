@@ -1,0 +1,274 @@
+"""A recording in, a timeline out: the stream, run over a file to its end."""
+
+from __future__ import annotations
+
+import glob
+import os
+import time as clock
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import lru_cache, partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mien import face as facs
+from mien import rppg, video
+from mien.core import parallel
+from mien.core.observations import Frame
+from mien.core.recording_prediction import RecordingPrediction
+from mien.core.results import Person, Prediction
+from mien.core.settings import BEATS, CLIP, Settings, neutral_seconds, neutral_spans
+from mien.core.tasks import EXPRESSION, Task, read_labels, seen_units
+from mien.datasets import readers
+from mien.face.backend import FaceBackend, OnnxFaceBackend
+from mien.face.expression_head import load_head
+from mien.face.still import still_landmarks
+from mien.face.track_buffer import mean
+from mien.inference import recording
+from mien.inference.onnx_model import HUB, ONNX, load_onnx, onnx_file
+from mien.inference.prediction import BUILT_IN, ExpressionModel, HeadModel, StepObservation, head_file
+from mien.inference.pulse_rows import vitals_of_people, with_rate
+from mien.inference.second_pass import read_again, rows_again
+from mien.inference.still_picture import without_time
+from mien.inference.stream import Stream
+from mien.reporting.timeline import Timeline
+
+if TYPE_CHECKING:
+    from mien.inference.clip_features import ClipFeatureBuffer
+
+_LIBRARIES = ("onnxruntime", "av", "numpy", "scipy", "cv2")
+
+
+def analyze(path: str | Path, settings: Settings | None = None, progress: Callable[[float], None] | None = None,
+            **changes: object) -> Timeline:
+    """Reads expression and pulse of everybody in a recording, or the expressions in a picture.
+
+    Args:
+        path: A video, a picture, or an image sequence (`video.read`). A picture gives one row for each face, without
+            a pulse: its reason is `picture`.
+        settings: What to do, and how; `Settings()` where None.
+        progress: Is called with 0..1 now and then.
+        **changes: Single settings by name: `analyze("talk.mp4", step=1.0)`.
+
+    Returns:
+        The timeline. A partly damaged file is analysed as far as possible; `source.lost` describes what is missing.
+
+    Raises:
+        video.VideoError: Nothing can be decoded, or an image sequence has no frame rate (`fps`).
+        ValueError: A setting that does not fit the recording or the model.
+    """
+    settings = replace(settings or Settings(), **changes)  # type: ignore[arg-type]
+    rppg.expect_method(settings.pulse_method)
+    started = clock.perf_counter()
+    with video.open_video(path, fps=settings.fps) as frames:
+        _expect_rate(frames)
+        finder = OnnxFaceBackend(settings.detection_threshold)
+        neutral = neutral_face(settings, finder)
+        model = load_model(settings)
+        late = recording.needs_whole_recording(model)
+        album, clips = recording.make_clip_buffer(model) if late else (None, [])
+        with Stream(None if late else model, settings, finder=finder, neutral=neutral, keep_all=True,
+                    album=album) as stream:
+            emotions, waited, times = _run(stream, frames, progress)
+            read_again(stream.people, settings)
+            still = stream.frames == 1
+            if still:
+                _expect_no_time(Path(path).name, settings, late)
+            whole = None
+            if late:
+                units = recording.load_external_aus(settings.aus, frames.source.fps_mean, times, stream.people)
+                emotions, whole = _late(stream, model, stream.observed(), frames.source.end, settings, clips, units)
+            emotions = rows_again(emotions, stream.people, model, settings)
+            vitals = vitals_of_people(stream)
+            emotions = [with_rate(row, vitals[row.face], settings.duration) for row in emotions]
+            people = tuple(_person(stream, id_, model.task, emotions, vitals[id_]) for id_ in sorted(stream.people))
+            if still:
+                emotions, people = without_time(emotions, people)
+            seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
+            return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=whole,
+                            settings={**asdict(settings), "finder": finder.name, "doubt": getattr(model, "doubt", "")},
+                            seconds=seconds, versions=_versions())
+
+
+def _expect_rate(frames: video.Video) -> None:
+    """Refuses pictures in a row at an assumed rate: every heart rate would be as wrong as the assumption."""
+    if frames.rate_is_assumed:
+        raise video.VideoError(f"expected the frame rate of the pictures in {frames.name}, got none: give it with "
+                               "--fps (in Python: fps=)")
+
+
+def _expect_no_time(name: str, settings: Settings, late: bool) -> None:
+    """Refuses, for a single picture, what only a recording has."""
+    remedy = "give a recording of some seconds"
+    if late:
+        raise video.VideoError(f"{name}: expected a video for this model, got a single picture; {remedy}")
+    if neutral_seconds(settings.neutral):
+        raise video.VideoError(f"{name}: expected a video for --neutral {settings.neutral}, got a single picture; "
+                               f"{remedy}, or a picture of the neutral face with --neutral")
+
+
+def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] | None
+         ) -> tuple[list[Prediction], float, np.ndarray]:
+    """Every frame through the stream -> all rows in the order of time, the seconds spent waiting for frames, and the
+    time of each frame (N,) s."""
+    emotions: list[Prediction] = []
+    times: list[float] = []
+    waited = 0.0
+
+    def timed() -> Iterator[Frame]:
+        nonlocal waited
+        asked = clock.perf_counter()
+        for frame in frames:
+            waited += clock.perf_counter() - asked
+            times.append(frame.time)
+            yield frame
+            asked = clock.perf_counter()
+
+    for rows in stream.run(timed()):
+        emotions += rows
+        if progress is not None and stream.frames % 30 == 0 and frames.duration_hint:
+            progress(min(times[stream.frames - 1] / frames.duration_hint, 1.0))
+    emotions += stream.close()
+    if progress is not None:
+        progress(1.0)
+    return sorted(emotions, key=lambda row: (row.start, row.face)), waited, np.array(times)
+
+
+def _late(
+    stream: Stream,
+    model: ExpressionModel,
+    steps: list[StepObservation],
+    seconds: float,
+    settings: Settings,
+    clips: Sequence[ClipFeatureBuffer],
+    units: recording.ExternalAUs | None,
+) -> tuple[list[Prediction], RecordingPrediction]:
+    """Rows and session of a model that reads whole recordings."""
+    started = clock.perf_counter()
+    correct = partial(load_contact_signals, settings, seconds) if BEATS in settings.physio_anchors else None
+    found = recording.predict_recording(model, stream.people, steps, seconds, load_contact_signals(settings, seconds),
+                                        clips, units, correct)
+    stream.seconds["model"] += clock.perf_counter() - started
+    return found
+
+
+def load_contact_signals(settings: Settings, seconds: float | None = None, correction: tuple[float, float] = (1.0, 0.0)
+                         ) -> readers.ContactSignals | None:
+    """The contact signals that the settings name, over a video of so many s; None when they name none.
+
+    `correction` is the slope, and the offset in s, that align their clock by beats as well.
+
+    Raises ValueError or FileNotFoundError where there are none, or they cannot be read.
+    """
+    if not settings.physio:
+        return None
+    return readers.contact_signals(settings.physio, settings.physio_offset, settings.physio_start, settings.physio_rate,
+                                   seconds, settings.physio_time_unit, settings.physio_time,
+                                   [anchor for anchor in settings.physio_anchors if anchor != BEATS], correction)
+
+
+def _person(stream: Stream, id_: int, task: Task, emotions: list[Prediction], vitals: rppg.Vitals) -> Person:
+    """One person over the whole recording."""
+    seen = stream.people[id_].seen
+    whole = seen.window(-np.inf, np.inf)
+    rows = [row for row in emotions if row.face == id_ and not row.abstained]
+    probs = np.mean([row.probs for row in rows], axis=0) if rows else np.full(len(task.classes), np.nan)
+    valence, arousal = task.affect(probs)
+    times, boxes = seen.path()
+    _, blinks = facs.blinks(whole.times, whole.aus[:, facs.ACTION_UNITS.index("AU45")])
+    return Person(
+        id=id_, coverage=seen.frames_tracked / stream.frames, first=seen.first, last=seen.last,
+        task=task.name, expression=probs, valence=valence, arousal=arousal, aus=seen_units(mean(whole.aus)),
+        pose=mean(whole.pose), gaze=mean(whole.gaze), heart_rate=vitals.heart_rate, respiration=vitals.respiration,
+        blink_rate=blinks, hrv=vitals.hrv, pulse=vitals.waveform,
+        beats=vitals.beats if len(vitals.beats) else None, picture=stream.people[id_].picture,
+        times=times, boxes=boxes)
+
+
+def load_model(settings: Settings) -> ExpressionModel:
+    """What reads the expression: the built-in model, or one that is loaded once and kept.
+
+    Raises ValueError or FileNotFoundError where there is none of that name, or it is not whole, and where it learnt
+    from action units of another program than those that it would be given.
+    """
+    if settings.model == "facs":
+        return BUILT_IN
+    if settings.model.startswith((ONNX, HUB)):
+        if settings.labels or settings.tower:
+            raise ValueError("--model: expected no --labels or --tower with an ONNX model: its card names its labels")
+        return _loaded_onnx(settings.model, os.stat(model_files(settings.model)[0]).st_mtime_ns)
+    if head := head_file(settings.model):
+        if settings.labels or settings.tower:
+            raise ValueError("--model: expected a model with a tower or with text labels for --tower and --labels, got "
+                             f"the head {head.name}, which has neither: leave them out")
+        return HeadModel(load_head(head))
+    labels = read_labels(settings.labels) if settings.labels else None
+    files = model_files(settings.model) + (model_files(settings.tower) if settings.tower else [])
+    stamps = tuple((path, os.stat(path).st_mtime_ns) for path in files)
+    found = _loaded(settings.model, settings.tower, labels, stamps)
+    recording.check_au_program(found.needs, settings.aus)
+    return found
+
+
+def model_files(name: str) -> list[str]:
+    """The files that a model's name stands for, where it is a folder or a file here; of a hub id none."""
+    if name.startswith((ONNX, HUB)):
+        path = onnx_file(name)
+        return [str(path), *([str(path.with_suffix(".json"))] if path.with_suffix(".json").is_file() else [])]
+    place = os.path.expanduser(name.removeprefix(CLIP))
+    return [place] if os.path.isfile(place) else sorted(filter(os.path.isfile, glob.glob(f"{glob.escape(place)}/*")))
+
+
+@lru_cache(maxsize=1)
+def _loaded_onnx(name: str, stamp: int) -> ExpressionModel:
+    return load_onnx(name)
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, tower: str, labels: Task | None, stamps: tuple[tuple[str, int], ...]) -> ExpressionModel:
+    try:
+        from mien import checkpoints
+    except ImportError as error:
+        raise ValueError(f"--model: expected the packages that models need, {error.name} is missing: install them with "
+                         'pip install "mien[models]"') from error
+    if name.startswith(CLIP):
+        if name == CLIP:
+            raise ValueError("--model: expected clip:FOLDER_OR_HUB_ID, got clip: alone")
+        return checkpoints.zero_shot(name.removeprefix(CLIP), labels or EXPRESSION, device="auto")
+    model = checkpoints.load(name, labels=labels, clip=tower, device="auto")
+    if model.task.scale is not None:
+        low, high = model.task.scale
+        raise ValueError(f"--model: expected a model that names classes, got {name}, which guesses a rating, {low:g} "
+                         f"to {high:g}, and names none: in Python mien.load(...).rate(windows) reads it")
+    return model
+
+
+def neutral_face(settings: Settings, finder: FaceBackend | None = None) -> np.ndarray | None:
+    """The landmarks (1, 478, 3) of the one face in the picture that `settings.neutral` names; None when it names none.
+
+    Raises ValueError when there is not exactly one face in it.
+    """
+    if not settings.neutral or neutral_seconds(settings.neutral) or neutral_spans(settings.neutral):
+        return None
+    name = Path(settings.neutral).name
+    with video.open_video(settings.neutral) as frames:
+        rgb = next(iter(frames)).rgb
+    own = finder or OnnxFaceBackend(settings.detection_threshold)
+    try:
+        found = still_landmarks(rgb, own, single=True)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    finally:
+        if finder is None:
+            own.close()
+    if found is None:
+        raise ValueError(f"{name}: expected one face, got 0; take a picture in which the person looks at the camera")
+    return found[None]
+
+
+def _versions() -> dict[str, str]:
+    """By the modules, for a library may come from a distribution of another name (onnxruntime-gpu, conda's opencv)."""
+    return {"mien": parallel.version(), **{name: import_module(name).__version__ for name in _LIBRARIES}}

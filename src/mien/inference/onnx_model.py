@@ -1,0 +1,247 @@
+"""Other people's expression models: an ONNX file and a card that says how it looks at a face, by onnxruntime alone.
+
+The card is a JSON file beside the model, of the same name. It is checked before the model runs: its hash, its sizes,
+its labels, and that its licence was accepted. No hash is guessed: `mien models pin FILE` writes that of a file at hand.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from mien.core import atomic_files
+from mien.core.hashing import sha256
+from mien.core.observations import Window
+from mien.core.requirements import ModelRequirements
+from mien.core.tasks import Task
+from mien.face.crop import MARGIN
+from mien.face.inference import session
+from mien.inference.prediction import own_task
+
+ONNX, HUB = "onnx:", "hf:"
+"""Prefixes of model names: a file here; a file of a hub repository at a commit, hf:owner/name@COMMIT:file."""
+
+SECONDS = 0.5
+"""s of pictures that a model of single pictures reads; the probabilities are their mean. Our choice: one step."""
+
+OUTPUTS = "logits", "probabilities"
+
+
+@dataclass(frozen=True)
+class OnnxCard:
+    """How a model looks at a face.
+
+    Args:
+        name: Of the model.
+        labels: Name of each output, ours where the class is ours (K).
+        output: "logits" or "probabilities".
+        box_factor: Side of the cut, of the longer side of the face's box; up to 1.3.
+        size: Side of the picture in px.
+        layout: "NCHW" or "NHWC".
+        colour: "RGB" or "BGR".
+        scale: Factor of the grey levels 0..255.
+        mean: Is subtracted from the scaled picture, for each colour.
+        deviation: Divides it then.
+        sha256: Of the file; "" where no source states one.
+        licence_weights: Of the file.
+        licence_data: Of the pictures that it learnt from.
+        accepted: The licences as they were accepted; "" before.
+        source: Where the file comes from, for people.
+
+    Raises:
+        ValueError: A value is not as described.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    size: int
+    licence_weights: str
+    licence_data: str
+    output: str = "logits"
+    box_factor: float = 1.3
+    layout: str = "NCHW"
+    colour: str = "RGB"
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
+    sha256: str = ""
+    accepted: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        rules = {
+            "labels": (len(set(self.labels)) == len(self.labels) > 1, "two different names or more"),
+            "output": (self.output in OUTPUTS, " or ".join(OUTPUTS)),
+            "box_factor": (0.5 <= self.box_factor <= 1 + MARGIN, f"0.5 to {1 + MARGIN:g}"),
+            "size": (16 <= self.size <= 1024, "16 to 1024 px"),
+            "layout": (self.layout in ("NCHW", "NHWC"), "NCHW or NHWC"),
+            "colour": (self.colour in ("RGB", "BGR"), "RGB or BGR"),
+            "mean": (len(self.mean) == 3, "three numbers"),
+            "deviation": (len(self.deviation) == 3 and min(self.deviation) > 0, "three positive numbers"),
+            "licence_weights": (bool(self.licence_weights), "the licence of the weights"),
+            "licence_data": (bool(self.licence_data), "the licence of the data"),
+        }
+        for name, (good, expected) in rules.items():
+            if not good:
+                raise ValueError(f"card of {self.name}: expected {expected} in {name}, got {getattr(self, name)!r}")
+
+    @property
+    def licence(self) -> str:
+        """Both licences, as they are accepted."""
+        return f"weights: {self.licence_weights}; data: {self.licence_data}"
+
+
+class OnnxModel:
+    """A model of single pictures of a face.
+
+    Args:
+        path: The ONNX file.
+        card: How it looks at a face.
+
+    Raises:
+        ValueError: Hash, licence, input or output are not those of the card.
+    """
+
+    seconds = SECONDS
+
+    def __init__(self, path: Path, card: OnnxCard) -> None:
+        _expect_accepted(path, card)
+        self.card = card
+        self.task: Task = own_task(card.labels)
+        self._side = math.ceil(card.size * (1 + MARGIN) / card.box_factor)
+        self.needs = ModelRequirements(frames=1, size=self._side)
+        self._session = session(path, 1)
+        self._expect_shapes(path)
+
+    def read(self, window: Window) -> np.ndarray:
+        """A window with pictures of one person -> probabilities (K,)."""
+        if window.faces is None or not len(window.faces):
+            raise ValueError(f"{self.card.name}: expected a window with pictures of the face, got none")
+        return np.mean([self._probs(face) for face in window.faces], axis=0)
+
+    def _probs(self, face: np.ndarray) -> np.ndarray:
+        edge = (self._side - self.card.size) // 2
+        rgb = face[edge : edge + self.card.size, edge : edge + self.card.size]
+        order = rgb if self.card.colour == "RGB" else rgb[:, :, ::-1]
+        centred = order.astype(np.float32) * self.card.scale - np.array(self.card.mean, np.float32)
+        values: np.ndarray = centred / np.array(self.card.deviation, np.float32)
+        batch = values[None] if self.card.layout == "NHWC" else values.transpose(2, 0, 1)[None]
+        (found, *_) = self._session.run(None, {self._session.get_inputs()[0].name: batch.astype(np.float32)})
+        out = np.asarray(found, np.float64).reshape(-1)
+        if self.card.output == "probabilities":
+            return out / out.sum()
+        odds = np.exp(out - out.max())
+        return odds / odds.sum()
+
+    def _expect_shapes(self, path: Path) -> None:
+        expected = [self.card.size] * 2
+        expected = [3, *expected] if self.card.layout == "NCHW" else [*expected, 3]
+        given = list(self._session.get_inputs()[0].shape)[1:]
+        if any(isinstance(one, int) and one != other for one, other in zip(given, expected, strict=False)):
+            raise ValueError(f"{path.name}: expected the input {expected} of the card, got {given}: correct size or "
+                             "layout in the card")
+        outputs = self._session.get_outputs()[0].shape[-1]
+        if isinstance(outputs, int) and outputs != len(self.card.labels):
+            raise ValueError(f"{path.name}: expected {len(self.card.labels)} outputs, one a label of the card, got "
+                             f"{outputs}: correct labels in the card")
+
+
+def _expect_accepted(path: Path, card: OnnxCard) -> None:
+    if not card.sha256:
+        raise ValueError(f"{path.name}: expected a SHA-256 in its card, got none: check where the file is from, then "
+                         f"mien models pin {path}")
+    if (found := sha256(path)) != card.sha256:
+        raise ValueError(f"{path.name}: expected the SHA-256 {card.sha256} of its card, got {found}: it is another "
+                         "file than the one that was pinned")
+    if card.accepted != card.licence:
+        raise ValueError(f"{path.name}: expected its licence to be accepted ({card.licence}), got none: accept it with "
+                         f"mien models pin {path} --accept")
+
+
+def read_card(path: Path) -> OnnxCard:
+    """The card beside a model, or a ready one of the package for a file of that name.
+
+    Raises:
+        FileNotFoundError: There is no card.
+        ValueError: It is not valid.
+    """
+    beside = path.with_suffix(".json")
+    ready = resources.files("mien.inference") / "cards" / beside.name
+    if not beside.is_file() and not ready.is_file():
+        raise FileNotFoundError(f"{path.name}: expected a card beside it, got nothing at {beside}: write one "
+                                "(docs/face_models.md)")
+    text = beside.read_text(encoding="utf-8") if beside.is_file() else ready.read_text(encoding="utf-8")
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{beside.name}: expected JSON, got: {error}") from error
+    known = {each.name for each in fields(OnnxCard)}
+    if not isinstance(values, dict) or (unknown := set(values) - known):
+        got = "no object" if not isinstance(values, dict) else ", ".join(sorted(unknown))
+        raise ValueError(f"{beside.name}: expected the fields {', '.join(sorted(known))}, got {got}")
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    try:
+        return OnnxCard(**{**values, **lists})
+    except TypeError as error:
+        raise ValueError(f"{beside.name}: expected name, labels, size, licence_weights and licence_data, got: {error}"
+                         ) from error
+
+
+def pin(path: Path, accept: bool) -> OnnxCard:
+    """Write the SHA-256 of a file, and with `accept` its licences as accepted, into the card beside it.
+
+    Raises:
+        FileNotFoundError: There is no file or no card.
+        ValueError: The card is not valid, or has the hash of another file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"models pin: expected an ONNX file, got nothing at {path}: check the spelling")
+    card, found = read_card(path), sha256(path)
+    if card.sha256 not in ("", found):
+        raise ValueError(f"{path.name}: expected the SHA-256 {card.sha256} of its card, got {found}: remove it from "
+                         "the card if this is the file you want")
+    values = {each.name: getattr(card, each.name) for each in fields(OnnxCard)} | {"sha256": found}
+    if accept:
+        values["accepted"] = card.licence
+    atomic_files.text(path.with_suffix(".json"), json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    return OnnxCard(**values)
+
+
+def load_onnx(name: str) -> OnnxModel:
+    """The model of a name with one of the prefixes.
+
+    Raises:
+        FileNotFoundError, ValueError: There is none, or it is not as its card says.
+    """
+    path = onnx_file(name)
+    return OnnxModel(path, read_card(path))
+
+
+def onnx_file(name: str) -> Path:
+    """The file of onnx:FILE; or of hf:owner/name@COMMIT[:file], downloaded once, with the card of a `pin` beside it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The name has no commit of 40 digits, or the packages for the hub are missing.
+    """
+    if not name.startswith(HUB):
+        path = Path(name.removeprefix(ONNX)).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"--model: expected an ONNX file, got nothing at {path}: check the spelling")
+        return path
+    repository, _, rest = name.removeprefix(HUB).partition("@")
+    commit, _, file = rest.partition(":")
+    if len(commit) != 40 or set(commit) - set("0123456789abcdef") or repository.count("/") != 1:
+        raise ValueError("--model: expected hf:owner/name@COMMIT:file with a commit of 40 hexadecimal digits, got "
+                         f"{name}")
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ValueError('hf: expected the packages that models need: install them with pip install "mien[models]"'
+                         ) from error
+    return Path(huggingface_hub.hf_hub_download(repository, file or "model.onnx", revision=commit))

@@ -1,0 +1,1 @@
+"""Metrics: classification, regression, calibration, and their confidence intervals."""

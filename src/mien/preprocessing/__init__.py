@@ -1,0 +1,1 @@
+"""Preprocessing of datasets into a cache on disk, and the conversion of windows into model inputs."""

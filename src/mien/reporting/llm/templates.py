@@ -1,0 +1,91 @@
+"""Turn `Said` into a sentence with the template file of a language."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from mien.core.results import Prediction
+from mien.reporting.llm.message import NO_PERSON, Utterance, make_utterance
+
+WORDS, LETTERS = 3, 24
+"""Most words and letters of a user-defined label in a sentence. Our choice: enough for a name such as "slightly bored",
+too little for an instruction."""
+
+
+def describe(emotion: Prediction | None, language: str = "en") -> str:
+    """Describe a row in one sentence.
+
+    Args:
+        emotion: A row of a stream or a timeline; None when no person is visible.
+        language: One of `languages`.
+
+    Returns:
+        The sentence.
+
+    Raises:
+        ValueError: The language is unknown.
+    """
+    return render(NO_PERSON if emotion is None else make_utterance(emotion), language)
+
+
+def render(said: Utterance, language: str = "en") -> str:
+    """The sentence for `said`. Raises ValueError for an unknown language."""
+    template = _template(language)
+    if said.reason == "no_face" and said.heart_rate is None:
+        return template["no_face"]
+    if said.label:
+        label = template["labels"].get(said.task, {}).get(said.label)
+        label = label or template["label"].format(label=_plain(said.label))
+        face = template["certainty"][said.certainty].format(label=label)
+    else:
+        face = template["abstained"].format(reason=template["reasons"][said.reason])
+    if said.heart_rate is None:
+        heart = template["no_heart_rate"].format(reason=template["reasons"][said.heart_reason])
+    else:
+        heart = template["heart_rate"].format(rate=said.heart_rate)
+    return template["sentence"].format(face=face, heart=heart)
+
+
+def no_picture(language: str = "en") -> str:
+    """The sentence for a missing picture."""
+    return _template(language)["no_picture"]
+
+
+def system_message(sentence: str, language: str = "en") -> str:
+    """The system message for a language model: the sentence, its origin and how far to trust it."""
+    return _template(language)["system"].format(sentence=sentence).strip()
+
+
+@lru_cache(maxsize=1)
+def languages() -> tuple[str, ...]:
+    """The languages that have a template file."""
+    return tuple(sorted(each.name.removesuffix(".toml") for each in _folder().iterdir() if each.name.endswith(".toml")))
+
+
+def language_names() -> dict[str, str]:
+    """The name of each language in that language, by code."""
+    return {language: _template(language)["name"] for language in languages()}
+
+
+@lru_cache(maxsize=16)
+def _template(language: str) -> dict[str, Any]:
+    if language not in languages():  # this also prevents path traversal with a client's value
+        raise ValueError(f"language: expected {' or '.join(languages())}, got {language!r}")
+    return tomllib.loads((_folder() / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def _folder():
+    return files("mien.reporting.llm")
+
+
+def _plain(label: str) -> str:
+    """A user-defined label as data: its letters, digits and hyphens, in at most `WORDS` words and `LETTERS` letters.
+
+    The template puts it in quotation marks, which it cannot contain, and `system` says what stands between them.
+    """
+    words = re.sub(r"[^\w-]+", " ", label).replace("_", " ").split()[:WORDS]
+    return " ".join(words)[:LETTERS].strip()

@@ -1,0 +1,222 @@
+"""Heart rate of a recording or a part of it from one posterior, or the reason to abstain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mien.core.observations import Window
+from mien.core.results import Measurement
+from mien.rppg.evidence import RATES, Evidence, pulse_evidence
+from mien.rppg.nuisance import CleanTraces, remove_nuisance
+from mien.rppg.rate_posterior import NEAR, RatePosterior, rate_posterior
+from mien.rppg.rgb_traces import Traces, rgb_runs
+from mien.rppg.steadiness import unsteadiness
+
+METHOD = "posterior of all skin regions and colours"
+"""The estimator's name in the measurements."""
+
+# No paper states the following. All are our choice, made on traces without pictures and on the tuning films of
+# benchmarks/pulse_photographs.py; no reported figure uses these.
+
+SURE = 0.8
+"""Least probability of an answer: that there is a pulse, and that its rate is within `rate_posterior.NEAR`."""
+
+BLAME = 0.7
+"""Share of the green power explained by light and movement above which they are the reason. Simulated people who nod or
+talk without a pulse show 0.8 and more, people at rest 0.4 to 0.6."""
+
+STRONG = 8.0
+"""Nats for a pulse over noise in some piece, at which something periodic is there, whatever it is."""
+
+APART, SECOND, CAREFUL = 24.0, 3.0, 6.0
+"""bpm from a rate and its harmonics beyond which something else changes: two resolutions of a piece (our choice)."""
+
+STEPPED = 0.5
+"""Typical over mean change of red against green from frame to frame, below which a codec hides the pulse. Noise has 1;
+a codec that renews the colour only now and then has less: x264 at crf 20 shows 0.8 where the picture is sharp."""
+
+BLOOD_RED, LIGHT_RED = (0.5, 0.12), (1.0, 0.1)
+"""Mean and spread of red over green: of a pulse, which video coding shifts towards grey, and of white light. Blood has
+0.43 (de Haan & van Leest 2014); the spreads are our choice."""
+
+
+@dataclass(frozen=True, eq=False)
+class PulseReading:
+    """What the traces of a recording say about the pulse: rows, summary and report are read from it.
+
+    Attributes:
+        posterior: the posterior of the rate.
+        traces: each run of traces.
+        clean: log colour of each run without light and motion.
+        evidence: the evidence of each run.
+        lit: 0..1, share of the green power explained by the light of the background.
+        moved: 0..1, share explained by the movement of the head.
+        stepped: typical over mean change of red against green from frame to frame (see `STEPPED`).
+    """
+
+    posterior: RatePosterior
+    traces: tuple[Traces, ...]
+    clean: tuple[CleanTraces, ...]
+    evidence: tuple[Evidence, ...]
+    lit: float
+    moved: float
+    stepped: float
+
+    @property
+    def grey(self) -> bool:
+        """Whether the camera has no colour."""
+        return all(run.grey for run in self.evidence)
+
+    def heart_rate(self) -> Measurement:
+        """The heart rate of the whole recording: the mean over the pieces that show it."""
+        return self._measurement(self.posterior)
+
+    def heart_rate_between(self, start: float, end: float) -> Measurement:
+        """The heart rate of the pieces inside `start` to `end` s.
+
+        A part has no rate where the whole recording has none, so that the two cannot contradict each other.
+        """
+        half = self.posterior.length / 2
+        margin = float(half.min()) if len(half) else 0.0
+        part = self.posterior.between(start + margin - 1e-6, end - margin + 1e-6)
+        whole = self.heart_rate()
+        if not len(part.starts):
+            first = float(self.posterior.starts[0] + self.posterior.length[0])
+            return _abstained("no_face" if end > first else "too_short")
+        found = self._measurement(part)
+        if whole.value is None and found.value is not None:
+            return whole
+        return found
+
+    def _measurement(self, part: RatePosterior) -> Measurement:
+        rate, probability = part.answer()
+        if probability >= SURE and not part.outside() > 1 - SURE:
+            return Measurement(rate, "bpm", probability, METHOD)
+        return _abstained(self._reason(part))
+
+    def _reason(self, part: RatePosterior) -> str:
+        """Why the rate is not sure."""
+        disturbed = "flicker" if self.lit >= self.moved else "motion"
+        if part.outside() > 1 - SURE:
+            return "edge_of_band"
+        if self.lit + self.moved > BLAME:
+            return disturbed
+        if self.grey:
+            return "no_colour"
+        if part.present > SURE:
+            return "disagree"
+        if max(float(run.alone.max()) for run in self.evidence) > STRONG:
+            return "disagree" if self._regions_disagree() else "not_blood"
+        if self.stepped < STEPPED:
+            return "compressed"
+        return "low_snr"
+
+    def _regions_disagree(self) -> bool:
+        """Whether two regions show a pulse, each on its own, of rates that differ."""
+        rates = []
+        for first in range(0, self.clean[0].values.shape[1], 3):
+            part = slice(first, first + 3)
+            alone = [pulse_evidence(replace(run, values=run.values[:, part], removed=run.removed[:, part]))
+                     for run in self.clean]
+            rate, probability = rate_posterior(alone).answer()
+            if probability >= SURE:
+                rates.append(rate)
+        return len(rates) > 1 and max(rates) - min(rates) > NEAR
+
+
+def read_pulse(window: Window) -> PulseReading | str:
+    """Compute the posterior of a person's heart rate over a window of any length.
+
+    Args:
+        window: `rgb_traces.SHORTEST` s with a face, or longer.
+
+    Returns:
+        What the traces say, or a reason of `results.REASONS` why there are none.
+    """
+    runs = rgb_runs(window)
+    if isinstance(runs, str):
+        return runs
+    clean = tuple(remove_nuisance(run) for run in runs)
+    evidence = tuple(pulse_evidence(run) for run in clean)
+    lit, moved = np.average([[run.lit, run.moved] for run in clean], axis=0, weights=[len(run.skin) for run in runs])
+    posterior = rate_posterior(evidence)
+    posterior = posterior.weighed(_blood_share(posterior, clean, evidence))
+    return PulseReading(posterior, tuple(runs), clean, evidence, float(lit), float(moved),
+                        float(np.mean([stepped(run) for run in runs])))
+
+
+def heart_rate(window: Window) -> Measurement:
+    """Estimate the heart rate of a person, or abstain with a reason.
+
+    Args:
+        window: `rgb_traces.SHORTEST` s with a face, or longer.
+
+    Returns:
+        The mean rate in bpm. Its quality is the probability that there is a pulse and that this is its rate.
+    """
+    reading = read_pulse(window)
+    if isinstance(reading, str):
+        return _abstained(reading)
+    return reading.heart_rate()
+
+
+def _abstained(reason: str) -> Measurement:
+    return Measurement(None, "bpm", 0.0, METHOD, reason)
+
+
+def _blood_share(posterior: RatePosterior, clean: tuple[CleanTraces, ...], evidence: tuple[Evidence, ...]) -> float:
+    """How far blood, and not white light, has the colour at the most probable rates, by red over green: 0..1.
+
+    The share multiplies the probability of a pulse: no strength of what changes at a steady rate makes grey light into
+    blood. It is 1 where the colour is no more that of light than that of blood; so a weak pulse, whose colour is
+    hardly known, keeps its probability. The error of the measured ratio falls with the evidence.
+    """
+    if any(run.grey for run in evidence):
+        return _heart_share(posterior, clean, evidence)
+    rates, _ = posterior.best()
+    pieces = [(run, at, piece, shown) for run, at in zip(clean, evidence, strict=True)
+              for piece, shown in zip(at.starts, at.alone, strict=True)]
+    red = green = nats = 0.0
+    for rate, visible, (run, at, start, shown) in zip(rates, posterior.visible, pieces, strict=True):
+        first = round((start - run.start) * run.rate)
+        values = run.values[first : first + round(at.length * run.rate)]
+        times = np.arange(len(values)) / run.rate
+        tone = (np.hanning(len(values) + 2)[1:-1] * np.exp(-2j * np.pi * rate / 60 * times)) @ values
+        phase = tone[1::3].mean()
+        red += visible * float((tone[0::3].mean() * phase.conj()).real)
+        green += visible * float(abs(phase) ** 2)
+        nats += visible * max(float(np.interp(rate, RATES, shown)), 0.0)
+    if not green > 0:
+        return 1.0
+    spreads = [float(np.hypot(spread, 1 / np.sqrt(max(nats, 0.5)))) for _, spread in (BLOOD_RED, LIGHT_RED)]
+    blood, light = (-0.5 * ((red / green - mean) / spread) ** 2 - float(np.log(spread))
+                    for (mean, _), spread in zip((BLOOD_RED, LIGHT_RED), spreads, strict=True))
+    return 2 / (1 + float(np.exp(min(max(light - blood, 0.0), 60.0))))
+
+
+def _heart_share(posterior: RatePosterior, clean: tuple[CleanTraces, ...], evidence: tuple[Evidence, ...]) -> float:
+    """How far a heart, and not steady light, has the rhythm of the longest run of a camera without colour: 0..1.
+
+    It is 0 where a second steady change is there that is no harmonic: either may be the heart, and each disturbs the
+    rhythm of the other.
+    """
+    rate, _ = posterior.answer()
+    if not np.isfinite(rate):
+        return 0.0
+    other = np.all([np.abs(RATES - times * rate) > APART for times in (1, 2, 3)], axis=0)
+    if max(float(run.alone[:, other].max()) for run in evidence) > SECOND:
+        return 0.0
+    longest = max(clean, key=lambda run: len(run.values))
+    odds = unsteadiness(longest.values[:, 1::3].mean(axis=1), longest.rate, rate)
+    return float(1 / (1 + np.exp(-np.clip(odds - CAREFUL, -60, 60))))
+
+
+def stepped(traces: Traces) -> float:
+    """Typical over mean change of red against green, the mean of the regions; 1 where nothing changes."""
+    colour = np.log(np.maximum(traces.skin, 1.0))
+    change = np.diff(colour[..., 0] - colour[..., 1], axis=0)
+    spread = change.std(axis=0)
+    typical = np.median(np.abs(change), axis=0) / 0.6745  # of normal noise: its standard deviation
+    return float(np.mean(np.where(spread > 0, typical / np.maximum(spread, 1e-12), 1.0)))

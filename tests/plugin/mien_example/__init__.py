@@ -1,0 +1,1 @@
+"""The worked examples of docs/adding.md, as a package outside mien would add them."""

@@ -1,0 +1,173 @@
+"""Other people's models: an ONNX file that the test makes, its card, its hash and its licence; a hub on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import mien
+from mien.cli import app
+from mien.core.hashing import sha256
+from mien.core.observations import Window
+from mien.inference.onnx_model import load_onnx, onnx_file, pin, read_card
+from mien.simulation.datasets.expression_sets import LabelledPerson
+
+onnx = pytest.importorskip("onnx")
+
+SIZE = 32
+CARD = {"name": "brightness", "labels": ["happy", "sad", "bright"], "size": SIZE, "mean": [0.5, 0.5, 0.5],
+        "deviation": [0.25, 0.25, 0.25], "licence_weights": "ours", "licence_data": "none"}
+
+
+def write_model(path: Path, size: int = SIZE, classes: int = 3) -> Path:
+    """Logits (1, K): the mean of each colour; a further class gets 0."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    weight = np.zeros((3, classes), np.float32)
+    weight[np.arange(min(3, classes)), np.arange(min(3, classes))] = 1.0
+    nodes = [helper.make_node("GlobalAveragePool", ["x"], ["pooled"]),
+             helper.make_node("Flatten", ["pooled"], ["flat"]),
+             helper.make_node("MatMul", ["flat", "weight"], ["logits"])]
+    ends = (helper.make_tensor_value_info("x", kinds.FLOAT, [1, 3, size, size]),
+            helper.make_tensor_value_info("logits", kinds.FLOAT, [1, classes]))
+    graph = helper.make_graph(nodes, "brightness", [ends[0]], [ends[1]],
+                              [onnx.numpy_helper.from_array(weight, "weight")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    write_model(tmp_path / "bright.onnx")
+    (tmp_path / "bright.json").write_text(json.dumps(CARD), encoding="utf-8")
+    return tmp_path / "bright.onnx"
+
+
+def window(rgb: tuple[int, int, int], side: int) -> Window:
+    none = np.zeros((1, 4, 3), np.float32)
+    return Window(0.0, 1.0, np.zeros(1), none, none[:, 0], np.zeros((1, 18), np.float32), none[:, 0], none[:, 0, :2],
+                  faces=np.full((1, side, side, 3), rgb, np.uint8), pictured=np.zeros(1))
+
+
+def test_a_model_reads_pictures_as_its_card_says(model):
+    pin(model, accept=True)
+    read = load_onnx(f"onnx:{model}")
+    assert read.task.classes == ("happy", "sad", "bright")
+    found = read.read(window((255, 128, 0), read.needs.size))
+    logits = (np.array([255, 128, 0]) / 255 - 0.5) / 0.25
+    np.testing.assert_allclose(found, np.exp(logits) / np.exp(logits).sum(), atol=1e-6)
+    card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+    model.with_suffix(".json").write_text(json.dumps(card | {"colour": "BGR"}), encoding="utf-8")
+    np.testing.assert_allclose(load_onnx(f"onnx:{model}").read(window((255, 128, 0), read.needs.size)), found[::-1],
+                               atol=1e-6)
+
+
+def test_from_a_picture_to_a_row(model, tmp_path):
+    run = CliRunner().invoke
+    assert run(app, ["models", "pin", str(model), "--accept"]).exit_code == 0
+    LabelledPerson(0, seed=2).picture(tmp_path / "face.png", "happy")
+    (row,) = mien.analyze(tmp_path / "face.png", model=f"onnx:{model}", pictures=False).emotions
+    assert row.probs.shape == (3,)
+    assert row.probs.sum() == pytest.approx(1)
+    assert row.label in CARD["labels"]
+    out = ["-o", str(tmp_path / "out"), "-q"]
+    done = run(app, ["analyze", str(tmp_path / "face.png"), "--model", f"onnx:{model}", *out])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(("change", "text"), [
+    ({"labels": ["one", "two"]}, r"expected 2 outputs, one a label of the card, got 3: correct labels"),
+    ({"size": 48}, r"expected the input \[3, 48, 48\] of the card, got \[3, 32, 32\]: correct size or layout"),
+    ({"layout": "NHWC"}, r"expected the input \[32, 32, 3\]"), ({"sha256": "0" * 64}, "it is another file"),
+    ({"sha256": ""}, r"expected a SHA-256 in its card, got none.*models pin"),
+    ({"accepted": ""}, r"expected its licence to be accepted \(weights: ours; data: none\)"),
+    ({"licence_data": "others"}, "expected its licence to be accepted"), ({"box_factor": 2.0}, "expected 0.5 to 1.3"),
+    ({"labels": ["one", "one", "two"]}, "two different names"), ({"speed": 3}, "got speed"),
+    ({"licence_weights": ""}, "expected the licence of the weights")])
+def test_a_card_that_does_not_fit_is_refused_in_one_sentence(change, text, model):
+    pin(model, accept=True)
+    path = model.with_suffix(".json")
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(ValueError, match=text) as caught:
+        load_onnx(f"onnx:{model}")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_there_is_said(model, tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected an ONNX file, got nothing"):
+        load_onnx("onnx:gone.onnx")
+    model.with_suffix(".json").unlink()
+    with pytest.raises(FileNotFoundError, match="expected a card beside it"):
+        load_onnx(f"onnx:{model}")
+    for name in ("hf:owner/name", "hf:owner/name@main:x.onnx", "hf:owner@" + 40 * "a"):
+        with pytest.raises(ValueError, match="a commit of 40 hexadecimal digits"):
+            load_onnx(name)
+
+
+def test_a_pinned_hash_is_kept_and_the_ready_cards_have_none(model):
+    assert pin(model, accept=False).sha256 == sha256(model)
+    write_model(model, classes=4)
+    with pytest.raises(ValueError, match="remove it from the card"):
+        pin(model, accept=True)
+    cards = sorted((Path(mien.__file__).parent / "inference" / "cards").glob("*.json"))
+    assert cards
+    for path in cards:
+        card = read_card(path.with_suffix(".onnx"))
+        assert (card.sha256, card.accepted) == ("", "")
+
+
+COMMIT = "0123456789" * 4
+
+
+@pytest.fixture
+def hub(model, monkeypatch, tmp_path):
+    """A hub on 127.0.0.1 with one repository of one file."""
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    data, asked = model.read_bytes(), []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_GET(self) -> None:
+            self.answer()
+            self.wfile.write(data)
+
+        def answer(self) -> None:
+            asked.append(self.path)
+            known = self.path == f"/owner/faces/resolve/{COMMIT}/bright.onnx"
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("ETag", '"one"')
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)  # tests are off line, but for this machine
+    download = huggingface_hub.hf_hub_download
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *names, **options: download(
+        *names, **options, endpoint=address, cache_dir=tmp_path / "hub"))
+    yield asked
+    server.shutdown()
+
+
+def test_a_model_of_a_hub_is_pinned_by_its_commit_and_its_hash(hub, model):
+    name = f"hf:owner/faces@{COMMIT}:bright.onnx"
+    path = onnx_file(name)
+    assert path.read_bytes() == model.read_bytes()
+    assert all(COMMIT in each for each in hub)
+    path.with_suffix(".json").write_text(json.dumps(CARD), encoding="utf-8")
+    with pytest.raises(ValueError, match="expected a SHA-256"):
+        load_onnx(name)
+    pin(path, accept=True)
+    assert load_onnx(name).task.classes == tuple(CARD["labels"])

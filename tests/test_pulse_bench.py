@@ -1,0 +1,189 @@
+"""`mien bench pulse`: lookalikes written from the layouts' descriptions, with a planted offset of the clocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import savemat
+
+from mien.core.observations import Window
+from mien.datasets.pulse import LAYOUTS, PulseRecording
+from mien.evaluation.pulse import bench_pulse
+from mien.evaluation.pulse.scores import scores
+from skin_traces import window
+
+SECONDS, OFFSET = 75.0, 1.7
+
+
+def beat_times(person: int) -> np.ndarray:
+    """A heart that breathes and swings slowly, other in each person."""
+    rng = np.random.default_rng(person)
+    at, times = -3.0, []
+    while at < SECONDS + 10:
+        times.append(at)
+        at += 0.8 + 0.07 * person + 0.06 * np.sin(2 * np.pi * 0.06 * at + person) + 0.015 * rng.normal()
+    return np.array(times)
+
+
+def contact(person: int, rate: float, fault: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Times (N,) s on the wire's clock, which is `OFFSET` behind the film's, and the blood volume (N,)."""
+    times = np.arange(int(SECONDS * rate)) / rate
+    if fault == "off":
+        return times, 0.01 * np.random.default_rng(person).normal(size=len(times))
+    beats = beat_times(person)
+    phase = 2 * np.pi * np.interp(times + OFFSET, beats, np.arange(len(beats))) - 0.35  # the crest is at the beat
+    wave = np.cos(phase) - 0.2 * np.sin(2 * phase)  # blood volume rises faster than it falls
+    return (times / 2 if fault == "rate" else times), wave
+
+
+def ubfc_2(root: Path, person: int, fault: str) -> None:
+    folder = root / f"subject{person}"
+    folder.mkdir(parents=True)
+    times, wave = contact(person, 30.0, fault)
+    lines = [" ".join(f"{each:.7e}" for each in row) for row in (wave, np.full(len(wave), 60.0), times)]
+    (folder / "ground_truth.txt").write_text("\n".join(lines))
+    (folder / "vid.avi").touch()
+
+
+def ubfc_1(root: Path, person: int, fault: str) -> None:
+    folder = root / f"{person}-gt"
+    folder.mkdir(parents=True)
+    times, wave = contact(person, 60.0, fault)
+    np.savetxt(folder / "gtdump.xmp", np.stack([1000 * times, 60 + 0 * times, 97 + 0 * times, wave], axis=1),
+               delimiter=",")
+    (folder / "vid.avi").touch()
+
+
+def ubfc_phys(root: Path, person: int, fault: str) -> None:
+    folder = root / f"s{person}"
+    folder.mkdir(parents=True)
+    wave = contact(person, 64.0, fault)[1]
+    np.savetxt(folder / f"bvp_s{person}_T1.csv", wave[::2] if fault == "rate" else wave)
+    (folder / f"vid_s{person}_T1.avi").touch()
+
+
+def pure(root: Path, person: int, fault: str) -> None:
+    name = f"{person:02d}-01"
+    (root / name / name).mkdir(parents=True)
+    times, wave = contact(person, 60.0, fault)
+    first = 1392643993642815000
+    package = [{"Timestamp": first + int(1e9 * time), "Value": {"waveform": float(value), "pulseRate": 60}}
+               for time, value in zip(times, wave, strict=True)]
+    (root / name / f"{name}.json").write_text(json.dumps({"/FullPackage": package, "/Image": []}))
+    (root / name / name / f"Image{first}.png").touch()
+
+
+def cohface(root: Path, person: int, fault: str) -> None:
+    folder = root / str(person) / "0"
+    folder.mkdir(parents=True)
+    times, wave = contact(person, 256.0, fault)
+    with h5py.File(folder / "data.hdf5", "w") as file:
+        file["pulse"], file["time"] = wave, times
+    (folder / "data.avi").touch()
+
+
+def mmpd(root: Path, person: int, fault: str) -> None:
+    folder = root / f"subject{person}"
+    folder.mkdir(parents=True)
+    wave = contact(person, 30.0, fault)[1]
+    savemat(folder / f"p{person}_0.mat", {"GT_ppg": wave[None, ::2 if fault == "rate" else 1], "motion": "Stationary",
+                                         "light": "LED-low", "exercise": "False", "skin_color": [[3 + person % 2]]})
+
+
+def own(root: Path, person: int, fault: str) -> None:
+    root.mkdir(exist_ok=True)
+    times, wave = contact(person, 100.0, fault)
+    pd.DataFrame({"time": times, "ppg": wave}).to_csv(root / f"{person}_rest.csv", index=False)
+    (root / f"{person}_rest.mp4").touch()
+
+
+LOOKALIKES = {"ubfc-rppg-2": ubfc_2, "ubfc-rppg-1": ubfc_1, "ubfc-phys": ubfc_phys, "pure": pure, "cohface": cohface,
+              "mmpd": mmpd, "folder": own}
+
+
+def film(recording: PulseRecording) -> Window:
+    """The skin of the person of a lookalike."""
+    return skin_of(int("".join(letter for letter in recording.person if letter.isdigit())))
+
+
+@lru_cache
+def skin_of(person: int) -> Window:
+    return window(SECONDS, beat_times=beat_times(person), amplitude=0.008, noise=0.05, seed=person)
+
+
+@pytest.mark.parametrize("layout", list(LOOKALIKES))
+def test_offset_bad_wire_and_wrong_rate_of_a_lookalike(layout: str, tmp_path: Path) -> None:
+    write: Callable[[Path, int, str], None] = LOOKALIKES[layout]
+    for person, fault in ((1, ""), (2, ""), (3, "off"), (4, "rate")):
+        write(tmp_path / "data", person, fault)
+    text = bench_pulse(tmp_path / "data", tmp_path / "out", observe=film)
+    table = pd.read_csv(tmp_path / "out" / "recordings.csv")
+    assert list(table.problem.fillna("")) == ["", "", "wire_off", "wire_rate"]
+    assert table.offset_s[:2].to_numpy() == pytest.approx(OFFSET, abs=0.1)
+    assert table.offset_s[2:].isna().all()
+    windows = pd.read_csv(tmp_path / "out" / "windows.csv")
+    assert list(windows.recording.unique()) == list(table.recording[:2])
+    assert len(windows) == 6
+    assert (windows.camera - windows.truth).abs().max() < 2
+    assert windows.correlation.min() > 0.8
+    assert "Left out: wire_off 1; wire_rate 1." in text
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "table.md", "windows.csv", "recordings.csv", "bland_altman.png", "risk_coverage.png"}
+    if layout == "mmpd":
+        assert "| answered, skin_color 3 |" in text
+        assert "| answered, skin_color 4 |" in text
+
+
+def test_every_layout_has_a_lookalike_or_a_reason() -> None:
+    pictures = {"scamps", "ibvp"}  # one file for each picture, or all in one: too large for a test
+    assert set(LAYOUTS) == set(LOOKALIKES) | pictures
+
+
+def test_another_program_is_scored_by_the_same_rules(tmp_path: Path) -> None:
+    for person in (1, 2):
+        own(tmp_path / "data", person, "")
+    rows = [("1_rest.mp4", 0, 30, 90.0), ("1_rest.mp4", 30, 60, np.nan), ("2_rest.mp4", 0, 75, 63.0)]
+    other = tmp_path / "other.csv"
+    pd.DataFrame(rows, columns=["recording", "start", "end", "heart_rate"]).to_csv(other, index=False)
+    bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
+    windows = pd.read_csv(tmp_path / "out" / "windows.csv")
+    assert list(windows.camera.fillna(0)) == [90, 0, 0, 63, 63, 63]
+    other.write_text("recording,heart_rate\nnone.mp4,70\n")
+    with pytest.raises(ValueError, match="name each film by its path"):
+        bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
+
+
+def test_a_folder_with_numbers_only(tmp_path: Path) -> None:
+    own(tmp_path, 1, "")
+    (tmp_path / "1_rest.csv").write_text("heart_rate\n68.4\n")
+    bench_pulse(tmp_path, tmp_path / "out", observe=film)
+    windows = pd.read_csv(tmp_path / "out" / "windows.csv")
+    assert list(windows.truth) == [68.4]
+    with pytest.raises(ValueError, match="expected films with a contact pulse"):
+        bench_pulse(tmp_path / "out", tmp_path / "again", observe=film)
+
+
+def test_scores_of_planted_errors() -> None:
+    truth = np.array([60.0, 70.0, 80.0, 90.0])
+    found = scores(truth, truth + np.array([1.0, -1.0, 4.0, -8.0]), np.array(["a", "a", "b", "b"]))
+    assert found["mae"] == 3.5
+    assert found["rmse"] == pytest.approx(np.sqrt(82 / 4))
+    assert found["bias"] == -1.0
+    assert found["within_3"] == 50
+    assert found["within_5"] == 75
+    assert found["lower"] == pytest.approx(-1 - 1.96 * np.std([1, -1, 4, -8], ddof=1))
+    assert found["mae_low"] == 1.0  # both draws person a
+    assert found["mae_high"] == 6.0
+
+
+def test_a_person_who_is_alone_has_no_row_of_somebody_else(tmp_path: Path) -> None:
+    own(tmp_path, 1, "")
+    text = bench_pulse(tmp_path, tmp_path / "out", observe=film)
+    assert "| truth of somebody else | 0 |" in text

@@ -1,0 +1,207 @@
+"""Limits of the server: clocks for every request and response, a share for every address, headers of the proxy."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+import live_server
+from live_server import CEILING
+from mien.server import http_timeout, request_body
+from mien.server.application import app
+from mien.server.config import ServerConfig
+
+OTHER = "127.0.0.2"
+"""A second address of this machine, which Linux has without any setting."""
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a second loopback address")
+
+
+def opened(address, source=None):
+    host, _, port = address.partition(":")
+    return socket.create_connection((host, int(port)), CEILING, (source, 0) if source else None)
+
+
+def answered(raw):
+    """Whether a request to /healthz is answered; its answer is read whole."""
+    got = b""
+    while not got.endswith(b"}"):
+        got += raw.recv(65536)
+    return b" 200 " in got.split(b"\r\n")[0]
+
+
+def drip(raw, end=None, byte=b"a"):
+    """Send a byte now and then until the server closes the connection, or sent `end` -> all that it sent."""
+    raw.settimeout(0.1)
+    got, until = b"", time.monotonic() + CEILING
+    while time.monotonic() < until:
+        try:
+            raw.sendall(byte)
+            piece = raw.recv(65536)
+        except TimeoutError:
+            continue
+        except OSError:  # reset
+            return got
+        if not piece:
+            return got
+        got += piece
+        if end is not None and end in got:
+            return got
+    raise AssertionError("still open")
+
+
+@pytest.fixture
+def clocked(monkeypatch):
+    monkeypatch.setattr(http_timeout, "HEAD", 2.0)
+    made = app(ServerConfig(workers=1))
+    with live_server.uvicorn_of(made, http=http_timeout.TimeoutHTTPProtocol, timeout_keep_alive=1000) as (address, _):
+        yield address
+
+
+@pytest.mark.parametrize("rest", [
+    b"GET /healthz HTTP/1.1\r\nx: ",  # the second header never ends
+    b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFF\r\n",  # nor does a body
+    b"PUT /v1/now HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n",  # that nobody reads
+])
+def test_every_request_of_a_connection_has_a_clock(clocked, rest):
+    with opened(clocked) as raw:
+        for _ in range(3):
+            raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert answered(raw)
+        raw.sendall(rest)
+        drip(raw)
+    assert httpx.get(f"http://{clocked}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("limits", [{"slowest": 1e6}, {"receive": 1.0}])
+def test_an_upload_that_drips_is_ended_and_its_place_is_free(monkeypatch, limits):
+    monkeypatch.setattr(request_body, "GRACE", 1.0)
+    with live_server.mien(jobs=1, workers=1, **limits) as (address, room):
+        head = f"POST /v1/analyze HTTP/1.1\r\nHost: {address}\r\nContent-Length: 500000\r\n\r\n".encode()
+        with opened(address) as raw:
+            raw.sendall(head + b"\0\0\0\x20ftypisom" + bytes(1000))
+            answer = drip(raw, b"\r\n\r\n")
+        assert b" 408 " in answer.split(b"\r\n")[0]
+        assert httpx.post(f"http://{address}/v1/analyze", content=b"x").status_code == 415
+        assert not list(room.jobs._folder.iterdir())
+
+
+def test_who_does_not_read_an_answer_is_let_go(monkeypatch):
+    monkeypatch.setattr(http_timeout, "READ", 1.0)
+    ended = threading.Event()
+
+    async def endless(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while (await _without_waiting(receive)) != "http.disconnect":
+                await send({"type": "http.response.body", "body": bytes(10**6), "more_body": True})
+        finally:
+            ended.set()
+
+    with live_server.uvicorn_of(endless, http=http_timeout.TimeoutHTTPProtocol) as (address, _), opened(address) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert ended.wait(CEILING)
+
+
+async def _without_waiting(receive):
+    import asyncio
+
+    try:
+        async with asyncio.timeout(0.01):
+            return (await receive())["type"]
+    except TimeoutError:
+        return ""
+
+
+@linux
+def test_no_address_has_all_connections():
+    made = app(ServerConfig(workers=1))
+    with live_server.uvicorn_of(made, http=http_timeout.TimeoutHTTPProtocol, limit_concurrency=8) as (address, _), \
+            ExitStack() as held:
+        for _ in range(6):
+            held.enter_context(opened(address))
+        with opened(address) as seventh:
+            answer = seventh.recv(1000).lower()
+        assert b" 503 " in answer.split(b"\r\n")[0]
+        assert b"retry-after: " in answer
+        with opened(address, OTHER) as other:
+            other.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert answered(other)
+
+
+def test_a_client_too_many_is_told_when_to_come_back():
+    with live_server.mien(clients=2, workers=1) as (address, _), ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(connect(f"ws://{address}/v1/stream"))
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"ws://{address}/v1/stream")
+        assert refused.value.response.status_code == 503
+        assert int(refused.value.response.headers["retry-after"]) > 0
+        if sys.platform == "linux":  # others still have a place
+            held.enter_context(connect(f"ws://{address}/v1/stream", source_address=(OTHER, 0)))
+            with pytest.raises(InvalidStatus):
+                connect(f"ws://{address}/v1/stream", source_address=("127.0.0.3", 0))
+
+
+@linux
+def test_uploads_of_one_address_leave_a_place_for_others():
+    with live_server.mien(jobs=1, workers=1) as (address, _), opened(address) as raw:
+        raw.sendall(f"POST /v1/analyze HTTP/1.1\r\nHost: {address}\r\nContent-Length: 5000\r\n\r\n".encode())
+        until = time.monotonic() + CEILING
+        while httpx.post(f"http://{address}/v1/analyze", content=b"x").status_code != 503:
+            assert time.monotonic() < until
+        with httpx.Client(transport=httpx.HTTPTransport(local_address=OTHER)) as other:
+            assert other.post(f"http://{address}/v1/analyze", content=b"x").status_code == 415
+
+
+@pytest.mark.parametrize(("token", "origin", "status"), [("", "http://evil.example", 403), ("x" * 16, None, 401)])
+def test_a_refused_stream_says_why(token, origin, status):
+    with live_server.mien(token=token, workers=1) as (address, _):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"ws://{address}/v1/stream", origin=origin)
+        assert refused.value.response.status_code == status
+        assert b"expected" in refused.value.response.body
+
+
+# ---------------------------------------------------------------- the proxy
+
+FOREIGN = (b"access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\nset-cookie: a=b\r\n"
+           b"content-security-policy: default-src *\r\nx-accel-redirect: /etc/passwd\r\nrefresh: 0; url=/x\r\n"
+           b"link: </x>; rel=preload\r\nclear-site-data: \"*\"\r\nx-frame-options: ALLOWALL\r\n"
+           b"cache-control: public, max-age=100\r\ncross-origin-resource-policy: cross-origin\r\n")
+
+
+@pytest.mark.parametrize("path", ["models", "chat/completions"])
+def test_what_a_browser_may_do_is_not_for_the_language_server_to_say(path):
+    def answer(listening):
+        with listening.accept()[0] as taken:
+            taken.recv(65536)
+            taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: 7\r\n" + FOREIGN
+                          + b"content-length: 2\r\nconnection: close\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,), daemon=True)
+        thread.start()
+        llm = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with live_server.mien(llm=llm, llm_key="key", workers=1) as (address, _):
+            body = {"json": {"messages": []}} if path.startswith("chat") else {}
+            reply = httpx.request("POST" if body else "GET", f"http://{address}/v1/{path}", **body)
+        thread.join(CEILING)
+    assert (reply.status_code, reply.content) == (200, b"{}")
+    assert reply.headers["x-request-id"] == "7"
+    assert reply.headers["content-type"] == "application/json"
+    foreign = {line.split(b":")[0].decode() for line in FOREIGN.splitlines()}
+    ours = {"content-security-policy", "cache-control"}
+    assert not set(reply.headers) & (foreign - ours)
+    assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
+    assert reply.headers["cache-control"] == "no-store"

@@ -1,0 +1,139 @@
+"""Code that no import reaches: Python blocks of the docs, and programs that benchmarks and checks keep in a string."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mien.face.weights.locate import version
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SCRIPTS = [path for folder in (".ci", "benchmarks", "examples", "tools", "tests") for path in
+           sorted((ROOT / folder).glob("*.py")) if path != Path(__file__)]
+def blocks(page: Path) -> Iterator[str]:
+    """Of a session, what is typed."""
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        typed = re.findall(r"^(?:>>>|\.\.\.) ?(.*)$", block, re.MULTILINE)
+        yield "\n".join(typed) if block.startswith(">>>") else block
+
+
+def programs(script: Path) -> Iterator[str]:
+    """The strings of a script that are a program which imports mien."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(
+                r"^\s*(from|import) mien\b", node.value, re.MULTILINE):
+            try:
+                ast.parse(node.value)
+            except SyntaxError:  # a part of one, or prose
+                continue
+            yield node.value
+
+
+def unknown(code: str) -> list[str]:
+    """Names of mien that the code uses and that do not exist."""
+    tree = ast.parse(code)
+    known: dict[str, str] = {}
+    wanted: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                wanted.add(alias.name)
+                top = alias.name.split(".")[0]
+                known[alias.asname or top] = alias.name if alias.asname else top
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            for alias in node.names:
+                wanted.add(f"{node.module}.{alias.name}")
+                known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+            wanted.add(f"{known[node.value.id]}.{node.attr}")
+    return sorted(full for full in wanted if full.split(".")[0] == "mien" and not exists(full))
+
+
+def exists(full: str) -> bool:
+    parts = full.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith("mien"):
+                raise
+            continue
+        for attribute in parts[count:]:
+            if not hasattr(found, attribute):
+                # the fields of a class need not be its attributes
+                return isinstance(found, type)
+            found = getattr(found, attribute)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_python_of_a_page_uses_names_that_exist(page):
+    assert [name for code in blocks(page) for name in unknown(code)] == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_program_in_a_string_uses_names_that_exist(script):
+    assert [name for code in programs(script) for name in unknown(code)] == []
+
+
+@pytest.mark.parametrize(("code", "missing"), [
+    ("import mien\nmien.analyze('a.mp4')", []), ("import mien\nmien.analysis", ["mien.analysis"]),
+    ("from mien import simulation\nsimulation.nothing", ["mien.simulation.nothing"]),
+    ("from mien.cor import tasks", ["mien.cor.tasks"]), ("import numpy\nnumpy.nothing", [])])
+def test_unknown_names_are_found(code, missing):
+    assert unknown(code) == missing
+
+
+# Files and names in the text of the pages
+
+NOT_HERE = ("foo", "runs/", "results/", "caches/")  # what the reader makes
+GROUPS = {"mien.methods", "mien.recipes", "mien.datasets", "mien.rppg"}  # entry points
+
+
+def text_of(page: Path) -> str:
+    return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def missing_files(text: str) -> list[str]:
+    """Paths in backticks that do not lie in the tree, in the package or in `models/` of the package."""
+    named = re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|toml|json|md|yml))`", text)
+    places = [ROOT, ROOT / "src/mien", ROOT / "src/mien/models", ROOT / "docs"]
+    return [name for name in named
+            if not any(part in name for part in NOT_HERE) and not any((place / name).exists() for place in places)]
+
+
+def missing_names(text: str) -> list[str]:
+    """Dotted names of mien in backticks that do not exist."""
+    named = re.findall(r"`(mien(?:\.[A-Za-z_]\w*)+)(?:\([^`]*\))?`", text)
+    return [name for name in named if name not in GROUPS and not exists(name)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_text_of_a_page_names_files_and_objects_that_exist(page):
+    assert missing_files(text_of(page)) + missing_names(text_of(page)) == []
+
+
+def test_missing_files_and_names_are_found():
+    assert missing_files("`src/mien/gone.py`, `core/trials.py`, `duse/model.py`, `tests/test_foo.py`") == [
+        "src/mien/gone.py"]
+    assert missing_names("`mien.core.tasks.EXPRESSION.texts`, `mien.rppg`, `mien.core.gone(x)`") == ["mien.core.gone"]
+
+
+def test_the_page_of_the_face_models_quotes_the_folder_of_this_version():
+    page = (ROOT / "docs/face_models.md").read_text(encoding="utf-8")
+    assert re.findall(r"\.cache/mien/models/(\w+)", page) == [version()]
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"],
+                         ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_is_free_of_riddles(page):
+    """Words that made sentences hard to read for people who learn English."""
+    assert re.findall(r"\b(?:told|nobody|whom|whoever|learnt)\b", page.read_text(encoding="utf-8"), re.IGNORECASE) == []
