@@ -128,7 +128,7 @@ def _track(clip: Clip) -> Window | None:
     from mien.face.track_buffer import TrackBuffer
     from mien.face.tracker import Tracker
 
-    observer = Observer(Tracker(), lambda: TrackBuffer(facs.AUEstimator()))
+    observer = Observer(Tracker(), lambda _: TrackBuffer(facs.AUEstimator()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         simulation.write_video(clip.scene(), path, crf=clip.crf)

@@ -69,7 +69,7 @@ def window(clip: PhotoClip, pictures: Path, cache: Path, key: str) -> Window | N
 
 
 def _track(clip: PhotoClip, pictures: Path) -> Window | None:
-    observer = Observer(tracker(Settings(pulse_only=True)), lambda: TrackBuffer(AUEstimator()))
+    observer = Observer(tracker(Settings(pulse_only=True)), lambda _: TrackBuffer(AUEstimator()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("clip.webm" if clip.codec == "libvpx-vp9" else "clip.mp4")
         photographs.write(clip, pictures, path)

@@ -136,7 +136,7 @@ def test_the_frames_of_the_probation_are_delivered_and_those_of_a_pattern_are_no
     people = {"a": lambda t: (80, 120, 60) if t >= 10 / fps - 1e-6 else None,
               "wall": lambda t: (240, 120, 60) if 3 / fps - 1e-6 <= t < 5 / fps - 1e-6 else None}
     finder = Planted(people)
-    observer = Observer(Tracker(finder), lambda: TrackBuffer(PoseReader()))
+    observer = Observer(Tracker(finder), lambda _: TrackBuffer(PoseReader()))
     times = []
     for i in range(max(20, int(fps))):
         finder.time = i / fps
@@ -151,7 +151,7 @@ def test_the_frames_of_the_probation_are_delivered_and_those_of_a_pattern_are_no
 def test_who_is_still_on_probation_at_the_end_counts_unless_missed():
     for count, missed, known in ((1, (), True), (2, (), True), (2, (1,), False)):
         finder = Planted({"a": lambda t: None if round(t * 30) in missed else (150, 120, 80)})  # noqa: B023 - used here
-        observer = Observer(Tracker(finder), lambda: TrackBuffer(PoseReader()))
+        observer = Observer(Tracker(finder), lambda _: TrackBuffer(PoseReader()))
         for i in range(count):
             finder.time = i / 30
             assert observer.observe(Frame(finder.time, np.full((240, 320, 3), 90, np.uint8))) == []
@@ -161,7 +161,7 @@ def test_who_is_still_on_probation_at_the_end_counts_unless_missed():
 
 def test_who_comes_back_has_the_frames_of_the_second_probation_too():
     finder = Planted({"a": lambda t: None if 2 <= t < 4 else (150, 120, 80)})
-    observer = Observer(Tracker(finder), lambda: TrackBuffer(PoseReader()))
+    observer = Observer(Tracker(finder), lambda _: TrackBuffer(PoseReader()))
     for i in range(120):
         finder.time = i / 20
         observer.observe(Frame(finder.time, np.full((240, 320, 3), 90, np.uint8)))

@@ -18,6 +18,7 @@ from mien.face.backend import OnnxFaceBackend
 from mien.face.track_buffer import abstention, mean
 from mien.face.tracker_settings import TrackerSettings
 from mien.inference import analyze as analysis
+from mien.inference.neutral_pictures import pictures_of
 from mien.inference.prediction import Smoother
 from mien.inference.stream import Stream
 
@@ -263,6 +264,29 @@ def test_a_neutral_face_from_a_picture_sets_the_zero(portrait, tmp_path):
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((240, 320, 3), 128, np.uint8))
     with pytest.raises(ValueError, match=r"wall\.png: expected one face, got 0"):
         analysis.analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "wall.png"))
+
+
+def test_a_folder_of_neutral_pictures_serves_each_recording_by_its_name(portrait, tmp_path):
+    folder = tmp_path / "calm"
+    (folder / "P2_talk").mkdir(parents=True)
+    for name in ("P1.png", "P2_talk/1.png"):
+        cv2.imwrite(str(folder / name), portrait[:, :, ::-1])
+    free = {}
+    for name in ("P1.mp4", "P1_rest.mp4", "P2_talk.mp4", "P10.mp4"):
+        write(tmp_path / name, film(portrait, seconds=1.5))
+        found = analysis.analyze(tmp_path / name, neutral=str(folder))
+        free[name] = found.faces[0].aus[AU12] >= 0.6
+    assert free == {"P1.mp4": False, "P1_rest.mp4": False, "P2_talk.mp4": False, "P10.mp4": True}
+
+
+def test_pictures_of_a_folder_belong_to_people(tmp_path):
+    for name in ("P1.jpg", "P1_a.jpg", "2.jpg", "P3/1.jpg", "P3/3.png", "P3/notes.txt", ".hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = {name: {person: str(path.relative_to(tmp_path)) for person, path in pictures_of(tmp_path, name).items()}
+             for name in ("P1.mp4", "P1_a-talk.mp4", "P3.mp4", "films/P4.mp4")}
+    assert found == {"P1.mp4": {0: "P1.jpg"}, "P1_a-talk.mp4": {0: "P1_a.jpg"},
+                     "P3.mp4": {1: "P3/1.jpg", 2: "2.jpg", 3: "P3/3.png"}, "films/P4.mp4": {2: "2.jpg"}}
 
 
 def test_latency_waits_for_what_comes_after(portrait):

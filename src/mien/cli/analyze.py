@@ -48,8 +48,9 @@ SegmentsStart = Annotated[
                       "2026-01-31T12:00:00 or 12:00:00. Default: their times count from the start of the video.")
 ]
 Neutral = Annotated[
-    str, typer.Option(metavar="first:5s|spans:0-10|IMAGE", help="The neutral face of each person: the first 5 s, "
-                      "stretches in s, or a picture. Default: estimated from the whole video.")
+    str, typer.Option(metavar="first:5s|spans:0-10|PATH", help="The neutral face of each person: the first 5 s, "
+                      "stretches in s, a picture, or a folder of pictures by person (P01.jpg for P01_rest.mp4). "
+                      "Default: estimated from the whole video.")
 ]
 Step = Annotated[float, typer.Option(metavar="SECONDS", help="Time between two rows of the timeline, in seconds.")]
 Faces = Annotated[int, typer.Option(metavar="N", help="Largest number of people tracked at the same time.")]

@@ -21,7 +21,8 @@ class Settings:
         duration: Length of the window of a heart rate in s.
         latency: s for which a row waits for later frames.
         smoothing: Time constant of the smoothing of the expression in s.
-        neutral: "" to estimate a person's neutral face continuously, "first:5s", or the path of a picture.
+        neutral: "" to estimate a person's neutral face continuously, "first:5s", "spans:0-10", or
+            the path of a picture or of a folder of pictures by person.
         faces: Most people to track.
         pictures: Whether to keep the best view of each person.
         model: "facs" (built-in), the folder or hub id of a checkpoint, or clip:FOLDER_OR_HUB_ID for zero-shot

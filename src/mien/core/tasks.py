@@ -239,6 +239,12 @@ def unit_trust(unit: str) -> str:
     return "weak" if unit in WEAK else "read"
 
 
+def unit_description(unit: str) -> str:
+    """The name of an action unit and, where the landmarks show it badly, how far: "cheek raiser (weak)"."""
+    name, trust = ACTION_UNIT_NAMES[unit], unit_trust(unit)
+    return name if trust == "read" else f"{name} ({trust})"
+
+
 def seen_units(aus: np.ndarray) -> np.ndarray:
     """aus (..., A) intensities that mien read -> the same, NaN for units that it does not see."""
     out = np.array(aus, dtype=np.result_type(aus, np.float32))

@@ -28,7 +28,8 @@ class Observer:
 
     Args:
         tracker: Finds and follows the faces.
-        make: Makes the buffer of one person; called once for each, in the order in which they are confirmed.
+        make: Makes the buffer of a person from their number; called once for each, in the order of their
+            confirmation.
         side: px of the square pictures that the buffers' albums take; None where they have no album.
         border: The frames are pictures of one face each, which fills them. The face is looked for with a black border
             around the picture, without which the detector misses it.
@@ -36,7 +37,7 @@ class Observer:
     The observations of a newcomer's probation are delivered with the frame that ends it.
     """
 
-    def __init__(self, tracker: Tracker, make: Callable[[], TrackBuffer], side: int | None = None,
+    def __init__(self, tracker: Tracker, make: Callable[[int], TrackBuffer], side: int | None = None,
                  border: bool = False) -> None:
         self.tracker = tracker
         self.people: dict[int, TrackBuffer] = {}
@@ -95,7 +96,7 @@ class Observer:
 
     def _person(self, id_: int) -> TrackBuffer:
         if id_ not in self.people:
-            self.people[id_] = self._make()
+            self.people[id_] = self._make(id_)
         return self.people[id_]
 
     def _observation(self, frame: Frame, face: Face, pictured: bool) -> Observation:

@@ -20,14 +20,14 @@ from mien.core import parallel
 from mien.core.observations import Frame
 from mien.core.recording_prediction import RecordingPrediction
 from mien.core.results import Person, Prediction
-from mien.core.settings import BEATS, CLIP, Settings, neutral_seconds, neutral_spans
+from mien.core.settings import BEATS, CLIP, Settings, neutral_seconds
 from mien.core.tasks import EXPRESSION, Task, read_labels, seen_units
 from mien.datasets import readers
-from mien.face.backend import FaceBackend, OnnxFaceBackend
+from mien.face.backend import OnnxFaceBackend
 from mien.face.expression_head import load_head
-from mien.face.still import still_landmarks
 from mien.face.track_buffer import mean
 from mien.inference import recording
+from mien.inference.neutral_pictures import neutral_faces
 from mien.inference.onnx_model import HUB, ONNX, load_onnx, onnx_file
 from mien.inference.prediction import BUILT_IN, ExpressionModel, HeadModel, StepObservation, head_file
 from mien.inference.pulse_rows import vitals_of_people, with_rate
@@ -66,7 +66,7 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
     with video.open_video(path, fps=settings.fps) as frames:
         _expect_rate(frames)
         finder = OnnxFaceBackend(settings.detection_threshold)
-        neutral = neutral_face(settings, finder)
+        neutral = neutral_faces(settings, path, finder)
         model = load_model(settings)
         late = recording.needs_whole_recording(model)
         album, clips = recording.make_clip_buffer(model) if late else (None, [])
@@ -244,29 +244,6 @@ def _loaded(name: str, tower: str, labels: Task | None, stamps: tuple[tuple[str,
         raise ValueError(f"--model: expected a model that names classes, got {name}, which guesses a rating, {low:g} "
                          f"to {high:g}, and names none: in Python mien.load(...).rate(windows) reads it")
     return model
-
-
-def neutral_face(settings: Settings, finder: FaceBackend | None = None) -> np.ndarray | None:
-    """The landmarks (1, 478, 3) of the one face in the picture that `settings.neutral` names; None when it names none.
-
-    Raises ValueError when there is not exactly one face in it.
-    """
-    if not settings.neutral or neutral_seconds(settings.neutral) or neutral_spans(settings.neutral):
-        return None
-    name = Path(settings.neutral).name
-    with video.open_video(settings.neutral) as frames:
-        rgb = next(iter(frames)).rgb
-    own = finder or OnnxFaceBackend(settings.detection_threshold)
-    try:
-        found = still_landmarks(rgb, own, single=True)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    finally:
-        if finder is None:
-            own.close()
-    if found is None:
-        raise ValueError(f"{name}: expected one face, got 0; take a picture in which the person looks at the camera")
-    return found[None]
 
 
 def _versions() -> dict[str, str]:

@@ -24,6 +24,7 @@ from mien.face.observer import Observer
 from mien.face.setup import tracker
 from mien.face.thumbnails import frontality, portrait
 from mien.face.track_buffer import AlbumRequest, FaceCropBuffer, Observation, TrackBuffer, abstention, mean
+from mien.inference.neutral_pictures import NeutralFaces
 from mien.inference.prediction import BUILT_IN, ExpressionModel, StepObservation, StepPredictor, WindowRequest
 from mien.video.open import cores
 from mien.video.prefetch import Prefetcher
@@ -65,7 +66,7 @@ class Stream:
             give no rows, and `observed` gives the steps instead.
         settings: What to do, and how.
         finder: What finds faces and landmarks; None: onnxruntime.
-        neutral: Landmarks (N, 478, 3) px of everybody's neutral face.
+        neutral: Neutral faces that are known; None: none.
         keep_all: Remember each person's whole recording (for a file); otherwise the last `duration` s.
         album: Which pictures of each person are kept; None: by what the model asks for.
         request: What the steps that `observed` gives are to hold for a model that reads them elsewhere.
@@ -75,7 +76,7 @@ class Stream:
     """
 
     def __init__(self, model: ExpressionModel | None = BUILT_IN, settings: Settings | None = None, *,
-                 finder: FaceBackend | None = None, neutral: np.ndarray | None = None, keep_all: bool = False,
+                 finder: FaceBackend | None = None, neutral: NeutralFaces | None = None, keep_all: bool = False,
                  album: AlbumRequest | None = None, request: WindowRequest | None = None) -> None:
         self.settings = settings or Settings()
         self.model = model
@@ -87,7 +88,7 @@ class Stream:
         self.people: dict[int, TrackState] = {}
         self.seconds = {"track": 0.0, "skin": 0.0, "pulse": 0.0, "model": 0.0}
         self.frames = 0
-        self._neutral = neutral
+        self._neutral = neutral or NeutralFaces()
         self._keep_all = keep_all
         self._steps = 0  # finished
         self._newest = -np.inf  # time of the last frame in which faces were looked for, s
@@ -198,14 +199,15 @@ class Stream:
         keep, gap = span + self.settings.latency, span / (SPARE * needs.frames)
         return AlbumRequest(size, lambda: FaceCropBuffer(size, keep, gap))
 
-    def _buffer(self) -> TrackBuffer:
-        """What keeps the rows of one person."""
+    def _buffer(self, person: int) -> TrackBuffer:
+        """What keeps the rows of a person, by their number."""
         longest = max(self.settings.duration, self._request.seconds if self._request else 0.0)
         keep = None if self._keep_all else longest + self.settings.latency + 2 * self.settings.step
         if self.settings.pulse_only:
             return TrackBuffer(facs.PoseReader(), keep=keep)
         album = None if self._album is None else self._album.make()
-        return TrackBuffer(facs.AUEstimator(neutral=self._neutral), neutral_seconds(self.settings.neutral), keep, album)
+        reader = facs.AUEstimator(neutral=self._neutral.of(person))
+        return TrackBuffer(reader, neutral_seconds(self.settings.neutral), keep, album)
 
     def _finish(self, end: float, arrived: float) -> list[Prediction]:
         """End the step that is under way and read everybody who was known in it."""

@@ -75,7 +75,7 @@ class FaceExtractor:
         if self._whole is not None and self._whole.wants(frame.time):
             self._whole.push(frame.time, face.fit(frame.rgb, self._size))
 
-    def _buffer(self) -> TrackBuffer:
+    def _buffer(self, _: int) -> TrackBuffer:
         spool = None if self._whole is not None else Spool(self._size, np.inf, self._gap, file=self._spool)
         return TrackBuffer(facs.AUEstimator(), album=spool)
 

@@ -82,7 +82,9 @@ class AnalysisOptions:
         from mien.rppg import expect_method
 
         expect_method(self.stream().pulse_method)
-        named = (("--neutral", self.picture), ("--segments", self.segments), ("--aus", self.aus))
+        named = [("--segments", self.segments), ("--aus", self.aus)]
+        if not os.path.isdir(self.picture):
+            named.append(("--neutral", self.picture))
         for option, path in named:
             if path and not os.path.isfile(path):
                 got = f"nothing at {path}; check the spelling"
@@ -101,11 +103,11 @@ class AnalysisOptions:
                 raise ValueError(f"--physio: expected a model that reads contact signals, got {self.model}: use a "
                                  "checkpoint of mvp/...")
             load_model(self.stream())
-        if self.picture:
-            from mien.inference.analyze import neutral_face
+        if os.path.isfile(self.picture):
+            from mien.inference.neutral_pictures import neutral_faces
 
             try:
-                neutral_face(self.stream())
+                neutral_faces(self.stream())
             except ValueError as error:
                 raise ValueError(f"--neutral: {error}") from error
 
@@ -124,8 +126,16 @@ class AnalysisOptions:
 
     @property
     def picture(self) -> str:
-        """Path of the picture of a neutral face; "" if `neutral` names none."""
+        """Path of the picture of a neutral face, or of a folder of such pictures; "" if `neutral` names none."""
         return "" if self.neutral.startswith(("first:", "spans:")) else self.neutral
+
+    def _pictures(self) -> str | list[str]:
+        """Identifies the neutral faces: the SHA-256 of a picture, or the names and those of a folder of pictures."""
+        if os.path.isdir(self.picture):
+            found = sorted(path for path in glob.glob(f"{glob.escape(self.picture)}/**", recursive=True)
+                           if os.path.isfile(path))
+            return [f"{os.path.relpath(path, self.picture)} {sha256(path)}" for path in found]
+        return sha256(self.picture) if self.picture else self.neutral
 
     @property
     def _model(self) -> str | list[str]:
@@ -175,7 +185,7 @@ class AnalysisOptions:
             "model": self._model,
             "step": self.step,
             "faces": self.faces,
-            "neutral": sha256(self.picture) if self.picture else self.neutral,
+            "neutral": self._pictures(),
             "detection_threshold": self.detection_threshold,
             "pulse_only": self.pulse_only,
             "images": self.images,

@@ -193,9 +193,26 @@ def _note(timeline: Timeline, job: FileJob) -> str:
         if outside:
             notes.append(f"{outside} of {len(known)} events of --segments are outside the video, which is from "
                          f"{film.start:.1f} to {film.end:.1f} s")
-    if options.picture and len(timeline.faces) > 1:
-        notes.append(f"the face of --neutral was used for all {len(timeline.faces)} people")
+    notes += _picture_notes(timeline, job)
     return "; ".join(notes)
+
+
+def _picture_notes(timeline: Timeline, job: FileJob) -> list[str]:
+    """Whose neutral face a picture of --neutral shows, where that is not one for each person."""
+    from mien.inference.neutral_pictures import pictures_of
+
+    path, people = job.options.picture, [person.id for person in timeline.faces]
+    if not path or not people:
+        return []
+    chosen = {0}
+    if os.path.isdir(path):
+        chosen = {*pictures_of(path, job.path)}
+    if without := [str(id_) for id_ in people if not chosen & {0, id_}]:
+        return [f"no picture in --neutral for person {', '.join(without)}: estimated from the whole video"]
+    shared = [id_ for id_ in people if id_ not in chosen]
+    if len(shared) > 1:
+        return [f"the face of --neutral was used for {len(shared)} people: {', '.join(map(str, shared))}"]
+    return []
 
 
 def _never_rests(timeline: Timeline, person: Person) -> bool:

@@ -12,11 +12,12 @@ from mien.core.observations import Face, Frame, Signal
 from mien.core.results import Prediction
 from mien.core.settings import Settings
 from mien.face.backend import FaceBackend
-from mien.inference.analyze import load_model, neutral_face
+from mien.inference.analyze import load_model
 from mien.inference.live.debounce import HOLD, Debouncer
 from mien.inference.live.event import Change, LiveEvent
 from mien.inference.live.target_selection import select_person
 from mien.inference.live.worker import InferenceWorker, WorkerQueue, WorkerResult, WorkerStep
+from mien.inference.neutral_pictures import neutral_faces
 from mien.inference.prediction import ExpressionModel, StepObservation, StepPredictor, WindowRequest
 from mien.inference.stream import Stream
 from mien.reporting.llm.message import NO_PERSON
@@ -76,7 +77,7 @@ class LiveSession:
         self._desk: WorkerQueue | None = None if worker is None else worker.desk()
         self._predictor = StepPredictor(self._model, self.settings.smoothing)
         self._finder = finder
-        self._neutral = neutral_face(self.settings, finder)
+        self._neutral = neutral_faces(self.settings, finder=finder)
         self._steady: dict[int, Debouncer] = {}
         self._id_offset = self._highest = 0  # largest id of earlier streams, and of all
         self._base = 0.0  # s, start of the stream

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from mien.core import atomic_files
-from mien.core.tasks import ACTION_UNIT_NAMES, Task
+from mien.core.tasks import ACTION_UNITS, Task, unit_description
 from mien.reporting.html import charts, formatting
 from mien.reporting.timeline import Timeline
 
@@ -37,7 +37,8 @@ def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[d
     people = len(timeline.faces)
     overview = _glance(timeline.task) if people > 1 and timeline.source.frames != 1 else ""
     content = {"classes": timeline.task.classes, "duration": timeline.source.end, "people": data,
-               "units": list(ACTION_UNIT_NAMES.items()), "session": session, "gaps": charts.gaps(timeline.source)}
+               "units": [[unit, unit_description(unit)] for unit in ACTION_UNITS],
+               "session": session, "gaps": charts.gaps(timeline.source)}
     return f"""<!doctype html>
 <html lang="en">
 <head>

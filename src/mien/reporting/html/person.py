@@ -12,7 +12,7 @@ from PIL import Image
 
 from mien.core.observations import STATES
 from mien.core.results import REASONS, Measurement, Person
-from mien.core.tasks import ACTION_UNIT_NAMES, ACTION_UNITS, Task
+from mien.core.tasks import ACTION_UNIT_NAMES, ACTION_UNITS, Task, unit_description
 from mien.reporting import face_blur
 from mien.reporting.html import formatting, page
 from mien.reporting.html.downsample import DownsampledTrack
@@ -231,7 +231,7 @@ def _units(cells: DownsampledTrack) -> str:
     for i, name in enumerate(ACTION_UNITS):
         known = cells.aus[:, i][np.isfinite(cells.aus[:, i])]
         mean, largest = (known.mean(), known.max()) if len(known) else (math.nan, math.nan)
-        lines.append([name, ACTION_UNIT_NAMES[name], formatting.number(mean, 2), formatting.number(largest, 2)])
+        lines.append([name, unit_description(name), formatting.number(mean, 2), formatting.number(largest, 2)])
     return table(["unit", "name", "mean", "largest"], lines)
 
 

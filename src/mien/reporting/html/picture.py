@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mien.core.results import Person, Prediction
-from mien.core.tasks import ACTION_UNIT_NAMES, ACTION_UNITS, Task
+from mien.core.tasks import ACTION_UNITS, Task, unit_description
 from mien.reporting.html import formatting
 from mien.reporting.html.person import table
 
@@ -39,7 +39,7 @@ def section(who: Person, task: Task, row: Prediction | None) -> str:
         ["head to the person's left shoulder", _degrees(roll)],
         ["gaze up", _degrees(gaze_pitch)], ["gaze to the person's left", _degrees(gaze_yaw)]])
     units = table(["unit", "name", "intensity, 0 to 5"],
-                  [[unit, ACTION_UNIT_NAMES[unit], formatting.number(value, 2)]
+                  [[unit, unit_description(unit), formatting.number(value, 2)]
                    for unit, value in zip(ACTION_UNITS, row.aus.tolist(), strict=True)])
     parts = (("expression", "Expression", expression), ("measures", "Affect, head and gaze", measures),
              ("aus", "Action units", units))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mien.core.tasks import ACTION_UNIT_NAMES
+from mien.core.tasks import ACTION_UNIT_NAMES, unit_description
 
 UNITS = {"heart_rate": "bpm", "valence": "-1 to 1", "arousal": "-1 to 1", "confidence": "0 to 1",
          "pulse_quality": "0 to 1", "abstained": "share of time", "tracked": "share of time",
@@ -11,9 +11,9 @@ UNITS = {"heart_rate": "bpm", "valence": "-1 to 1", "arousal": "-1 to 1", "confi
 
 
 def measure_name(measure: str) -> str:
-    """The name of a measure: `AU12 lip corner puller`, `probability of happy`, `heart rate`."""
+    """The name of a measure: `AU12 lip corner puller`, `AU06 cheek raiser (weak)`, `heart rate`."""
     if measure in ACTION_UNIT_NAMES:
-        return f"{measure} {ACTION_UNIT_NAMES[measure]}"
+        return f"{measure} {unit_description(measure)}"
     if measure.startswith("p_"):
         return f"probability of {measure[2:].replace('_', ' ')}"
     return measure.replace("_", " ")
