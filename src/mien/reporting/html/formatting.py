@@ -26,13 +26,13 @@ HOW_TO_READ = (
      "are (Russell &amp; Mehrabian 1977). They describe the expression, not the person."),
     ("Action units",
      "Intensities from 0 (absent) to 5 (strongest), relative to the person&rsquo;s neutral face. It is estimated from "
-     "the recording unless you gave one. Geometry measures some units well; those "
-     "marked weak it measures poorly, and those marked not seen not at all: they are empty. The page Results of "
-     "mien&rsquo;s documentation has the accuracy of each. Glasses, beards, hands and speech disturb them."),
+     "the recording unless you gave one. Geometry measures some units well; those marked weak it "
+     "measures poorly, and those marked not seen not at all: they are empty. The page Results of mien&rsquo;s "
+     "documentation has the accuracy of each. Glasses, beards, hands and speech disturb them."),
     ("Heart rate",
      "Blood changes the colour of the skin by less than one percent with every beat. The rate is that at which "
-     "the skin changes like blood, and not like the light of the background or the movement of the head; all values come "
-     "from one estimate over the whole recording. Sudden changes appear smoothed. It is not a medical measurement."),
+     "the skin changes like blood, and not like the light of the background or the movement of the head. All values "
+     "come from one estimate over the whole recording. Sudden changes appear smoothed. It is not a medical measurement."),
     ("Quality",
      "The probability, from 0 to 1, that there is a pulse and that this is its rate. Quality describes the pulse, and "
      "confidence describes the expression. They are independent."),
