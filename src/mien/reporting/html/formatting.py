@@ -32,7 +32,8 @@ HOW_TO_READ = (
     ("Heart rate",
      "Blood changes the colour of the skin by less than one percent with every beat. The rate is that at which "
      "the skin changes like blood, and not like the light of the background or the movement of the head. All values "
-     "come from one estimate over the whole recording. Sudden changes appear smoothed. It is not a medical measurement."),
+     "come from one estimate over the whole recording. Sudden changes appear smoothed. It is not a medical "
+     "measurement."),
     ("Quality",
      "The probability, from 0 to 1, that there is a pulse and that this is its rate. Quality describes the pulse, and "
      "confidence describes the expression. They are independent."),
