@@ -26,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 app.command(cls=grouped(("--out", "--format", "--segments", "--workers", "--overlay")))(analyze.analyze)
 app.command()(study.study)
 app.command()(doctor.doctor)
-app.command(cls=grouped(("--source", "--format", "--changes", "--model", "--person")))(stream.stream)
+app.command(cls=grouped(("--source", "--format", "--to", "--changes", "--model")))(stream.stream)
 app.command(cls=grouped(("--port", "--source", "--model", "--llm", "--token")))(serve.serve)
 app.command()(serve.live)
 app.command()(mcp.mcp)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +22,11 @@ from mien.cli.options import (
 )
 from mien.core.settings import Settings
 
+if TYPE_CHECKING:
+    from mien.inference.live.camera_thread import Live
+    from mien.inference.live.event import LiveEvent
+    from mien.inference.live.outputs import Output
+
 STOPPED = "nothing was stored"
 
 
@@ -32,10 +39,15 @@ def stream(
     reuse: Reuse = False,
     step: Step = Settings.step,
     form: Annotated[
-        Literal["jsonl", "prompt"], typer.Option("--format", help="Output: jsonl, a line of JSON for each event, or "
-                                               "prompt, a sentence for each change.")
+        Literal["jsonl", "prompt", "none"], typer.Option(
+            "--format", help="What is printed: jsonl, a line of JSON for each event; prompt, a sentence for each "
+            "change; or none.")
     ] = "jsonl",
-    changes: Annotated[bool, typer.Option("--changes", help="Print only events with a change.")] = False,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", metavar="ADDRESS", help="Also send the events to lsl:NAME, "
+                                       "mqtt://host/topic or osc://host:port. You may repeat it.")
+    ] = None,
+    changes: Annotated[bool, typer.Option("--changes", help="Print and send only events with a change.")] = False,
     person: Annotated[
         int, typer.Option(metavar="ID", help="Id of the person to follow. 0 follows the nearest one who faces the "
                           "camera.")
@@ -57,33 +69,54 @@ def stream(
     the output closes it.
     """
     with exit_on_error(debug, STOPPED):
-        import json
-        import sys
+        from contextlib import ExitStack, closing
 
         from mien.inference.live.camera import Camera
         from mien.inference.live.camera_thread import Live
+        from mien.inference.live.outputs import open_output
 
         settings = Settings(step=step, model=model, labels=labels, neutral=neutral, pictures=False,
                             detection_threshold=detection_threshold, pulse_method=pulse_method)
         camera = Camera(source, loop=loop, log=None if quiet else print_line)
-        last_text, dropped = "", 0
-        with Live(camera, settings, language=language, person=person or None, reuse=reuse) as live:
-            for event in live.events():
-                line = ""
-                if form == "jsonl" and (event.change or not changes):
-                    line = json.dumps({**event.json(), "dropped": camera.dropped, "skipped": live.session.skipped},
-                                      ensure_ascii=False)
-                elif form == "prompt" and event.change and event.text != last_text:
-                    line = last_text = event.text
-                if not _print(line):
-                    sys.stdout = None  # Python would flush it at exit and fail
-                    return
-                if camera.dropped > dropped and not quiet:
-                    dropped = camera.dropped
-                    print_line(f"{dropped} frames skipped so far: the camera is faster than the processing")
-        if not quiet:
+        with ExitStack() as stack:
+            live = Live(camera, settings, language=language, person=person or None, reuse=reuse)
+            outputs = [stack.enter_context(closing(open_output(each, live.session.classes))) for each in to or ()]
+            finished = _follow(stack.enter_context(live), outputs, form, changes, quiet)
+        if finished and not quiet:
             steps = _skipped(live.session.skipped)
             print_line(f"end of {source}: {camera.frames_read} frames, {camera.dropped} dropped{steps}")
+
+
+def _follow(live: Live, outputs: Iterable[Output], form: str, changes: bool, quiet: bool) -> bool:
+    """Print and send all events -> False if the reader has closed the output."""
+    last_text, dropped = "", 0
+    for event in live.events():
+        wanted = bool(event.change) or not changes
+        if wanted:
+            _send(outputs, event)
+        line = ""
+        if form == "jsonl" and wanted:
+            line = _json_line(event, live.camera.dropped, live.session.skipped)
+        elif form == "prompt" and event.change and event.text != last_text:
+            line = last_text = event.text
+        if not _print(line):
+            sys.stdout = None  # Python would flush it at exit and fail
+            return False
+        if live.camera.dropped > dropped and not quiet:
+            dropped = live.camera.dropped
+            print_line(f"{dropped} frames skipped so far: the camera is faster than the processing")
+    return True
+
+
+def _send(outputs: Iterable[Output], event: LiveEvent) -> None:
+    for output in outputs:
+        output.send(event)
+
+
+def _json_line(event: LiveEvent, dropped: int, skipped: int) -> str:
+    import json
+
+    return json.dumps({**event.json(), "dropped": dropped, "skipped": skipped}, ensure_ascii=False)
 
 
 def _skipped(steps: int) -> str:
