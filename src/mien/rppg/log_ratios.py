@@ -29,13 +29,14 @@ class Spectra:
     resolution: float
 
 
-def _factors(covariance: np.ndarray, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mixtures (T, C, C) that make noise white and a signal of the shape independent, and its powers (T, C) there."""
+def _factors(covariance: np.ndarray, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mixtures (T, C, K C) that make noise white and a signal of each shape (K, C, C) independent, and its powers
+    (T, K C) there."""
     scale, axes = np.linalg.eigh(covariance)
     scale = np.maximum(scale, LOADING * scale.mean(axis=1, keepdims=True))
     whitener = (axes / np.sqrt(scale)[:, None, :]) @ np.swapaxes(axes, 1, 2)
-    powers, turn = np.linalg.eigh(whitener @ shape @ whitener)
-    return whitener @ turn, np.maximum(powers, 0.0)
+    powers, turn = np.linalg.eigh(whitener @ shapes[:, None] @ whitener)
+    return np.concatenate(whitener @ turn, axis=-1), np.concatenate(np.maximum(powers, 0.0), axis=-1)
 
 
 def all_log_ratios(spectra: Spectra, signals: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
@@ -44,8 +45,7 @@ def all_log_ratios(spectra: Spectra, signals: list[tuple[np.ndarray, np.ndarray]
     A strong peak raises the floor of the mixture that shows it, and that differs from shape to shape. So the total
     power over the floors is set to the mean of all shapes, as if they had one floor.
     """
-    factors = [_factors(spectra.covariance, shape) for shape, _ in signals]
-    mixtures, powers = (np.concatenate(parts, axis=-1) for parts in zip(*factors, strict=True))
+    mixtures, powers = _factors(spectra.covariance, np.stack([shape for shape, _ in signals]))
     power = np.moveaxis(np.abs(spectra.values @ mixtures) ** 2, 1, 0)  # (W, T, C of all shapes)
     floor = raised_floor(spectra.frequencies, power, spectra.resolution)
     floor += LEAK * np.moveaxis(np.abs(spectra.leaks @ mixtures) ** 2, 1, 0)

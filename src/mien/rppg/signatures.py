@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 BLOOD = np.array([0.45, 1.0, 0.70])
@@ -22,6 +24,7 @@ LINE_FREEDOMS = (0.1, 0.4)
 """Relative spread of a line's colour: that of white light, and that of anything (our choice)."""
 
 
+@lru_cache(maxsize=8)
 def shapes(channels: int, grey: bool) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
     """Signature (C,) of a pulse, and covariances (C, C), of amplitude 1, of pulses and of lines."""
     signature, spread, white = BLOOD, COLOURS, np.ones((3, 3))
