@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+import av
 import h5py
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from scipy.io import savemat
 
 from mien.core.observations import Window
 from mien.datasets.pulse import LAYOUTS, PulseRecording
-from mien.evaluation.pulse import bench_pulse
+from mien.evaluation.pulse import bench_pulse, bit_rate_group
 from mien.evaluation.pulse.scores import scores
 from skin_traces import window
 
@@ -97,6 +98,15 @@ def mmpd(root: Path, person: int, fault: str) -> None:
                                          "light": "LED-low", "exercise": "False", "skin_color": [[3 + person % 2]]})
 
 
+def mcd(root: Path, person: int, fault: str) -> None:
+    for folder in ("video", "ppg_sync"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    name = f"{1020 + person}_FullHDwebcam_before"
+    times, wave = contact(person, 100.0, fault)
+    np.savetxt(root / "ppg_sync" / f"{name}.txt", np.stack([wave, np.diff(times, prepend=2 * times[0] - times[1])], 1))
+    (root / "video" / f"{name}.avi").touch()
+
+
 def own(root: Path, person: int, fault: str) -> None:
     root.mkdir(exist_ok=True)
     times, wave = contact(person, 100.0, fault)
@@ -105,12 +115,12 @@ def own(root: Path, person: int, fault: str) -> None:
 
 
 LOOKALIKES = {"ubfc-rppg-2": ubfc_2, "ubfc-rppg-1": ubfc_1, "ubfc-phys": ubfc_phys, "pure": pure, "cohface": cohface,
-              "mmpd": mmpd, "folder": own}
+              "mmpd": mmpd, "mcd-rppg": mcd, "folder": own}
 
 
 def film(recording: PulseRecording) -> Window:
     """The skin of the person of a lookalike."""
-    return skin_of(int("".join(letter for letter in recording.person if letter.isdigit())))
+    return skin_of(int("".join(letter for letter in recording.person if letter.isdigit())) % 1020)
 
 
 @lru_cache
@@ -135,7 +145,7 @@ def test_offset_bad_wire_and_wrong_rate_of_a_lookalike(layout: str, tmp_path: Pa
     assert windows.correlation.min() > 0.8
     assert "Left out: wire_off 1; wire_rate 1." in text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "table.md", "windows.csv", "recordings.csv", "bland_altman.png", "risk_coverage.png"}
+        "table.md", "windows.csv", "recordings.csv", "folds.csv", "bland_altman.png", "risk_coverage.png"}
     if layout == "mmpd":
         assert "| answered, skin_color 3 |" in text
         assert "| answered, skin_color 4 |" in text
@@ -158,6 +168,49 @@ def test_another_program_is_scored_by_the_same_rules(tmp_path: Path) -> None:
     other.write_text("recording,heart_rate\nnone.mp4,70\n")
     with pytest.raises(ValueError, match="name each film by its path"):
         bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
+
+
+def test_a_program_that_learnt_on_a_person_is_not_judged_on_them(tmp_path: Path) -> None:
+    for person in range(1, 7):
+        own(tmp_path / "data", person, "")
+    other = tmp_path / "other.csv"
+    other.write_text("recording,heart_rate,trained_on\n1_rest.mp4,70,2; 3\n2_rest.mp4,70,1; 3\n")
+    bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
+    folds = pd.read_csv(tmp_path / "out" / "folds.csv")
+    assert folds.groupby("person").fold.nunique().max() == 1
+    assert sorted(folds.fold.unique()) == list(range(5))
+    other.write_text("recording,heart_rate,trained_on\n1_rest.mp4,70,2; 1\n")
+    with pytest.raises(ValueError, match=r"got 1_rest\.mp4, whose person 1 is in trained_on"):
+        bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
+
+
+def test_the_breath_of_a_belt_is_compared(tmp_path: Path) -> None:
+    own(tmp_path / "data", 1, "")
+    table = pd.read_csv(tmp_path / "data" / "1_rest.csv")
+    breath = np.sin(2 * np.pi * 0.25 * table.time) + 0.1 * np.random.default_rng(0).normal(size=len(table))
+    table.assign(resp_belt=breath).to_csv(tmp_path / "data" / "1_rest.csv", index=False)
+    text = bench_pulse(tmp_path / "data", tmp_path / "out", observe=film)
+    found = pd.read_csv(tmp_path / "out" / "recordings.csv")
+    assert found.respiration_wire_per_min[0] == pytest.approx(15, abs=0.3)
+    assert " of 1 films" in text[text.index("Respiration:"):]
+
+
+def test_films_have_a_group_by_their_bit_rate(tmp_path: Path) -> None:
+    found = {}
+    for crf in (5, 40):
+        path = tmp_path / f"{crf}.mp4"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("libx264", rate=30, options={"crf": str(crf)})
+            stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+            rng = np.random.default_rng(0)
+            for _ in range(30):
+                picture = (128 + 20 * rng.normal(size=(240, 320, 3))).clip(0, 255).astype(np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            out.mux(stream.encode())
+        found[crf] = bit_rate_group(path)["bits_per_pixel"]
+    assert found[5] == "0.2 or more"
+    assert found[40] != found[5]
+    assert bit_rate_group(tmp_path / "none.png") == {}
 
 
 def test_a_folder_with_numbers_only(tmp_path: Path) -> None:

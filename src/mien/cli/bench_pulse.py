@@ -18,7 +18,7 @@ Layout = Annotated[
 ]
 Predictions = Annotated[
     Path | None, typer.Option(metavar="FILE", help="For pulse: score the heart rates of another program in this table: "
-                              "columns recording, heart_rate, and start, end, quality where known.")
+                              "columns recording, heart_rate, and start, end, quality, trained_on where known.")
 ]
 
 

@@ -13,10 +13,16 @@ from mien.video.open import open_file
 
 @dataclass(frozen=True)
 class VideoProbe:
-    """Frame rate in Hz and duration in s stated by the container; None if it states none."""
+    """Frame rate in Hz and duration in s stated by the container; None if it states none. Size of a picture in px."""
 
     rate: float | None
     seconds: float | None
+    size: tuple[int, int] = (0, 0)
+
+    def bits_per_pixel(self, path: Path) -> float:
+        """Bits of the file for each pixel that it shows, sound included; NaN where the container states too little."""
+        shown = (self.rate or 0.0) * (self.seconds or 0.0) * self.size[0] * self.size[1]
+        return 8 * path.stat().st_size / shown if shown else float("nan")
 
 
 def probe(path: Path) -> VideoProbe:
@@ -32,9 +38,10 @@ def probe(path: Path) -> VideoProbe:
             seconds = container.duration / 1e6
     finally:
         container.close()
+    size = (stream.width, stream.height)
     if not rate:
-        return VideoProbe(None, seconds)
-    return VideoProbe(float(rate), seconds)
+        return VideoProbe(None, seconds, size)
+    return VideoProbe(float(rate), seconds, size)
 
 
 def check_probe(path: Path, item: str) -> tuple[VideoProbe | None, list[DatasetProblem]]:

@@ -65,6 +65,24 @@ def respiration(beat_times: np.ndarray, wave: np.ndarray, rate: float, baseline:
     return Measurement(value, "breaths/min", float(shares[best].mean() * best.sum() / 4), method)
 
 
+def belt_rate(values: np.ndarray, rate: float) -> float:
+    """Compute the respiration rate of a belt, or of any sensor that follows the chest or the breath.
+
+    Args:
+        values: (N,) in any unit; NaN where unknown.
+        rate: Hz.
+
+    Returns:
+        Breaths a minute; NaN where the recording is shorter than `SHORTEST` or has no clear rate.
+    """
+    seconds = len(values) / rate
+    if seconds < SHORTEST or not np.isfinite(values).any():
+        return float("nan")
+    even = signals.resample(np.arange(len(values)) / rate, values[:, None], RATE, gap=seconds).values[:, 0]
+    found, share = _rate(even, seconds)
+    return found if share >= CLEAR else float("nan")
+
+
 def _witnesses(beat_times: np.ndarray, wave: np.ndarray, rate: float, baseline: np.ndarray,
                sway: np.ndarray) -> list[np.ndarray]:
     """Four series (M,) at `RATE` Hz: interval, amplitude and baseline of the pulse, and head motion."""

@@ -69,6 +69,9 @@ LAYOUTS: dict[str, PulseLayout] = {
         "iBVP (Joshi & Cho 2024, 10.3390/electronics13071334)", "*_bvp.csv", readers.ibvp,
         lambda film: film.name.split("_")[0], lambda film: readers.ibvp_pictures(film).is_dir(),
         frames=readers.ibvp_frames),
+    "mcd-rppg": PulseLayout(
+        "MCD-rPPG (Egorov et al. 2025, arXiv 2508.17924)", "video/*_*_*.avi", readers.mcd,
+        lambda film: film.stem.split("_")[0], lambda film: readers.mcd_wire(film).is_file(), about=readers.mcd_about),
     "folder": PulseLayout(
         "own folder: a table of the same name beside each film, with a wire or a column heart_rate", "*",
         readers.own_wire, lambda film: film.stem.split("_")[0], readers.has_own_wire),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -34,6 +34,7 @@ class ContactWire:
         start: s of the first sample, by the clock of the film as the dataset states it.
         kind: "ppg" or "ecg".
         heart_rate: bpm of the whole recording, where only that is known.
+        respiration: (N,) of a belt or another sensor of the breath, at the same times; empty where there is none.
     """
 
     values: np.ndarray
@@ -41,6 +42,7 @@ class ContactWire:
     start: float = 0.0
     kind: str = "ppg"
     heart_rate: float | None = None
+    respiration: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +184,28 @@ def ibvp(wire: Path) -> ContactWire:
     return ContactWire(values, len(values) / max(seconds, 1.0))
 
 
+def mcd_wire(film: Path) -> Path:
+    """The wire of video/1020_FullHDwebcam_before.avi: ppg_sync/1020_FullHDwebcam_before.txt."""
+    return film.parent.parent / "ppg_sync" / f"{film.stem}.txt"
+
+
+def mcd(film: Path) -> ContactWire:
+    """ppg_sync/1020_FullHDwebcam_before.txt: a line for each sample with the blood volume and the s since the sample
+    before (second-hand: from the code of a user of the dataset)."""
+    lines = mcd_wire(film).read_text(encoding="ascii").replace(",", " ").split("\n")
+    table = np.array([line.split() for line in lines if line.strip()], float)
+    if table.shape[1] != 2 or not 0 < np.median(table[:, 1]) < 1 or (table[:, 1] < 0).any():
+        raise ValueError(f"{mcd_wire(film)}: expected two columns, the blood volume and the s since the sample before, "
+                         "got others: read the films as a folder")
+    return _by_times(np.cumsum(table[:, 1]) - table[0, 1], table[:, 0])
+
+
+def mcd_about(film: Path) -> dict[str, str]:
+    """Camera and step, before or after exertion, from the name of the film."""
+    _, camera, step = film.stem.split("_")
+    return {"camera_model": camera, "step": step}
+
+
 def has_own_wire(film: Path) -> bool:
     """Whether a table of the same name is beside a film."""
     return film.suffix.lower() in FILMS and film.with_suffix(".csv").is_file()
@@ -189,17 +213,19 @@ def has_own_wire(film: Path) -> bool:
 
 def own_wire(film: Path) -> ContactWire:
     """one.csv beside one.mp4: a time column and a column whose name begins with ppg, bvp or ecg; or a column
-    heart_rate, whose mean counts."""
+    heart_rate, whose mean counts. A column whose name begins with resp or rsp is the breath."""
     path = film.with_suffix(".csv")
     names = [str(name).strip() for name in pd.read_csv(path, nrows=0)]
     if "heart_rate" in names:
         rate = float(pd.read_csv(path).rename(columns=str.strip)["heart_rate"].mean())
         return ContactWire(np.empty(0), 1.0, heart_rate=rate)
     signal = csv_signals.read_signal(path)
-    for index, name in enumerate(signal.names):
-        kind = re.split(r"[^a-z]", name.lower())[0]
+    kinds = [re.split(r"[^a-z]", name.lower())[0] for name in signal.names]
+    breath = [signal.values[index] for index, kind in enumerate(kinds) if kind in ("resp", "respiration", "rsp")]
+    for index, kind in enumerate(kinds):
         if kind in ("ppg", "bvp", "ecg"):
-            return ContactWire(signal.values[index], signal.rate, signal.start, "ecg" if kind == "ecg" else "ppg")
+            wire = ContactWire(signal.values[index], signal.rate, signal.start, "ecg" if kind == "ecg" else "ppg")
+            return replace(wire, respiration=breath[0]) if breath else wire
     raise ValueError(f"{path}: expected a column whose name begins with ppg, bvp or ecg, or heart_rate, got "
                      f"{', '.join(names)}: rename one")
 

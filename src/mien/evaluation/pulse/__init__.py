@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mien import datasets
+from mien import datasets, video
+from mien.core import atomic_files
 from mien.core.observations import Frame, Window
 from mien.core.settings import Settings
 from mien.core.trials import Trial
 from mien.datasets.pulse import LAYOUTS, ContactWire, PulseRecording, find_recordings
+from mien.datasets.pulse.readers import FILMS
+from mien.datasets.video_probe import probe
 from mien.evaluation.pulse.recordings import RecordingComparison, compare_recording
 from mien.evaluation.pulse.report import write_pulse_report
 from mien.inference.stream import Stream
@@ -23,6 +26,13 @@ __all__ = ["LAYOUTS", "RecordingComparison", "bench_pulse", "recordings_below"]
 
 TRIALS = ("mahnob", "deap", "amigos")
 """Datasets whose films and wires `mien.datasets` reads."""
+
+FOLDS = 5
+"""Groups of people that folds.csv lists for methods that learn (our choice)."""
+
+BIT_RATES = (0.05, 0.2)
+"""Bits for each pixel of a film that separate a low, a middle and a high bit rate. Our choice: about x264 at crf 28 and
+at crf 20."""
 
 WIRES = ("ecg", "ecg_left", "ppg")
 """Their channels with a pulse, the best first."""
@@ -35,10 +45,11 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
 
     Args:
         root: folder of the dataset.
-        out: folder of the results: table.md, windows.csv, recordings.csv and two figures.
+        out: folder of the results: table.md, windows.csv, recordings.csv, folds.csv and two figures.
         layout: name of a layout, or of `TRIALS`; "" for the first layout that fits.
         predictions: a table of another program's heart rates, to be scored by the same rules: columns recording and
-            heart_rate, and start, end (s) and quality where known.
+            heart_rate, and start, end (s) and quality where known. A column trained_on names the people on whom the
+            program learnt, separated by semicolons.
         method: rPPG method of the waveform.
         on_progress: is called with 0..1.
         observe: gives the skin traces of a film; `skin_of_film` where None.
@@ -50,10 +61,12 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
         ValueError: no film with a wire is found, or the predictions lack a column or name no film.
     """
     found = recordings_below(root, layout)
-    table = None if predictions is None else read_predictions(predictions, [each.id for each in found])
+    table = None if predictions is None else read_predictions(predictions, found)
+    write_folds(found, out)
     compared = []
     for index, recording in enumerate(found):
-        compared.append(compare_recording(recording, observe or skin_of_film, method))
+        about = recording.about | bit_rate_group(recording.path)
+        compared.append(compare_recording(replace(recording, about=about), observe or skin_of_film, method))
         on_progress((index + 1) / len(found))
     if table is not None:
         compared = [each.with_predictions(table[table.recording == each.id]) for each in compared]
@@ -88,12 +101,38 @@ def skin_of_film(recording: PulseRecording) -> Window | None:
         return longest.seen.window(-np.inf, np.inf)
 
 
-def read_predictions(path: Path, known: list[str]) -> pd.DataFrame:
+def bit_rate_group(film: Path) -> dict[str, str]:
+    """The group of a film by its bits per pixel; empty where it is no film file or states too little."""
+    if film.suffix.lower() not in FILMS:
+        return {}
+    try:
+        bits = probe(film).bits_per_pixel(film)
+    except video.VideoError:
+        return {}
+    if not np.isfinite(bits):
+        return {}
+    low, high = BIT_RATES
+    names = (f"below {low:g}", f"{low:g} to {high:g}", f"{high:g} or more")
+    return {"bits_per_pixel": names[int(np.searchsorted(BIT_RATES, bits, side="right"))]}
+
+
+def write_folds(found: list[PulseRecording], out: Path) -> None:
+    """Write folds.csv: the films in groups without a common person, for methods that learn. A model that is judged on a
+    fold learns on the people of the others, and of them alone."""
+    people = sorted({each.person for each in found})
+    fold = {person: index % FOLDS for index, person in enumerate(people)}
+    out.mkdir(parents=True, exist_ok=True)
+    atomic_files.table(out / "folds.csv", pd.DataFrame(
+        [{"recording": each.id, "person": each.person, "fold": fold[each.person]} for each in found]))
+
+
+def read_predictions(path: Path, found: list[PulseRecording]) -> pd.DataFrame:
     """Read another program's heart rates.
 
     Raises:
-        ValueError: a column is missing, or a film is not in the dataset.
+        ValueError: a column is missing, a film is not in the dataset, or a program learnt on the person that it reads.
     """
+    known, person = [each.id for each in found], {each.id: each.person for each in found}
     table = pd.read_csv(path)
     missing = [name for name in ("recording", "heart_rate") if name not in table]
     if missing:
@@ -103,7 +142,13 @@ def read_predictions(path: Path, known: list[str]) -> pd.DataFrame:
     if strange:
         raise ValueError(f"{path}: expected recordings such as {known[0]}, got {strange[0]}: name each film by its "
                          "path below the root")
-    return table.assign(recording=table.recording.astype(str))
+    table = table.assign(recording=table.recording.astype(str))
+    if "trained_on" in table:
+        for recording, names in zip(table.recording, table.trained_on.fillna("").astype(str), strict=True):
+            if person[recording] in [name.strip() for name in names.split(";")]:
+                raise ValueError(f"{path}: expected rates by a program that never saw the person, got {recording}, "
+                                 f"whose person {person[recording]} is in trained_on: train by folds.csv")
+    return table
 
 
 def _frames_of(trial: Trial) -> Callable[[Path], Iterator[Frame]]:
@@ -116,6 +161,9 @@ def _wire_of(trial: Trial, read: Callable[[Trial], object]) -> Callable[[Path], 
         name = next(name for name in WIRES if name in signal.names)  # type: ignore[attr-defined]
         values = signal.values[signal.names.index(name)]  # type: ignore[attr-defined]
         found = ContactWire(np.asarray(values, float), signal.rate, signal.start)  # type: ignore[attr-defined]
+        if "respiration" in signal.names:  # type: ignore[attr-defined]
+            breath = signal.values[signal.names.index("respiration")]  # type: ignore[attr-defined]
+            found = replace(found, respiration=np.asarray(breath, float))
         return replace(found, kind=name.split("_")[0])
 
     return wire

@@ -10,8 +10,10 @@ import pandas as pd
 
 from mien import rppg, signals
 from mien.core.observations import Signal, Window
+from mien.core.results import Measurement
 from mien.datasets.pulse import ContactWire, PulseRecording
 from mien.rppg.methods import band
+from mien.rppg.respiration import belt_rate
 from mien.signals import ecg, ppg
 from mien.signals.clock_comparison import compare_clocks
 
@@ -43,6 +45,7 @@ class RecordingComparison:
         offset: s to add to the times of the wire; NaN where the beats fit no offset.
         windows: one line per window: start, end, truth, camera, forced, quality, reason, snr, correlation.
         rmssd: ms by the wire and by the camera, NaN without.
+        respiration: breaths a minute by the sensor and by the camera, NaN without.
         unread: windows in which the wire itself has no rate.
         about: skin tone, motion and such.
     """
@@ -53,6 +56,7 @@ class RecordingComparison:
     offset: float = float("nan")
     windows: pd.DataFrame = field(default_factory=pd.DataFrame)
     rmssd: tuple[float, float] = (float("nan"), float("nan"))
+    respiration: tuple[float, float] = (float("nan"), float("nan"))
     unread: int = 0
     about: dict[str, str] = field(default_factory=dict)
 
@@ -70,7 +74,8 @@ class RecordingComparison:
             rows.append({**line, "camera": rate, "forced": rate, "reason": "" if inside.any() else "no_prediction",
                          "quality": float(quality[inside].mean()) if inside.any() else 0.0, "snr": float("nan"),
                          "correlation": float("nan")})
-        return replace(self, windows=pd.DataFrame(rows), rmssd=(self.rmssd[0], float("nan")))
+        return replace(self, windows=pd.DataFrame(rows), rmssd=(self.rmssd[0], float("nan")),
+                       respiration=(self.respiration[0], float("nan")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +127,21 @@ def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecordi
                    replace(wire, start=wire.start + shift)) for start in starts]
     table = pd.DataFrame(lines)
     known = table[np.isfinite(table.truth)].reset_index(drop=True) if len(table) else table
-    camera = found.hrv["rmssd"].value
     return replace(empty, offset=offset, windows=known, unread=len(table) - len(known),
-                   rmssd=(moved.rmssd(), float("nan") if camera is None else camera))
+                   rmssd=(moved.rmssd(), _number(found.hrv["rmssd"])),
+                   respiration=(_breath(wire, -shift, end - shift), _number(found.respiration)))
+
+
+def _number(found: Measurement) -> float:
+    return float("nan") if found.value is None else found.value
+
+
+def _breath(wire: ContactWire, start: float, end: float) -> float:
+    """Breaths a minute of the sensor from `start` to `end` s of its own clock; NaN without."""
+    if not len(wire.respiration):
+        return float("nan")
+    first, last = (max(round((time - wire.start) * wire.rate), 0) for time in (start, end))
+    return belt_rate(wire.respiration[first:last], wire.rate)
 
 
 def _beats_of(wire: ContactWire, seconds: float) -> tuple[str, _Beats]:

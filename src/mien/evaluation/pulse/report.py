@@ -53,10 +53,10 @@ def _windows(compared: Sequence[RecordingComparison]) -> pd.DataFrame:
 
 
 def _recording(each: RecordingComparison) -> dict[str, object]:
-    wire, camera = each.rmssd
     return {"recording": each.id, "person": each.person, "problem": each.problem, "offset_s": each.offset,
-            "windows": len(each.windows), "windows_without_truth": each.unread, "rmssd_wire_ms": wire,
-            "rmssd_camera_ms": camera, **each.about}
+            "windows": len(each.windows), "windows_without_truth": each.unread, "rmssd_wire_ms": each.rmssd[0],
+            "rmssd_camera_ms": each.rmssd[1], "respiration_wire_per_min": each.respiration[0],
+            "respiration_camera_per_min": each.respiration[1], **each.about}
 
 
 def _table(compared: Sequence[RecordingComparison], windows: pd.DataFrame, title: str) -> str:
@@ -81,7 +81,8 @@ def _table(compared: Sequence[RecordingComparison], windows: pd.DataFrame, title
                   for value, part in answered.groupby(name) if len(part)]
     reasons = Counter(windows.reason[windows.reason != ""])
     lines += ["", "Not answered: " + (", ".join(f"{name} {count}" for name, count in reasons.most_common()) or "none"),
-              "", _waveform(answered), _variability(compared)]
+              "", _waveform(answered), "", _paired(compared, "rmssd", "RMSSD", "ms"), "",
+              _paired(compared, "respiration", "Respiration", "breaths a minute")]
     return "\n".join(lines) + "\n"
 
 
@@ -120,14 +121,17 @@ def _waveform(answered: pd.DataFrame) -> str:
     return text + "."
 
 
-def _variability(compared: Sequence[RecordingComparison]) -> str:
-    pairs = np.array([each.rmssd for each in compared if np.isfinite(each.rmssd).all()])
-    possible = sum(bool(np.isfinite(each.rmssd[0])) for each in compared)
+def _paired(compared: Sequence[RecordingComparison], measure: str, name: str, unit: str) -> str:
+    """A measure with one value for each film: how often the camera has one, and its error."""
+    found = np.array([getattr(each, measure) for each in compared]).reshape(-1, 2)
+    possible, pairs = int(np.isfinite(found[:, 0]).sum()), found[np.isfinite(found).all(axis=1)]
+    if not possible:
+        return f"{name}: the wire has one in no film."
     if not len(pairs):
-        return f"RMSSD: the camera has one in 0 of {possible} films."
+        return f"{name}: the camera has one in 0 of {possible} films."
     error = pairs[:, 1] - pairs[:, 0]
-    return (f"RMSSD: the camera has one in {len(pairs)} of {possible} films, MAE {np.abs(error).mean():.1f} ms, bias "
-            f"{error.mean():+.1f} ms.")
+    return (f"{name}: the camera has one in {len(pairs)} of {possible} films, MAE {np.abs(error).mean():.1f} {unit}, "
+            f"bias {error.mean():+.1f} {unit}.")
 
 
 def _bland_altman(path: Path, answered: pd.DataFrame) -> None:
