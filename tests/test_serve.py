@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -25,6 +26,7 @@ import live_server
 from live_films import write
 from live_server import CEILING
 from mien.inference.live.event import FRESH
+from mien.reporting.llm import parse
 from mien.server.application import app
 from mien.server.config import ServerConfig
 from mien.server.frame_codec import FrameDecodeError, decode, encode
@@ -481,17 +483,19 @@ def test_the_servers_own_camera_is_read_by_many(clip, tmp_path, monkeypatch):
             time.sleep(0.1)
         assert found[0]["event"]["face_id"] == found[1]["event"]["face_id"] == 1
         assert found[0]["text"].startswith("The person ")
+        assert parse(found[0]["prompt"]) == found[0]["observation"]
         text = httpx.get(f"http://{address}/metrics", timeout=CEILING).text
         assert "mien_latency_seconds_bucket" in text
     assert not room.live._thread.is_alive()
 
 
-def test_what_was_seen_too_long_ago_is_not_said():
+def test_what_was_seen_too_long_ago_is_not_said(monkeypatch):
     with live_server.mien(workers=1) as (_, room):
         event, now = object(), time.perf_counter()
-        room._last_event = now + 1e6, event
+        guest = SimpleNamespace(id="a", last_event_at=now + 1e6, session=SimpleNamespace(latest=event))
+        monkeypatch.setattr(room, "guests", {"a": guest})
         assert room.now()[0] is event
-        room._last_event = now - FRESH - 0.1, event
+        guest.last_event_at = now - FRESH - 0.1
         assert room.now()[0] is None
         assert room.sentence() == ""
 

@@ -57,7 +57,7 @@ def ask(address, **options):
 
 @contextmanager
 def watched(address):
-    """Somebody in front of a camera while the block lasts -> the sentence about them."""
+    """Somebody in front of a camera while the block lasts -> the sentences about them."""
     with connect(f"ws://{address}/v1/stream?frames=true") as ws:
         for frame in live_server.film(1.3):
             ws.send(encode(frame.time, frame.rgb))
@@ -65,7 +65,7 @@ def watched(address):
                 pass  # the next frame when this one is read
         now = httpx.get(f"http://{address}/v1/now", timeout=CEILING).json()
         assert now["event"]["face_id"]
-        yield now["text"]
+        yield now["prompt"]
 
 
 def test_without_a_picture_everything_goes_through_untouched(proxied, language):

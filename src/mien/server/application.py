@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from mien.core.hashing import version
+from mien.reporting.llm.observation import fields, render_observation
 from mien.reporting.llm.templates import language_names, languages, no_picture, render
 from mien.server import websocket as socket
 from mien.server.config import ServerConfig
@@ -120,8 +121,11 @@ def _add_status(application: FastAPI, room: ServerState) -> None:
         """The current expression and heart rate, from the server's camera or from the client with the newest event."""
         event, age = room.now(client)
         if event is not None:
-            return NowResponse(text=render(event.said, language), event=event.json(), age_ms=1000 * age)
-        return NowResponse(text=no_picture(language), event=None, age_ms=1000 * age if math.isfinite(age) else None)
+            observation = room.history(client).observe()
+            return NowResponse(text=render(event.said, language), event=event.json(), age_ms=1000 * age,
+                               prompt=render_observation(observation, language), observation=fields(observation))
+        return NowResponse(text=no_picture(language), event=None, prompt=no_picture(language), observation=None,
+                           age_ms=1000 * age if math.isfinite(age) else None)
 
 
 UPLOAD_LINKS: dict[str, Any] = {name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}

@@ -29,9 +29,14 @@ class HealthResponse(BaseModel):
 
 
 class NowResponse(BaseModel):
-    """Expression and heart rate now. `event` is null when no frame came in the last seconds; `text` then says so."""
+    """Expression and heart rate now. `event` is null when no frame came in the last seconds; `text` then says so.
+
+    `prompt` is what a language model is told, and `observation` has its fields.
+    """
 
     text: str
+    prompt: str
+    observation: dict[str, Any] | None
     event: dict[str, Any] | None
     age_ms: float | None
 

@@ -15,10 +15,10 @@ from starlette.requests import HTTPConnection
 from mien.inference.live.camera import Camera
 from mien.inference.live.camera_thread import Live
 from mien.inference.live.event import FRESH, LiveEvent
+from mien.inference.live.history import EventHistory
 from mien.inference.live.session import LiveSession, load_live_model
 from mien.inference.live.worker import InferenceWorker
-from mien.reporting.llm.message import NO_PERSON
-from mien.reporting.llm.templates import render
+from mien.reporting.llm.observation import render_observation
 from mien.server.config import ServerConfig
 from mien.server.jobs import UploadQueue
 from mien.server.metrics import ServerMetrics
@@ -56,7 +56,6 @@ class ServerState:
         self.proxy = Proxy(options, self.sentence, lambda status: self.meters.chats.labels(str(status)).inc())
         self.live: Live | None = None
         self._reported = (0, 0, 0)
-        self._last_event: tuple[float, LiveEvent] | None = None  # from the server's own camera
         self._listener: threading.Thread | None = None
         if options.source:
             session = LiveSession(options.settings, model=self.model, language=options.language, apart=self.worker)
@@ -135,22 +134,32 @@ class ServerState:
         age = clock.perf_counter() - newest[0]
         if age > FRESH:
             return None, age
-        return newest[1], age
+        return newest[1].latest, age
 
-    def _newest(self, client: str) -> tuple[float, LiveEvent | None] | None:
-        """When the newest event came, perf_counter s, and the event."""
-        if not client and self._last_event is not None:
-            return self._last_event
+    def _newest(self, client: str) -> tuple[float, LiveSession] | None:
+        """When the newest event came, perf_counter s, and its session."""
+        if not client and self.live is not None and self.live.last_event_at:
+            return self.live.last_event_at, self.live.session
         guests = [guest for guest in list(self.guests.values()) if client in ("", guest.id)]
-        latest = [(guest.last_event_at, guest.session.latest) for guest in guests if guest.last_event_at is not None]
+        latest = [(guest.last_event_at, guest.session) for guest in guests if guest.last_event_at is not None]
         return max(latest, key=lambda item: item[0], default=None)
 
+    def history(self, client: str = "") -> EventHistory:
+        """The last minutes; empty without events. `client` as in `now`."""
+        newest = self._newest(client)
+        if newest is None:
+            return EventHistory()
+        return newest[1].history
+
     def sentence(self, client: str = "") -> str:
-        """The sentence about the person in the server's language; '' without a recent frame. `client` as in `now`."""
+        """The sentences for a language model in the server's language; '' without a recent frame.
+
+        Each call is a turn of the conversation: the next sentences say what has changed since. `client` as in `now`.
+        """
         event, _ = self.now(client)
         if event is None:
             return ""
-        return render(NO_PERSON if event.row is None else event.said, self.options.language)
+        return render_observation(self.history(client).observe(mark_turn=True), self.options.language)
 
     @property
     def camera(self) -> str:
@@ -180,7 +189,6 @@ class ServerState:
     def _listen(self, live: Live) -> None:
         try:
             for event in live.events():
-                self._last_event = clock.perf_counter(), event
                 self._count([event])
         except Exception as error:  # noqa: BLE001 - the log names the camera's error; uploads and clients go on
             log.error("the camera's stream ended: %s", error)

@@ -15,6 +15,7 @@ from mien.face.backend import FaceBackend
 from mien.inference.analyze import load_model
 from mien.inference.live.debounce import HOLD, Debouncer
 from mien.inference.live.event import Change, LiveEvent
+from mien.inference.live.history import EventHistory
 from mien.inference.live.target_selection import select_person
 from mien.inference.live.worker import InferenceWorker, WorkerQueue, WorkerResult, WorkerStep
 from mien.inference.neutral_pictures import neutral_faces
@@ -68,6 +69,7 @@ class LiveSession:
         self.frames = 0
         self.backwards = 0
         self.latest: LiveEvent | None = None
+        self.history = EventHistory()
         render(NO_PERSON, language)
         self._model = model or (
             apart.model if isinstance(apart, InferenceWorker) else load_live_model(self.settings, reuse)
@@ -251,6 +253,7 @@ class LiveSession:
             change = "person"
         self.latest = LiveEvent(step.start, step.end, row, said, since, change, render(said, self.language),
                             clock.perf_counter() - step.arrived)
+        self.history.push(self.latest)
         return self.latest
 
 

@@ -34,30 +34,38 @@ def describe(emotion: Prediction | None, language: str = "en") -> str:
 
 def render(said: Utterance, language: str = "en") -> str:
     """The sentence for `said`. Raises ValueError for an unknown language."""
-    template = _template(language)
+    words = template(language)
     if said.reason == "no_face" and said.heart_rate is None:
-        return template["no_face"]
-    if said.label:
-        label = template["labels"].get(said.task, {}).get(said.label)
-        label = label or template["label"].format(label=_plain(said.label))
-        face = template["certainty"][said.certainty].format(label=label)
-    else:
-        face = template["abstained"].format(reason=template["reasons"][said.reason])
+        return words["no_face"]
     if said.heart_rate is None:
-        heart = template["no_heart_rate"].format(reason=template["reasons"][said.heart_reason])
+        heart = words["no_heart_rate"].format(reason=words["reasons"][said.heart_reason])
     else:
-        heart = template["heart_rate"].format(rate=said.heart_rate)
-    return template["sentence"].format(face=face, heart=heart)
+        heart = words["heart_rate"].format(rate=said.heart_rate)
+    return words["sentence"].format(face=face_clause(said, language), heart=heart)
+
+
+def face_clause(said: Utterance, language: str) -> str:
+    """The clause about the expression, without a full stop."""
+    words = template(language)
+    if not said.label:
+        return words["abstained"].format(reason=words["reasons"][said.reason])
+    return words["certainty"][said.certainty].format(label=label_words(said.task, said.label, language))
+
+
+def label_words(task: str, label: str, language: str) -> str:
+    """The words for a class: those of the language, or its own name in quotation marks."""
+    words = template(language)
+    return words["labels"].get(task, {}).get(label) or words["label"].format(label=_plain(label))
 
 
 def no_picture(language: str = "en") -> str:
     """The sentence for a missing picture."""
-    return _template(language)["no_picture"]
+    return template(language)["no_picture"]
 
 
 def system_message(sentence: str, language: str = "en") -> str:
     """The system message for a language model: the sentence, its origin and how far to trust it."""
-    return _template(language)["system"].format(sentence=sentence).strip()
+    return template(language)["system"].format(sentence=sentence).strip()
 
 
 @lru_cache(maxsize=1)
@@ -68,11 +76,12 @@ def languages() -> tuple[str, ...]:
 
 def language_names() -> dict[str, str]:
     """The name of each language in that language, by code."""
-    return {language: _template(language)["name"] for language in languages()}
+    return {language: template(language)["name"] for language in languages()}
 
 
 @lru_cache(maxsize=16)
-def _template(language: str) -> dict[str, Any]:
+def template(language: str) -> dict[str, Any]:
+    """The wording of a language. Raises ValueError if it is unknown."""
     if language not in languages():  # this also prevents path traversal with a client's value
         raise ValueError(f"language: expected {' or '.join(languages())}, got {language!r}")
     return tomllib.loads((_folder() / f"{language}.toml").read_text(encoding="utf-8"))

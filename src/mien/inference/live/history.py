@@ -1,0 +1,185 @@
+"""The last minutes of a live session: what a language model is told of them, and a summary."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+
+from mien.core.results import Prediction
+from mien.core.tasks import ACTION_UNITS
+from mien.inference.live.event import LiveEvent
+from mien.reporting.llm.message import NO_PERSON, Utterance
+from mien.reporting.llm.observation import Observation, head_word, smile_word
+
+KEPT = 1200
+"""Events that are kept. Our choice: ten minutes of steps of 0.5 s."""
+
+RECENT = 1.5
+"""s whose median is the smile and the head now. Our choice: three steps, so that a single one decides nothing."""
+
+NOW, BEFORE = 5.0, 15.0
+"""s: the trend compares the mean valence of the last 5 s with that of the 10 s before. Our choice."""
+
+MIN_ROWS = 5
+"""Fewest rows with a valence on each side of a trend."""
+
+MIN_TREND = 0.2
+"""Smallest difference of mean valence (-1..1) that is a trend. Our choice: one tenth of the scale."""
+
+AU12 = ACTION_UNITS.index("AU12")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The state at a turn of a conversation: the person's id (None without one) and what was said about them."""
+
+    face: int | None
+    said: Utterance
+
+
+class EventHistory:
+    """Keeps the newest events of one session. Every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._events: deque[LiveEvent] = deque(maxlen=KEPT)
+        self._lock = threading.Lock()
+        self._turn: Turn | None = None
+
+    def push(self, event: LiveEvent) -> None:
+        """Add the newest event."""
+        with self._lock:
+            self._events.append(event)
+
+    def last(self, seconds: float) -> list[LiveEvent]:
+        """The events of the last `seconds` s before the end of the newest one, oldest first."""
+        with self._lock:
+            if not self._events:
+                return []
+            end = self._events[-1].end
+            return [event for event in self._events if event.end > end - seconds]
+
+    def observe(self, mark_turn: bool = False) -> Observation:
+        """What a language model is told now.
+
+        Args:
+            mark_turn: Whether this is a turn of a conversation, to which the next observation is compared.
+
+        Returns:
+            The observation of the newest event; without an event, that of nobody.
+        """
+        events = self.last(BEFORE)
+        if not events:
+            return Observation()
+        newest = events[-1]
+        rows = [event.row for event in events if event.row is not None]
+        face = None if newest.row is None else newest.row.face
+        observation = Observation()
+        if newest.row is not None:
+            observation = self._of_person(newest, [row for row in rows if row.face == newest.row.face])
+        if mark_turn:
+            self._turn = Turn(face, newest.said)
+        return observation
+
+    def _of_person(self, newest: LiveEvent, rows: list[Prediction]) -> Observation:
+        said, turn = newest.said, self._turn
+        if said == NO_PERSON:
+            return Observation()
+        recent = [row for row in rows if row.end > newest.end - RECENT]
+        same = turn is not None and turn.face == rows[-1].face
+        before, change = "", 0
+        if turn is not None and same:
+            before = turn.said.label
+            change = (said.heart_rate or 0) - (turn.said.heart_rate or 0)
+        return Observation(
+            said=said,
+            lasting=int(newest.end - newest.since),
+            smile=smile_word(_median([float(row.aus[AU12]) for row in recent])),
+            head=head_word(np.array([_median([float(row.pose[axis]) for row in recent]) for axis in (0, 1)])),
+            trend=_trend(rows, newest.end),
+            before=before * (before != said.label),
+            other_person=turn is not None and turn.face is not None and not same,
+            rate_change=change * _both_rates(turn, said),
+        )
+
+    def summary(self, seconds: float = 60.0) -> dict[str, Any]:
+        """Describe the last seconds in numbers.
+
+        Args:
+            seconds: Length in s.
+
+        Returns:
+            JSON data: `seconds` and `steps` that were observed, `person` (share with a person), `labels` (share of each
+            class among the steps with an expression), `abstained` (share of the steps with a person), `reasons`,
+            means of `valence` and `arousal`, `smiling` (share), `head_towards_camera` (share), the median, smallest and
+            largest `heart_rate`, and `changes` of the expression. None where nothing was measured.
+        """
+        events = self.last(seconds)
+        rows = [event.row for event in events if event.row is not None and event.row.state != "lost"]
+        read = [row for row in rows if not row.abstained]
+        rates = [row.heart_rate.value for row in rows if row.heart_rate.value is not None]
+        heads = [word for row in rows if (word := head_word(row.pose))]
+        smiles = [bool(smile_word(float(row.aus[AU12]))) for row in rows if np.isfinite(row.aus[AU12])]
+        return {
+            "seconds": _seconds(events),
+            "steps": len(events),
+            "person": _share([event.row is not None and event.row.state != "lost" for event in events]),
+            "labels": {label: count / len(read) for label, count in Counter(row.label for row in read).most_common()},
+            "abstained": _share([row.abstained for row in rows]),
+            "reasons": dict(Counter(row.reason for row in rows if row.reason)),
+            "valence": _mean([row.valence for row in read]),
+            "arousal": _mean([row.arousal for row in read]),
+            "smiling": _share(smiles),
+            "head_towards_camera": _share([word == "towards" for word in heads]),
+            "heart_rate": _range([float(rate) for rate in rates]),
+            "changes": sum(event.change == "expression" for event in events),
+        }
+
+
+def _both_rates(turn: Turn | None, said: Utterance) -> bool:
+    return turn is not None and None not in (turn.said.heart_rate, said.heart_rate)
+
+
+def _trend(rows: list[Prediction], end: float) -> str:
+    """The word of `TRENDS` for the valence of a person's rows of the last `BEFORE` s."""
+    valences = [(row.end, row.valence) for row in rows if np.isfinite(row.valence) and not row.abstained]
+    now = [value for time, value in valences if time > end - NOW]
+    before = [value for time, value in valences if time <= end - NOW]
+    if min(len(now), len(before)) < MIN_ROWS:
+        return ""
+    difference = fmean(now) - fmean(before)
+    if abs(difference) < MIN_TREND:
+        return ""
+    return ("less_pleasant", "more_pleasant")[difference > 0]
+
+
+def _median(values: list[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    if not known:
+        return float("nan")
+    return median(known)
+
+
+def _seconds(events: list[LiveEvent]) -> float:
+    return round(sum(event.end - event.start for event in events), 3)
+
+
+def _share(flags: list[bool]) -> float | None:
+    return _mean([float(flag) for flag in flags])
+
+
+def _mean(values: list[float]) -> float | None:
+    known = [value for value in values if np.isfinite(value)]
+    if not known:
+        return None
+    return round(fmean(known), 4)
+
+
+def _range(values: list[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    return {"median": round(median(values), 1), "lowest": round(min(values), 1), "highest": round(max(values), 1)}
