@@ -150,6 +150,10 @@ def test_nobody_at_all(nobody):
     "start,end,condition\n1 s,2500 ms,film\n",
     "onset\tduration\ttrial_type\n1.0\t1.5\tfilm\n",
     "start,stop,condition\n1,2.5,film\n",
+    "Tier\tBegin Time - hh:mm:ss.ms\tEnd Time - hh:mm:ss.ms\tAnnotation\nx\t00:00:01.000\t00:00:02.500\tfilm\n",  # ELAN
+    "Observation id,Behavior,Start (s),Stop (s),Duration (s)\no,film,1,2.5,1.5\n",  # BORIS
+    "tmin\ttier\ttext\ttmax\n1\tx\tfilm\t2.5\n",  # Praat
+    "Beginn;Ende;Bedingung\n1,0;2,5;film\n",
     "# events\nsep=;\nstart;end;condition\n00:01,0;00:02,5;film\n",
 ])
 def test_forms_that_spreadsheets_write(tmp_path, text):
@@ -167,6 +171,7 @@ def test_forms_that_spreadsheets_write(tmp_path, text):
     ("start,end,condition\n1,1,a\n", r"line 2: expected an end after the start"),
     ("start,end,condition\n\n1:90,2,a\n", r"line 3: expected start in seconds such as 12\.5, or min:s .*, got '1:90'"),
     ("start,end,condition\n0:00:01:12,2,a\n", r"line 2: expected start in seconds such .*, got '0:00:01:12'"),
+    ("start,end,condition\n0:00:01:12,2,a\n", r"a time code with frames: write seconds"),
     ("start,end,condition\n2026-01-31T12:00:00,2026-01-31T12:00:09,a\n",
      r"line 2: expected start in .*, got '2026-01-31T12:00:00': say with --segments-start what"),
     ("start,end,condition\n1760000000,1760000009,a\n", r"line 2: .* got '1760000000', a date: say with --segments-sta"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mien.core.text_tables import TableError, has_columns, number_format, read_table
 from mien.datasets import readers
-from mien.datasets.readers import clocks, csv_signals, tables
+from mien.datasets.readers import clock_columns, csv_signals, tables
 from mien.reporting import events
 
 T = np.arange(0, 30, 0.01)
@@ -280,7 +280,7 @@ def test_the_time_column_may_be_named(tmp_path) -> None:
     ("lsl_ts", True), ("Zeit [s]", True), ("reaction time", False), ("RR-interval time", False),
     ("Shimmer_1_TimestampSync_Unix_CAL", True), ("lights", False), ("state", False)])
 def test_names_of_time_columns(name, is_time) -> None:
-    assert clocks.is_clock(name) is is_time
+    assert clock_columns.is_clock(name) is is_time
 
 
 @pytest.mark.parametrize(("cells", "values"), [

@@ -21,10 +21,11 @@ from mien.reporting.timeline.segments import time_shares
 
 REQUIRED_COLUMNS = ("start", "end", "condition")
 NAMES: dict[str, frozenset[str]] = {
-    "start": frozenset(("start", "onset", "begin", "from", "tmin")),
-    "end": frozenset(("end", "stop", "until", "to", "tmax")),
-    "duration": frozenset(("duration", "length")),
-    "condition": frozenset(("condition", "trial_type", "label", "event", "annotation", "description")),
+    "start": frozenset(("start", "onset", "begin", "from", "tmin", "beginn", "anfang", "début")),
+    "end": frozenset(("end", "stop", "until", "to", "tmax", "ende", "fin")),
+    "duration": frozenset(("duration", "length", "dauer", "durée")),
+    "condition": frozenset(("condition", "trial_type", "label", "event", "annotation", "description", "behavior",
+                            "behaviour", "text", "bedingung")),
     "video": frozenset(("video", "file", "filename")),
     "baseline": frozenset(("baseline",)),
 }
@@ -221,7 +222,7 @@ def _header_score(cells: Sequence[str]) -> int:
 
 def _role(column: str) -> str:
     """Which key of `NAMES` a column is, "" for another one: `Start (ms)` and `start_ms` -> start."""
-    name = re.sub(r"\s*[(\[].*", "", column).strip().lower().replace(" ", "_")
+    name = re.sub(r"\s*(?:[(\[]| - ).*", "", column).strip().lower().replace(" ", "_")
     plain = re.sub(r"_(m?s|sec(onds)?|time)$", "", name)
     return next((role for role, names in NAMES.items() if name in names or plain in names), "")
 

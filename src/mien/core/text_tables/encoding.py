@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mien.core.text_tables.errors import TableError
@@ -18,6 +18,20 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """Byte order mark -> encoding."""
+
+KINDS = (
+    (b"PK\x03\x04", "a zip or a workbook (xlsx, ods)"),
+    (b"\xd0\xcf\x11\xe0", "an old workbook (xls)"),
+    (b"\x1f\x8b", "a file packed by gzip"),
+    (b"PAR1", "Parquet"),
+    (b"\x89HDF", "HDF5"),
+    (b"MATLAB 5.0", "MATLAB's format"),
+    (b"SQLite format 3", "a database (SQLite)"),
+    (b"\xffBIOSEMI", "BDF"),
+    (b"0       ", "EDF"),
+    (b"%PDF", "PDF"),
+)
+"""First bytes of files that people take for tables -> what they are."""
 
 PROBE = 4096
 """Bytes in which zeros are counted to recognise UTF-16 without a mark. Our choice: a header and some rows."""
@@ -36,11 +50,13 @@ class DecodedText:
         text: the text without a byte order mark.
         encoding: name of the encoding.
         guessed: whether the encoding is a guess: the bytes are no UTF-8 and have no mark.
+        zeros: number of zeros at the end, which were left out.
     """
 
     text: str
     encoding: str
     guessed: bool = False
+    zeros: int = 0
 
     @property
     def lines(self) -> list[str]:
@@ -63,7 +79,13 @@ def read_text(path: Path) -> DecodedText:
         raise TableError(f"expected a file that can be read, got: {error.strerror}", path) from error
     if not raw.strip(b" \t\r\n\0"):
         raise TableError("expected a table, got an empty file: copy it again", path)
+    kind = next((kind for first, kind in KINDS if raw.startswith(first)), None)
+    if kind is not None:
+        raise TableError(f"expected a table in text, got {kind}: unpack it, or export it as CSV", path)
     decoded = _decode(raw, path)
+    zeros = len(decoded.text) - len(decoded.text.rstrip("\0"))
+    if zeros:  # a recorder that lost its power leaves them
+        decoded = replace(decoded, text=decoded.text[:-zeros], zeros=zeros)
     bad = decoded.text.find("\0")
     control = _CONTROL.search(decoded.text)
     if bad < 0 and control is not None:

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 HeaderScore = Callable[[Sequence[str]], int]
 """Takes the cells of a line; returns how many of them are names that the caller looks for, 0 for no header."""
 
-DELIMITERS = (",", ";", "\t", "|", " ")
-"""Separators that are tried; of equally good ones the first."""
+DELIMITERS = (",", ";", "\t", "|", " ", "  ")
+"""Separators that are tried; of equally good ones the first. Two blanks mean two or more, where names hold blanks."""
+
+FITTING = 0.5
+"""Least share of the rows below a header with as many cells as it, for a header that is preferred to others. Our
+choice: more than half."""
 
 SEARCHED = 200
 """Lines in which the header is searched. Our choice: the longest preambles of devices have some dozens."""
@@ -21,6 +25,7 @@ PROBED = 20
 """Rows below a header whose numbers of cells are compared with it. Our choice: enough to outvote a title."""
 
 COMMENT = re.compile(r"\s*(?:#|%|//)")
+_BLANKS = re.compile(r"[ \t]{2,}")
 _SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.?)\"?\s*", re.IGNORECASE)
 
 
@@ -29,7 +34,7 @@ class Layout:
     """Where a table begins.
 
     Attributes:
-        delimiter: the separator of the cells, " " for any number of blanks.
+        delimiter: the separator of the cells, " " for any number of blanks, "  " for two and more.
         header: index of the header's line, from 0.
         columns: the stripped names in the header, without empty ones at the end.
         score: how many names of the header the caller looks for.
@@ -61,15 +66,17 @@ def find_layout(lines: Sequence[str], score: HeaderScore) -> Layout | None:
     if said is not None:
         delimiters = (said[1] or "\t",)
         first = next((i for i in range(first + 1, len(lines)) if lines[i].strip()), first)
-    best: tuple[tuple[int, float, bool], Layout] | None = None
+    best: tuple[tuple[bool, int, float, bool], Layout] | None = None
     for delimiter in delimiters:
         for at in range(first, min(first + SEARCHED, len(lines))):
             is_comment = COMMENT.match(lines[at]) is not None
-            columns = names(split(COMMENT.sub("", lines[at], count=1), delimiter))
+            cells = split(COMMENT.sub("", lines[at], count=1), delimiter)
+            columns = names(cells)
             known = score(columns) if columns else 0
             if not known:
                 continue
-            rank = known, _agreement(lines[at + 1 :], len(columns), delimiter), not is_comment
+            agreement = _agreement(lines[at + 1 :], {len(columns), len(cells)}, delimiter)
+            rank = len(columns) > 1 and agreement > FITTING, known, agreement, not is_comment
             if best is None or rank > best[0]:
                 best = rank, Layout(delimiter, at, columns, known)
     if best is not None:
@@ -92,10 +99,22 @@ def read_cells(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list
     Raises:
         csv.Error: a row is no CSV.
     """
-    text = (line.replace("\t", " ").strip() if delimiter == " " else line for line in lines)
+    text: Iterator[str] = iter(lines)
+    if delimiter == " ":
+        text = (line.replace("\t", " ").strip() for line in lines)
+    elif delimiter == "  ":
+        text = (_BLANKS.sub("\t", line.strip()) for line in lines)
+        delimiter = "\t"
     reader = csv.reader((f"{line}\n" for line in text), delimiter=delimiter, skipinitialspace=True)
     for row in reader:
-        yield reader.line_num, [cell.strip() for cell in row]
+        yield reader.line_num, [_unquoted(cell.strip()) for cell in row]
+
+
+def _unquoted(cell: str) -> str:
+    """A cell without single quotes around it, which are no quotes of CSV."""
+    if len(cell) > 1 and cell[0] == cell[-1] == "'":
+        return cell[1:-1].strip()
+    return cell
 
 
 def names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -104,10 +123,11 @@ def names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(cells[:count])
 
 
-def _agreement(below: Sequence[str], count: int, delimiter: str) -> float:
+def _agreement(below: Sequence[str], counts: set[int], delimiter: str) -> float:
     """Share of the rows below a header that have as many cells as it; a separator at the end may add one."""
     rows = [line for line in below[: 4 * PROBED] if line.strip() and not COMMENT.match(line)][:PROBED]
     widths = Counter(len(split(line, delimiter)) for line in rows)
     if not rows:
         return 0.0
-    return (widths[count] + widths[count + 1] / 2) / len(rows)
+    longer = {count + 1 for count in counts} - counts
+    return (sum(widths[count] for count in counts) + sum(widths[count] for count in longer) / 2) / len(rows)

@@ -14,9 +14,10 @@ MISSING = frozenset(("", "nan", "na", "n/a", "n.a.", "null", "none", "-", "--", 
                      "-1.#ind", "#n/a", "#na", "#null!", "#div/0!", "#value!", "#num!"))
 """Cells that mean a missing value, in lower case: words, and the errors of spreadsheets and C libraries."""
 
-_NUMBER = re.compile(r"[-+]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:\d[\d.,]*|[.,]\d+)(?:[eEdD][-+]?\d+)?")
 _GROUPED = {mark: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+") for mark in ".,"}
-_BLANKS = str.maketrans({"\u00a0": "", "\u202f": "", "\u2009": "", "'": "", "\u2019": "", "\u2212": "-"})
+_BLANKS = str.maketrans({"\u00a0": "", "\u202f": "", "\u2009": "", "'": "", "\u2019": "", "\u2212": "-",
+                         "d": "e", "D": "e"})  # Fortran writes 1.5D+03
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ UNITS = re.compile(
     r"|yyyy.*|hh?:mm.*)[\])]?", re.IGNORECASE)
 """Cells of a row of units below a header, in any case."""
 
+_JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[\[{])')
+_WITH_UNIT = re.compile(r"([-+]?[\d.,]+)\s*([^\d\s:.,/+-][^\d:]*)")
+
 Needed = Iterable[str] | Callable[[Sequence[str]], Iterable[str]] | None
 
 SHORT_NAMES = 12
@@ -140,15 +143,24 @@ def read_table(path: Path, score: HeaderScore, *, needed: Needed = None, only: I
     layout = find_layout(lines, score)
     if layout is None or not layout.columns:
         raise TableError("expected a table, got an empty file: copy it again", path)
+    if _JSON.match(decoded.text):
+        raise TableError("expected a table, got JSON: export it as CSV", path)
+    if layout.score == 0 and all(NumberFormat().number(name) is not None for name in layout.columns if name):
+        raise TableError(f"expected a header with the names of the columns, got {listed(layout.columns)}: write the "
+                         "names above, such as time,ppg", path, layout.header + 1)
     notes = []
     if decoded.guessed:
         line = next((n for n, line in enumerate(lines, 1) if not line.isascii()), 1)
         notes.append(f"read as {decoded.encoding}: the bytes in line {line} are no UTF-8")
+    if decoded.zeros:
+        notes.append(f"the file ends with {decoded.zeros} zeros, as after a loss of power: left out")
     rows = _Rows(layout, needed(layout.columns) if callable(needed) else needed, only, units)
     try:
         rows.read(lines)
     except csv.Error as error:
         raise TableError(f"expected a table, got: {error}", path, layout.header + 1) from error
+    if units:
+        rows.take_units_of_cells()
     return TextTable(path, tuple(name for name in layout.columns if name), rows.cells, rows.lines, tuple(rows.bad),
                      rows.units, tuple(notes), layout.header + 1)
 
@@ -190,6 +202,17 @@ class _Rows:
             for column, place in columns:
                 column.append(row[place])
             self.lines.append(line)
+
+    def take_units_of_cells(self) -> None:
+        """Move a unit that stands in every cell of a column, as in `0.52 mV`, to the units."""
+        for name, column in self.cells.items():
+            match = _WITH_UNIT.fullmatch(next((cell for cell in column if not is_missing(cell)), ""))
+            if match is None or not UNITS.fullmatch(match[2]):
+                continue
+            end = match[2]
+            if all(cell.endswith(end) or is_missing(cell) for cell in column):
+                column[:] = [cell.removesuffix(end).strip() for cell in column]
+                self.units.setdefault(name, end)
 
     def _take_units(self, row: Sequence[str]) -> bool:
         """Whether a row is one of units (or of the words CAL and RAW); its units are kept."""

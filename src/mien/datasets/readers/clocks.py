@@ -6,40 +6,27 @@ The parser says what it took, in `Clock.words`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
 from mien.core.text_tables import TableError, TextTable, is_missing
 from mien.datasets.readers import dates
-
-WORDS = frozenset((
-    "time", "times", "timestamp", "timestamps", "timepoint", "ts", "t", "datetime", "date", "clock", "seconds", "sec",
-    "unixtime", "localtime", "elapsed", "zeit", "uhrzeit", "zeitstempel", "datum", "temps", "tiempo", "hora", "tempo",
-))
-"""Words in the name of a time column, in lower case."""
-
-NO_CLOCKS = frozenset(("response", "reaction", "duration", "zone", "rr", "ibi", "interval", "transit", "marker",
-                       "event", "diff", "delta"))
-"""Words that make the name one of a duration or an event instead."""
-
-UNITS: dict[str, float] = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sekunden"), 1.0),
-    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1e-3),
-    **dict.fromkeys(("us", "µs", "μs", "usec", "usecs", "micros", "microsecond", "microseconds"), 1e-6),
-    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), 1e-9),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
-}
-"""Unit of time, in lower case -> s."""
+from mien.datasets.readers.clock_columns import PROBED, UNITS, unit_of_name, with_date
 
 DAY = dates.DAY
-EXCEL, MATLAB = 25569.0, 719529.0
-"""Day number of 1970-01-01 in spreadsheets and in MATLAB."""
+TICK = 1e-7
+"""s of the unit in which .NET and Windows count."""
+
+ORIGINS = (
+    ("days of a spreadsheet", DAY, 25569 * DAY),
+    ("days of MATLAB", DAY, 719529 * DAY),
+    ("100 ns since 0001, as in .NET", TICK, 62135596800.0),
+    ("100 ns since 1601, as in Windows", TICK, 11644473600.0),
+)
+"""Words, s of one unit, and s from the origin to 1970-01-01 of clocks that the size of their numbers shows."""
 
 ERA = (946684800.0, 4102444800.0)
 """UTC in s since 1970 of the years 2000 and 2100, between which a large number is a date."""
@@ -51,9 +38,6 @@ sample a second or as fast as an audio card."""
 USUAL = (10.0, 5000.0)
 """Hz between which the rate must lie for a guess of the unit. Our choice: the two differ by less than 1000, so that at
 most one of s, ms, us and ns fits."""
-
-PROBED = 50
-"""Cells that decide how a column is written."""
 
 Kind = Literal["elapsed", "since 1970", "date", "time of day"]
 
@@ -150,29 +134,6 @@ class Clock:
         return seconds - offset + DAY * round((middle - (seconds - offset)) / DAY)
 
 
-def is_clock(name: str) -> bool:
-    """Whether a column has the name of a time column, such as `unix_time`, `Elapsed Time` or `arduino_ts`."""
-    words = name_words(name)
-    return bool(words & WORDS) and not words & NO_CLOCKS
-
-
-def name_words(name: str) -> set[str]:
-    """The words of a column's name in lower case: `LocalTimestamp (ms)` -> local, timestamp, ms."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return set(re.findall(r"[^\W\d_]+", parted.lower()))
-
-
-def unit_of_name(name: str) -> str | None:
-    """The unit in the name of a time column: `time (ms)`, `timestamp_us`, `sec`; None without one."""
-    bracket = re.search(r"[(\[]\s*([^)\]]*?)\s*[)\]]", name)
-    if bracket is not None and bracket[1].lower() in UNITS:
-        return bracket[1].lower()
-    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-    if len(words) == 1 and words[0] in ("seconds", "sec", "ms", "us", "ns"):
-        return words[0]
-    return next((word for word in reversed(words[1:]) if word in UNITS and word not in ("h", "min")), None)
-
-
 def era_unit(number: float) -> float | None:
     """The unit in s by which a number is a date between 2000 and 2100, counted since 1970; None without one."""
     return next((unit for unit in (1.0, 1e-3, 1e-6, 1e-9) if ERA[0] <= number * unit < ERA[1]), None)
@@ -191,10 +152,10 @@ def read_clock(table: TextTable, name: str, unit: str | None = None) -> Clock:
     """
     if unit is not None and unit.lower() not in UNITS and unit != "iso":
         raise ValueError(f"time_unit: expected {', '.join(UNITS)} or iso, got {unit!r}")
-    cells = _with_date(table, name)
+    cells = with_date(table, name)
     known = [cell for cell in cells if not is_missing(cell)][:PROBED]
     numeric = sum(table.number(cell) is not None for cell in known)
-    if unit != "iso" and numeric >= max(1, 0.5 * len(known)):
+    if unit != "iso" and numeric >= max(1, 0.5 * len(known)) and not dates.are_digits(known):
         return _numeric_clock(table, name, unit)
     found = dates.find_format(known) if known else None
     if found is None:
@@ -208,22 +169,6 @@ def read_clock(table: TextTable, name: str, unit: str | None = None) -> Clock:
     if parse is dates.time_of_day:
         return Clock(name, _unwrapped(times), "time of day", words)
     return Clock(name, times, "date", words, zone=own)
-
-
-def _with_date(table: TextTable, name: str) -> Sequence[str]:
-    """The cells of a column; those of a column of dates stand before the times of day of another column."""
-    cells = table.cells[name]
-    known = next((cell for cell in cells if not is_missing(cell)), "")
-    if dates.time_of_day(known) is None:
-        return cells
-    for other, column in table.cells.items():
-        first = next((cell for cell in column if not is_missing(cell)), "")
-        if other == name or not name_words(other) & {"date", "datum", "fecha"}:
-            continue
-        found = dates.find_format([f"{first} {known}"])
-        if found is not None and found[0].startswith("dates"):
-            return [f"{date} {time}" for date, time in zip(column, cells, strict=True)]
-    return cells
 
 
 def _unwrapped(times: np.ndarray) -> np.ndarray:
@@ -245,10 +190,10 @@ def _numeric_clock(table: TextTable, name: str, unit: str | None) -> Clock:
         era = era_unit(float(known[0])) == step
         kind: Kind = "since 1970" if era else "elapsed"
         return Clock(name, values * step, kind, f"{said} since 1970" if era else said, step)
-    for origin, low, words in ((EXCEL, ERA[0] / DAY + EXCEL, "days of a spreadsheet"),
-                               (MATLAB, ERA[0] / DAY + MATLAB, "days of MATLAB")):
-        if low <= known[0] < low + (ERA[1] - ERA[0]) / DAY and 0 < pace * DAY < 1 / SLOWEST and pace < 1e-4:
-            return Clock(name, (values - origin) * DAY, "since 1970", words, DAY, guessed=True)
+    for words, step, origin in ORIGINS:
+        since_1970 = (values - origin / step) * step
+        if ERA[0] <= since_1970[np.isfinite(values)][0] < ERA[1] and 0 < pace * step < 1 / SLOWEST:
+            return Clock(name, since_1970, "since 1970", words, step, guessed=True)
     by_size = era_unit(float(known[0]))
     if by_size is not None and pace * by_size < 1 / SLOWEST:
         words = next(word for word, size in UNITS.items() if size == by_size)
@@ -273,17 +218,3 @@ def _usual_step(values: np.ndarray) -> float:
         return 0.0
     low = steps[steps <= max(3 * float(np.median(steps)), np.quantile(steps, 0.9))]
     return float(low.mean())
-
-
-def best_clock(table: TextTable, candidates: Sequence[str]) -> str:
-    """The time column whose rows repeat the time of the row before least; of equally good ones the first."""
-    def repeats(name: str) -> float:
-        cells = table.cells[name]
-        if len(cells) < 2:
-            return 0.0
-        same = sum(a == b for a, b in pairwise(cells)) / (len(cells) - 1)
-        known = [cell for cell in cells[:PROBED] if not is_missing(cell)]
-        readable = known and (table.number(known[0]) is not None or dates.find_format(known) is not None)
-        return same + (not readable)
-
-    return min(candidates, key=repeats)

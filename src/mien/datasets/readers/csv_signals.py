@@ -13,7 +13,8 @@ from mien.core.observations import Signal
 from mien.core.text_tables import TableError, listed, read_table
 from mien.datasets.index import DatasetProblem
 from mien.datasets.readers import tables
-from mien.datasets.readers.clocks import best_clock, is_clock, read_clock
+from mien.datasets.readers.clock_columns import best_clock, is_clock, join_time_columns
+from mien.datasets.readers.clocks import read_clock
 from mien.datasets.readers.device_exports import plain_table
 
 GAP = 0.5
@@ -85,8 +86,10 @@ def _read(path: Path) -> _Recording:
     """Raises TableError."""
     table = read_table(path, lambda cells: sum(map(is_clock, cells)) * (len(cells) > 1), needed=(), units=True,
                        rewrite=plain_table)
+    others = [name for name in table.columns if not is_clock(name)]
+    table, joined = join_time_columns(table)
     candidates = [name for name in table.columns if is_clock(name)]
-    others = [name for name in table.columns if name not in candidates]
+    others = [name for name in others if not any(name in whole for whole in joined.values())]
     if not candidates or not others:
         raise TableError(f"expected a header with time (s) and signals, got {listed(table.columns)}", path,
                          table.header_line)

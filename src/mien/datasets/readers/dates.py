@@ -20,6 +20,15 @@ _TIME = re.compile(
 _DATE = re.compile(
     r"(?P<a>\d{1,4})(?P<mark>[./\- ])(?P<b>\d{1,2}|[^\W\d]{3,9})\.?[./\- ](?P<c>\d{2,4})(?:[T,;\s_]+(?P<time>\d.*))?")
 
+_COMPACT = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?:\d{3}|\d{6})?")
+_ISO = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)[T\s_-]?(\d\d)[-.:h_]?(\d\d)[-.:m_]?(\d\d)(?:[-.,:_]?(\d{1,9}))?\s*(Z|[+-]\d\d:?\d\d)?",
+    re.IGNORECASE)
+_OTHER_TIME = re.compile(
+    r"(\d{1,2})(?:\.|\s?h\s?)(\d\d)(?:\.|\s?m(?:in)?\s?)(\d\d(?:[.,]\d{1,9})?)\s?s?", re.IGNORECASE)
+_DAYS = re.compile(r"(-?\d+)\s*days?,?\s+(\d.*)", re.IGNORECASE)
+_WEEKDAY = re.compile(r"[^\W\d]{2,9}\.?,?\s+(?=\d)")
+
 _CLOCK = re.compile(r"(?:(?P<hour>\d{1,3}):)?(?P<minute>\d{1,4}):(?P<second>\d{1,2}(?:[.,]\d{1,9})?)")
 _UNITS = re.compile(
     r"(?:(\d+(?:[.,]\d+)?)\s*h(?:ours?)?)?\s*(?:(\d+(?:[.,]\d+)?)\s*m(?:in(?:utes?)?)?)?"
@@ -36,7 +45,13 @@ ORDERS = {"year-month-day": "abc", "day.month.year": "cba", "month/day/year": "c
 def iso(text: str, naive: timezone = UTC) -> float | None:
     """UTC in s since 1970 of an ISO date; None if it is none. A date without a zone is in the zone `naive`."""
     text = re.sub(r"\s*(utc|gmt)$", "Z", text.strip(), flags=re.IGNORECASE)
-    if not re.match(r"\d{4}-?\d\d-?\d\d(?:[T\s]|$)", text) or text.isdigit():
+    parts = _ISO.fullmatch(text)
+    if text.isdigit() and not _COMPACT.fullmatch(text):
+        return None
+    if parts is not None:
+        year, month, day, hour, minute, second, fraction, own = parts.groups()
+        text = f"{year}-{month}-{day}T{hour}:{minute}:{second}.{fraction or '0'}{(own or '').upper()}"
+    elif not re.match(r"\d{4}-?\d\d-?\d\d(?:[T\s]|$)", text):
         return None
     try:
         when = datetime.fromisoformat(text)
@@ -45,6 +60,11 @@ def iso(text: str, naive: timezone = UTC) -> float | None:
     if when.tzinfo is None:
         when = when.replace(tzinfo=naive)
     return when.timestamp()
+
+
+def are_digits(cells: Sequence[str]) -> bool:
+    """Whether all cells are dates without any mark, such as 20251129140005250."""
+    return bool(cells) and all(_COMPACT.fullmatch(cell.strip()) for cell in cells)
 
 
 def zone(text: str) -> timezone:
@@ -57,8 +77,12 @@ def zone(text: str) -> timezone:
 
 
 def time_of_day(text: str) -> float | None:
-    """s of a text such as 14:00:05.250, 2:00:05 PM, 14:00:05:250 or 01:05.250 (min:s); None if it is none."""
-    match = _TIME.fullmatch(text.strip())
+    """s of a text such as 14:00:05.250, 2:00:05 PM, 14.00.05, 14h00m05s or 01:05.250 (min:s); None if it is none."""
+    days = _DAYS.fullmatch(text.strip())
+    if days is not None:
+        rest = time_of_day(days[2])
+        return None if rest is None else int(days[1]) * DAY + rest
+    match = _TIME.fullmatch(_OTHER_TIME.sub(r"\1:\2:\3", text.strip(), count=1))
     if match is None:
         return None
     hour, minute, second = int(match["hour"]), int(match["minute"]), match["second"]
@@ -119,7 +143,7 @@ def _reordered(text: str) -> str:
     """A date whose month stands before the day, such as Nov 29, 2025 2:00 PM or Sat Nov 29 14:00:00 2025, as 29 Nov."""
     words = _WORDED.fullmatch(text)
     if words is None:
-        return text
+        return _WEEKDAY.sub("", text, count=1)
     year = words["year"] or words["last"]
     time = words["time"] or words["inner"] or ""
     return f"{words['day']} {words['month']} {year} {time}".strip()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from mien.core.text_tables import TableError, TextTable, is_missing
 from mien.datasets.readers import dates
-from mien.datasets.readers.clocks import PROBED, UNITS, Clock, era_unit, read_clock, unit_of_name
+from mien.datasets.readers.clock_columns import PROBED, UNITS, unit_of_name
+from mien.datasets.readers.clocks import Clock, era_unit, read_clock
 
 
 def event_times(table: TextTable, name: str, start: str = "") -> np.ndarray:
@@ -61,6 +64,8 @@ def _all_known(table: TextTable, name: str, times: np.ndarray, wanted: str) -> n
         return times
     cell = table.cells[name][unknown[0]]
     remedy = ""
-    if cell and dates.find_format([cell]) is not None and dates.duration(cell) is None:
+    if re.fullmatch(r"\d+:\d+:\d+[:;]\d\d", cell):
+        remedy = ", a time code with frames: write seconds"
+    elif cell and dates.find_format([cell]) is not None and dates.duration(cell) is None:
         remedy = ": say with --segments-start what that clock shows at the start of the video"
     raise TableError(f"expected {name} in {wanted}, got {cell!r}{remedy}", table.path, table.lines[unknown[0]])

@@ -12,8 +12,9 @@ import numpy as np
 from mien import signals
 from mien.core.observations import Signal
 from mien.core.text_tables import TableError, TextTable, listed, read_table
+from mien.datasets.readers.clock_columns import best_clock, has_clock, is_clock, join_time_columns
 from mien.datasets.readers.clock_repair import AGAIN, LEAP, join_parts, spread_packets
-from mien.datasets.readers.clocks import FASTEST, SLOWEST, Clock, best_clock, is_clock, read_clock
+from mien.datasets.readers.clocks import FASTEST, SLOWEST, Clock, read_clock
 from mien.datasets.readers.device_exports import plain_table
 
 KINDS = {"ecg": "ecg", "ekg": "ecg", "ppg": "ppg", "bvp": "ppg", "pleth": "ppg", "plethysmograph": "ppg", "eda": "eda",
@@ -95,8 +96,11 @@ def read_physiology(path: Path, channels: Mapping[str, str] | None = None, units
     values = np.stack([table.numbers(column, None if strict else notes) for column in chosen.values()], axis=1)
     named = tuple((units or {}).get(name) or unit_in_brackets(column) or table.units.get(column, "")
                   for name, column in chosen.items())
-    candidates = [name for name in known if is_clock(name) and name not in chosen.values()]
-    column = time or (best_clock(table, candidates) if candidates else None)
+    table, joined = join_time_columns(table)
+    candidates = [name for name in table.columns if is_clock(name) and name not in chosen.values()]
+    column = joined.get(time or "", time)
+    if not column and candidates:
+        column = best_clock(table, candidates)
     if column is None:
         return PhysiologyTable(path, values, tuple(chosen), named, None, tuple(notes), known, table.header_line)
     clock = read_clock(table, column, time_unit)
@@ -173,7 +177,7 @@ def _origin(clock: Clock, zero: float | str | None) -> float:
 def has_time_column(path: str | Path) -> bool:
     """Whether a table has a time column."""
     table = read_table(Path(path), _header_score(None, None), only=(), needed=(), rewrite=plain_table)
-    return any(is_clock(name) for name in table.columns)
+    return has_clock(table.columns)
 
 
 def known_channels(known: Sequence[str]) -> dict[str, str]:
