@@ -263,7 +263,7 @@ def test_doctor_prints_every_finding_and_fails_when_one_does(monkeypatch, status
 
 def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "mien", "--version"], capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stdout.strip()) == (0, mien.__version__)
+    assert (done.returncode, done.stdout.strip()) == (0, __version__)
 
 
 def test_the_version_is_the_packages():
