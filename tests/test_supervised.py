@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from mien.core.parallel import Outcome
+from mien.core.parallel import Outcome, supervised
 from mien.core.parallel.pool import run_supervised
 from mien.core.parallel.supervised import SupervisedWorker, WorkerError
 from mien.core.scratch_folder import ScratchFolder, sweep
@@ -101,6 +101,20 @@ def test_a_child_does_not_start_another(worker):
 
 
 # ---------------------------------------------------------------- native readers
+
+
+def test_an_idle_child_ends_and_the_next_call_starts_another(monkeypatch):
+    monkeypatch.setattr(supervised, "IDLE", 0.3)
+    worker = SupervisedWorker()
+    first = worker.call(os.getpid)
+    end = time.monotonic() + CEILING
+    while os.path.exists(f"/proc/{first}") and time.monotonic() < end:
+        time.sleep(0.05)
+    assert worker.call(os.getpid) != first
+    for _ in range(20):  # calls about when the child ends: none waits for ever, none fails
+        time.sleep(0.28)
+        assert worker.call(os.getpid, seconds=30) > 0
+    worker.close()
 
 
 def crashing_mat(path):

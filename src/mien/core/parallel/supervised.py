@@ -43,6 +43,7 @@ class SupervisedWorker:
         self._memory = memory
         self._lock = threading.Lock()
         self._executor: Any = None
+        self._rest = threading.Timer(IDLE, bool)
 
     def call(self, function: Callable[..., Result], *args: Any, seconds: float | None = None,
              stopped: Callable[[], bool] = bool) -> Result:
@@ -63,7 +64,23 @@ class SupervisedWorker:
         if is_supervised():
             return function(*args)
         with self._lock:
-            return self._call(function, args, seconds, stopped)
+            self._rest.cancel()
+            try:
+                return self._call(function, args, seconds, stopped)
+            finally:
+                self._rest_later()
+
+    def _rest_later(self) -> None:
+        """End the child after `IDLE` s. The executor's own time-out may end it as a call arrives, which then waits."""
+        self._rest = threading.Timer(IDLE, self._close_if_idle)
+        self._rest.daemon = True
+        self._rest.args = (self._rest,)
+        self._rest.start()
+
+    def _close_if_idle(self, rest: threading.Timer) -> None:
+        with self._lock:
+            if rest is self._rest and not rest.finished.is_set():
+                self.close()
 
     def close(self) -> None:
         """End the child, whatever it does."""
@@ -97,8 +114,7 @@ class SupervisedWorker:
         if self._executor is None:
             from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
-            self._executor = ProcessPoolExecutor(1, timeout=IDLE, initializer=_begin,
-                                                 initargs=(os.getpid(), self._memory))
+            self._executor = ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(), self._memory))
         return self._executor
 
 
