@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mien.cli.console import exit_on_error
 from mien.cli.options import Debug, DetectionThreshold, Labels, Language, ModelName, Reuse, Source
 from mien.core.settings import Settings
+
+if TYPE_CHECKING:
+    from mien.inference.live.camera_thread import Live
 
 
 def mcp(
@@ -25,13 +29,18 @@ def mcp(
     step: Annotated[
         float, typer.Option(metavar="SECONDS", help="Time between two predictions, in seconds.")
     ] = Settings.step,
+    files: Annotated[
+        Path | None, typer.Option("--files", metavar="FOLDER", exists=True, file_okay=False, help="Also offer the tool "
+                                  "analyze_file, for recordings of this folder.")
+    ] = None,
     language: Language = "en",
     debug: Debug = False,
 ) -> None:
-    """Run an MCP server over standard input and output, with the tool person_now and one resource.
+    """Run an MCP server over standard input and output, with the person's state, its history and a summary as tools.
 
-    The camera stays open while the server runs. Two programs cannot use one camera at the same time: start one mien
-    serve, and give its address to both with --server.
+    It answers at once and starts the camera meanwhile; the first call waits for it. The camera stays open while the
+    server runs. Two programs cannot use one camera at the same time: start one mien serve, and give its address to both
+    with --server.
     """
     with exit_on_error(debug, "nothing was stored"):
         try:
@@ -39,16 +48,25 @@ def mcp(
         except ModuleNotFoundError as error:
             raise ValueError(f"mcp: expected the packages of MCP, {error.name} is missing: install them with "
                              'pip install "mien[mcp]"') from error
-        if server:
-            protocol.server(protocol.from_server(server, token), language).run()
-            return
-        from mien.inference.live.camera import Camera
-        from mien.inference.live.camera_thread import Live
         from mien.reporting.llm.templates import languages
 
         if language not in languages():
             raise ValueError(f"--language: expected {' or '.join(languages())}, got {language!r}")
         settings = Settings(step=step, model=model, labels=labels, pictures=False,
                             detection_threshold=detection_threshold)
-        with Live(Camera(source), settings, language=language, reuse=reuse) as live:
-            protocol.server(protocol.from_live(live), language).run()
+
+        def start() -> Live:
+            from mien.inference.live.camera import Camera
+            from mien.inference.live.camera_thread import Live
+
+            return Live(Camera(source), settings, language=language, reuse=reuse)
+
+        person: protocol.PersonProvider
+        if server:
+            person = protocol.ServerProvider(server, token)
+        else:
+            person = protocol.LiveProvider(start)
+        try:
+            protocol.server(person, language, files).run()
+        finally:
+            person.close()

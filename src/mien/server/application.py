@@ -22,7 +22,7 @@ from mien.server.config import ServerConfig
 from mien.server.jobs import QueueFull, UploadJob
 from mien.server.middleware import AccessMiddleware
 from mien.server.request_body import PayloadError, read_body
-from mien.server.schemas import RESULT_FILES, HealthResponse, JobResponse, Name, NowResponse, problem_responses
+from mien.server.schemas import RESULT_FILES, HealthResponse, HistoryResponse, JobResponse, Name, NowResponse, problem_responses
 from mien.server.state import ServerState, address_of
 from mien.server.upload_validation import HEAD, detect_suffix
 
@@ -126,6 +126,16 @@ def _add_status(application: FastAPI, room: ServerState) -> None:
                                prompt=render_observation(observation, language), observation=fields(observation))
         return NowResponse(text=no_picture(language), event=None, prompt=no_picture(language), observation=None,
                            age_ms=1000 * age if math.isfinite(age) else None)
+
+
+    @application.get("/v1/history", responses=problem_responses())
+    async def history(
+        seconds: Annotated[float, Query(gt=0, le=600, description="How far to look back, in s.")] = 60.0,
+        client: Annotated[str, Query(max_length=64)] = "",
+    ) -> HistoryResponse:
+        """What changed in the last seconds, and a summary of them. The same person as in `/v1/now`."""
+        kept = room.history(client)
+        return HistoryResponse(changes=kept.changes(seconds), summary=kept.summary(seconds))
 
 
 UPLOAD_LINKS: dict[str, Any] = {name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}

@@ -41,6 +41,13 @@ class NowResponse(BaseModel):
     age_ms: float | None
 
 
+class HistoryResponse(BaseModel):
+    """The last seconds: `changes`, oldest first, and a `summary` in numbers."""
+
+    changes: list[dict[str, Any]]
+    summary: dict[str, Any]
+
+
 class JobResponse(BaseModel):
     """An uploaded video: `progress` 0..1; `files` once it is done; `reason` if it failed."""
 

@@ -31,6 +31,9 @@ MIN_ROWS = 5
 MIN_TREND = 0.2
 """Smallest difference of mean valence (-1..1) that is a trend. Our choice: one tenth of the scale."""
 
+MOST_CHANGES = 100
+"""Most changes that are listed; the oldest are left out. Our choice: a language model reads each of them."""
+
 AU12 = ACTION_UNITS.index("AU12")
 
 
@@ -105,6 +108,21 @@ class EventHistory:
             other_person=turn is not None and turn.face is not None and not same,
             rate_change=change * _both_rates(turn, said),
         )
+
+    def changes(self, seconds: float = 60.0) -> list[dict[str, Any]]:
+        """The events of the last seconds that changed something, and the first of them, oldest first.
+
+        Args:
+            seconds: Length in s.
+
+        Returns:
+            JSON data: `ago` (s before now), `change`, `text` (the short sentence), `label`, `certainty`, `heart_rate`.
+        """
+        events = self.last(seconds)
+        wanted = [event for index, event in enumerate(events) if event.change or index == 0]
+        return [{"ago": round(events[-1].end - event.end, 2), "change": event.change, "text": event.text,
+                 "label": event.said.label, "certainty": event.said.certainty, "heart_rate": event.said.heart_rate}
+                for event in wanted[-MOST_CHANGES:]]
 
     def summary(self, seconds: float = 60.0) -> dict[str, Any]:
         """Describe the last seconds in numbers.

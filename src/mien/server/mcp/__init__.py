@@ -1,6 +1,6 @@
-"""A Model Context Protocol server, on the official SDK: one tool and one resource with a person's current state."""
+"""A Model Context Protocol server, on the official SDK: tools and one resource with a person's state."""
 
-from mien.server.mcp.provider import PersonProvider, from_live, from_server
-from mien.server.mcp.tools import RESOURCE, TOOL, server
+from mien.server.mcp.provider import LiveProvider, PersonProvider, ServerProvider
+from mien.server.mcp.tools import FILE, HISTORY, NOW, RESOURCE, SUMMARY, server
 
-__all__ = ["RESOURCE", "TOOL", "PersonProvider", "from_live", "from_server", "server"]
+__all__ = ["FILE", "HISTORY", "NOW", "RESOURCE", "SUMMARY", "LiveProvider", "PersonProvider", "ServerProvider", "server"]
