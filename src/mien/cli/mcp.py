@@ -61,11 +61,8 @@ def mcp(
 
             return Live(Camera(source), settings, language=language, reuse=reuse)
 
-        person: protocol.PersonProvider
-        if server:
-            person = protocol.ServerProvider(server, token)
-        else:
-            person = protocol.LiveProvider(start)
+        person: protocol.PersonProvider = protocol.ServerProvider(server, token) if server else \
+            protocol.LiveProvider(start)
         try:
             protocol.server(person, language, files).run()
         finally:

@@ -22,7 +22,15 @@ from mien.server.config import ServerConfig
 from mien.server.jobs import QueueFull, UploadJob
 from mien.server.middleware import AccessMiddleware
 from mien.server.request_body import PayloadError, read_body
-from mien.server.schemas import RESULT_FILES, HealthResponse, HistoryResponse, JobResponse, Name, NowResponse, problem_responses
+from mien.server.schemas import (
+    RESULT_FILES,
+    HealthResponse,
+    HistoryResponse,
+    JobResponse,
+    Name,
+    NowResponse,
+    problem_responses,
+)
 from mien.server.state import ServerState, address_of
 from mien.server.upload_validation import HEAD, detect_suffix
 

@@ -3,4 +3,5 @@
 from mien.server.mcp.provider import LiveProvider, PersonProvider, ServerProvider
 from mien.server.mcp.tools import FILE, HISTORY, NOW, RESOURCE, SUMMARY, server
 
-__all__ = ["FILE", "HISTORY", "NOW", "RESOURCE", "SUMMARY", "LiveProvider", "PersonProvider", "ServerProvider", "server"]
+__all__ = ["FILE", "HISTORY", "NOW", "RESOURCE", "SUMMARY", "LiveProvider", "PersonProvider", "ServerProvider",
+           "server"]

@@ -28,8 +28,8 @@ MOST = 600.0
 
 READ_ONLY = ToolAnnotations(read_only_hint=True)
 
-COLUMNS = ("face_id", "coverage", "first_s", "last_s", "label", "valence", "arousal", "heart_rate", "heart_rate_quality",
-           "heart_rate_reason", "rmssd", "respiration", "blink_rate")
+COLUMNS = ("face_id", "coverage", "first_s", "last_s", "label", "valence", "arousal", "heart_rate",
+           "heart_rate_quality", "heart_rate_reason", "rmssd", "respiration", "blink_rate")
 """Columns of people.csv that `analyze_file` returns: what a language model can use."""
 
 Seconds = Annotated[float, Field(gt=0, le=MOST, description="How far to look back, in s.")]
