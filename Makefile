@@ -44,8 +44,9 @@ lint: .venv/.lint
 	PYTHONPATH=src .venv/bin/lint-imports --no-cache
 	$(python) -m mypy src
 
-house: .venv/.made
+house: .venv/.models,data
 	@$(python) benchmarks/house.py
+	@$(calm) $(python) benchmarks/recipe_path.py
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict --quiet

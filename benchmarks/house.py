@@ -219,7 +219,7 @@ def figures(src: Path) -> dict[str, str]:
         "class names defined more than once": str(len(repeated_classes(files))),
         "branches on a method's type outside models/": f"{len(questions)} in {len(places)} files",
         "paths from frames to rows (files that start a Tracker)": str(len(callers(files, "Tracker"))),
-        "calls that pass a recipe on": f"{len(passed)} in {len(set(passed))} files",
+        "calls anywhere with a whole recipe as an argument": f"{len(passed)} in {len(set(passed))} files",
         "conditional expressions per 1,000 lines of code": f"{1000 * conditionals(files) / code_lines(src):.1f}",
         "repetitions by a flag": str(repetitions_by_flag(files)),
         "longest function, median": f"{lengths[0][0]} ({lengths[0][1]}), {median(size for size, _ in lengths):g}",

@@ -107,7 +107,7 @@ def test_what_is_there_is_found_and_what_is_not_is_not():
         trials, ids, rows = people(signal)
         first = [ids.index(trial.id) for trial in trials]
         made = [trial.id for trial in trials], rows[first], [str(k) for k in range(10)]
-        found = baselines.subject_independent(RECIPE, splits.kfold(trials), made, 0)
+        found = baselines.subject_independent(RECIPE.label_rule, splits.kfold(trials), made, 0)
         assert found["classifier"].tolist() == list(baselines.CLASSIFIERS)
         assert ((found["war"] >= 100 * low) & (found["war"] <= 100 * high)).all(), found
         assert (found["trials"] == len(trials)).all()
@@ -120,7 +120,7 @@ def test_two_ratings_at_once_are_four_classes_and_no_rating_of_their_own():
     trials, ids, rows = people(6.0)
     trials = [replace(t, labels={**t.labels, "valence": 2.0 + 5.0 * (k % 3 > 0)}) for k, t in enumerate(trials)]
     made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
-    found = baselines.subject_independent(RECIPES["mvp/deap-both"], splits.kfold(trials), made, 0)
+    found = baselines.subject_independent(RECIPES["mvp/deap-both"].label_rule, splits.kfold(trials), made, 0)
     assert (found["trials"] == len(trials)).all()
     assert "ccc" not in found
     assert "positive_f1" not in found
@@ -132,14 +132,15 @@ def test_the_trials_are_those_that_the_recipe_can_look_at():
         ("both", 9, True), ("face", 9, False), ("wires", 0, True), ("none", 0, False))})
     for modality, expected in (("both", "both face wires"), ("video", "both face"), ("physio", "both wires")):
         recipe = override(RECIPES["mvp/deap-arousal"], {"options.modality": modality})
-        assert [t.id for t in data_module.seen(recipe, trials, ready)] == expected.split()
+        assert [t.id for t in data_module.seen(trials, ready, recipe.inputs.any_of)] == expected.split()
 
 
 def test_of_one_person_no_interval_is_told():
     trials, ids, rows = people(6.0)
     made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
     one = splits.PROTOCOLS["loso"](trials)[:1]
-    assert "nan" not in "".join(baselines._table(RECIPE, baselines.subject_independent(RECIPE, one, made, 0)))
+    frame = baselines.subject_independent(RECIPE.label_rule, one, made, 0)
+    assert "nan" not in "".join(baselines._table(RECIPE, frame))
 
 
 def test_nothing_is_there_and_the_leaky_split_claims_much():

@@ -101,10 +101,10 @@ def test_the_plan_is_the_fastest_that_fits():
 
 
 def test_a_method_whose_losses_compare_rows_is_never_split():
-    expect_parts(RECIPES["duse/dfew"], MemoryPlan(4))
-    expect_parts(RECIPES["scpt/deap-arousal"], MemoryPlan(0, True))
+    expect_parts("duse", MemoryPlan(4))
+    expect_parts("scpt", MemoryPlan(0, True))
     with pytest.raises(ValueError, match="--micro-batch: expected 0 for scpt"):
-        expect_parts(RECIPES["scpt/deap-arousal"], MemoryPlan(4))
+        expect_parts("scpt", MemoryPlan(4))
     model = model_of("scpt/deap-arousal")
     set_checkpointing(model, True)
     sizes = [saved_bytes(model, batch_of(model, rows)) for rows in (1, 2)]

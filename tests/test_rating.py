@@ -319,7 +319,7 @@ def test_regressors_find_what_is_there_and_a_leak_shows(few_trees):
         first = [ids.index(trial.id) for trial in trials]
         folds = splits.kfold(trials)
         found = regression_baselines.subject_independent(
-            RECIPE, folds, ([t.id for t in trials], rows[first], list("abcdefghij")), 0
+            RECIPE.label_rule, folds, ([t.id for t in trials], rows[first], list("abcdefghij")), 0
         )
         found = found.set_index("regressor")
         assert list(found.index) == [*regression_baselines.REGRESSORS, regression_baselines.MEAN_BASELINE]
@@ -327,9 +327,8 @@ def test_regressors_find_what_is_there_and_a_leak_shows(few_trees):
         assert (real["ccc_low"] > 0.5).all() if strength else (real["ccc_low"] < 0.1).all(), found
         assert -0.2 < found.loc[regression_baselines.MEAN_BASELINE, "ccc"] <= 0
         assert ((found["ccc_low"] <= found["ccc"]) & (found["ccc"] <= found["ccc_high"])).all()
-    gap = regression_baselines.window_split(RECIPE, folds, trials, (ids, rows, list("abcdefghij")), 0, 5).set_index(
-        "regressor"
-    )
+    made = ids, rows, list("abcdefghij")
+    gap = regression_baselines.window_split(RECIPE.label_rule, folds, trials, made, 0, 5).set_index("regressor")
     assert gap.loc["random forest", "LEAKY"] > 0.5 > 0.3 > gap.loc["random forest", "by the protocol"]
 
 

@@ -182,7 +182,7 @@ def test_participants_pool_their_recordings_and_bring_in_other_faces(tmp_path):
     assert any("there is no recording of d" in text for text in study.notices)
     alone = compute_study(recordings, EVENTS)
     assert alone.participants == ("a", "b", "c")
-    assert any("1 more face in these recordings is not in the study" in text for text in alone.notices)
+    assert any("1 more face in these recordings, not in the study" in text for text in alone.notices)
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -157,7 +157,7 @@ def test_every_step_counts_the_schedule():
     from mien.training.step import learning_rate_at
 
     recipe = RECIPES["duse/dfew"]
-    assert [learning_rate_at(recipe, epoch) for epoch in (0, 29, 30, 39, 40, 49)] == pytest.approx(
+    assert [learning_rate_at(recipe.schedule, epoch) for epoch in (0, 29, 30, 39, 40, 49)] == pytest.approx(
         [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
 
 

@@ -27,6 +27,7 @@ from mien.checkpoints.factory import (
 from mien.checkpoints.formats import FORMATS
 from mien.checkpoints.predictor import Predictor
 from mien.checkpoints.video_backbone import TOWER_FOLDER
+from mien.core.plain_text import what_is_at
 from mien.core.tasks import EXPRESSION, Task
 from mien.models import zero_shot as zeroshot
 from mien.models.registry import method
@@ -116,9 +117,8 @@ def locate(source: str | Path, revision: str | None = None, token: str | None = 
     if path.is_dir():
         return path
     if path.is_file() or str(source).count("/") != 1:
-        got = "a file" if path.is_file() else "nothing there"
-        raise FileNotFoundError(f"{source}: expected the folder of a checkpoint or a hub id owner/name, got {got}: "
-                                "check the spelling")
+        raise FileNotFoundError(f"{source}: expected the folder of a checkpoint or a hub id owner/name, got "
+                                f"{what_is_at(path)}: check the spelling")
     files = [name for form in FORMATS.values() for name in form.files]
     try:
         return Path(huggingface_hub.snapshot_download(str(source), revision=revision, token=token,

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console import default_folder, exit_on_error, print_line, progress_bar, settings
+from mien.cli.console import exit_on_error, print_line, progress_bar, run_folder, settings
 from mien.cli.options import (
     CacheFolder,
     Changes,
+    Cluster,
     Debug,
     Deterministic,
     Device,
     Folds,
+    JobDevices,
+    Parallel,
     PrecisionName,
     Quiet,
     Seed,
@@ -42,17 +45,6 @@ Out = Annotated[
 Rows = Annotated[
     str, typer.Option(metavar="N,N", help="Run only these rows, by number from 1. Default: all rows.")
 ]
-Parallel = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Number of rows that run at the same time, each in its own process.")
-]
-RowDevices = Annotated[
-    str, typer.Option(metavar="K,K", help="Run one row at a time on each of these devices: GPU numbers, or "
-                      "cuda:1, cpu.")
-]
-Cluster = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="Run the rows on the Dask cluster with this scheduler, such as "
-                      "tcp://host:8786.")
-]
 
 
 def ablate(
@@ -63,7 +55,7 @@ def ablate(
     cache: CacheFolder = "",
     rows: Rows = "",
     parallel: Parallel = 1,
-    devices: RowDevices = "",
+    devices: JobDevices = "",
     cluster: Cluster = "",
     folds: Folds = "",
     device: Device = "auto",
@@ -91,7 +83,7 @@ def ablate(
         given = settings(changes or [])
         for row in grid.rows:
             expect_usable(precision, "auto" if cluster else device, ablation.changed_recipe(row, base, tiny, given))
-        folder = Path(out) if out else default_folder(f"ablate-{name}", tiny)
+        folder = run_folder(out, f"ablate-{name}", tiny=tiny)
         with progress_bar(f"ablate {name}", 1, quiet) as (tick, above):
             result = ablation.run_ablation(
                 name, root, folder, recipe=base, cache=cache, tiny=tiny, rows=row_numbers, settings=given,

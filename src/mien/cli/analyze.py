@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.console import exit_on_error, progress_bar
-from mien.cli.options import DetectionThreshold, PulseMethod, PulseOnly
-from mien.core.plain_text import printable
+from mien.cli.options import Cluster, Debug, DetectionThreshold, Labels, PulseMethod, PulseOnly, Quiet, split_names
+from mien.core.plain_text import counted, printable
 from mien.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,10 +62,6 @@ Tower = Annotated[
     str, typer.Option(metavar="FOLDER_OR_HUB_ID", help="Folder or hub id of the checkpoint's backbone, if it moved. "
                       "Default: the place in the checkpoint's card.")
 ]
-Labels = Annotated[
-    str, typer.Option(metavar="LABELS.YAML", help="File with your own labels and their texts, for a checkpoint "
-                      "or clip:. Default: the model's labels.")
-]
 Physio = Annotated[
     str, typer.Option(metavar="SIGNALS.CSV", help="Contact signals (ECG, PPG, EDA) of one person: a table, or the "
                       "folder of an Empatica E4 session.")
@@ -104,13 +100,7 @@ Fps = Annotated[
                                "are one recording. Videos keep their own rate.")
 ]
 Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Number of files that run at the same time.")]
-Cluster = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster with this scheduler, such as "
-                      "tcp://host:8786.")
-]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Analyse finished files again.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of every error.")]
 
 
 def analyze(
@@ -160,17 +150,22 @@ def analyze(
         options = batch.AnalysisOptions(
             step=step, neutral=neutral, faces=faces, model=model, tower=tower, labels=labels,
             detection_threshold=detection_threshold, pulse_only=pulse_only, pulse_method=pulse_method,
-            formats=tuple(name.strip() for name in formats.split(",") if name.strip()), fex=fex, overlay=overlay,
+            formats=tuple(split_names(formats)), fex=fex, overlay=overlay,
             images=images, blur=blur, segments=segments or None, segments_start=segments_start, physio=physio,
             physio_offset=physio_offset, physio_start=physio_start, physio_rate=physio_rate, physio_time=physio_time,
             physio_time_unit=physio_time_unit, physio_anchors=tuple(physio_anchor or ()), aus=aus, fps=fps)
         options.check()
         inputs = batch.find_inputs(videos, out, sequence=fps is not None)
         _expect_one_video(len(inputs), physio, aus, segments_start)
-        with progress_bar(_files(len(inputs)), len(inputs), quiet) as (tick, print_above):
+        with progress_bar(counted(len(inputs), "file"), len(inputs), quiet) as (tick, print_above):
             entries = batch.analyze(
                 inputs, out, options, overwrite=overwrite, workers=workers, cluster=cluster or None, progress=tick,
                 on_outcome=_failure_printer(print_above, debug))
+    _end(entries, out, quiet)
+
+
+def _end(entries: list[ManifestEntry], out: Path, quiet: bool) -> None:
+    """Print the sum, and end with 1 if a file failed."""
     if not quiet:
         print(_sum(entries, out))
     if any(entry.status == "failed" for entry in entries):
@@ -187,10 +182,6 @@ def _expect_one_video(count: int, physio: str, aus: str, segments_start: str) ->
         raise ValueError(f"--segments-start: expected one video, got {count}: each starts at another time")
     if aus:
         raise ValueError(f"--aus: expected one video, got {count}: the action units are of one recording")
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'s' if count != 1 else ''}"
 
 
 def _failure_printer(print_line: Callable[[str], None], debug: bool) -> Callable[[InputFile, Outcome], None]:

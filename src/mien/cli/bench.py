@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli import bench_pulse, train_expression
-from mien.cli.console import default_folder, exit_on_error, print_line, progress_bar, spinner
+from mien.cli.console import exit_on_error, print_line, progress_bar, run_folder, spinner
 from mien.cli.options import (
     CacheFolder,
     Changes,
+    Cluster,
     Data,
     Debug,
     Deterministic,
     Device,
     Folds,
+    JobDevices,
+    Parallel,
     PrecisionName,
     PulseMethod,
     Quiet,
@@ -28,6 +31,7 @@ from mien.cli.options import (
     split_names,
 )
 from mien.cli.train import expect_root, expect_usable, recipe_from_options
+from mien.core.plain_text import listed_after
 
 if TYPE_CHECKING:
     from mien.evaluation.cross_validation import CrossValidationResult
@@ -62,17 +66,6 @@ Seeds = Annotated[
     int, typer.Option(metavar="N", min=0, help="Number of seeds, counted from --seed; seeds.md has their mean and "
                       "deviation. 0 means 1, for evidence/... 3.")
 ]
-Parallel = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Number of folds that run at the same time, each in its own process.")
-]
-FoldDevices = Annotated[
-    str, typer.Option(metavar="K,K", help="Run one fold at a time on each of these devices: GPU numbers, or cuda:1, "
-                      "cpu.")
-]
-Cluster = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="Run the folds on the Dask cluster with this scheduler, such as "
-                      "tcp://host:8786.")
-]
 Page = Annotated[
     Path | None, typer.Option(metavar="FILE", help="For evidence/...: also write one page about all studies in "
                                     "DIR to this file.")
@@ -91,7 +84,7 @@ def bench(
     seeds: Seeds = 0,
     page: Page = None,
     parallel: Parallel = 1,
-    devices: FoldDevices = "",
+    devices: JobDevices = "",
     cluster: Cluster = "",
     layout: bench_pulse.Layout = "",
     predictions: bench_pulse.Predictions = None,
@@ -126,22 +119,19 @@ def bench(
                             precision=precision not in ("auto", "32"), device=device not in ("auto", "cpu"),
                             parallel=parallel > 1)
         _refuse({"--page": page}, f"{recipe or '--compare'}: it belongs to evidence/...")
-        if compare is not None:
-            return _compare(*compare)
-        if not recipe:
-            raise ValueError("bench: expected RECIPE and --data ROOT, or --compare A B: see mien bench --help")
+        if compare is not None or not recipe:
+            return _compare(compare)
         if train_expression.is_expression(recipe):
             return train_expression.bench_expression(recipe, root, out, quiet)
         chosen, root = recipe_from_options(recipe, tiny, changes or []), expect_root(root, recipe)
-        folder = Path(out) if out else default_folder(f"bench-{recipe}", tiny, f"-seed{seed}")
+        folder, names = run_folder(out, f"bench-{recipe}", tiny=tiny, tail=f"-seed{seed}"), split_names(folds)
         if baselines:
-            return _baselines(chosen, root, folder, quiet, cache=cache, seed=seed, folds=split_names(folds),
-                              workers=workers)
+            return _baselines(chosen, root, folder, quiet, cache=cache, seed=seed, folds=names, workers=workers)
         expect_usable(precision, "auto" if cluster else device, chosen)
         expect_one_way(parallel, devices, cluster, device)
-        _benchmark(chosen, root, folder, quiet, seeds=range(seed, seed + max(seeds, 1)), cache=cache,
-                   folds=split_names(folds), by=by or (), parallel=parallel, devices=split_names(devices),
-                   cluster=cluster, device=device, precision=precision, workers=workers, deterministic=deterministic)
+        _benchmark(chosen, root, folder, quiet, seeds=range(seed, seed + max(seeds, 1)), cache=cache, folds=names,
+                   by=by or (), parallel=parallel, devices=split_names(devices), cluster=cluster, device=device,
+                   precision=precision, workers=workers, deterministic=deterministic)
 
 
 def _studies(recipe: str, out: str, page: Path | None, quiet: bool, seeds: int, first: int, workers: int, tiny: bool,
@@ -180,7 +170,6 @@ def _evidence(name: str, folder: Path, page: Path | None, quiet: bool, **options
     """Run the studies of this name, write their tables and print their findings."""
     from mien.core.folder_lock import folder_lock
     from mien.evaluation import studies
-    from mien.recipes.recipe import TINY_DOUBT
 
     for study in studies.asked(name.removeprefix(EVIDENCE)):
         place = folder / study.name
@@ -189,8 +178,7 @@ def _evidence(name: str, folder: Path, page: Path | None, quiet: bool, **options
                 result = studies.run_study(study, place, progress=tick, **options)
             studies.write_page(result, place)
         if not quiet:
-            tiny = f", {TINY_DOUBT}" if result.tiny else ""
-            print(f"{study.title}, seeds {', '.join(map(str, result.seeds))}{tiny}")
+            print(f"{study.title}, seeds {', '.join(map(str, result.seeds))}{listed_after(', ', result.doubt)}")
             for finding in studies.study_results(result):
                 print(f"  {finding.claim.text}: {finding.difference.verdict}")
             print(f"see {folder / study.name / 'table.md'}")
@@ -198,9 +186,13 @@ def _evidence(name: str, folder: Path, page: Path | None, quiet: bool, **options
         studies.collect(folder, page)
 
 
-def _compare(first: Path, second: Path) -> None:
+def _compare(folders: tuple[Path, Path] | None) -> None:
+    """Print the comparison of two benchmarks. Raises ValueError if none are given."""
+    if folders is None:
+        raise ValueError("bench: expected RECIPE and --data ROOT, or --compare A B: see mien bench --help")
     from mien.evaluation.comparison import compare
 
+    first, second = folders
     for comparison in compare(first, second):
         print("\n".join(comparison.lines(first.name, second.name)))
 
@@ -218,10 +210,9 @@ def _baselines(recipe: Recipe, root: Path, folder: Path, quiet: bool, **options:
 def _sum(judged: CrossValidationResult) -> str:
     from mien.evaluation import regression, tables
     from mien.metrics import classification
-    from mien.recipes.recipe import TINY_DOUBT
 
-    tiny = f", {TINY_DOUBT}" if judged.recipe.tiny else ""
-    lines = [f"{judged.recipe.name}, {len(judged.folds)} of {judged.count} folds{tiny}"]
+    lines = [f"{judged.recipe.name}, {len(judged.folds)} of {judged.count} folds"
+             f"{listed_after(', ', judged.recipe.doubt)}"]
     if judged.recipe.task.scale is not None:
         return "\n".join([*lines, *regression.describe_regression(judged), f"see {judged.out / 'table.md'}"])
     frame = tables.main_table(judged).set_index("measure")

@@ -38,10 +38,17 @@ def settings(changes: Sequence[str]) -> dict[str, str]:
     return {path: value for path, _, value in (text.partition("=") for text in changes)}
 
 
-def default_folder(name: str, tiny: bool, tail: str = "") -> Path:
-    """Folder of a run for which the user names none: `duse/dfew` gives `runs/duse-dfew`, with `-tiny` if it is tiny."""
+def run_folder(out: str, name: str, *, tiny: bool = False, tail: str = "") -> Path:
+    """Folder of a run: `out`, or by default `runs/duse-dfew` for `duse/dfew`, with `-tiny` if it is tiny."""
+    if out:
+        return Path(out)
     middle = "-tiny" if tiny else ""
     return Path(f"runs/{name.replace('/', '-')}{middle}{tail}")
+
+
+def unless(quiet: bool, print_line: Callable[[str], None]) -> Callable[[str], None] | None:
+    """What prints lines; None for a command that is to be quiet."""
+    return None if quiet else print_line
 
 
 RESUMES = "finished work is kept; run the same command again to continue"

@@ -13,7 +13,7 @@ import typer
 from mien.cli.console import exit_on_error, print_line, spinner
 from mien.cli.options import listing
 from mien.cli.prepare import AcceptDifferences, contradiction_text, prepare
-from mien.core.plain_text import printable
+from mien.core.plain_text import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +86,7 @@ def check(
             _write(survey, Path(out))
         _show(survey, module.TREE)
         if out:
-            print(f"{_several(len(survey.problems))} in {out}")
+            print(f"{counted(len(survey.problems), 'problem')} in {out}")
     if not survey.usable:
         print_line(f"{root}: expected a usable {name}, got none: the list above says what is missing")
         raise typer.Exit(1)
@@ -181,15 +181,12 @@ def _show(survey: DatasetIndex, tree: str) -> None:
             show(f"and {count} more problems of {len(rest)} kinds: --out problems.csv writes all of them")
         kinds = ("contradiction", "missing", "unreadable", "excluded", "doubtful")
         totals = {kind: sum(problem.kind == kind for problem in survey.problems) for kind in kinds}
-        show(_several(len(survey.problems)) + ": " + ", ".join(f"{n} {kind}" for kind, n in totals.items() if n))
+        kinds_found = ", ".join(f"{n} {kind}" for kind, n in totals.items() if n)
+        show(f"{counted(len(survey.problems), 'problem')}: {kinds_found}")
     else:
         show("no problems")
     if not survey.usable:
         show(f"\nexpected in ROOT:\n\n{tree}")
-
-
-def _several(problems: int) -> str:
-    return f"{problems} problem{'s' if problems != 1 else ''}"
 
 
 def _counts_table(survey: DatasetIndex, other: str) -> Table:

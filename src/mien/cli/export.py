@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console import exit_on_error, print_line
+from mien.cli.console import exit_on_error, print_line, unless
 from mien.cli.options import Debug, Quiet
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def export(
 
         with folder_lock(out, "an export", beside=True, log=print_line):
             report = run(checkpoint, to, out, int8=int8, videos=_videos(clips or [], out),  # type: ignore[arg-type]
-                         tower=tower, log=None if quiet else print_line)
+                         tower=tower, log=unless(quiet, print_line))
     if not quiet:
         print(_sum(report))
 

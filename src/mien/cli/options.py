@@ -30,6 +30,15 @@ Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random 
 Workers = Annotated[
     int, typer.Option(metavar="N", min=0, help="Number of processes that prepare and load data. 0 loads in the main "
                       "process.")]
+Parallel = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Number of folds or rows that run at the same time, each in its own "
+                      "process.")]
+JobDevices = Annotated[
+    str, typer.Option(metavar="K,K", help="Run one fold or row at a time on each of these devices: GPU numbers, or "
+                      "cuda:1, cpu.")]
+Cluster = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster with this scheduler, such as "
+                      "tcp://host:8786.")]
 Tiny = Annotated[
     bool, typer.Option("--tiny", help="Test the pipeline: a small, randomly initialised backbone and few steps. The "
                        "scores are meaningless.")]
@@ -37,7 +46,7 @@ Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field of the recipe, such as "
                                    "options.beta=0.5. You may repeat it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of every error.")]
 
 
 Source = Annotated[

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.console import exit_on_error, print_line, progress_bar, spinner
+from mien.cli.options import Cluster, Debug, Quiet
+from mien.core.plain_text import counted
 
 if TYPE_CHECKING:
     from mien.core.parallel.outcome import Outcome
@@ -42,12 +44,9 @@ def prepare(
     ] = None,
     accept_differences: AcceptDifferences = False,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Number of trials that run at the same time.")] = 1,
-    cluster: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster with this scheduler, such as "
-                          "tcp://host:8786.")
-    ] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of every error.")] = False,
+    cluster: Cluster = "",
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Preprocess every trial of a dataset for training: write faces, skin colour, action units and signals to CACHE.
 
@@ -103,6 +102,5 @@ def _sum(built: CacheBuildReport, out: Path) -> str:
     if built.aus:
         parts.append(str(built.aus))
     if built.problems:
-        plural = "s" if len(built.problems) > 1 else ""
-        parts.append(f"the survey found {len(built.problems)} problem{plural}")
+        parts.append(f"the survey found {counted(len(built.problems), 'problem')}")
     return "; ".join([*parts, f"see {out / 'manifest.csv'}"])

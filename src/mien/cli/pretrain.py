@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.cli.console import default_folder, exit_on_error, print_line, progress_bar, settings
+from mien.cli.console import exit_on_error, print_line, progress_bar, run_folder, settings
+from mien.core.plain_text import listed_after
 
 if TYPE_CHECKING:
     from mien.recipes.clip import Pretraining
@@ -23,7 +24,7 @@ def pretrain(name: str, root: Path | None, out: str, device: str, seed: int, wor
         from mien import training
         from mien.core.folder_lock import folder_lock
 
-        folder = Path(out) if out else default_folder(name, tiny, f"-seed{seed}")
+        folder = run_folder(out, name, tiny=tiny, tail=f"-seed{seed}")
         alone = folder_lock(folder, "training", beside=True, log=print_line)
         with alone, progress_bar(f"training {name}", 1, quiet) as (tick, _):
             result = training.pretrain(recipe, folder, seed=seed, device=device, workers=max(workers, 1), progress=tick)
@@ -44,13 +45,10 @@ def _recipe(name: str, tiny: bool, changes: Sequence[str]) -> Pretraining:
 
 
 def _sum(recipe: Pretraining, result: Pretrained) -> str:
-    from mien.recipes.recipe import TINY_DOUBT
-
     auc = result.auc
     ordered = sorted(auc, key=auc.__getitem__)
-    tail = f", {TINY_DOUBT}" if recipe.tiny else ""
     lines = [f"{recipe.name}, {recipe.steps} steps on {recipe.people * recipe.pictures} pictures of {recipe.people} "
-             f"people{tail}"]
+             f"people{listed_after(', ', recipe.doubt)}"]
     if len(ordered) > 1:
         mean, worst, best = sum(auc.values()) / len(ordered), ordered[0], ordered[-1]
         lines.append(f"  held-out people: mean area under the ROC curve {mean:.2f} over {len(ordered)} phrases, "

@@ -101,22 +101,11 @@ def serve(
                 print_line(f"{_url(listening)} (Ctrl-C ends the server)")
             if open_page:
                 webbrowser.open(_url(listening) + (f"#token={quote(token)}" if token else ""))
-            uvicorn.Server(
-                uvicorn.Config(
-                    made,
-                    http=TimeoutHTTPProtocol,
-                    log_level="warning",
-                    access_log=False,
-                    ws_max_size=options.frame,
-                    ws_max_queue=8,
-                    limit_concurrency=128,
-                    timeout_keep_alive=5,
-                    timeout_graceful_shutdown=3,
-                    server_header=False,
-                    proxy_headers=False,
-                    ws_per_message_deflate=False,
-                )
-            ).run([listening])
+            how = uvicorn.Config(
+                made, http=TimeoutHTTPProtocol, log_level="warning", access_log=False, ws_max_size=options.frame,
+                ws_max_queue=8, limit_concurrency=128, timeout_keep_alive=5, timeout_graceful_shutdown=3,
+                server_header=False, proxy_headers=False, ws_per_message_deflate=False)
+            uvicorn.Server(how).run([listening])
 
 
 def _url(listening: socket.socket) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mien.cli.console import exit_on_error, print_line
+from mien.cli.console import exit_on_error, print_line, unless
 from mien.cli.options import (
     Debug,
     DetectionThreshold,
@@ -77,7 +77,7 @@ def stream(
 
         settings = Settings(step=step, model=model, labels=labels, neutral=neutral, pictures=False,
                             detection_threshold=detection_threshold, pulse_method=pulse_method)
-        camera = Camera(source, loop=loop, log=None if quiet else print_line)
+        camera = Camera(source, loop=loop, log=unless(quiet, print_line))
         with ExitStack() as stack:
             live = Live(camera, settings, language=language, person=person or None, reuse=reuse)
             outputs = [stack.enter_context(closing(open_output(each, live.session.classes))) for each in to or ()]
@@ -120,7 +120,9 @@ def _json_line(event: LiveEvent, dropped: int, skipped: int) -> str:
 
 
 def _skipped(steps: int) -> str:
-    return f"; {steps} steps skipped because the model was busy" if steps else ""
+    if not steps:
+        return ""
+    return f"; {steps} steps skipped because the model was busy"
 
 
 def _print(line: str) -> bool:

@@ -11,7 +11,7 @@ import typer
 
 from mien.cli.console import exit_on_error, print_line, progress_bar
 from mien.cli.options import Debug, Quiet, split_names
-from mien.core.plain_text import printable
+from mien.core.plain_text import printable, what_is_at
 
 if TYPE_CHECKING:
     from mien.inference.batch import InputFile, Outcome
@@ -86,8 +86,8 @@ def _recordings(folder: Path, out: Path, workers: int, quiet: bool, debug: bool
     from mien.inference.batch.results import load_results
 
     if not folder.is_dir():
-        got = "a file" if folder.exists() else "nothing"
-        raise ValueError(f"study: expected a folder of videos or of results, got {got} at {folder}; check the spelling")
+        raise ValueError(f"study: expected a folder of videos or of results, got {what_is_at(folder)} at {folder}; "
+                         "check the spelling")
     if (folder / MANIFEST).is_file():
         return load_results(folder)
     results = out / "recordings"

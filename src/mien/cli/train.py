@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import pretrain, train_expression
-from mien.cli.console import default_folder, exit_on_error, print_lines, progress_bar, settings
+from mien.cli.console import exit_on_error, print_lines, progress_bar, run_folder, settings, unless
 from mien.cli.options import (
     CacheFolder,
     Changes,
@@ -25,6 +25,7 @@ from mien.cli.options import (
     Tiny,
     Workers,
 )
+from mien.core.plain_text import listed_after
 
 if TYPE_CHECKING:
     from mien.checkpoints.factory import ClipEncoders
@@ -116,7 +117,7 @@ def train(
         memory = _memory(chosen, micro_batch, checkpointing)
         quiet = quiet or not training.is_first_process()
         other = _other(chosen, test_data, test_cache)
-        folder = Path(out) if out else default_folder(recipe, tiny, f"-fold{fold}-seed{seed}")
+        folder = run_folder(out, recipe, tiny=tiny, tail=f"-fold{fold}-seed{seed}")
         with training.deterministic_algorithms(deterministic), progress_bar("preparing", 1, quiet) as (tick, above):
             material = training.load_data(chosen, root, cache or folder / "cache", fold, workers=max(workers, 1),
                                     progress=tick, log=above, device=device, seed=seed)
@@ -126,7 +127,7 @@ def train(
                 chosen, material.train, material.val, material.source, folder, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
                 compile=compile, parts=parts, deterministic=deterministic, tensorboard=tensorboard, data=material.data,
-                memory=memory, progress=lambda step, steps, _: tick(step / steps), log=None if quiet else above)
+                memory=memory, progress=lambda step, steps, _: tick(step / steps), log=unless(quiet, above))
         lines = _summary(chosen, fitted, material, training.write_plots(chosen, material, fitted))
         lines += _test(chosen, fitted, material, other, folder, test_cache, quiet, device, precision, workers)
     if not quiet:
@@ -147,7 +148,7 @@ def _memory(recipe: Recipe, micro_batch: int, checkpointing: bool) -> MemoryPlan
     from mien import training
 
     memory = training.MemoryPlan(micro_batch, checkpointing)
-    training.expect_parts(recipe, memory)
+    training.expect_parts(recipe.method, memory)
     return memory
 
 
@@ -223,7 +224,7 @@ def expect_usable(precision: str, device: str, recipe: Recipe, devices: int = 1,
     factory.resolve_device(device)
     train.check_batch_size(recipe, devices, nodes)
     encoders = checkpoints.load_towers(recipe)
-    train.expect_learning(recipe, checkpoints.build_model(recipe, recipe.task, encoders, subjects=2))
+    train.expect_learning(recipe.name, checkpoints.build_model(recipe, recipe.task, encoders, subjects=2))
     return encoders
 
 
@@ -270,8 +271,8 @@ def _measured(recipe: Recipe, scores: Mapping[str, float]) -> str:
 
 
 def _summary(recipe: Recipe, fitted: TrainingResult, material: DataModule, figures: Sequence[Path]) -> list[str]:
-    doubt = f", {recipe.doubt}" if recipe.tiny else ""
-    lines = [f"{recipe.name}, {fitted.steps} steps on {len(material.train.trials)} {material.counted}{doubt}"]
+    lines = [f"{recipe.name}, {fitted.steps} steps on {len(material.train.trials)} {material.counted}"
+             f"{listed_after(', ', recipe.doubt)}"]
     if fitted.stopped:
         lines.append(f"  {fitted.stopped}")
     if fitted.deterministic:

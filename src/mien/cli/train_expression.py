@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.cli.console import default_folder, exit_on_error, print_line, progress_bar, spinner
+from mien.cli.console import exit_on_error, print_line, progress_bar, run_folder, spinner
 
 if TYPE_CHECKING:
     from mien.datasets.labelled_faces import LabelledFaces
@@ -44,7 +44,7 @@ def bench_expression(name: str, root: Path | None, out: str, quiet: bool) -> Non
     found, faces = _measure(name, root, quiet)
     from mien.evaluation.face_labels import bench_faces
 
-    folder = Path(out) if out else default_folder(f"bench-{name}", False)
+    folder = run_folder(out, f"bench-{name}")
     with spinner(lambda: f"bench {name}", quiet):
         text = bench_faces(found, faces, folder)
     if not quiet:
@@ -54,7 +54,7 @@ def bench_expression(name: str, root: Path | None, out: str, quiet: bool) -> Non
 def _train_simulated(out: str, seed: int, tiny: bool, quiet: bool) -> list[str]:
     from mien.training.expression.train import TINY, train_simulated
 
-    folder = Path(out) if out else default_folder(SIMULATED, tiny, f"-seed{seed}")
+    folder = run_folder(out, SIMULATED, tiny=tiny, tail=f"-seed{seed}")
     with spinner(lambda: f"training {SIMULATED}", quiet):
         _, figures = train_simulated(folder, seed, TINY if tiny else None)
     return [f"{SIMULATED}, simulated people not learnt from: {100 * figures['accuracy']:.1f} % right, expected "
@@ -66,7 +66,7 @@ def _train_own(name: str, root: Path | None, out: str, quiet: bool) -> list[str]
     found, faces = _measure(name, root, quiet)
     from mien.training.expression.train import train_own
 
-    folder = Path(out) if out else default_folder(name, False)
+    folder = run_folder(out, name)
     with spinner(lambda: f"training {name}", quiet):
         card = train_own(found, faces, folder)
     return [f"{name}, {card['files']} files of {card['people']} people ({found.layout}), classes "

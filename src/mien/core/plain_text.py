@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 _FORMULA = tuple("=+-@＝＋－＠")
 """First characters of a formula, also as full-width letters (OWASP, CSV injection)."""
@@ -24,6 +24,27 @@ def unknown_name(what: str, names: Iterable[str], got: str) -> str:
     for near in difflib.get_close_matches(got, names, n=1):
         sentence += f": did you mean {near}?"
     return sentence
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: "1 file", "2 files", "2 people" with the plural "people"."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {plural or f'{noun}s'}"
+
+
+def listed_after(mark: str, text: str) -> str:
+    """Text that follows other text after a mark such as ", "; empty text stays empty."""
+    return text and f"{mark}{text}"
+
+
+def what_is_at(path: str | Path) -> str:
+    """What a path that was expected to be something else is: "a folder", "a file" or "nothing"."""
+    if Path(path).is_dir():
+        return "a folder"
+    if Path(path).exists():
+        return "a file"
+    return "nothing"
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +42,13 @@ class Measurement:
     @property
     def abstained(self) -> bool:
         return self.value is None
+
+    @property
+    def number(self) -> float:
+        """The value, NaN when abstained: for arrays and tables."""
+        if self.value is None:
+            return math.nan
+        return self.value
 
 
 REASONS = {

@@ -107,8 +107,7 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
     """
     grid, base = parse_ablation(name, recipe)
     out, report, settings = Path(out).absolute(), on_progress or (lambda share: None), settings or {}
-    if strange := sorted(set(rows) - set(range(1, len(grid.rows) + 1))):
-        raise ValueError(f"--rows: expected 1 to {len(grid.rows)}, got {strange[0]}")
+    _expect_rows(rows, len(grid.rows))
     row_recipes = [changed_recipe(row, base, tiny, settings) for row in grid.rows]
     place, cache = Path(root).absolute(), Path(cache or out / "cache").absolute()
     survey, _ = split(row_recipes[0], place)
@@ -134,6 +133,11 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
         atomic_files.table(out / "table.csv", frame)
         atomic_files.text(out / "table.md", page)
     return AblationResult(frame, page, tuple(failed), len(jobs))
+
+
+def _expect_rows(rows: Sequence[int], count: int) -> None:
+    if strange := sorted(set(rows) - set(range(1, count + 1))):
+        raise ValueError(f"--rows: expected 1 to {count}, got {strange[0]}")
 
 
 def column_positions(grid: Ablation, row_recipes: Sequence[Recipe]) -> list[str]:

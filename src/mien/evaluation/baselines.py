@@ -18,13 +18,14 @@ from threadpoolctl import threadpool_limits
 
 from mien.core import atomic_files
 from mien.core.trials import Fold, Trial
+from mien.datasets.labels import Rule
 from mien.datasets.splits.fingerprint import split_hash
 from mien.evaluation import handcrafted_features, regression_baselines, tables
 from mien.evaluation.regression_baselines import FeatureTable, fill_missing
 from mien.metrics import classification, regression
 from mien.recipes.published import PUBLISHED_SCORES, PublishedValue
 from mien.recipes.recipe import Recipe
-from mien.training.data_module import choose_fold, inputs, prepared_cache, seen, split
+from mien.training.data_module import choose_fold, prepared_cache, seen, split
 
 LEAKY_WINDOW_SECONDS = 5.0
 """Length in s of the windows of the leaky split: PhysioSync's on DEAP (MSA-LMC/PhysioSync)."""
@@ -72,21 +73,21 @@ def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str |
     survey, all_folds = split(recipe, root)
     chosen = [choose_fold(all_folds, name) for name in folds] or list(all_folds)
     ready = prepared_cache(survey, cache or out / "cache", max(workers, 1), None, log)
-    names = inputs(recipe).signals
+    wanted, rule = recipe.inputs, recipe.label_rule
     every = {trial.id: trial for fold in all_folds for _, side in fold for trial in side}
-    trials = seen(recipe, tuple(every.values()), ready)
+    trials = seen(tuple(every.values()), ready, wanted.any_of)
     by_trial, by_window = (
-        handcrafted_features.feature_table(ready, trials, names, seconds) for seconds in (None, LEAKY_WINDOW_SECONDS)
+        handcrafted_features.feature_table(ready, trials, wanted.signals, seconds)
+        for seconds in (None, LEAKY_WINDOW_SECONDS)
     )
     if recipe.task.scale is not None:
-        frame = regression_baselines.subject_independent(recipe, chosen, by_trial, seed, deep=out)
-        gap = regression_baselines.window_split(recipe, all_folds, trials, by_window, seed, LEAKY_FOLDS)
+        deep = regression_baselines.deep_model(out, recipe.name, chosen)
+        frame = regression_baselines.subject_independent(rule, chosen, by_trial, seed, deep)
+        gap = regression_baselines.window_split(rule, all_folds, trials, by_window, seed, LEAKY_FOLDS)
         lines, measure = regression_baselines.table(frame), "CCC"
     else:
-        frame, gap = (
-            subject_independent(recipe, chosen, by_trial, seed),
-            window_split(recipe, all_folds, trials, by_window, seed),
-        )
+        frame = subject_independent(rule, chosen, by_trial, seed)
+        gap = window_split(rule, all_folds, trials, by_window, seed)
         lines, measure = _table(recipe, frame), "Accuracy, in %,"
     head = f"# Baselines of {recipe.name}, {len(chosen)} of {len(all_folds)} folds"
     page = [head, "", *lines, *_page(gap, measure, split_hash(*all_folds))]
@@ -96,12 +97,12 @@ def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str |
 
 
 @threadpool_limits.wrap(1)  # the tasks are so small that threads would only wait for each other
-def subject_independent(recipe: Recipe, folds: Sequence[Fold], made: FeatureTable, seed: int) -> pd.DataFrame:
+def subject_independent(rule: Rule, folds: Sequence[Fold], made: FeatureTable, seed: int) -> pd.DataFrame:
     """One row for each classifier: every measure over all test trials, in %, with its 95 % interval.
 
     For rules that cut ratings, `ccc` is the CCC of a random forest that predicts the rating itself, 0..1.
     """
-    rule, classes = recipe.label_rule, len(recipe.task.classes)
+    classes = len(rule.task.classes)
     row_of = {id: k for k, id in enumerate(made[0])}
     outputs: dict[str, list[np.ndarray]] = {name: [] for name in CLASSIFIERS}
     targets, people, rated = [], [], []
@@ -136,10 +137,10 @@ def subject_independent(recipe: Recipe, folds: Sequence[Fold], made: FeatureTabl
 
 @threadpool_limits.wrap(1)
 def window_split(
-    recipe: Recipe, folds: Sequence[Fold], trials: Sequence[Trial], made: FeatureTable, seed: int
+    rule: Rule, folds: Sequence[Fold], trials: Sequence[Trial], made: FeatureTable, seed: int
 ) -> pd.DataFrame:
     """One row for each classifier: accuracy over windows, in %, by the recipe's folds and by a random window split."""
-    kept = recipe.label_rule(trials, trials)
+    kept = rule(trials, trials)
     known = {t.id: int(value) for t, value in zip(kept.trials, kept.target, strict=True)}
     has = np.array([id in known for id in made[0]])
     ids = np.array(made[0])[has]

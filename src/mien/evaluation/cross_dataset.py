@@ -22,7 +22,7 @@ from mien.preprocessing.data_loader import WindowReader
 from mien.preprocessing.window_dataset import WindowSource
 from mien.recipes import installed_recipes
 from mien.recipes.recipe import Recipe
-from mien.training.data_module import cached_targets, filmed_trials, inputs, prepared_cache
+from mien.training.data_module import cached_targets, filmed_trials, prepared_cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def expect_face_trials(recipe: Recipe, survey: DatasetIndex, ready: Cache) -> li
     if not kept:
         raise ValueError(f"{survey.root}: expected trials of {survey.dataset} with a picture of a face, got none of "
                          f"{len(survey.trials)}: look at the videos")
-    if pulse := inputs(recipe).pulse:
+    if pulse := recipe.inputs.pulse:
         windows = WindowSource(ready, recipe.seconds)
         windows.pulses(windows.cut(recipe.label_rule(kept, kept)), pulse, survey.dataset)
     return kept

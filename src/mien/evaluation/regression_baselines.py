@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ from threadpoolctl import threadpool_limits
 
 from mien.core.read_json import read_json
 from mien.core.trials import Fold, Trial
+from mien.datasets.labels import Rule
 from mien.evaluation import regression as ratings
 from mien.evaluation import tables
 from mien.evaluation.cross_validation import BENCH, PREDICTIONS
 from mien.evaluation.predict import GUESS, RATING
 from mien.metrics import regression
-from mien.recipes.recipe import Recipe
 
 FeatureTable = tuple[list[str], np.ndarray, list[str]]
 """Trial id of each row, values (R, F) and feature names (F,), as `features.table` returns them."""
@@ -51,21 +51,21 @@ def fill_missing() -> SimpleImputer:
 
 @threadpool_limits.wrap(1)  # the tasks are so small that threads would only wait for each other
 def subject_independent(
-    recipe: Recipe, folds: Sequence[Fold], made: FeatureTable, seed: int, deep: Path | None = None
+    rule: Rule, folds: Sequence[Fold], made: FeatureTable, seed: int, deep: Mapping[str, pd.DataFrame] | None = None
 ) -> pd.DataFrame:
     """Evaluate every regressor, and the constant mean of training, on the folds.
 
     Args:
-        recipe: gives the label rule.
+        rule: the label rule.
         folds: the folds.
         made: features of each trial.
         seed: random seed.
-        deep: folder of the recipe's own benchmark; its result becomes the first row if it has the same folds.
+        deep: the predictions of the recipe's own model by their title, as `deep_model` reads them: the first rows.
 
     Returns:
         One row for each regressor: trials, every measure of `ratings.NAMES` over all test trials, and CCC's interval.
     """
-    rule, row_of = recipe.label_rule, {id: k for k, id in enumerate(made[0])}
+    row_of = {id: k for k, id in enumerate(made[0])}
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in (*REGRESSORS, MEAN_BASELINE)}
     for fold in folds:
         train, test = (rule([t for t in side if t.id in row_of]) for side in (fold.train, fold.test))
@@ -76,15 +76,7 @@ def subject_independent(
             guess = make(seed).fit(x, train.ratings).predict(y)
             frames[name].append(truth.assign(**{GUESS: np.clip(guess, *rule.scale)}))
         frames[MEAN_BASELINE].append(truth.assign(**{GUESS: train.ratings.mean()}))
-    by_model = {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
-    if deep is not None and (deep / PREDICTIONS).is_file():
-        predicted = pd.read_parquet(deep / PREDICTIONS)
-        stored = read_json(deep / BENCH)["recipe"]
-        if stored["name"] == recipe.name and set(predicted["fold"]) == {fold.name for fold in folds}:
-            title = f"{recipe.name}, chosen on validation"
-            if stored["tiny"]:
-                title += ", a tiny run with meaningless numbers"
-            by_model = {title: predicted[predicted["checkpoint"] == "chosen"]} | by_model
+    by_model = {**(deep or {}), **{name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}}
     rows = []
     for name, frame in by_model.items():
         low, high = ratings.intervals(frame)["ccc"]
@@ -93,12 +85,28 @@ def subject_independent(
     return pd.DataFrame(rows)
 
 
+def deep_model(out: Path, name: str, folds: Sequence[Fold]) -> dict[str, pd.DataFrame]:
+    """The test predictions of a finished benchmark of the recipe `name` in `out`, by their title.
+
+    Empty if there is no benchmark, or one of other folds.
+    """
+    if not (out / PREDICTIONS).is_file():
+        return {}
+    predicted, stored = pd.read_parquet(out / PREDICTIONS), read_json(out / BENCH)["recipe"]
+    if stored["name"] != name or set(predicted["fold"]) != {fold.name for fold in folds}:
+        return {}
+    title = f"{name}, chosen on validation"
+    if stored["tiny"]:
+        title += ", a tiny run with meaningless numbers"
+    return {title: predicted[predicted["checkpoint"] == "chosen"]}
+
+
 @threadpool_limits.wrap(1)
 def window_split(
-    recipe: Recipe, folds: Sequence[Fold], trials: Sequence[Trial], made: FeatureTable, seed: int, parts: int
+    rule: Rule, folds: Sequence[Fold], trials: Sequence[Trial], made: FeatureTable, seed: int, parts: int
 ) -> pd.DataFrame:
     """One row for each regressor: CCC over windows, by the recipe's folds and by a random split into `parts` folds."""
-    kept = recipe.label_rule(trials)
+    kept = rule(trials)
     known = {t.id: value for t, value in zip(kept.trials, kept.ratings.tolist(), strict=True)}
     has = np.array([id in known for id in made[0]])
     ids = np.array(made[0])[has]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mien.core import atomic_files
 from mien.core.folder_lock import folder_lock
+from mien.core.tasks import Task
 from mien.evaluation import regression, scores, tables
 from mien.evaluation.ablation_jobs import AblationJob, evaluate_row
 from mien.evaluation.cross_validation import CrossValidationResult, cross_validate, expect_same_benchmark
@@ -118,28 +119,26 @@ def seed_table(results: Sequence[CrossValidationResult]) -> pd.DataFrame:
     columns: dict[str, pd.DataFrame] = {}
     for name in scores.CHECKPOINTS:
         parts = [result.predictions[result.predictions["checkpoint"] == name] for result in results]
-        columns[f"folds_{name}"] = pd.DataFrame([_fold_mean(part, recipe) for part in parts])
-        columns[f"pooled_{name}"] = pd.DataFrame([_scores(part, recipe) for part in parts])
+        columns[f"folds_{name}"] = pd.DataFrame([_fold_mean(part, recipe.task) for part in parts])
+        columns[f"pooled_{name}"] = pd.DataFrame([_scores(part, recipe.task) for part in parts])
     rows = []
     for measure in columns["folds_last"]:
         row: dict[str, Any] = {"measure": measure, "paper": printed.get(str(measure), np.nan)}
         for name, values in columns.items():
             row |= {name: values[measure].mean(), f"{name}_sd": values[measure].std()}
-        for name in scores.CHECKPOINTS:
-            row[f"difference_{name}"] = row[f"folds_{name}"] - row["paper"] if alike else np.nan
-        rows.append(row)
+        rows.append(row | tables.differences(row, alike))
     return pd.DataFrame(rows)
 
 
-def _scores(part: pd.DataFrame, recipe: Recipe) -> dict[str, float]:
-    if recipe.task.scale is not None:
+def _scores(part: pd.DataFrame, task: Task) -> dict[str, float]:
+    if task.scale is not None:
         return regression.rating_scores(part)
-    return {name: 100 * value for name, value in scores.score(part, recipe.task).values().items()}
+    return {name: 100 * value for name, value in scores.score(part, task).values().items()}
 
 
-def _fold_mean(part: pd.DataFrame, recipe: Recipe) -> dict[str, float]:
-    if recipe.task.scale is None:
-        return {name: 100 * value for name, value in scores.fold_mean(part, recipe.task).items()}
+def _fold_mean(part: pd.DataFrame, task: Task) -> dict[str, float]:
+    if task.scale is None:
+        return {name: 100 * value for name, value in scores.fold_mean(part, task).items()}
     each = pd.DataFrame([regression.rating_scores(fold) for _, fold in part.groupby("fold", sort=False)])
     return {str(name): float(value) for name, value in each.mean(skipna=True).items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,14 +56,19 @@ def main_table(result: CrossValidationResult) -> pd.DataFrame:
             mean = 100 * means[name].get(measure, np.nan)
             row |= {f"{name}_low": 100 * low, f"{name}_high": 100 * high, f"folds_{name}": mean}
         row["guess"] = 100 * guess.get(measure, np.nan)
-        for name in scores.CHECKPOINTS:
-            row[f"difference_{name}"] = row[f"folds_{name}"] - row["paper"] if alike else np.nan
-        rows.append(row)
+        rows.append(row | differences(row, alike))
     for kind, reference in references.items():
         for measure in ("uar", "war", "macro_f1"):
             value = 100 * reference.values()[measure]
             rows.append({"measure": f"{measure}, {kind}", "last": value, "chosen": value})
     return pd.DataFrame(rows)
+
+
+def differences(row: Mapping[str, Any], alike: bool) -> dict[str, float]:
+    """How far a row's means of folds lie from the paper's score; NaN for a run that is not `alike` the paper's."""
+    if not alike:
+        return {f"difference_{name}": np.nan for name in scores.CHECKPOINTS}
+    return {f"difference_{name}": row[f"folds_{name}"] - row["paper"] for name in scores.CHECKPOINTS}
 
 
 def fold_table(result: CrossValidationResult) -> pd.DataFrame:

@@ -139,8 +139,9 @@ class OnnxModel:
         return odds / odds.sum()
 
     def _expect_shapes(self, path: Path) -> None:
-        expected = [self.card.size] * 2
-        expected = [3, *expected] if self.card.layout == "NCHW" else [*expected, 3]
+        expected = [self.card.size, self.card.size, 3]
+        if self.card.layout == "NCHW":
+            expected = [3, self.card.size, self.card.size]
         given = list(self._session.get_inputs()[0].shape)[1:]
         if any(isinstance(one, int) and one != other for one, other in zip(given, expected, strict=False)):
             raise ValueError(f"{path.name}: expected the input {expected} of the card, got {given}: correct size or "

@@ -167,13 +167,16 @@ def assemble_row(step: StepObservation, task: Task, probs: np.ndarray | None, re
     Returns:
         The row, whose label, confidence and affect follow from the probabilities.
     """
-    found = np.full(len(task.classes), np.nan) if probs is None else probs
-    valence, arousal = task.affect(found)
+    label, confidence = "", 0.0
+    if probs is None:
+        probs, read_from = np.full(len(task.classes), np.nan), ""
+    else:
+        label, confidence, reason = task.label(probs), float(probs.max()), ""
+    valence, arousal = task.affect(probs)
     return Prediction(
-        start=step.start, end=step.end, face=step.face, state=step.state, box=step.box, task=task.name, probs=found,
-        label="" if probs is None else task.label(found), confidence=0.0 if probs is None else float(found.max()),
-        valence=valence, arousal=arousal, aus=step.aus, pose=step.pose, gaze=step.gaze, heart_rate=step.heart_rate,
-        reason=reason if probs is None else "", latency=latency, read_from="" if probs is None else read_from)
+        start=step.start, end=step.end, face=step.face, state=step.state, box=step.box, task=task.name, probs=probs,
+        label=label, confidence=confidence, valence=valence, arousal=arousal, aus=step.aus, pose=step.pose,
+        gaze=step.gaze, heart_rate=step.heart_rate, reason=reason, latency=latency, read_from=read_from)
 
 
 def read_expression(model: ExpressionModel, window: Window) -> tuple[np.ndarray, str]:

@@ -116,12 +116,18 @@ class SlidingWindowPredictor:
         first, last = (int(np.floor(time * rate + 1e-6)) for time in (window.start, window.end))
         return replace(self.signal, values=self.signal.values[:, first : last + 1], start=first / rate)
 
+    def _missing(self, end: float, needed: float) -> str:
+        """Why there is no prediction by `end` s for a model that needs `needed` s."""
+        if end < needed:
+            return "too_short"
+        return self.missing_reason
+
     def _row(self, step: StepObservation, answer: WindowPrediction, main: bool) -> Prediction:
         reason = step.reason
         if main and (self.signal is not None or self.units is not None):
             reason = ""  # the stream saw the face alone
         if not reason and (answer.probs is None or answer.seconds < self.min_seconds):
-            reason = "too_short" if step.end < 2 * self.min_seconds else self.missing_reason
+            reason = self._missing(step.end, 2 * self.min_seconds)
         if reason or answer.probs is None:
             return assemble_row(step, self.model.task, None, reason=reason)
         return assemble_row(step, self.model.task, answer.probs, answer.parts)
@@ -159,7 +165,7 @@ class SlidingWindowPredictor:
         else:
             chosen, attention = np.arange(count), {}
             probs = np.full(len(task.classes), np.nan)
-            reason = "too_short" if window.end < self.min_seconds else self.missing_reason
+            reason = self._missing(window.end, self.min_seconds)
         spans = self._spans([outputs[k] for k in chosen], starts[chosen], window.end)
         used = {name: float(np.diff(span).sum()) for name, span in spans.items()}
         return RecordingPrediction(self.main, task.name, probs, window.end, used, self._used_signal(spans), attention,

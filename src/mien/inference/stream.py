@@ -80,8 +80,10 @@ class Stream:
                  album: AlbumRequest | None = None, request: WindowRequest | None = None) -> None:
         self.settings = settings or Settings()
         self.model = model
-        self._request = request if model is None else WindowRequest(model.needs, model.seconds)
-        self._predictor = None if model is None else StepPredictor(model, self.settings.smoothing)
+        self._request, self._predictor = request, None
+        if model is not None:
+            self._request = WindowRequest(model.needs, model.seconds)
+            self._predictor = StepPredictor(model, self.settings.smoothing)
         self._album = album or self._pictures_asked_for()
         self.tracker = tracker(self.settings, finder)
         self.observer = Observer(self.tracker, self._buffer, None if self._album is None else self._album.side)

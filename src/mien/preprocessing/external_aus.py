@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.core.plain_text import what_is_at
 from mien.core.tasks import ACTION_UNITS
 from mien.core.trials import Trial
 from mien.datasets import readers
@@ -86,7 +87,7 @@ def find_au_files(trials: Iterable[Trial], folder: str | os.PathLike) -> AUFolde
     folder = Path(folder).absolute()
     if not folder.is_dir():
         raise ValueError(f"--aus: expected a folder with a file of OpenFace 2 or py-feat for each trial, got "
-                         f"{'a file' if folder.exists() else 'nothing'} at {folder}")
+                         f"{what_is_at(folder)} at {folder}")
     filmed = [trial for trial in trials if trial.video is not None]
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".csv" and path.is_file()
                    and not any(part.startswith(".") for part in path.relative_to(folder).parts))

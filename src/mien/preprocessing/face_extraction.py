@@ -63,9 +63,12 @@ class FaceExtractor:
 
     def __init__(self, tracker: face.Tracker, spool: BinaryIO, size: int, rate: float, crops: bool) -> None:
         self._areas: dict[int, float] = {}  # px of face, summed over frames
-        self._whole = Spool(size, np.inf, SPACING / rate, file=spool) if crops else None
         self._spool, self._size, self._gap = spool, size, SPACING / rate
-        self._observer = Observer(tracker, self._buffer, None if crops else size, border=crops)
+        self._whole: Spool | None = None
+        side: int | None = size
+        if crops:
+            self._whole, side = self._new_spool(), None
+        self._observer = Observer(tracker, self._buffer, side, border=crops)
         self._times: list[float] = []
 
     def push(self, frame: Frame) -> None:
@@ -76,8 +79,12 @@ class FaceExtractor:
             self._whole.push(frame.time, face.fit(frame.rgb, self._size))
 
     def _buffer(self, _: int) -> TrackBuffer:
-        spool = None if self._whole is not None else Spool(self._size, np.inf, self._gap, file=self._spool)
-        return TrackBuffer(facs.AUEstimator(), album=spool)
+        if self._whole is not None:
+            return TrackBuffer(facs.AUEstimator())
+        return TrackBuffer(facs.AUEstimator(), album=self._new_spool())
+
+    def _new_spool(self) -> Spool:
+        return Spool(self._size, np.inf, self._gap, file=self._spool)
 
     def _note(self, seen: Sequence[Observation]) -> None:
         for one in seen:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from mien.recipes.recipe import TINY_DOUBT
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -60,6 +62,13 @@ class Pretraining:
     licence: str = "Apache-2.0: the people are synthetic"
     tiny: bool = False
     changed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def doubt(self) -> str:
+        """Why the scores of a tiny training are not meaningful; "" for a full one."""
+        if not self.tiny:
+            return ""
+        return TINY_DOUBT
 
     def __post_init__(self) -> None:
         counts = ("people", "pictures", "size", "patch", "width", "layers", "text_width", "text_layers",

@@ -13,6 +13,7 @@ from mien.core.trials import Fold
 from mien.datasets import dataset
 from mien.datasets.labels import RULES, Rule
 from mien.datasets.splits import PROTOCOLS
+from mien.models.method import TrialInputs
 from mien.models.registry import method
 
 Entry = TypeVar("Entry")
@@ -185,6 +186,11 @@ class Recipe:
     def windowed(self) -> bool:
         """Whether the method cuts trials into windows of `seconds` and averages their predictions."""
         return method(self.method).windowed
+
+    @property
+    def inputs(self) -> TrialInputs:
+        """What the method takes of a trial."""
+        return method(self.method).inputs(self.options)
 
     @property
     def task(self) -> Task:

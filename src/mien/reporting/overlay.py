@@ -129,9 +129,12 @@ def track_overlays(timeline: Timeline) -> dict[int, TrackOverlay]:
 
 def caption(row: Prediction) -> tuple[str, str]:
     """The two lines of a caption: expression and heart rate, or the reason why one is missing."""
-    expression = f"no expression: {_plain(row.reason)}" if row.abstained else f"{row.label} {row.confidence:.0%}"
-    rate = row.heart_rate
-    pulse = f"no pulse: {_plain(rate.reason)}" if rate.value is None else f"{rate.value:.0f} {rate.unit}"
+    expression, rate = f"{row.label} {row.confidence:.0%}", row.heart_rate
+    if row.abstained:
+        expression = f"no expression: {_plain(row.reason)}"
+    pulse = f"{rate.number:.0f} {rate.unit}"
+    if rate.abstained:
+        pulse = f"no pulse: {_plain(rate.reason)}"
     return f"{row.face}  {expression}", pulse
 
 

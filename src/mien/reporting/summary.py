@@ -268,7 +268,7 @@ def _row(source: SourceSummary, face: FaceSummary) -> dict[str, Any]:
         "last_s": face.last_s,
         **{column: value for name, measure in measures.items() for column, value in (
             (name, measure.value), (f"{name}_quality", measure.quality), (f"{name}_reason", measure.reason))},
-        "label": max(known, key=lambda name: known[name]) if known else "",
+        "label": max(known, key=lambda name: known[name], default=""),
         **{f"p_{name}": p for name, p in face.expression.items()},
         "calibrated": face.calibrated, "valence": face.valence, "arousal": face.arousal, **face.action_units,
         "gaze_yaw": face.gaze.yaw, "gaze_pitch": face.gaze.pitch,

@@ -79,7 +79,7 @@ class PulseReading:
         A part has no rate where the whole recording has none, so that the two cannot contradict each other.
         """
         half = self.posterior.length / 2
-        margin = float(half.min()) if len(half) else 0.0
+        margin = float(min(half, default=0.0))
         part = self.posterior.between(start + margin - 1e-6, end - margin + 1e-6)
         whole = self.heart_rate()
         if not len(part.starts):

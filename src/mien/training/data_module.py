@@ -14,8 +14,6 @@ from mien.datasets import dataset
 from mien.datasets.index import DatasetIndex
 from mien.datasets.labels import Targets
 from mien.datasets.splits.fingerprint import split_hash
-from mien.models.method import TrialInputs
-from mien.models.registry import method
 from mien.preprocessing import external_aus
 from mien.preprocessing.build_cache import build_cache
 from mien.preprocessing.cache import Cache, read_index
@@ -102,7 +100,7 @@ def split(recipe: Recipe, root: str | Path) -> tuple[DatasetIndex, tuple[Fold, .
         raise ValueError(f"{root}: expected the dataset {recipe.dataset}, got nothing to work with; run: mien data "
                          f"check {recipe.dataset} {root}")
     trials = survey.trials
-    if not inputs(recipe).unfilmed:
+    if not recipe.inputs.unfilmed:
         trials = filmed_trials(trials)
     if recipe.labels == "votes":
         vote_targets(trials, recipe.task.classes)
@@ -123,7 +121,7 @@ def load_fold(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int, device:
     Raises:
         ValueError: no training trial has the inputs of the recipe.
     """
-    rule, needs = recipe.label_rule, inputs(recipe)
+    rule, needs = recipe.label_rule, recipe.inputs
     train, val = (_usable(trials, ready, needs.any_of) for trials in (chosen.train, chosen.val))
     if not train.kept:
         raise ValueError(f"{chosen.name}: expected trials to learn from, got {len(train.lost)} of train, none with "
@@ -156,7 +154,7 @@ def load_fold(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int, device:
 
 def load_test_targets(recipe: Recipe, material: DataModule) -> tuple[Targets, tuple[str, ...]]:
     """The targets of the test side, of windows if the recipe cuts trials into windows, and notes about it."""
-    fold, ready, kinds = material.fold, material.cache, inputs(recipe).any_of
+    fold, ready, kinds = material.fold, material.cache, recipe.inputs.any_of
     test, train = _usable(fold.test, ready, kinds), _usable(fold.train, ready, kinds)
     targets = recipe.label_rule(test.kept, train.kept)
     notes = [f"{fold.name} test: {targets}"]
@@ -173,9 +171,9 @@ def load_test_targets(recipe: Recipe, material: DataModule) -> tuple[Targets, tu
     return targets, tuple(notes)
 
 
-def seen(recipe: Recipe, trials: Sequence[Trial], ready: Cache) -> tuple[Trial, ...]:
-    """The trials with the inputs of the recipe."""
-    return _usable(trials, ready, inputs(recipe).any_of).kept
+def seen(trials: Sequence[Trial], ready: Cache, kinds: Sequence[str]) -> tuple[Trial, ...]:
+    """The trials with one of the inputs `kinds`: `pictures` of a face, or `signals`."""
+    return _usable(trials, ready, kinds).kept
 
 
 def filmed_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
@@ -239,11 +237,6 @@ class _Side:
 
     kept: tuple[Trial, ...]
     lost: tuple[str, ...]
-
-
-def inputs(recipe: Recipe) -> TrialInputs:
-    """The inputs that the recipe's method takes of a trial."""
-    return method(recipe.method).inputs(recipe.options)
 
 
 def _exclusion_notes(chosen: Fold, surveyed: int, usable: Mapping[str, _Side], kinds: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from mien.core.trials import Trial
 from mien.datasets.labels import Targets
 from mien.preprocessing.data_loader import TrialDataset, WindowReader
 from mien.preprocessing.samplers import EpochSampler, SubjectBalancedSampler
-from mien.recipes.recipe import Recipe
+from mien.recipes.recipe import Recipe, Schedule
 
 
 def train_dataset(
@@ -34,10 +34,9 @@ def val_dataset(val: Targets, source: WindowReader, needs: ModelRequirements) ->
 
 
 def make_sampler(
-    recipe: Recipe, train: Targets, clips: TrialDataset, seed: int, rank: int = 0, ranks: int = 1
+    schedule: Schedule, train: Targets, clips: TrialDataset, seed: int, rank: int = 0, ranks: int = 1
 ) -> EpochSampler:
     """The batch sampler of this process, number `rank` of `ranks`."""
-    schedule = recipe.schedule
     classes: tuple[int, ...] = ()
     if schedule.sampling == "balanced":
         classes = tuple(train.target.tolist())
@@ -92,7 +91,7 @@ def _known(targets: Targets) -> dict[str, float]:
     return dict(zip((trial.id for trial in targets.trials), targets.taught.tolist(), strict=True))
 
 
-def expect_learnable(recipe: Recipe, train: Targets, val: Targets) -> None:
+def expect_learnable(schedule: Schedule, train: Targets, val: Targets) -> None:
     """Raise ValueError unless there is something to learn and validation is apart from training."""
     present = [name for name, count in train.counts.items() if count]
     if train.rule.task.scale is not None:
@@ -103,6 +102,6 @@ def expect_learnable(recipe: Recipe, train: Targets, val: Targets) -> None:
     both = {(trial.dataset, trial.id) for trial in train.trials} & {(trial.dataset, trial.id) for trial in val.trials}
     if both:
         raise ValueError(f"fit: expected validation apart from training, got {len(both)} trials on both sides")
-    if recipe.schedule.patience and not val.trials:
+    if schedule.patience and not val.trials:
         raise ValueError("schedule.patience: expected a side to validate on, which says when to stop, got none: leave "
                          "it at 0, or use a protocol that has one")

@@ -175,11 +175,11 @@ def cast_towers(model: nn.Module, kind: str, precision: Precision) -> str:
     return "16" if precision == "16" else str(dtype).removeprefix("torch.")
 
 
-def expect_learning(recipe: Recipe, model: nn.Module) -> list[nn.Parameter]:
-    """The trainable parameters of a model. Raises ValueError if there are none."""
+def expect_learning(name: str, model: nn.Module) -> list[nn.Parameter]:
+    """The trainable parameters of a model of the recipe `name`. Raises ValueError if there are none."""
     parameters = [value for value in model.parameters() if value.requires_grad]
     if not parameters:
-        raise ValueError(f"{recipe.name}: expected trainable parameters, got a model with all trainable parts switched "
+        raise ValueError(f"{name}: expected trainable parameters, got a model with all trainable parts switched "
                          "off: leave options.prompts or options.lsea on")
     return parameters
 

@@ -26,9 +26,16 @@ from mien.models.method import trainable
 from mien.models.registry import method
 from mien.preprocessing.augmentation import Augmenter
 from mien.preprocessing.data_loader import TrialDataset, WindowReader, evaluation_loader, training_loader
-from mien.recipes.recipe import Recipe
+from mien.recipes.recipe import Recipe, Schedule
 from mien.training.datasets import expect_learnable, make_sampler, train_dataset, val_dataset
-from mien.training.fabric import cast_towers, deterministic_algorithms, fabric_on, own_folder, share_batch
+from mien.training.fabric import (
+    cast_towers,
+    deterministic_algorithms,
+    expect_learning,
+    fabric_on,
+    own_folder,
+    share_batch,
+)
 from mien.training.logs import LOG_FILE, TENSORBOARD_FILE, CsvLog, TensorBoardLog, expect_tensorboard
 from mien.training.memory import MemoryPlan, expect_parts, set_checkpointing
 from mien.training.progress import Progress
@@ -94,8 +101,8 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
         FolderLockedError: another training is under way in `out`.
         ValueError: the data are not suitable for training, or a loss is not finite; the message names step and trials.
     """
-    out, kind, val_batches = Path(out), resolve_device(device), None
-    expect_learnable(recipe, train, val)
+    out, kind, val_batches, schedule = Path(out), resolve_device(device), None, recipe.schedule
+    expect_learnable(schedule, train, val)
     expect_tensorboard(tensorboard)
     with ExitStack() as locked, deterministic_algorithms(deterministic), torch.random.fork_rng(devices=[]):
         fabric = fabric_on(kind, devices, nodes, strategy, precision, unread=method(recipe.method).partial_gradients)
@@ -108,15 +115,15 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
         computes = cast_towers(model, kind, precision)
         if compile:
             compile_towers(model)
-        steps = make_sampler(recipe, train, clips, seed, fabric.global_rank, fabric.world_size)
-        module, optimiser = fabric.setup(model, make_optimiser(recipe, model))
+        steps = make_sampler(schedule, train, clips, seed, fabric.global_rank, fabric.world_size)
+        module, optimiser = fabric.setup(model, make_optimiser(schedule, expect_learning(recipe.name, model)))
         module.mark_forward_method("loss")
-        memory = memory or choose_memory(model, clips, fabric.device, recipe.schedule.batch // fabric.world_size)
-        expect_parts(recipe, memory)
+        memory = memory or choose_memory(model, clips, fabric.device, schedule.batch // fabric.world_size)
+        expect_parts(recipe.method, memory)
         set_checkpointing(model, memory.checkpointing)
         run = TrainingRun(fabric, module, optimiser, recipe, steps, seed, card, out, computes, deterministic, memory)
         if val.trials:
-            val_batches = evaluation_loader(val_dataset(val, source, model.needs), recipe.schedule.batch, workers)
+            val_batches = evaluation_loader(val_dataset(val, source, model.needs), schedule.batch, workers)
         return _loop(run, clips, val_batches, workers, save_every, tensorboard, progress, log)
 
 
@@ -129,7 +136,7 @@ def _loop(run: TrainingRun, clips: TrialDataset, val_batches: Any, workers: int,
     change = Augmenter(clips.needs.size or 0, run.recipe.augment)
     steps, saved = replace(run.steps, start=now.done), time.monotonic()
     trained = np.array([clips.target[trial.id] for trial in clips.trials])
-    stopped = _exhausted(run.recipe, now.scores, now.best)
+    stopped = _exhausted(run.recipe.schedule, now.scores, now.best)
     batches_left = () if stopped else training_loader(clips, steps, workers, pin=run.fabric.device.type == "cuda")
     for batch in batches_left:
         try:
@@ -144,9 +151,9 @@ def _loop(run: TrainingRun, clips: TrialDataset, val_batches: Any, workers: int,
             now.end_epoch(run, val_batches, trained,
                           save=lambda: _write(run, CHOSEN, now.done, {"val": now.best}))
             row |= {f"val_{name}": f"{now.scores[name]:.6f}" for name in LOGGED_MEASURES if name in now.scores}
-            stopped = row["note"] = _exhausted(run.recipe, now.scores, now.best)
+            stopped = row["note"] = _exhausted(run.recipe.schedule, now.scores, now.best)
             if log is not None:
-                log(_epoch_line(run.recipe, row))
+                log(_epoch_line(run.recipe.schedule, row))
         logs.write(row)
         if ended or time.monotonic() - saved >= save_every:
             logs.save(clips, now)
@@ -166,21 +173,21 @@ def _loop(run: TrainingRun, clips: TrialDataset, val_batches: Any, workers: int,
                           bool(run.exact))
 
 
-def _epoch_line(recipe: Recipe, row: Mapping[str, Any]) -> str:
+def _epoch_line(schedule: Schedule, row: Mapping[str, Any]) -> str:
     """The log line of an epoch, from the row of its last step."""
-    line = f"epoch {row['epoch']} of {recipe.schedule.epochs}: loss {row['loss']}"
+    line = f"epoch {row['epoch']} of {schedule.epochs}: loss {row['loss']}"
     scores = [f"{name} {float(row[f'val_{name}']):.3f}" for name in LOGGED_MEASURES if f"val_{name}" in row]
     if scores:
         line += f"; validation {', '.join(scores)}"
     return line
 
 
-def _exhausted(recipe: Recipe, scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+def _exhausted(schedule: Schedule, scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     """The reason of an early stop, no better epoch for `patience` epochs; "" if the training goes on."""
-    patience, epoch = recipe.schedule.patience, scores.get("epoch", 0)
-    if not patience or epoch - best.get("epoch", 0) < patience or epoch >= recipe.schedule.epochs:
+    patience, epoch = schedule.patience, scores.get("epoch", 0)
+    if not patience or epoch - best.get("epoch", 0) < patience or epoch >= schedule.epochs:
         return ""
-    return (f"stopped after epoch {epoch}: no better {recipe.schedule.choose} on validation for {patience} epochs; the "
+    return (f"stopped after epoch {epoch}: no better {schedule.choose} on validation for {patience} epochs; the "
             f"best is epoch {best['epoch']}")
 
 

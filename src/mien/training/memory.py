@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from mien.backbones.tower import Block, Tower
 from mien.core.batch import Batch
 from mien.models.registry import method
-from mien.recipes.recipe import Recipe
 
 USABLE = 0.8
 """Share of the free memory that a plan fills. Our choice: gradients, workspaces and fragmentation need the rest."""
@@ -65,10 +64,10 @@ def set_checkpointing(model: nn.Module, on: bool) -> None:
             block.checkpointing = on
 
 
-def expect_parts(recipe: Recipe, plan: MemoryPlan) -> None:
-    """Raise ValueError if the plan splits the batch of a method with losses that compare rows."""
-    if plan.part and not method(recipe.method).rows_apart:
-        raise ValueError(f"--micro-batch: expected 0 for {recipe.method}, as its losses or random draws need the whole "
+def expect_parts(name: str, plan: MemoryPlan) -> None:
+    """Raise ValueError if the plan splits the batch of the method `name`, with losses that compare rows."""
+    if plan.part and not method(name).rows_apart:
+        raise ValueError(f"--micro-batch: expected 0 for {name}, as its losses or random draws need the whole "
                          f"batch, got {plan.part}: use --checkpointing, or lower schedule.batch")
 
 

@@ -11,8 +11,7 @@ from mien.backbones.tower import Tower
 from mien.datasets.labels import Targets
 from mien.preprocessing.data_loader import TrialDataset
 from mien.preprocessing.model_inputs import collate
-from mien.recipes.recipe import Recipe
-from mien.training.fabric import expect_learning
+from mien.recipes.recipe import Recipe, Schedule
 from mien.training.memory import WHOLE_BATCH, MemoryPlan, plan_memory
 
 
@@ -40,11 +39,10 @@ def compile_towers(model: Any) -> None:
                 block.compile()
 
 
-def make_optimiser(recipe: Recipe, model: Any) -> torch.optim.Optimizer:
-    """The optimiser of the recipe for the parameters that learn."""
-    schedule = recipe.schedule
+def make_optimiser(schedule: Schedule, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser of the schedule for the parameters that learn."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[schedule.optimiser]
-    return kind(expect_learning(recipe, model), schedule.rate, weight_decay=schedule.weight_decay)
+    return kind(parameters, schedule.rate, weight_decay=schedule.weight_decay)
 
 
 def _hashes(parts: checkpoints.ClipEncoders | None) -> tuple[str, str]:

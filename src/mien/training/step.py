@@ -17,7 +17,7 @@ from mien import checkpoints
 from mien.core.batch import Batch
 from mien.preprocessing.augmentation import Augmenter
 from mien.preprocessing.samplers import EpochSampler
-from mien.recipes.recipe import Recipe
+from mien.recipes.recipe import Recipe, Schedule
 from mien.training.fabric import gather_names
 from mien.training.memory import WHOLE_BATCH, MemoryPlan, split_batch
 
@@ -61,7 +61,7 @@ def training_step(run: TrainingRun, change: Augmenter, batch: Batch, number: int
         batch = replace(batch, frames=change(batch.frames, int(drawn[0]), run.steps.rank, run.steps.ranks))
     torch.manual_seed(int(drawn[1]))
     epoch, per_epoch = number // run.steps.per_epoch, run.steps.per_epoch
-    learning_rate = learning_rate_at(run.recipe, epoch)
+    learning_rate = learning_rate_at(run.recipe.schedule, epoch)
     for group in run.optimiser.param_groups:
         group["lr"] = learning_rate
     run.optimiser.zero_grad()
@@ -162,9 +162,8 @@ def _gradient(optimiser: Any) -> Tensor:
     return torch.nn.utils.get_total_norm(gradients)
 
 
-def learning_rate_at(recipe: Recipe, epoch: int) -> float:
+def learning_rate_at(schedule: Schedule, epoch: int) -> float:
     """The learning rate of an epoch, counted from 0."""
-    schedule = recipe.schedule
     if schedule.curve == "cosine":
         if epoch < schedule.warmup:
             return schedule.rate * (epoch + 1) / (schedule.warmup + 1)

@@ -45,17 +45,17 @@ def announced(container: InputContainer, stream: VideoStream, origin: float) -> 
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
     """The same on the container's clock."""
-    absolute = container.format.name in STATE_THE_END
+    starts = (stream.start_time or 0, container.start_time or 0)
+    if container.format.name in STATE_THE_END:
+        starts = (0, 0)
     if stream.duration and stream.time_base:
-        begin = 0 if absolute else stream.start_time or 0
-        return float((begin + stream.duration) * stream.time_base), True
+        return float((starts[0] + stream.duration) * stream.time_base), True
     tagged = _seconds(stream.metadata.get("DURATION", ""))  # Matroska
     if tagged is not None:
         return tagged, True
     if container.duration:
-        begin = 0 if absolute else container.start_time or 0
         sure = len(container.streams) == 1 and container.format.name != "flv"  # its duration has the decoder's delay
-        return (begin + container.duration) / av.time_base, sure
+        return (starts[1] + container.duration) / av.time_base, sure
     return None, False
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from scipy.ndimage import median_filter
 
+from mien.core.plain_text import counted
 from mien.core.recording_timeline import ClockJump
 
 if TYPE_CHECKING:
@@ -191,5 +192,4 @@ def count_of(number: int, noun: str, what: str = "") -> str:
     """A number with its noun in words, such as "2 frames damaged"; empty for 0 and below."""
     if number <= 0:
         return ""
-    plural = "" if number == 1 else "s"
-    return f"{number} {noun}{plural} {what}".strip()
+    return f"{counted(number, noun)} {what}".strip()

@@ -69,7 +69,7 @@ class Alignment:
         if self.start:
             return 1.0, -_reading(clock, self.start, "--physio-start")
         if self.offset is not None:
-            return 1.0, self.offset - (clock.first if clock.absolute else 0.0)
+            return 1.0, self.offset - clock.origin
         return 1.0, -clock.first
 
     def _by_anchors(self, clock: Clock) -> tuple[float, float]:

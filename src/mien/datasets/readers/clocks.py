@@ -76,6 +76,13 @@ class Clock:
         known = self.times[np.isfinite(self.times)]
         return float(known[0]) if len(known) else 0.0
 
+    @property
+    def origin(self) -> float:
+        """The time in s at which the recording's own time 0 lies: the first one of an absolute clock, else 0."""
+        if self.absolute:
+            return self.first
+        return 0.0
+
     def reading(self, text: str) -> float:
         """Convert what this clock shows at some moment to s, as in `times`.
 
@@ -129,8 +136,11 @@ class Clock:
         if self.kind == "elapsed":
             return seconds
         known = self.times[np.isfinite(self.times)]
-        middle = float(known[0] + known[-1]) / 2 if len(known) else 0.0
-        offset = self.zone.utcoffset(None).total_seconds() if self.kind != "time of day" else 0.0
+        middle = offset = 0.0
+        if len(known):
+            middle = float(known[0] + known[-1]) / 2
+        if self.kind != "time of day":
+            offset = self.zone.utcoffset(None).total_seconds()
         return seconds - offset + DAY * round((middle - (seconds - offset)) / DAY)
 
 
@@ -165,7 +175,7 @@ def read_clock(table: TextTable, name: str, unit: str | None = None) -> Clock:
     words, parse = found
     own = dates.zone(known[0])
     values = [dates.iso(cell, own) if parse is dates.iso else parse(cell) for cell in cells]
-    times = np.array([np.nan if value is None else value for value in values])
+    times = np.array(values, dtype=np.float64)  # None becomes NaN
     if parse is dates.time_of_day:
         return Clock(name, _unwrapped(times), "time of day", words)
     return Clock(name, times, "date", words, zone=own)

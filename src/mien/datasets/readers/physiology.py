@@ -170,7 +170,7 @@ def _number(zero: float | str | None) -> float:
 def _origin(clock: Clock, zero: float | str | None) -> float:
     """The clock's time of time 0 in s."""
     if zero is None:
-        return clock.first if clock.absolute else 0.0
+        return clock.origin
     return clock.reading(zero if isinstance(zero, str) else repr(float(zero)))
 
 

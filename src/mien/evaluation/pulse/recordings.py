@@ -70,10 +70,11 @@ class RecordingComparison:
         rows = []
         for line in self.windows.to_dict("records"):
             inside = (first < line["end"] - 1e-6) & (last > line["start"] + 1e-6) & table.heart_rate.notna()
-            rate = float(table.heart_rate[inside].mean()) if inside.any() else float("nan")
-            rows.append({**line, "camera": rate, "forced": rate, "reason": "" if inside.any() else "no_prediction",
-                         "quality": float(quality[inside].mean()) if inside.any() else 0.0, "snr": float("nan"),
-                         "correlation": float("nan")})
+            rate, sure, reason = float("nan"), 0.0, "no_prediction"
+            if inside.any():
+                rate, sure, reason = float(table.heart_rate[inside].mean()), float(quality[inside].mean()), ""
+            rows.append({**line, "camera": rate, "forced": rate, "reason": reason, "quality": sure,
+                         "snr": float("nan"), "correlation": float("nan")})
         return replace(self, windows=pd.DataFrame(rows), rmssd=(self.rmssd[0], float("nan")),
                        respiration=(self.respiration[0], float("nan")))
 
@@ -119,8 +120,9 @@ def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecordi
         return replace(empty, problem=problem)
     found = rppg.vitals(seen, method)
     clocks = compare_clocks(beats.times, found.beats)
-    offset = float("nan") if clocks is None else clocks.offset
-    shift = 0.0 if clocks is None else clocks.offset
+    offset, shift = float("nan"), 0.0
+    if clocks is not None:
+        offset = shift = clocks.offset
     moved = _Beats(beats.times + shift, beats.good)
     starts = np.arange(0.0, max(end - SHORTEST, 0.0) + 1e-6, WINDOW)
     lines = [_line(found, start, min(start + WINDOW, end), moved.rate(start, min(start + WINDOW, end)),
@@ -128,12 +130,8 @@ def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecordi
     table = pd.DataFrame(lines)
     known = table[np.isfinite(table.truth)].reset_index(drop=True) if len(table) else table
     return replace(empty, offset=offset, windows=known, unread=len(table) - len(known),
-                   rmssd=(moved.rmssd(), _number(found.hrv["rmssd"])),
-                   respiration=(_breath(wire, -shift, end - shift), _number(found.respiration)))
-
-
-def _number(found: Measurement) -> float:
-    return float("nan") if found.value is None else found.value
+                   rmssd=(moved.rmssd(), found.hrv["rmssd"].number),
+                   respiration=(_breath(wire, -shift, end - shift), found.respiration.number))
 
 
 def _breath(wire: ContactWire, start: float, end: float) -> float:
@@ -178,8 +176,7 @@ def _line(found: rppg.Vitals, start: float, end: float, truth: float, wire: Cont
     decibel, correlation = float("nan"), float("nan")
     if found.waveform is not None and np.isfinite(truth):
         decibel, correlation = _waves_alike(found.waveform, wire, start, end, truth)
-    camera = float("nan") if reading.value is None else reading.value
-    return {"start": start, "end": end, "truth": truth, "camera": camera, "forced": forced,
+    return {"start": start, "end": end, "truth": truth, "camera": reading.number, "forced": forced,
             "quality": reading.quality, "reason": reading.reason, "snr": decibel, "correlation": correlation}
 
 

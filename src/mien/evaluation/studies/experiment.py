@@ -21,6 +21,7 @@ from mien.core import atomic_files
 from mien.core.hashing import version
 from mien.core.parallel.polling import suppress_loky_warnings
 from mien.core.read_json import read_json
+from mien.recipes.recipe import TINY_DOUBT
 
 Values = dict[str, float]
 """Measure -> value, 0..1."""
@@ -67,6 +68,13 @@ class ArmResult:
     tiny: bool
     seconds: float
     values: Mapping[str, Mapping[str, Sequence[float]]]
+
+    @property
+    def doubt(self) -> str:
+        """Why the scores of a tiny study are not meaningful; "" for a full one."""
+        if not self.tiny:
+            return ""
+        return TINY_DOUBT
 
 
 def run_study(study: EvidenceStudy, out: str | Path, *, seeds: int = 3, first: int = 0, workers: int = 1,

@@ -95,16 +95,18 @@ def _pads(made: Translation, operator: Operator, window: tuple[int, int]) -> tup
 
 def _convolution(made: Translation, operator: Operator) -> str:
     _, kernel, bias = operator.inputs
-    depthwise = operator.kind == "DEPTHWISE_CONV_2D"
     # Kernels: (out, height, width, in), or (1, height, width, out) for depthwise -> (out, in per group, height, width).
-    weights = made.constants[kernel].transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))
-    name = made.name("depthwise" if depthwise else "conv")
+    kind, axes, groups = "conv", (0, 3, 1, 2), 1
+    if operator.kind == "DEPTHWISE_CONV_2D":
+        kind, axes, groups = "depthwise", (3, 0, 1, 2), made.shape(operator.inputs[0])[3]
+    weights = made.constants[kernel].transpose(axes)
+    name = made.name(kind)
     source, pads = _pads(made, operator, weights.shape[2:])
     value = made.graph.node(
         "Conv", made.values[source], made.graph.constant(name + ".weight", weights),
         made.graph.constant(name + ".bias", made.constants[bias]), kernel_shape=weights.shape[2:], pads=pads,
         strides=[operator.options["stride_h"], operator.options["stride_w"]],
-        group=made.shape(operator.inputs[0])[3] if depthwise else 1)
+        group=groups)
     return made.activated(value, operator)
 
 

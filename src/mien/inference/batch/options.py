@@ -135,7 +135,7 @@ class AnalysisOptions:
             found = sorted(path for path in glob.glob(f"{glob.escape(self.picture)}/**", recursive=True)
                            if os.path.isfile(path))
             return [f"{os.path.relpath(path, self.picture)} {sha256(path)}" for path in found]
-        return sha256(self.picture) if self.picture else self.neutral
+        return _hash_of(self.picture) or self.neutral
 
     @property
     def _model(self) -> str | list[str]:
@@ -190,5 +190,12 @@ class AnalysisOptions:
             "pulse_only": self.pulse_only,
             "images": self.images,
             "blur": self.blur,
-            "segments": sha256(self.segments) if self.segments else None,
+            "segments": _hash_of(self.segments),
         }
+
+
+def _hash_of(path: str | None) -> str | None:
+    """The hash of a file; None if no file is given."""
+    if not path:
+        return None
+    return sha256(path)

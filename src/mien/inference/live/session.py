@@ -71,12 +71,16 @@ class LiveSession:
         self.latest: LiveEvent | None = None
         self.history = EventHistory()
         render(NO_PERSON, language)
-        self._model = model or (
-            apart.model if isinstance(apart, InferenceWorker) else load_live_model(self.settings, reuse)
-        )
-        self._worker = InferenceWorker(self._model) if apart is True and self._model.seconds else None
-        worker = apart if isinstance(apart, InferenceWorker) else self._worker
-        self._desk: WorkerQueue | None = None if worker is None else worker.desk()
+        self._worker: InferenceWorker | None = None
+        self._desk: WorkerQueue | None = None
+        if isinstance(apart, InferenceWorker):
+            self._model = model or apart.model
+            self._desk = apart.desk()
+        else:
+            self._model = model or load_live_model(self.settings, reuse)
+            if apart and self._model.seconds:
+                self._worker = InferenceWorker(self._model)
+                self._desk = self._worker.desk()
         self._predictor = StepPredictor(self._model, self.settings.smoothing)
         self._finder = finder
         self._neutral = neutral_faces(self.settings, finder=finder)

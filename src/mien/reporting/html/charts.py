@@ -125,7 +125,9 @@ def best(pulse: Signal, track: Track | None) -> float:
     first, last = float(pulse.times[0]), float(pulse.times[-1])
     rows = () if track is None else track.rows
     good = [row for row in rows if row.heart_rate.value is not None]
-    end = max(good, key=lambda row: row.quality).end if good else first + VIEW_SECONDS
+    end = first + VIEW_SECONDS
+    if good:
+        end = max(good, key=lambda row: row.quality).end
     return float(np.clip(end - VIEW_SECONDS, first, max(first, last - VIEW_SECONDS)))
 
 

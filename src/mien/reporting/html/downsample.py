@@ -76,7 +76,7 @@ def _gather(rows: tuple[Prediction, ...], edges: np.ndarray, cell_of_row: np.nda
     probs = np.array([row.probs for row in rows], dtype=np.float64)
     affect = np.array([(row.valence, row.arousal) for row in rows], dtype=np.float64)
     probs[~known], affect[~known] = np.nan, np.nan
-    rate = np.array([np.nan if row.heart_rate.value is None else row.heart_rate.value for row in rows])
+    rate = np.array([row.heart_rate.number for row in rows])
     probs = _means(probs, cell_of_row, count)
     reasons = _commonest([row.reason for row in rows], cell_of_row, count)
     silent = np.array([bool(reason) for reason in reasons]) | ~np.isfinite(probs).all(axis=1)

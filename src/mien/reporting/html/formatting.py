@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
+from mien.core.plain_text import counted
 from mien.core.results import REASONS, Measurement, Prediction, Source
 
 BASELINE = "Expression estimate, calibrated on simulated faces only; not emotion."
@@ -161,8 +162,8 @@ def facts(source: Source, seconds: dict[str, float]) -> list[str]:
                f"{source.frames:,} frames".replace(",", "\u2009")]
     gaps = () if source.timeline is None else source.timeline.gaps
     if gaps:
-        counted = "1 gap" if len(gaps) == 1 else f"{len(gaps)} gaps"
-        phrases.append(f"{counted} without pictures, {length(sum(gap.seconds for gap in gaps))} (dotted bands)")
+        missing = length(sum(gap.seconds for gap in gaps))
+        phrases.append(f"{counted(len(gaps), 'gap')} without pictures, {missing} (dotted bands)")
     total = seconds.get("total")
     if total and math.isfinite(total) and math.isfinite(source.duration):
         phrases.append(f"analysed in {length(total)}, {source.duration / total:.1f} times real time")

@@ -81,7 +81,7 @@ def scores(truth: Curves, track: Track, window: float) -> list[CurveScore]:
         if name == "pulse":
             continue
         if name == "heart_rate":
-            got = np.array([np.nan if row.heart_rate.value is None else row.heart_rate.value for row in track.rows])
+            got = np.array([row.heart_rate.number for row in track.rows])
             expected = np.array([_mean(curve, row.end - window, row.end) for row in track.rows])
             results.append(_score(name, got, expected, MIN_RATE_SPREAD))
         else:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mien.core.observations import STATES
+from mien.core.plain_text import listed_after
 from mien.core.results import REASONS, Measurement, Person
 from mien.core.tasks import ACTION_UNIT_NAMES, ACTION_UNITS, Task, unit_description
 from mien.reporting import face_blur
@@ -151,7 +152,7 @@ def _heart(rate: Measurement) -> str:
 
 def _quality(rate: Measurement) -> str:
     share = f"{100 * rate.quality:.0f}"
-    method = f", {escape(rate.method)}" if rate.method else ""
+    method = listed_after(", ", escape(rate.method))
     return (f'<p class="hint"><span class="meter" aria-hidden="true"><i style="width:{share}%"></i></span>'
             f"quality {rate.quality:.2f}{method}</p>")
 
@@ -199,7 +200,9 @@ def _bar(who: Person, task: Task) -> str:
 def _heart_alt(name: str, cells: DownsampledTrack) -> str:
     known = cells.rate[np.isfinite(cells.rate)]
     share = 1 - len(known) / max(int((cells.state >= 0).sum()), 1)
-    values = f"from {known.min():.0f} to {known.max():.0f} bpm" if len(known) else "unknown at all times"
+    values = "unknown at all times"
+    if len(known):
+        values = f"from {known.min():.0f} to {known.max():.0f} bpm"
     return f"{name}: heart rate {values}; abstained {share:.0%} of the time."
 
 
@@ -230,7 +233,9 @@ def _units(cells: DownsampledTrack) -> str:
     lines = []
     for i, name in enumerate(ACTION_UNITS):
         known = cells.aus[:, i][np.isfinite(cells.aus[:, i])]
-        mean, largest = (known.mean(), known.max()) if len(known) else (math.nan, math.nan)
+        mean = largest = math.nan
+        if len(known):
+            mean, largest = known.mean(), known.max()
         lines.append([name, unit_description(name), formatting.number(mean, 2), formatting.number(largest, 2)])
     return table(["unit", "name", "mean", "largest"], lines)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from mien.core.hashing import version as own_version
+from mien.core.plain_text import counted
 from mien.reporting.study.compute import Study
 from mien.reporting.study.people import StudyRecording
 
@@ -28,8 +29,8 @@ def methods_text(study: Study) -> str:
     planned = "the columns that were chosen" if study.options.measures else "all measures"
     base = f" The baseline was {_list(study.baseline)}." if study.baseline else ""
     return " ".join((
-        f"We analysed {_count(len(study.recordings), 'recording')} of {_count(len(study.participants), 'participant')} "
-        f"in the conditions {_list(study.conditions)}.{base}",
+        f"We analysed {counted(len(study.recordings), 'recording')} of "
+        f"{counted(len(study.participants), 'participant')} in the conditions {_list(study.conditions)}.{base}",
         "Facial expression, action units and the heart rate were estimated from video with mien "
         f"{_versions(study.recordings, 'mien')} ({_settings(study.recordings)}; "
         f"{', '.join(f'{name} {_versions(study.recordings, name)}' for name in _engines(study.recordings))}).",
@@ -51,10 +52,6 @@ def _list(names: Sequence[str]) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _engines(recordings: Sequence[StudyRecording]) -> list[str]:

@@ -7,6 +7,7 @@ from html import escape
 
 import pandas as pd
 
+from mien.core.plain_text import counted
 from mien.reporting.html.page import POLICY, stylesheet
 from mien.reporting.study.charts import MAX_LINES, chart
 from mien.reporting.study.compute import Study
@@ -55,9 +56,9 @@ def study_page(study: Study, files: Sequence[tuple[str, str]]) -> str:
         The complete HTML text.
     """
     people, recordings = len(study.participants), len(study.recordings)
-    title = f"{_count(people, 'participant')}, {_count(len(study.conditions), 'condition')}"
-    facts = [_count(recordings, "recording"), f"conditions: {', '.join(study.conditions)}",
-             f"baseline: {', '.join(study.baseline) or 'none'}", _count(len(study.measures), "measure")]
+    title = f"{counted(people, 'participant')}, {counted(len(study.conditions), 'condition')}"
+    facts = [counted(recordings, "recording"), f"conditions: {', '.join(study.conditions)}",
+             f"baseline: {', '.join(study.baseline) or 'none'}", counted(len(study.measures), "measure")]
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -111,12 +112,12 @@ def _findings(study: Study) -> str:
     if not tests:
         text = "<p>There are too few participants or conditions for a test.</p>"
     elif found.empty:
-        text = (f"<p>After the correction for {_count(tests, 'test')}, no difference remains. This does not show that "
+        text = (f"<p>After the correction for {counted(tests, 'test')}, no difference remains. This does not show that "
                 "there is none: look at the intervals below.</p>")
     else:
         items = "".join(f"<li>{_sentence(row)}</li>" for row in found.head(MOST_SENTENCES).to_dict("records"))
         more = f"<p>The others are in bold below: {_LINK}.</p>" if len(found) > MOST_SENTENCES else ""
-        text = (f"<p>{len(found)} of {_count(tests, 'comparison')} {'differ' if len(found) > 1 else 'differs'} after "
+        text = (f"<p>{len(found)} of {counted(tests, 'comparison')} {'differ' if len(found) > 1 else 'differs'} after "
                 f"the correction for all of them. The smallest p first:</p><ul>{items}</ul>{more}")
     return _section("found", "What differs", f'<div class="panel">{text}</div>')
 
@@ -254,7 +255,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], found: Sequence[b
 
 def _percent(share: float) -> str:
     return "\N{EN DASH}" if pd.isna(share) else f"{share:.0%}".replace("%", "\u202f%")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from mien.core.plain_text import counted
 from mien.core.tasks import ACTION_UNIT_NAMES
 from mien.reporting.condition_statistics import ConditionStatistics, condition_statistics
 from mien.reporting.events import Event, PersonRows, numeric_columns
@@ -100,8 +101,8 @@ def find_people(recordings: Sequence[StudyRecording], events: Sequence[Event], p
         _listed("no face was found in", empty), _listed("no event names", without),
         _listed("no participant is named for", unnamed), _listed("there is no recording of", lost)) if text]
     if others:
-        notices.append(f"{_count(others, 'more face')} in these recordings {'is' if others == 1 else 'are'} not in the "
-                       "study; a participants file with face_id brings them in")
+        notices.append(f"{counted(others, 'more face')} in these recordings, not in the study; a participants file "
+                       "with face_id brings them in")
     return people
 
 
@@ -135,7 +136,3 @@ def find_measures(tables: Sequence[pd.DataFrame], wanted: Sequence[str]) -> tupl
 def _listed(text: str, names: Sequence[str]) -> str:
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return f"{text} {shown}" if names else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"

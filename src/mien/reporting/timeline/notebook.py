@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mien.core.plain_text import counted
 from mien.core.results import REASONS, Person
 from mien.core.tasks import ACTION_UNIT_NAMES, ACTION_UNITS, Task
 from mien.reporting.timeline.segments import expression_segments
@@ -25,7 +25,7 @@ WIDTH, STRIP = 480, 16
 def html(timeline: Timeline) -> str:
     """A line for each person as HTML; it needs neither scripts nor network."""
     source = timeline.source
-    head = f"<b>{escape(source.name)}</b>, {source.duration:.1f} s, {_count(len(timeline.faces))}"
+    head = f"<b>{escape(source.name)}</b>, {source.duration:.1f} s, {counted(len(timeline.faces), 'person', 'people')}"
     if not timeline.faces:
         return f"<p>{head}. No face was found.</p>"
     rows = "".join(_row(person, timeline) for person in timeline.faces)
@@ -85,7 +85,7 @@ def plot(timeline: Timeline, face: int | None = None) -> Any:
     time = (track.begin + track.end) / 2
     probs = np.array([row.probs for row in track.rows])
     probs[[row.abstained for row in track.rows]] = np.nan
-    rates = [math.nan if row.heart_rate.value is None else row.heart_rate.value for row in track.rows]
+    rates = [row.heart_rate.number for row in track.rows]
     figure = make_subplots(3, 1, shared_xaxes=True, row_heights=[0.35, 0.2, 0.45], vertical_spacing=0.04)
     for i, name in enumerate(task.classes):
         figure.add_trace(Scatter(x=time, y=probs[:, i], name=name, stackgroup="p", mode="lines",
@@ -114,7 +114,3 @@ def _chosen(timeline: Timeline, face: int | None) -> int:
 
 def _colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
-
-
-def _count(people: int) -> str:
-    return f"{people} {'person' if people == 1 else 'people'}"

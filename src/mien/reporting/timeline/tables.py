@@ -70,7 +70,7 @@ def to_frame(emotions: Sequence[Prediction], task: Task) -> pd.DataFrame:
         "confidence": np.array([0.0 if row.abstained else row.confidence for row in emotions], dtype=np.float64),
         **_columns(("valence", "arousal"), affect),
         **_columns(ANGLES, angles),
-        "heart_rate": np.array([np.nan if r.value is None else r.value for r in heart], dtype=np.float64),
+        "heart_rate": np.array([rate.number for rate in heart], dtype=np.float64),
         "pulse_quality": np.array([r.quality for r in heart], dtype=np.float64),
         "pulse_method": _texts([r.method for r in heart]),
         "pulse_reason": _texts([r.reason for r in heart]),

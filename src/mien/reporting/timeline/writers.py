@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.core.plain_text import listed_after
 from mien.core.results import REASONS, Measurement, Prediction
 from mien.core.tasks import ACTION_UNITS, find_task
 from mien.reporting.timeline.segments import expression_segments
@@ -121,8 +122,7 @@ def _line(rows: Sequence[Prediction]) -> str:
         text += f"no reading: {REASONS[row.reason]}"
     else:
         text += f"{row.label} {float(np.mean([row.confidence for row in rows])):.0%}"
-    pulse = _pulse(rows)
-    return f"{text}, {pulse}" if pulse else text
+    return text + listed_after(", ", _pulse(rows))
 
 
 def _pulse(rows: Sequence[Prediction]) -> str:
