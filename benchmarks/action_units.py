@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
-from mien import face as facs
 from mien import simulation, video
 from mien.core.observations import Frame
 from mien.core.tasks import ACTION_UNITS, EXPRESSION
+from mien.face import AUEstimator, FaceMeasurements, blinks
 from mien.face.tracker import Tracker
 from mien.face.tracker_settings import TrackerSettings
 from mien.simulation.actor import Actor
@@ -57,17 +57,17 @@ def recorded(frames: object) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     return np.array(times), np.array(marks), size
 
 
-def read(times: np.ndarray, marks: np.ndarray, size: tuple[int, int], chunk: int = 15) -> facs.FaceMeasurements:
-    reader = facs.AUEstimator()
+def read(times: np.ndarray, marks: np.ndarray, size: tuple[int, int], chunk: int = 15) -> FaceMeasurements:
+    reader = AUEstimator()
     parts = [reader.read(times[i : i + chunk], marks[i : i + chunk], size) for i in range(0, len(times), chunk)]
-    return facs.FaceMeasurements(
+    return FaceMeasurements(
         *(np.concatenate([getattr(p, name) for p in parts]) for name in ("aus", "pose", "gaze", "expression"))
     )
 
 
 def filmed(
     seed: int, seconds: float, fps: float = RATE, **plan: object
-) -> tuple[np.ndarray, facs.FaceMeasurements, object]:
+) -> tuple[np.ndarray, FaceMeasurements, object]:
     """An actor's plan -> times, what was read, what was planted."""
     actor = Actor(simulation.identity(seed), sway=1.0, **plan)  # type: ignore[arg-type]
     scene = Scene((actor,), fps=fps, seconds=seconds, seed=seed)
@@ -151,7 +151,7 @@ def blinked(seed: int) -> np.ndarray:
     """Planted, found, found at a planted one, the rate's error in 1/min."""
     fps = (25.0, 30.0, 50.0)[seed % 3]
     times, found, truth = filmed(seed, 30.0, fps, blinks=Blinks(rate=17, seed=seed, seconds=0.2 + 0.05 * (seed % 4)))
-    starts, rate = facs.blinks(times, found.aus[:, BLINK])
+    starts, rate = blinks(times, found.aus[:, BLINK])
     hits = sum(np.any(abs(starts - onset) < 0.15) for onset in truth.blinks)
     return np.array([len(truth.blinks), len(starts), hits, abs((rate.value or 0) - 2 * len(truth.blinks))])
 

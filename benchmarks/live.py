@@ -30,7 +30,7 @@ import numpy as np
 
 from mien import simulation, video
 from mien.core.settings import Settings
-from mien.inference import analyze as analysis
+from mien.inference.analyze import analyze
 from mien.inference.live.camera import Camera
 from mien.inference.live.camera_thread import Live
 from mien.inference.live.session import LiveSession
@@ -148,7 +148,7 @@ def kept(source: Path, name: str, seconds: float) -> None:
 def exact(source: Path) -> None:
     """The rows of a stream that forgets against those of the whole file: the largest difference."""
     settings = Settings(pictures=False)
-    rows = {(row.start, row.face): row for row in analysis.analyze(source, settings).emotions}
+    rows = {(row.start, row.face): row for row in analyze(source, settings).emotions}
     worst, pulses, count = 0.0, 0.0, 0
     with video.open_video(source) as frames, LiveSession(settings) as session:
         for frame in frames:

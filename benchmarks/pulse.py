@@ -123,12 +123,12 @@ def window(clip: Clip, cache: Path, key: str) -> Window | None:
 
 
 def _track(clip: Clip) -> Window | None:
-    from mien import face as facs
+    from mien import face
     from mien.face.observer import Observer
     from mien.face.track_buffer import TrackBuffer
     from mien.face.tracker import Tracker
 
-    observer = Observer(Tracker(), lambda _: TrackBuffer(facs.AUEstimator()))
+    observer = Observer(Tracker(), lambda _: TrackBuffer(face.AUEstimator()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         simulation.write_video(clip.scene(), path, crf=clip.crf)

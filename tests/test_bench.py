@@ -41,7 +41,7 @@ from mien.preprocessing.cache import Cache
 from mien.preprocessing.window_dataset import WindowSource
 from mien.recipes.ablations import ABLATIONS
 from mien.recipes.published import OTHER_WORKS, PEER_RECALLS, PEERS, PUBLISHED_SCORES, S2D, S2D_FOLDS
-from mien.simulation import datasets as lookalikes
+from mien.simulation import datasets as simulated_datasets
 from mien.training import data_module
 from shared_lookalikes import copy_dfew
 from test_scpt_data import write
@@ -197,8 +197,8 @@ def test_what_does_not_go_on_is_told_in_one_line(data, judged, more, told):
 
 def test_people_and_groups_of_signals_alone(tmp_path, monkeypatch):
     """AMIGOS without films, one person left out at a time."""
-    monkeypatch.setattr(lookalikes.amigos, "_film", lambda *given: None)
-    lookalikes.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    monkeypatch.setattr(simulated_datasets.amigos, "_film", lambda *given: None)
+    simulated_datasets.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
     done = CliRunner().invoke(cli.app, [
         "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--tiny", "--device", "cpu", "--by", "subject",
         "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio",

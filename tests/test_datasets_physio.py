@@ -848,7 +848,7 @@ def test_mahnob_an_unfinished_session_and_a_second_copy_are_left_out(clips, tmp_
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_pickles_of_arrays_are_read_as_pickle_reads_them(tmp_path, protocol):
-    from mien.datasets.readers import restricted_pickle as unpickle
+    from mien.datasets.readers import restricted_pickle
 
     rng = np.random.default_rng(3)
     held = {"data": rng.normal(size=(3, 40, 500)), "labels": np.asfortranarray(rng.normal(size=(3, 4))),
@@ -857,7 +857,7 @@ def test_pickles_of_arrays_are_read_as_pickle_reads_them(tmp_path, protocol):
     held["again"] = held["small"]
     path = tmp_path / "x.dat"
     path.write_bytes(pickle.dumps(held, protocol))
-    read, expected = unpickle.load(path), pickle.loads(path.read_bytes())
+    read, expected = restricted_pickle.load(path), pickle.loads(path.read_bytes())
     assert read.keys() == expected.keys()
     assert read["plain"] == expected["plain"]
     for name in held.keys() - {"plain"}:
@@ -886,13 +886,13 @@ def attacks() -> dict[str, object]:
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 @pytest.mark.parametrize("name", list(attacks()))
 def test_pickles_that_ask_for_more_are_refused_and_run_nothing(tmp_path, monkeypatch, name, protocol):
-    from mien.datasets.readers import restricted_pickle as unpickle
+    from mien.datasets.readers import restricted_pickle
 
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "x.dat"
     path.write_bytes(pickle.dumps({"data": np.ones(3), "labels": attacks()[name]}, protocol))
-    with pytest.raises(unpickle.UnpickleError, match=r"x.dat, byte \d+: expected"):
-        unpickle.load(path)
+    with pytest.raises(restricted_pickle.UnpickleError, match=r"x.dat, byte \d+: expected"):
+        restricted_pickle.load(path)
     assert not (tmp_path / "planted").exists()
 
 
@@ -934,7 +934,7 @@ LONG = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000 + b"q\x01"
 def test_pickles_made_by_hand_are_refused_without_cost(tmp_path, monkeypatch, content, text):
     import tracemalloc
 
-    from mien.datasets.readers import restricted_pickle as unpickle
+    from mien.datasets.readers import restricted_pickle
 
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "x.dat"
@@ -942,10 +942,10 @@ def test_pickles_made_by_hand_are_refused_without_cost(tmp_path, monkeypatch, co
     tracemalloc.start()
     try:
         if text is None:
-            assert unpickle.load(path) is None
+            assert restricted_pickle.load(path) is None
         else:
-            with pytest.raises(unpickle.UnpickleError, match=text):
-                unpickle.load(path)
+            with pytest.raises(restricted_pickle.UnpickleError, match=text):
+                restricted_pickle.load(path)
         assert tracemalloc.get_traced_memory()[1] < 20e6
     finally:
         tracemalloc.stop()
@@ -953,21 +953,21 @@ def test_pickles_made_by_hand_are_refused_without_cost(tmp_path, monkeypatch, co
 
 
 def test_pickles_cut_anywhere_or_damaged_end_in_one_kind_of_error(tmp_path):
-    from mien.datasets.readers import restricted_pickle as unpickle
+    from mien.datasets.readers import restricted_pickle
 
     path, rng = tmp_path / "x.dat", np.random.default_rng(0)
     whole = [pickle.dumps({"data": np.arange(6.0).reshape(2, 3), "labels": np.ones((2, 4))}, k) for k in range(6)]
     for content in whole:
         for length in range(0, len(content), 7):
             path.write_bytes(content[:length])
-            with pytest.raises(unpickle.UnpickleError):
-                unpickle.load(path)
+            with pytest.raises(restricted_pickle.UnpickleError):
+                restricted_pickle.load(path)
         for _ in range(60):
             spoilt = bytearray(content)
             spoilt[rng.integers(len(spoilt))] = rng.integers(256)
             path.write_bytes(spoilt)
-            with contextlib.suppress(unpickle.UnpickleError):  # a number that differs is no damage that shows
-                unpickle.load(path)
+            with contextlib.suppress(restricted_pickle.UnpickleError):  # a number that differs is no damage that shows
+                restricted_pickle.load(path)
 
 
 def test_mat_73_that_leads_elsewhere_is_refused(tmp_path):

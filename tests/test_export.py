@@ -209,9 +209,9 @@ def test_videos_without_a_face_are_refused(tmp_path):
 
 
 def test_an_analysis_is_done_again_after_another_export(made, tmp_path):
-    from mien.inference.batch.options import AnalysisOptions as Asked
+    from mien.inference.batch.options import AnalysisOptions
 
-    one, other = (Asked(model=str(made[to].folder)).settings["model"] for to in FORMATS)
+    one, other = (AnalysisOptions(model=str(made[to].folder)).settings["model"] for to in FORMATS)
     assert one != other
     assert {len(each) for each in (*one, *other)} == {64}
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from mien.core.tasks import ACTION_UNITS, EXPRESSION
-from mien.face import AUEstimator
-from mien.face import expression_head as heads
+from mien.face import AUEstimator, expression_head
 from mien.face.au_regression import NOISE
 from mien.face.backend import OnnxFaceBackend
 from mien.face.distances import MEASURES
@@ -41,7 +40,7 @@ def test_the_filter_is_gaussian_conditioning() -> None:
     neutral = NeutralFace(head.population, head.effects)
     prior = neutral.covariance[:, 0, :, 0].copy()
     neutral.fix(rows, pose)
-    noise = np.diag((heads.GIVEN * NOISE) ** 2)
+    noise = np.diag((expression_head.GIVEN * NOISE) ** 2)
     gain = prior @ np.linalg.inv(prior + noise)
     np.testing.assert_allclose(neutral.mean[:, 0], head.population.mean + gain @ (rows.mean(axis=0)
                                                                                    - head.population.mean))
@@ -76,7 +75,7 @@ def test_the_card_says_what_the_weights_give() -> None:
     from mien.training.expression.simulate import simulate
     from mien.training.expression.statistics import shipped_statistics
 
-    card = json.loads((Path(heads.__file__).parent / "heads" / "simulated.json").read_text(encoding="utf-8"))
+    card = json.loads((Path(expression_head.__file__).parent / "heads" / "simulated.json").read_text(encoding="utf-8"))
     _, figures = calibrate(default_head(), simulate(shipped_statistics(), HeadSettings().held_out, 1))
     written = card["on_simulated_people_not_learnt_from"]
     assert figures["accuracy"] == pytest.approx(written["accuracy"], abs=0.002)

@@ -7,11 +7,10 @@ import pytest
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
-from mien import face as facs
 from mien import simulation
 from mien.core.observations import Frame
 from mien.core.tasks import ACTION_UNITS, EXPRESSION
-from mien.face import au_regression
+from mien.face import PROTOTYPES, AUEstimator, FaceMeasurements, au_regression, blinks, expression
 from mien.face.au_regression import MATRIX, NOISE, solve
 from mien.face.distances import MEASURES, POINTS, distances
 from mien.face.head_pose import REFERENCE, RIGID, WEIGHTS, angles, head_frame
@@ -94,7 +93,7 @@ def turned(face: np.ndarray, pitch: float, yaw: float, roll: float) -> np.ndarra
     return (face - centre) @ turn.as_matrix().T + centre
 
 
-def read(reader: facs.AUEstimator, landmarks: np.ndarray, fps: float = 30.0) -> facs.FaceMeasurements:
+def read(reader: AUEstimator, landmarks: np.ndarray, fps: float = 30.0) -> FaceMeasurements:
     return reader.read(np.arange(len(landmarks)) / fps, landmarks, SIZE)
 
 
@@ -144,7 +143,7 @@ def test_measures_do_not_see_pose_size_and_place(face: np.ndarray) -> None:
 @pytest.mark.parametrize("unit", MOVES)
 def test_a_planted_movement_moves_its_unit(face: np.ndarray, unit: str) -> None:
     shares = np.linspace(0, 1, 6)
-    aus = read(facs.AUEstimator(face[None]), np.stack([moved(face, unit, share) for share in shares])).aus
+    aus = read(AUEstimator(face[None]), np.stack([moved(face, unit, share) for share in shares])).aus
     own = aus[:, AU[unit]]
     assert own[0] < 0.1
     assert (np.diff(own) >= -1e-9).all()
@@ -156,8 +155,8 @@ def test_a_planted_movement_moves_its_unit(face: np.ndarray, unit: str) -> None:
 @pytest.mark.parametrize(("pitch", "yaw"), [(0, 20), (0, -20), (10, 0), (-10, 10)])
 def test_units_survive_a_turn(face: np.ndarray, pitch: float, yaw: float) -> None:
     both = face, moved(face, "AU12", 0.7)
-    straight = read(facs.AUEstimator(face[None]), np.stack(both)).aus
-    side = read(facs.AUEstimator(face[None]), np.stack([turned(x, pitch, yaw, 5) for x in both])).aus
+    straight = read(AUEstimator(face[None]), np.stack(both)).aus
+    side = read(AUEstimator(face[None]), np.stack([turned(x, pitch, yaw, 5) for x in both])).aus
     assert side[0].max() < 0.1
     # the measures are the same, only less certain under a turn
     assert side[1, AU["AU12"]] == pytest.approx(straight[1, AU["AU12"]], rel=0.2)
@@ -165,8 +164,8 @@ def test_units_survive_a_turn(face: np.ndarray, pitch: float, yaw: float) -> Non
 
 def test_size_does_not_matter(face: np.ndarray) -> None:
     faces = np.stack([face, moved(face, "AU12", 0.7), moved(face, "AU01", 1)])
-    small = facs.AUEstimator(0.25 * face[None]).read(np.arange(3) / 30, 0.25 * faces, SIZE).aus
-    np.testing.assert_allclose(small, read(facs.AUEstimator(face[None]), faces).aus, atol=1e-6)
+    small = AUEstimator(0.25 * face[None]).read(np.arange(3) / 30, 0.25 * faces, SIZE).aus
+    np.testing.assert_allclose(small, read(AUEstimator(face[None]), faces).aus, atol=1e-6)
 
 
 def recording(face: np.ndarray, seconds: float = 6.0, fps: float = 15.0) -> tuple[np.ndarray, np.ndarray]:
@@ -191,11 +190,11 @@ same last bits twice: once in thousands of runs two readings differed by 1.6e-15
 @pytest.mark.parametrize("given", [False, True])
 def test_fed_one_by_one_equals_fed_at_once(face: np.ndarray, given: bool) -> None:
     times, landmarks = recording(face)
-    whole = facs.AUEstimator(face[None] if given else None).read(times, landmarks, SIZE)
+    whole = AUEstimator(face[None] if given else None).read(times, landmarks, SIZE)
     rng = np.random.default_rng(0)
     some = np.sort(rng.choice(np.arange(1, len(times)), 20, replace=False))
     for cuts in (np.arange(1, len(times)), np.arange(7, len(times), 7), some):
-        reader = facs.AUEstimator(face[None] if given else None)
+        reader = AUEstimator(face[None] if given else None)
         parts = [reader.read(t, x, SIZE) for t, x in zip(np.split(times, cuts), np.split(landmarks, cuts), strict=True)]
         for name in ("aus", "pose", "gaze"):
             np.testing.assert_allclose(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name),
@@ -209,7 +208,7 @@ def test_threads_of_the_algebra_change_no_bit(face: np.ndarray) -> None:
     found = []
     for threads in (1, 2):
         with limits(threads):
-            found.append(facs.AUEstimator(face[None]).read(times, landmarks, SIZE))
+            found.append(AUEstimator(face[None]).read(times, landmarks, SIZE))
     for name in ("aus", "pose", "gaze"):
         np.testing.assert_array_equal(getattr(found[0], name), getattr(found[1], name))
 
@@ -217,23 +216,23 @@ def test_threads_of_the_algebra_change_no_bit(face: np.ndarray) -> None:
 def test_rows_without_a_face_are_nan_and_change_nothing(face: np.ndarray) -> None:
     times, landmarks = recording(face)
     unseen = ~np.isfinite(landmarks).all(axis=(1, 2))
-    found = facs.AUEstimator().read(times, landmarks, SIZE)
+    found = AUEstimator().read(times, landmarks, SIZE)
     for values in (found.aus, found.pose, found.gaze):
         assert np.isnan(values[unseen]).all()
     assert np.isfinite(found.aus[~unseen]).all()
     assert np.isfinite(found.pose[~unseen]).all()
-    without = facs.AUEstimator().read(times[~unseen], landmarks[~unseen], SIZE)
+    without = AUEstimator().read(times[~unseen], landmarks[~unseen], SIZE)
     np.testing.assert_array_equal(without.aus, found.aus[~unseen])
-    nobody = facs.AUEstimator().read(times, np.full_like(landmarks, np.nan), SIZE)
+    nobody = AUEstimator().read(times, np.full_like(landmarks, np.nan), SIZE)
     assert np.isnan(nobody.aus).all()
-    assert facs.AUEstimator().read(np.empty(0), np.empty((0, 478, 3)), SIZE).aus.shape == (0, len(ACTION_UNITS))
+    assert AUEstimator().read(np.empty(0), np.empty((0, 478, 3)), SIZE).aus.shape == (0, len(ACTION_UNITS))
 
 
 def test_what_is_not_seen_is_not_read(face: np.ndarray) -> None:
     away = turned(face, 0, 60, 0)
     cut = face - [face[[61, 291], 0].mean(), 0, 0]
     shut = moved(face, "AU45", 1)
-    found = read(facs.AUEstimator(face[None]), np.stack([face, away, cut, shut]))
+    found = read(AUEstimator(face[None]), np.stack([face, away, cut, shut]))
     np.testing.assert_array_equal(np.isnan(found.aus).all(axis=1), [False, True, True, False])
     np.testing.assert_array_equal(np.isnan(found.gaze).all(axis=1), [False, True, True, True])
     assert np.isfinite(found.pose).all()
@@ -245,7 +244,7 @@ def test_gaze_is_what_was_planted(face: np.ndarray) -> None:
     left, up = face.copy(), face.copy()
     left[[468, 473], 0] += scale * 11.7 * np.sin(degrees)
     up[[468, 473], 1] -= scale * 8.9 * np.sin(degrees)
-    base, aside, above = read(facs.AUEstimator(face[None]), np.stack([face, left, up])).gaze
+    base, aside, above = read(AUEstimator(face[None]), np.stack([face, left, up])).gaze
     np.testing.assert_allclose(aside - base, [10, 0], atol=1)
     np.testing.assert_allclose(above - base, [0, 10], atol=1)
 
@@ -255,7 +254,7 @@ def test_lids_that_follow_the_eye_are_no_action_unit(face: np.ndarray) -> None:
     down[[468, 473], 1] += 2.5 * scale
     down[[158, 159, 160, 385, 386, 387], 1] += 2.5 * scale
     down[[144, 145, 153, 373, 374, 380], 1] += 1.0 * scale
-    assert read(facs.AUEstimator(face[None]), down[None]).aus.max() < 0.5
+    assert read(AUEstimator(face[None]), down[None]).aus.max() < 0.5
 
 
 def test_the_solver_finds_scipys_optimum() -> None:
@@ -282,11 +281,11 @@ def test_neutral_is_learnt(face: np.ndarray) -> None:
     person = moved(face, "AU04", 1.7)
     rng = np.random.default_rng(0)
     landmarks = person + rng.normal(0, 0.2, (450, 478, 3))
-    aus = facs.AUEstimator().read(np.arange(450) / 15, landmarks, SIZE).aus
+    aus = AUEstimator().read(np.arange(450) / 15, landmarks, SIZE).aus
     assert aus[-30:, AU["AU04"]].max() < 1
     # and now that it is known, half of a raise and half of a frown are seen
     raised = np.stack([moved(person, "AU01", 0.8), moved(person, "AU04", 0.8)])
-    reader = facs.AUEstimator()
+    reader = AUEstimator()
     reader.read(np.arange(450) / 15, landmarks, SIZE)
     seen = reader.read(np.array([30.1, 30.2]), raised, SIZE).aus
     assert seen[0, AU["AU01"]] > 1.5
@@ -295,7 +294,7 @@ def test_neutral_is_learnt(face: np.ndarray) -> None:
 
 def test_a_long_smile_is_not_taken_for_neutral(face: np.ndarray) -> None:
     rest, held = np.repeat(face[None], 75, 0), np.repeat(moved(face, "AU12", 1)[None], 450, 0)
-    aus = facs.AUEstimator().read(np.arange(525) / 15, np.concatenate([rest, held]), SIZE).aus[:, AU["AU12"]]
+    aus = AUEstimator().read(np.arange(525) / 15, np.concatenate([rest, held]), SIZE).aus[:, AU["AU12"]]
     assert aus[:75].max() < 1
     assert aus[-1] > 0.8 * aus[80]
 
@@ -305,7 +304,7 @@ def test_a_second_reading_reads_the_same_smile_the_same(face: np.ndarray) -> Non
     times, smiles = np.arange(900) / 15, (np.arange(900) // 45) % 4 == 3  # 3 s of a smile in each 12 s
     rng = np.random.default_rng(0)
     landmarks = np.where(smiles[:, None, None], moved(face, "AU12", 0.6), face) + rng.normal(0, 0.1, (900, 478, 3))
-    reader = facs.AUEstimator()
+    reader = AUEstimator()
     first = reader.read(times, landmarks, SIZE)
     aus, probs, _ = reader.read_again(times, first.measured, first.pose)
     levels = [aus[smiles & (times // 12 == part), AU["AU12"]].mean() for part in range(5)]
@@ -313,17 +312,17 @@ def test_a_second_reading_reads_the_same_smile_the_same(face: np.ndarray) -> Non
     assert min(levels) > 1
     assert aus[~smiles].max() < 0.5
     assert (probs[~smiles].argmax(axis=1) == EXPRESSION.classes.index("neutral")).mean() > 0.95
-    again = facs.AUEstimator()
+    again = AUEstimator()
     again.read(times, landmarks, SIZE)
     resting, _, _ = again.read_again(times, first.measured, first.pose, resting=times < 9)
-    given = facs.AUEstimator(neutral=landmarks[times < 9])
+    given = AUEstimator(neutral=landmarks[times < 9])
     held = given.read(times, landmarks, SIZE)
     assert np.abs(resting[:135, AU["AU12"]] - held.aus[:135, AU["AU12"]]).max() < 0.2
 
 
 def test_a_real_smile_reads_happy_from_the_first_frame(smile: np.ndarray) -> None:
-    aus = facs.AUEstimator().read(np.arange(450) / 15, np.repeat(smile[None], 450, 0), (512, 512)).aus
-    probs = facs.expression(aus)
+    aus = AUEstimator().read(np.arange(450) / 15, np.repeat(smile[None], 450, 0), (512, 512)).aus
+    probs = expression(aus)
     for row in (0, -1):
         assert aus[row, AU["AU12"]] > 3
         assert aus[row, AU["AU25"]] > 2
@@ -335,7 +334,7 @@ def test_a_real_smile_reads_happy_from_the_first_frame(smile: np.ndarray) -> Non
 
 def test_prototypes_are_those_of_the_table() -> None:
     """Written down twice from the paper, by two people."""
-    for name, (always, others) in facs.PROTOTYPES.items():
+    for name, (always, others) in PROTOTYPES.items():
         if name != "neutral":
             assert set(always) == set(expressions.PROTOTYPES[name])
             assert set(others) >= set(expressions.OFTEN[name])  # the renderer plants what half of the people do
@@ -348,7 +347,7 @@ def test_a_prototype_is_its_own_class(name: str, strength: float, often: bool) -
     aus = np.zeros(len(ACTION_UNITS))
     for unit, level in expressions.expression(name, strength, often).items():
         aus[AU[unit]] = level
-    probs = facs.expression(aus)
+    probs = expression(aus)
     assert EXPRESSION.label(probs) == name
     assert probs.sum() == pytest.approx(1)
     assert probs.max() > 0.5
@@ -356,11 +355,11 @@ def test_a_prototype_is_its_own_class(name: str, strength: float, often: bool) -
 
 def test_noise_has_no_confident_class() -> None:
     rng = np.random.default_rng(0)
-    wild = facs.expression(rng.uniform(0, 5, (300, len(ACTION_UNITS))))
+    wild = expression(rng.uniform(0, 5, (300, len(ACTION_UNITS))))
     assert np.median(wild.max(axis=1)) < 0.3
-    faint = facs.expression(rng.uniform(0, 0.5, (300, len(ACTION_UNITS))))
+    faint = expression(rng.uniform(0, 0.5, (300, len(ACTION_UNITS))))
     assert (faint.argmax(axis=1) == EXPRESSION.classes.index("neutral")).mean() > 0.95
-    between = facs.expression(rng.uniform(0, 1, (300, len(ACTION_UNITS))))
+    between = expression(rng.uniform(0, 1, (300, len(ACTION_UNITS))))
     between = np.delete(between, EXPRESSION.classes.index("neutral"), axis=1)
     assert np.median(between.max(axis=1)) < 0.5
 
@@ -370,21 +369,21 @@ def test_speech_alone_is_no_expression() -> None:
     aus = np.zeros((len(times), len(ACTION_UNITS)))
     for unit, level in simulation.Speech(seed=1).aus(times).items():
         aus[:, AU[unit]] = level
-    assert EXPRESSION.label(facs.expression(aus).mean(axis=0)) == "neutral"
+    assert EXPRESSION.label(expression(aus).mean(axis=0)) == "neutral"
 
 
 def test_a_blink_is_no_expression_and_an_unknown_unit_is_left_out() -> None:
     aus = np.zeros((2, len(ACTION_UNITS)))
     aus[1, AU["AU45"]] = 5
-    np.testing.assert_array_equal(*facs.expression(aus))
+    np.testing.assert_array_equal(*expression(aus))
     aus[:, AU["AU12"]] = 4
     aus[1, AU["AU25"]] = np.nan
-    known, unknown = facs.expression(aus)[:, EXPRESSION.classes.index("happy")]
+    known, unknown = expression(aus)[:, EXPRESSION.classes.index("happy")]
     assert known < unknown  # lips that are seen closed speak against a smile, lips that are not seen do not
-    assert np.isnan(facs.expression(np.full(len(ACTION_UNITS), np.nan))).all()
-    assert facs.expression(np.zeros((2, 3, len(ACTION_UNITS)))).shape == (2, 3, len(EXPRESSION.classes))
+    assert np.isnan(expression(np.full(len(ACTION_UNITS), np.nan))).all()
+    assert expression(np.zeros((2, 3, len(ACTION_UNITS)))).shape == (2, 3, len(EXPRESSION.classes))
     with pytest.raises(ValueError, match=r"expected aus \(..., 18\).*got \(17,\)"):
-        facs.expression(np.zeros(17))
+        expression(np.zeros(17))
 
 
 def closures(times: np.ndarray, starts: np.ndarray, seconds: float, depth: float = 5.0) -> np.ndarray:
@@ -401,7 +400,7 @@ def test_blinks_are_counted_at_true_times(jitter: float) -> None:
     rng = np.random.default_rng(5)
     times = (np.arange(1800) + rng.uniform(-jitter, jitter, 1800)) / 30
     starts = np.sort(rng.choice(np.arange(1, 59), 17, replace=False)) + rng.uniform(0, 0.3, 17)
-    found, rate = facs.blinks(times, closures(times, starts, 0.2) + rng.uniform(0, 0.8, 1800))
+    found, rate = blinks(times, closures(times, starts, 0.2) + rng.uniform(0, 0.8, 1800))
     np.testing.assert_allclose(found, starts, atol=0.04)
     assert rate.value == pytest.approx(17, abs=0.2)
     assert rate.unit == "1/min"
@@ -411,19 +410,19 @@ def test_blinks_are_counted_at_true_times(jitter: float) -> None:
 def test_only_short_and_deep_closures_are_blinks() -> None:
     times = np.arange(1800) / 30
     starts = np.arange(2.0, 58, 4)
-    assert len(facs.blinks(times, closures(times, starts, 0.2))[0]) == len(starts)
-    assert len(facs.blinks(times, closures(times, starts, 0.9))[0]) == 0  # eyes closed for a while
-    assert len(facs.blinks(times, closures(times, starts, 0.2, depth=2.0))[0]) == 0  # narrowed
-    assert len(facs.blinks(np.arange(18000) / 300, closures(np.arange(18000) / 300, starts, 0.02))[0]) == 0
+    assert len(blinks(times, closures(times, starts, 0.2))[0]) == len(starts)
+    assert len(blinks(times, closures(times, starts, 0.9))[0]) == 0  # eyes closed for a while
+    assert len(blinks(times, closures(times, starts, 0.2, depth=2.0))[0]) == 0  # narrowed
+    assert len(blinks(np.arange(18000) / 300, closures(np.arange(18000) / 300, starts, 0.02))[0]) == 0
     hidden = closures(times, starts, 0.2)
     hidden[(times % 4 > 2.1) & (times % 4 < 2.6)] = np.nan  # the face is lost in the middle of each
-    assert len(facs.blinks(times, hidden)[0]) == 0
-    assert facs.blinks(times, np.full(1800, 5.0))[1].value == 0
+    assert len(blinks(times, hidden)[0]) == 0
+    assert blinks(times, np.full(1800, 5.0))[1].value == 0
 
 
 def test_blink_rate_abstains_with_its_reason() -> None:
     def reason(times: np.ndarray, level: np.ndarray | None = None) -> str:
-        return facs.blinks(times, np.zeros(len(times)) if level is None else level)[1].reason
+        return blinks(times, np.zeros(len(times)) if level is None else level)[1].reason
 
     assert reason(np.arange(300) / 30) == "too_short"
     assert reason(np.arange(600) / 10) == "low_rate"
@@ -434,17 +433,17 @@ def test_blink_rate_abstains_with_its_reason() -> None:
     assert reason(np.empty(0)) == "no_face"
     seen = np.zeros(1800)
     seen[:900] = np.nan
-    _, rate = facs.blinks(np.arange(1800) / 30, seen + closures(np.arange(1800) / 30, np.arange(32.0, 58, 3), 0.2))
+    _, rate = blinks(np.arange(1800) / 30, seen + closures(np.arange(1800) / 30, np.arange(32.0, 58, 3), 0.2))
     assert rate.value == pytest.approx(9 / 0.5, rel=0.02)  # by the time in which the eyes were seen
     assert rate.quality == pytest.approx(0.5, abs=0.02)
 
 
 def test_errors_say_expected_and_got(face: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"expected \(T, 478, 3\).*got \(1, 468, 3\).*refined"):
-        facs.AUEstimator().read(np.zeros(1), face[None, :468], SIZE)
+        AUEstimator().read(np.zeros(1), face[None, :468], SIZE)
     with pytest.raises(ValueError, match="one time a frame, got 2 times, 1 frames"):
-        facs.AUEstimator().read(np.zeros(2), face[None], SIZE)
+        AUEstimator().read(np.zeros(2), face[None], SIZE)
     with pytest.raises(ValueError, match="at least one frame with a face"):
-        facs.AUEstimator(np.full((3, 478, 3), np.nan))
+        AUEstimator(np.full((3, 478, 3), np.nan))
     with pytest.raises(ValueError, match=r"got \(3,\) and \(2,\)"):
-        facs.blinks(np.zeros(3), np.zeros(2))
+        blinks(np.zeros(3), np.zeros(2))

@@ -23,7 +23,6 @@ import fake_work
 from mien.core import atomic_files
 from mien.core.atomic_folders import staging
 from mien.core.parallel import pool
-from mien.inference import analyze as analysis
 from mien.inference import batch
 from mien.inference.batch import done_file
 from mien.inference.batch.options import AnalysisOptions
@@ -284,7 +283,7 @@ def faked(monkeypatch) -> list[str]:
     def write(timeline, path, **how):
         atomic_files.text(path, json.dumps(how))
 
-    monkeypatch.setattr(analysis, "analyze", analyze)
+    monkeypatch.setattr("mien.inference.analyze.analyze", analyze)
     monkeypatch.setattr(html, "write_report", write)
     return analysed
 
@@ -453,7 +452,7 @@ def test_an_error_is_one_line_and_keeps_its_traceback_for_debug(here, monkeypatc
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(analysis, "analyze", fail)
+    monkeypatch.setattr("mien.inference.analyze.analyze", fail)
     touch(here, "x.mp4")
     outcome = batch.analyze_input(FileJob(str(here / "x.mp4"), str(here / "out/x.mp4"), AnalysisOptions()))
     assert outcome.status == "failed"

@@ -18,7 +18,7 @@ from mien.inference.batch.options import AnalysisOptions
 from mien.inference.batch.process_file import FileJob
 
 pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
-from mien.core.parallel import cluster as clusters
+from mien.core.parallel import cluster as cluster_module
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def test_a_cluster_of_one_worker_is_a_cluster_and_without_it_is_waited_for_and_t
     with cluster(1) as running:
         ended = pool.run(jobs(here, "slow1", "slow2", "slow3"), fake_work.work, cluster=running.address)
         first = next(ended)[1]
-        monkeypatch.setattr(clusters, "PATIENCE", 2.0)
+        monkeypatch.setattr(cluster_module, "PATIENCE", 2.0)
         running.workers[0].kill()
         others = [outcome for _, outcome in ended]
     assert first.note == str(running.workers[0].pid)
@@ -86,7 +86,7 @@ def test_a_worker_with_another_version_is_one_sentence(here, monkeypatch):
 
 
 def test_no_scheduler_there_is_said_in_words(here, monkeypatch):
-    monkeypatch.setattr(clusters, "CONNECT", 0.5)
+    monkeypatch.setattr(cluster_module, "CONNECT", 0.5)
     with pytest.raises(ValueError, match=r"expected a Dask scheduler at tcp://127\.0\.0\.1:1, got .*; start one with"):
         list(pool.run(jobs(here, "a"), fake_work.work, cluster="tcp://127.0.0.1:1"))
 

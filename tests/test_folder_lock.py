@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lock_holder import held_by_another
-from mien.core import folder_lock as locks
+from mien.core import folder_lock as folder_lock_module
 from mien.core import lock_owner
 from mien.core.folder_lock import FolderLockedError, LockOwner, folder_lock
 from mien.core.parallel.outcome import Outcome
@@ -74,7 +74,7 @@ def test_of_two_trainings_in_one_folder_one_is_refused(tmp_path) -> None:
     assert {row.count(",") for row in rows} == {11}
     rates = {float(row.split(",")[2]) for row in rows}  # each falls to a tenth after an epoch
     assert rates <= {1e-3, 1e-4} or rates <= {1e-5, 1e-6}, "the log holds the rows of one training"
-    assert not (out / locks.NAME).exists()
+    assert not (out / folder_lock_module.NAME).exists()
 
 
 def test_a_folder_that_another_process_holds_is_refused_or_waited_for(tmp_path) -> None:
@@ -109,7 +109,7 @@ def owner(**changes) -> LockOwner:
 
 
 def write_lock(folder: Path, lock: LockOwner) -> Path:
-    path = folder / locks.NAME
+    path = folder / folder_lock_module.NAME
     path.write_text(json.dumps(asdict(lock)))
     return path
 
@@ -121,7 +121,7 @@ def test_a_process_with_the_number_of_a_dead_one_is_not_its_owner(tmp_path) -> N
 
 
 def test_another_host_is_alive_while_its_lock_is_touched(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(locks, "POLL", 0.02)
+    monkeypatch.setattr(folder_lock_module, "POLL", 0.02)
     path = write_lock(tmp_path, owner(host="node7", process=1))
     over = threading.Event()
 
@@ -137,7 +137,7 @@ def test_another_host_is_alive_while_its_lock_is_touched(tmp_path, monkeypatch) 
     finally:
         over.set()
         thread.join()
-    monkeypatch.setattr(locks, "STALE", 0.2)
+    monkeypatch.setattr(folder_lock_module, "STALE", 0.2)
     said: list[str] = []
     with folder_lock(tmp_path, "training", log=said.append):
         pass
@@ -145,9 +145,9 @@ def test_another_host_is_alive_while_its_lock_is_touched(tmp_path, monkeypatch) 
 
 
 def test_a_process_may_hold_a_folder_twice_and_beats(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(locks, "BEAT", 0.02)
+    monkeypatch.setattr(folder_lock_module, "BEAT", 0.02)
     with folder_lock(tmp_path, "training"):
-        path = tmp_path / locks.NAME
+        path = tmp_path / folder_lock_module.NAME
         os.utime(path, (0, 0))
         with folder_lock(tmp_path, "training"):
             pass

@@ -23,16 +23,15 @@ from mien.core.requirements import ModelRequirements
 from mien.core.tasks import ACTION_UNITS
 from mien.core.trials import Trial
 from mien.datasets.index import DatasetIndex
-from mien.evaluation import baselines
-from mien.evaluation import cross_validation as bench
+from mien.evaluation import baselines, cross_validation
 from mien.inference import recording
 from mien.models import mvp
 from mien.preprocessing import build_cache, external_aus, preprocess_trial, trial_reader
 from mien.preprocessing.cache import ROW_DTYPE, Cache
 from mien.preprocessing.model_inputs import prepare_batch
 from mien.recipes import RECIPES, tiny_recipe
-from mien.recipes.overrides import override as changed
-from mien.simulation import datasets as lookalikes
+from mien.recipes.overrides import override
+from mien.simulation import datasets as simulated_datasets
 from mien.simulation.datasets import media_files
 from mien.training import data_module
 from test_session import emotions, person, table
@@ -414,9 +413,9 @@ def amigos(tmp_path_factory) -> Path:
         media_files.video(base / scene.path, [grey] * 80, 10)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lookalikes.amigos, "_film", film)
+        patch.setattr(simulated_datasets.amigos, "_film", film)
         patch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
-        lookalikes.LOOKALIKES["amigos"](root / "data", size=4, participants=(1, 2, 3, 4, 5), seconds=8.0)
+        simulated_datasets.LOOKALIKES["amigos"](root / "data", size=4, participants=(1, 2, 3, 4, 5), seconds=8.0)
         films_ = sorted((root / "data").glob("Exp1*/*.mov"))
         for number, path in enumerate(films_):
             if number != 3:
@@ -479,9 +478,9 @@ def test_training_and_baselines_run_on_it_and_tell_the_source(amigos, tmp_path, 
         (place / "done.json").write_text(json.dumps({"aus": "openface"}))
         if said:
             with pytest.raises(ValueError, match=said):
-                bench._expect_same_units(place, ready)
+                cross_validation._expect_same_units(place, ready)
         else:
-            bench._expect_same_units(place, ready)
+            cross_validation._expect_same_units(place, ready)
     for name in ("random forest", "gradient boosting"):  # which take long
         monkeypatch.delitem(baselines.CLASSIFIERS, name)
     done = RUNNER.invoke(cli.app, ["bench", *common, "--baselines", "--folds", "1", "--out", str(tmp_path / "b")])
@@ -493,7 +492,7 @@ def test_training_and_baselines_run_on_it_and_tell_the_source(amigos, tmp_path, 
 def model(by: str = "openface", **change) -> checkpoints.Predictor:
     """Of action units by that program, and of signals."""
     options = {"options.seconds": "10", **{f"options.{name}": value for name, value in change.items()}}
-    recipe = changed(tiny_recipe(RECIPES["mvp/amigos-valence"]), options)
+    recipe = override(tiny_recipe(RECIPES["mvp/amigos-valence"]), options)
     torch.manual_seed(0)
     found = mvp.MVP(recipe.options)
     data = {} if by == "mien" else {"aus": {"by": by, "files": 3, "trials": 3, "absent": {}}}

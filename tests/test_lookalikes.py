@@ -30,9 +30,9 @@ from mien.simulation.datasets import (
     markers,
     media_files,
     output,
+    participants,
     py2_pickle,
 )
-from mien.simulation.datasets import participants as people
 from mien.simulation.datasets.markers import read_event, read_light, read_signal_mark, read_trial_number
 from mien.simulation.datasets.truth import DatasetTruth, Item
 
@@ -225,9 +225,9 @@ def test_eda_responses_are_the_planted_ones():
 
 def test_arousal_is_a_rise_over_the_subjects_own_rest():
     rng = np.random.default_rng(0)
-    who = [people.subject(str(k), k, 0) for k in range(12)]
-    calm = [people.trial(one, 5, 1.5, 60, 10, 0, rng) for one in who]
-    awake = [people.trial(one, 5, 8.5, 60, 10, 0, rng) for one in who]
+    who = [participants.subject(str(k), k, 0) for k in range(12)]
+    calm = [participants.trial(one, 5, 1.5, 60, 10, 0, rng) for one in who]
+    awake = [participants.trial(one, 5, 8.5, 60, 10, 0, rng) for one in who]
     for low, high in zip(calm, awake, strict=True):
         assert 12 < high.heart_rate - low.heart_rate < 20
         assert len(high.responses) > len(low.responses)
@@ -239,7 +239,7 @@ def test_arousal_is_a_rise_over_the_subjects_own_rest():
 
 def test_the_films_pulse_is_the_wires_pulse():
     """Systolic peaks that the renderer plants follow the R peaks of the signals at the face's delay, from any start."""
-    act = people.trial(people.subject("a", 3, 0), 6, 8, 20, 5, 0, np.random.default_rng(2))
+    act = participants.trial(participants.subject("a", 3, 0), 6, 8, 20, 5, 0, np.random.default_rng(2))
     for start in (0.0, -5.0):
         scene = acted_video.scene([act], acted_video.Shot((64, 64), 25, start, 18, 1, 3.0, 0))
         peaks = scene.truth().actors[0].beats + start
@@ -254,7 +254,7 @@ def test_the_films_pulse_is_the_wires_pulse():
 
 
 def test_a_trial_is_filmed_with_its_marks_and_its_pulse(tmp_path):
-    act = people.trial(people.subject("a", 3, 0), 5, 1, 8, 5, 0, np.random.default_rng(2))
+    act = participants.trial(participants.subject("a", 3, 0), 5, 1, 8, 5, 0, np.random.default_rng(2))
     shot = acted_video.Shot((240, 192), 25, -1.0, 6.0, 321, 2.5, 0)
     assert media_files.video(tmp_path / "a.mp4", acted_video.frames([act], shot), 25) == 175
     frames = decode(tmp_path / "a.mp4")
@@ -270,7 +270,7 @@ def test_a_trial_is_filmed_with_its_marks_and_its_pulse(tmp_path):
 
 
 def test_a_smile_comes_with_the_stimulus():
-    act = people.trial(people.subject("a", 3, 0), 9, 2, 8, 5, 0, np.random.default_rng(2))
+    act = participants.trial(participants.subject("a", 3, 0), 9, 2, 8, 5, 0, np.random.default_rng(2))
     smile = acted_video.scene([act], acted_video.Shot((64, 64), 25, -1.0, 6.0, 1, 2.5, 0)).truth().actors[0].au(SMILE)
     times = np.arange(len(smile)) / 25 - 1
     assert smile[times < 0].max() == 0

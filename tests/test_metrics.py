@@ -10,8 +10,7 @@ from sklearn import metrics as reference
 from torchmetrics.functional import classification as torch_reference
 
 from mien.core.tasks import EXPRESSION, VALENCE
-from mien.metrics import classification as metrics
-from mien.metrics import significance
+from mien.metrics import classification, significance
 
 RNG = np.random.default_rng(0)
 CASES = {
@@ -27,36 +26,37 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_measures_are_those_of_scikit_learn(name):
     target, predicted, classes = CASES[name]
-    counts = metrics.confusion(target, predicted, classes)
+    counts = classification.confusion(target, predicted, classes)
     given = {"y_true": target, "y_pred": predicted}
     np.testing.assert_array_equal(counts, reference.confusion_matrix(**given, labels=range(classes)))
-    assert metrics.war(counts) == pytest.approx(reference.accuracy_score(**given))
-    assert metrics.uar(counts) == pytest.approx(reference.recall_score(
+    assert classification.war(counts) == pytest.approx(reference.accuracy_score(**given))
+    assert classification.uar(counts) == pytest.approx(reference.recall_score(
         **given, labels=np.unique(target), average="macro", zero_division=0))
-    assert metrics.macro_f1(counts) == pytest.approx(reference.f1_score(**given, average="macro", zero_division=0))
-    assert metrics.weighted_f1(counts) == pytest.approx(reference.f1_score(**given, average="weighted"))
+    macro = reference.f1_score(**given, average="macro", zero_division=0)
+    assert classification.macro_f1(counts) == pytest.approx(macro)
+    assert classification.weighted_f1(counts) == pytest.approx(reference.f1_score(**given, average="weighted"))
     each = reference.recall_score(**given, labels=range(classes), average=None, zero_division=np.nan)
-    np.testing.assert_allclose(metrics.recall(counts), each)
+    np.testing.assert_allclose(classification.recall(counts), each)
     if classes == 2:
-        assert metrics.positive_f1(counts) == pytest.approx(reference.f1_score(**given))
+        assert classification.positive_f1(counts) == pytest.approx(reference.f1_score(**given))
     else:
         with pytest.raises(ValueError, match="expected two classes"):
-            metrics.positive_f1(counts)
+            classification.positive_f1(counts)
 
 
 def test_they_are_torchmetrics_too():
     target, predicted, classes = CASES["seven classes"]
-    counts = metrics.confusion(target, predicted, classes)
+    counts = classification.confusion(target, predicted, classes)
     given = torch.tensor(predicted), torch.tensor(target), classes
-    for measure, found in ((metrics.war, torch_reference.multiclass_accuracy(*given, average="micro")),
-                           (metrics.uar, torch_reference.multiclass_recall(*given, average="macro")),
-                           (metrics.macro_f1, torch_reference.multiclass_f1_score(*given, average="macro"))):
+    for measure, found in ((classification.war, torch_reference.multiclass_accuracy(*given, average="micro")),
+                           (classification.uar, torch_reference.multiclass_recall(*given, average="macro")),
+                           (classification.macro_f1, torch_reference.multiclass_f1_score(*given, average="macro"))):
         assert measure(counts) == pytest.approx(float(found), abs=1e-6)
 
 
 def test_many_matrices_at_once_are_each_alone():
     many = RNG.integers(0, 5, (6, 3, 3))
-    for measure in metrics.measures(3).values():
+    for measure in classification.measures(3).values():
         np.testing.assert_allclose(measure(many), [measure(one) for one in many])
 
 
@@ -65,7 +65,7 @@ def test_calibration_is_that_of_torchmetrics():
     probs[:4] = np.eye(4)  # a confidence of 1 is in the last bin
     target = RNG.integers(0, 4, 500)
     found = torch_reference.multiclass_calibration_error(torch.tensor(probs), torch.tensor(target), 4, n_bins=15)
-    assert metrics.ece(probs, target) == pytest.approx(float(found), abs=1e-6)
+    assert classification.ece(probs, target) == pytest.approx(float(found), abs=1e-6)
 
 
 def test_a_planted_temperature_is_found():
@@ -73,19 +73,17 @@ def test_a_planted_temperature_is_found():
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     target = (chances.cumsum(axis=1) < RNG.random((20_000, 1))).sum(axis=1)
     for planted in (0.5, 1.0, 3.0):
-        assert metrics.temperature(metrics.cross_entropy_by_temperature(logits * planted, target)) == pytest.approx(
-            planted, rel=0.05
-        )
-    hot = metrics.apply_temperature(np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True), 3.0)
+        cost = classification.cross_entropy_by_temperature(logits * planted, target)
+        assert classification.temperature(cost) == pytest.approx(planted, rel=0.05)
+    hot = classification.apply_temperature(np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True), 3.0)
     np.testing.assert_allclose(hot, chances, atol=1e-9)
-    assert metrics.ece(chances, target) < 0.02
-    halves = metrics.cross_entropy_by_temperature(logits[:500], target[:500]) + metrics.cross_entropy_by_temperature(
-        logits[500:], target[500:]
-    )
-    np.testing.assert_allclose(halves, metrics.cross_entropy_by_temperature(logits, target))
+    assert classification.ece(chances, target) < 0.02
+    first, second, both = (classification.cross_entropy_by_temperature(logits[part], target[part])
+                           for part in (slice(500), slice(500, None), slice(None)))
+    np.testing.assert_allclose(first + second, both)
     found = optimize.minimize_scalar(lambda t: reference.log_loss(target, special.softmax(2 * logits / t, axis=1)),
                                      bounds=(0.5, 8), method="bounded").x
-    assert metrics.temperature(metrics.cross_entropy_by_temperature(2 * logits, target)) == pytest.approx(
+    assert classification.temperature(classification.cross_entropy_by_temperature(2 * logits, target)) == pytest.approx(
         found, rel=0.03
     )
 
@@ -94,7 +92,7 @@ def test_an_interval_of_single_answers_holds_the_truth_as_often_as_it_says():
     inside = 0
     for _ in range(300):
         right = (RNG.random(120) < 0.7).astype(int)
-        low, high = metrics.bootstrap(metrics.war, np.ones(120, int), right, 2, resamples=400)
+        low, high = classification.bootstrap(classification.war, np.ones(120, int), right, 2, resamples=400)
         inside += low <= 0.7 <= high
     assert 0.90 <= inside / 300 <= 0.985
 
@@ -104,13 +102,13 @@ def test_people_who_answer_alike_widen_the_interval():
     right = np.repeat((np.arange(20) % 2), 50)
     target = np.ones(1000, int)
     people = np.repeat(np.arange(20).astype(str), 50)
-    low, high = metrics.bootstrap(metrics.war, target, right, 2, people)
+    low, high = classification.bootstrap(classification.war, target, right, 2, people)
     wide = stats.norm.ppf(0.975) * np.sqrt(0.25 / 20)
     assert high - low == pytest.approx(2 * wide, rel=0.2)
-    alone = metrics.bootstrap(metrics.war, target, right, 2)
+    alone = classification.bootstrap(classification.war, target, right, 2)
     assert alone[1] - alone[0] < (high - low) / 5
-    assert np.isnan(metrics.bootstrap(metrics.war, target, right, 2, ["one"] * 1000)).all()
-    assert metrics.bootstrap(metrics.war, target, right, 2, people) == (low, high)
+    assert np.isnan(classification.bootstrap(classification.war, target, right, 2, ["one"] * 1000)).all()
+    assert classification.bootstrap(classification.war, target, right, 2, people) == (low, high)
 
 
 def test_mcnemar_counts_what_only_one_got_right():
@@ -145,22 +143,22 @@ def test_wilcoxon_of_shares_ranks_equal_gaps_equally():
 
 
 def test_scores_pool_and_tell():
-    a = metrics.Scores(VALENCE, np.array([[3, 1], [2, 4]]))
-    pooled = a + metrics.Scores(VALENCE, np.array([[1, 1], [0, 8]]))
+    a = classification.Scores(VALENCE, np.array([[3, 1], [2, 4]]))
+    pooled = a + classification.Scores(VALENCE, np.array([[1, 1], [0, 8]]))
     assert len(pooled) == 20
     assert pooled.values()["war"] == pytest.approx(0.8)
     assert pooled.values()["recall_low"] == pytest.approx(4 / 6)
     with pytest.raises(ValueError, match="the same classes"):
-        a + metrics.Scores(EXPRESSION, np.zeros((7, 7)))
+        a + classification.Scores(EXPRESSION, np.zeros((7, 7)))
     with pytest.raises(ValueError, match=r"expected \(2, 2\)"):
-        metrics.Scores(VALENCE, np.zeros((3, 3)))
+        classification.Scores(VALENCE, np.zeros((3, 3)))
 
 
 def test_what_cannot_be_counted_is_refused():
     with pytest.raises(ValueError, match="expected classes 0 to 1, got 0 to 2"):
-        metrics.confusion(np.array([0, 2]), np.array([0, 1]), 2)
+        classification.confusion(np.array([0, 2]), np.array([0, 1]), 2)
     with pytest.raises(ValueError, match=r"expected target and predicted \(N,\)"):
-        metrics.confusion(np.array([0, 2]), np.array([0]), 2)
+        classification.confusion(np.array([0, 2]), np.array([0]), 2)
 
 
 def test_a_checkpoint_reads_with_the_temperature_of_its_card():
@@ -194,9 +192,10 @@ def test_a_checkpoint_reads_with_the_temperature_of_its_card():
 def test_probabilities_are_torchs_softmax_of_logits_divided_by_the_temperature(temperature):
     logits = np.random.default_rng(0).normal(0, 3, (5, 4, 7)).astype(np.float32)
     logits[0, 0, 0], logits[1, 0] = 800.0, -800.0  # whose exponentials are infinite or 0
-    found = metrics.probabilities(logits, temperature)
+    found = classification.probabilities(logits, temperature)
     wanted = (torch.from_numpy(logits).double() / temperature).softmax(dim=-1).numpy()
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-300)
     np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-12)
-    np.testing.assert_array_equal(metrics.probabilities(logits[2, 1], temperature), found[2, 1])  # one row or many
+    one_row = classification.probabilities(logits[2, 1], temperature)
+    np.testing.assert_array_equal(one_row, found[2, 1])

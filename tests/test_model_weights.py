@@ -18,13 +18,12 @@ import pytest
 from typer.testing import CliRunner
 
 from face_sources import tflite_files, tflite_folder  # noqa: F401  fixtures
-from mien.cli.diagnostics import models as doctor_models
+from mien.cli.diagnostics import models
 from mien.face import OnnxFaceBackend
 from mien.face.weights import attention, convert, download, install, locate, obtain, parity, pins, tflite, verify
 from mien.face.weights.flatbuffer import flexbuffer_map
 from mien.face.weights.graph import Graph
-from mien.face.weights.locate import ModelsError, ModelsMissing
-from mien.face.weights.locate import paths as find_models
+from mien.face.weights.locate import ModelsError, ModelsMissing, paths
 from mien.face.weights.tflite import Model, Operator, Tensor
 from mien.face.weights.translate import Translation
 
@@ -438,13 +437,13 @@ def test_a_download_that_never_ends_is_stopped(tmp_path, monkeypatch):
 
 def test_models_are_installed_and_found(cache, tflite_folder, monkeypatch):  # noqa: F811
     with pytest.raises(ModelsMissing, match="run: mien models install"):
-        find_models()
+        paths()
     monkeypatch.setenv("MIEN_MODELS", str(tflite_folder))
     with pytest.raises(ModelsMissing, match="run: mien models install"):  # a source is named, nothing is installed yet
-        find_models()
+        paths()
     folder = install.install()
     assert folder.is_relative_to(cache)
-    found = find_models()
+    found = paths()
     assert (found.folder, found.source) == (folder, "the user's cache")
     about = locate.manifest(folder)
     assert about["license"] == "Apache-2.0"
@@ -465,19 +464,19 @@ def test_the_folder_that_is_named_comes_before_the_package(cache, onnx_folder, t
     (package / "manifest.json").write_text(json.dumps({"version": locate.version()}))
     spec = type("Spec", (), {"submodule_search_locations": [str(package)]})
     hide(monkeypatch, "mien_models", spec)
-    assert find_models().source == "the package mien_models"
+    assert paths().source == "the package mien_models"
     monkeypatch.setenv("MIEN_MODELS", str(onnx_folder))
-    assert find_models().folder == onnx_folder
+    assert paths().folder == onnx_folder
     monkeypatch.delenv("MIEN_MODELS")
     (package / "manifest.json").write_text(json.dumps({"version": "of another mien"}))
     with pytest.raises(ModelsMissing, match="is of another version of mien"):
-        find_models()
+        paths()
 
 
 def test_a_name_that_leads_nowhere_is_an_error(cache, monkeypatch):
     monkeypatch.setenv("MIEN_MODELS", "no/such/folder")
     with pytest.raises(ModelsError, match=r"MIEN_MODELS: expected a wheel .* got no/such/folder, which does not exist"):
-        find_models()
+        paths()
 
 
 @pytest.mark.parametrize("plant", [
@@ -490,12 +489,12 @@ def test_a_name_that_holds_no_models_is_an_error_where_models_are_installed(cach
                                                                             plant):
     for name in locate.FILES:
         install.write_whole(locate.installed_folder() / name, (onnx_folder / name).read_bytes())
-    assert find_models().source == "the user's cache"
+    assert paths().source == "the user's cache"
     path = tmp_path / "named"
     plant(path, onnx_folder)
     monkeypatch.setenv("MIEN_MODELS", str(path))
     with pytest.raises(ModelsError, match="named, which holds neither; correct the path or unset the variable"):
-        find_models()
+        paths()
 
 
 def test_a_wheel_that_is_named_leaves_the_installed_models_in_use(cache, onnx_folder, tflite_folder,  # noqa: F811
@@ -503,7 +502,7 @@ def test_a_wheel_that_is_named_leaves_the_installed_models_in_use(cache, onnx_fo
     for name in locate.FILES:
         install.write_whole(locate.installed_folder() / name, (onnx_folder / name).read_bytes())
     monkeypatch.setenv("MIEN_MODELS", str(write_wheel(tmp_path / pins.WHEEL, tflite_folder)))
-    assert find_models().source == "the user's cache"
+    assert paths().source == "the user's cache"
 
 
 def test_files_that_are_not_the_models_are_named(onnx_folder, tmp_path, monkeypatch):
@@ -596,18 +595,18 @@ print(sorted({{name.split(".")[0] for name in set(sys.modules) - before}} - set(
 
 
 def test_the_doctor_shows_origin_licence_and_parity(cache, onnx_folder, tmp_path, monkeypatch):
-    (missing,) = doctor_models.face_models()
+    (missing,) = models.face_models()
     assert (missing.status, missing.remedy) == ("failure", "mien models install")
     monkeypatch.setenv("MIEN_MODELS", str(onnx_folder))
     own = install.install(tmp_path / "own")
     monkeypatch.setenv("MIEN_MODELS", str(own))
-    findings = {finding.name: finding for finding in doctor_models.face_models()}
+    findings = {finding.name: finding for finding in models.face_models()}
     assert {finding.status for finding in findings.values()} == {"ok"}
     assert "mediapipe 0.10.21" in findings["face models"].found
     assert findings["licences of models"].found == "face detector and face mesh: Apache-2.0"
     assert "presence of a face as there" in findings["parity of the face models"].found
     (own / locate.DETECTOR).write_bytes(b"damaged")
-    (damaged,) = doctor_models.face_models()
+    (damaged,) = models.face_models()
     assert damaged.status == "failure"
     assert "face_detector.onnx" in damaged.found
 
@@ -621,4 +620,4 @@ def test_the_doctor_shows_origin_licence_and_parity(cache, onnx_folder, tmp_path
 ])
 def test_the_doctors_verdict_on_parity(code, out, status):
     error = "Traceback\nImportError: no onnxruntime" if code == 1 else ""
-    assert doctor_models.judge(code, out, error).status == status
+    assert models.judge(code, out, error).status == status

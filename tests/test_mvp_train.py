@@ -34,10 +34,9 @@ from mien.preprocessing.model_inputs import prepare_batch
 from mien.preprocessing.trial_dataset import TrialSource
 from mien.recipes import RECIPES, tiny_recipe
 from mien.recipes.overrides import from_json, override, to_json
-from mien.simulation import datasets as lookalikes
+from mien.simulation import datasets as simulated_datasets
 from mien.simulation.datasets import media_files
-from mien.training import data_module as module
-from mien.training import plots
+from mien.training import data_module, plots
 from mien.training.data_module import DataModule, load_fold
 from mien.training.loop import fit
 from test_scpt_data import write
@@ -148,8 +147,8 @@ def test_the_card_says_what_it_needs(fitted):
 
 def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, monkeypatch):
     """By signals alone: rendering and following faces would take minutes, and other tests do it."""
-    monkeypatch.setattr(lookalikes.amigos, "_film", lambda *given: None)
-    lookalikes.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    monkeypatch.setattr(simulated_datasets.amigos, "_film", lambda *given: None)
+    simulated_datasets.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
     done = CliRunner().invoke(cli.app, [
         "train", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--fold", "1", "--tiny", "--device", "cpu",
         "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio",
@@ -183,8 +182,8 @@ def deap(tmp_path_factory):
             shutil.copy(root / "face.avi", path)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lookalikes.deap, "_film", film)
-        lookalikes.LOOKALIKES["deap"](root / "data", size=4, subjects=(1, 2, 3, 4, 5), seconds=8.0)
+        patch.setattr(simulated_datasets.deap, "_film", film)
+        simulated_datasets.LOOKALIKES["deap"](root / "data", size=4, subjects=(1, 2, 3, 4, 5), seconds=8.0)
     return root
 
 
@@ -197,7 +196,7 @@ def test_deap_is_learnt_from_with_faces_by_folds_over_people(deap, tmp_path, fol
         "--tiny", "--device", "cpu", "--set", "schedule.epochs=1", "--set", f"options.video={video}", *features,
         "--set", "options.seconds=6", "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
-    survey, folds = module.split(RECIPE, deap / "data")
+    survey, folds = data_module.split(RECIPE, deap / "data")
     chosen = folds[int(fold) - 1]
     assert (len(folds), chosen.apart) == (5, True)
     assert sum(trial.video is not None for trial in survey.trials) == sum(len(side) for _, side in chosen) == 10
@@ -356,7 +355,7 @@ def test_every_modality_is_judged_by_the_same_people(tmp_path, monkeypatch, moda
     survey = DatasetIndex("deap", tmp_path, "official", trials, (), ())
     monkeypatch.setitem(DATASETS, "deap", type("One", (), {"survey": staticmethod(lambda root: survey)}))
     recipe = override(RECIPE, {"options.modality": modality})
-    folds = module.split(recipe, tmp_path)[1]
+    folds = data_module.split(recipe, tmp_path)[1]
     assert split_hash(*folds) == split_hash(*kfold(trials[:12]))
-    everyone = module.split(override(recipe, {"options.subjects": "all"}), tmp_path)[1]
+    everyone = data_module.split(override(recipe, {"options.subjects": "all"}), tmp_path)[1]
     assert split_hash(*everyone) == split_hash(*kfold(trials))

@@ -16,7 +16,7 @@ import torch
 from mien import checkpoints
 from mien.backbones.load import load
 from mien.backbones.save import save_videomae
-from mien.backbones.tiny import tiny_tower as small
+from mien.backbones.tiny import tiny_tower
 from mien.backbones.tower import weights_digest
 from mien.core.trials import Trial
 from mien.datasets.labels import RULES
@@ -64,7 +64,7 @@ class Spying(TrialSource):
 
 def run(cache, fold, folder, targets=None, start=None, **change):
     return finetune_videomae.finetune_videomae(
-        start or small("videomae"),
+        start or tiny_tower("videomae"),
         fold,
         Spying(cache),
         targets or RULE(fold.train),
@@ -86,7 +86,7 @@ def test_only_the_training_side_is_looked_at(cache, trials, tmp_path, protocol):
         assert set(found.losses) == {"pretrain", "finetune"}
         towers.add(weights_digest(found.tower))
     assert len(towers) == 2
-    assert weights_digest(small("videomae")) not in towers
+    assert weights_digest(tiny_tower("videomae")) not in towers
 
 
 def test_there_is_no_way_to_learn_from_the_judged(cache, trials, tmp_path):
@@ -179,7 +179,7 @@ def test_a_saved_tower_is_the_one_that_is_loaded(tmp_path, pool):
     from mien.backbones.tower import Tower
 
     torch.manual_seed(0)
-    tower = Tower(replace(small("videomae").plan, pool=pool, heads=4, eps=1e-6)).eval()
+    tower = Tower(replace(tiny_tower("videomae").plan, pool=pool, heads=4, eps=1e-6)).eval()
     save_videomae(tower, tmp_path)
     back = load(tmp_path, "videomae")
     assert weights_digest(back) == weights_digest(tower)
@@ -229,7 +229,7 @@ def test_a_checkpoint_keeps_the_tower_of_its_fold(cache, trials, tmp_path, monke
         recording.make_clip_buffer(lost)
     given = checkpoints.load(moved, precision="32", clip=str(tmp_path / "weights"))
     assert recording.make_clip_buffer(given)[0].make().tower.hash == sha
-    save_videomae(small("videomae"), other := tmp_path)
+    save_videomae(tiny_tower("videomae"), other := tmp_path)
     with pytest.raises(ValueError, match=f"expected the videomae tower with sha256 {sha[:16]}"):
         recording.make_clip_buffer(checkpoints.load(moved, precision="32", clip=str(other)))
 

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 import mien
-from mien import checkpoints, simulation, video
-from mien import face as facs
+from mien import checkpoints, face, simulation, video
 from mien.checkpoints.factory import load_clip
-from mien.checkpoints.predictor import Predictor as Trained
-from mien.checkpoints.predictor import make_card
+from mien.checkpoints.predictor import Predictor, make_card
 from mien.core.observations import Frame
 from mien.core.results import Measurement
 from mien.core.settings import Settings
@@ -101,7 +99,7 @@ def windowed(request, tmp_path_factory) -> str:
     parts = load_clip(recipe.tower)
     model = checkpoints.build_model(recipe, recipe.task, parts, seed=0)
     card = make_card(recipe, recipe.task, model, (parts.image.hash, parts.text.hash))
-    return str(Trained(model, recipe.task, recipe.seconds, card).save_pretrained(tmp_path_factory.mktemp("model")))
+    return str(Predictor(model, recipe.task, recipe.seconds, card).save_pretrained(tmp_path_factory.mktemp("model")))
 
 
 def test_probabilities_of_a_windowed_method_are_equal_prepared_analysed_and_live(filmed, windowed):
@@ -124,7 +122,7 @@ def test_probabilities_of_a_whole_recording_are_equal_prepared_and_analysed(film
     recipe = override(tiny_recipe(RECIPES["mvp/amigos-valence"]), {"options.seconds": "2"})
     own = mvp.MVP(recipe.options)
     folder = filmed.root / "mvp"
-    Trained(own, recipe.task, 2.0, make_card(recipe, recipe.task, own, ("", ""))).save_pretrained(folder)
+    Predictor(own, recipe.task, 2.0, make_card(recipe, recipe.task, own, ("", ""))).save_pretrained(folder)
     model = mien.load(folder, precision="32")
     rows = mien.analyze(filmed.film, model=str(folder), pictures=False).emotions
     read = [row for row in rows if not row.reason]
@@ -163,7 +161,7 @@ def test_the_neutral_face_is_learnt_as_fast_at_every_frame_rate(people_at_rest, 
     last = []
     for rate in (25, fps):
         times = np.arange(0, 12.01, 1 / rate)
-        last.append(facs.AUEstimator().read(times, np.repeat(marks[None], len(times), axis=0), (320, 160)).aus[[0, -1]])
+        last.append(face.AUEstimator().read(times, np.repeat(marks[None], len(times), axis=0), (320, 160)).aus[[0, -1]])
     assert np.abs(last[0][0] - last[0][1]).max() > 0.5
     assert np.abs(last[0] - last[1]).max() < 0.3
 

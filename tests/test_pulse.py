@@ -15,9 +15,8 @@ import fake_timeline
 from mien import rppg, signals
 from mien.core.observations import Window
 from mien.core.results import REASONS, Measurement
-from mien.rppg import hrv as variability
-from mien.rppg import methods, respiration
-from mien.rppg import noise_floor as noise
+from mien.rppg import hrv, methods, respiration
+from mien.rppg.noise_floor import noise_floor
 from mien.rppg.setup_check import check_recording
 from skin_traces import BLOOD, beats, hide, pulse_wave, window
 
@@ -219,7 +218,7 @@ def test_the_noise_floor_of_a_power_law_is_found_under_a_peak() -> None:
     truth = 3e-6 * frequencies**-1.5
     power = truth * rng.exponential(size=(400, len(frequencies)))
     power[:, 40:44] *= 200
-    found = np.array([noise.noise_floor(frequencies, one) for one in power])
+    found = np.array([noise_floor(frequencies, one) for one in power])
     assert np.allclose(np.median(found, axis=0) / truth, 1, atol=0.3)  # the peak lifts it a little
 
 
@@ -392,7 +391,7 @@ def varied(seconds: float, bpm: float = 66.0, spread: float = 0.03, seed: int = 
 def test_beats_are_placed_between_frames() -> None:
     truth = varied(60)
     wave = pulse_wave(np.arange(int(60 * RATE)) / RATE, truth)
-    found = variability.beats(wave, RATE, 1.1)
+    found = hrv.beats(wave, RATE, 1.1)
     inner = found[(found > 2) & (found < 58)]
     error = inner - truth[np.abs(truth[None] - inner[:, None]).argmin(axis=1)]
     assert len(inner) == ((truth > 2) & (truth < 58)).sum()
@@ -406,7 +405,7 @@ def test_rmssd_and_lf_hf_equal_neurokit() -> None:
     truth = truth[truth > 0]
     samples = np.round(truth * 1000).astype(int)
     expected = nk.hrv_time(samples, sampling_rate=1000)["HRV_RMSSD"].iloc[0]
-    reading = variability.rmssd(samples / 1000, 0.002, 300.0)
+    reading = hrv.rmssd(samples / 1000, 0.002, 300.0)
     assert reading.value == pytest.approx(expected, rel=1e-3)
     assert reading.unit == "ms"
 
@@ -415,11 +414,11 @@ def test_the_other_measures_of_variability_equal_neurokit() -> None:
     nk = pytest.importorskip("neurokit2")
     truth = varied(300, spread=0.04)
     samples = np.round(truth[truth > 0] * 1000).astype(int)
-    found = variability.variability(samples / 1000, 0.002, 300.0)
+    found = hrv.variability(samples / 1000, 0.002, 300.0)
     expected = pd.concat([each(samples, sampling_rate=1000) for each in (nk.hrv_time, nk.hrv_nonlinear)], axis=1)
     for name, column in {"sdnn": "SDNN", "pnn50": "pNN50", "sd1": "SD1", "sd2": "SD2"}.items():
         assert found[name].value == pytest.approx(expected[f"HRV_{column}"].iloc[0], rel=0.02)
-    assert all(each.reason == "too_short" for each in variability.variability(samples / 1000, 0.002, 59.0).values())
+    assert all(each.reason == "too_short" for each in hrv.variability(samples / 1000, 0.002, 59.0).values())
 
 
 def test_intervals_between_beats_are_written_for_other_programs(tmp_path: Path) -> None:
@@ -439,31 +438,31 @@ def test_lf_hf_tells_slow_from_fast_modulation() -> None:
     for hertz, low_wins in ((0.09, True), (0.28, False)):
         count = np.arange(400)
         truth = np.cumsum(0.9 + 0.04 * np.sin(2 * np.pi * hertz * 0.9 * count))
-        reading = variability.lf_hf(truth, 0.002, 300.0)
+        reading = hrv.lf_hf(truth, 0.002, 300.0)
         assert (reading.value > 5) if low_wins else (reading.value < 0.2)
         assert "weak evidence" in reading.method
 
 
 def test_variability_asks_for_length_and_cleanness() -> None:
     truth = varied(300)
-    assert variability.rmssd(truth, 0.002, 59.0).reason == "too_short"
-    assert variability.rmssd(truth, 0.02, 300.0).reason == "low_snr"
-    assert variability.lf_hf(truth, 0.002, 119.0).reason == "too_short"
-    assert variability.rmssd(np.empty(0), 0.002, 70.0).reason == "low_snr"
+    assert hrv.rmssd(truth, 0.002, 59.0).reason == "too_short"
+    assert hrv.rmssd(truth, 0.02, 300.0).reason == "low_snr"
+    assert hrv.lf_hf(truth, 0.002, 119.0).reason == "too_short"
+    assert hrv.rmssd(np.empty(0), 0.002, 70.0).reason == "low_snr"
 
 
 def test_jitter_is_what_was_planted() -> None:
     rng = np.random.default_rng(0)
     truth = varied(300)
     first, second = (truth + 0.02 + 0.008 * rng.normal(size=len(truth)) for _ in range(2))
-    assert variability.jitter(first, second) == pytest.approx(0.008 / np.sqrt(2), rel=0.1)
-    assert variability.jitter(np.empty(0), truth) == np.inf
+    assert hrv.jitter(first, second) == pytest.approx(0.008 / np.sqrt(2), rel=0.1)
+    assert hrv.jitter(np.empty(0), truth) == np.inf
 
 
 def test_a_missed_beat_is_left_out() -> None:
     truth = varied(120, spread=0.02)
-    clean = variability.rmssd(truth, 0.002, 120.0)
-    holed = variability.rmssd(np.delete(truth, [30, 77]), 0.002, 120.0)
+    clean = hrv.rmssd(truth, 0.002, 120.0)
+    holed = hrv.rmssd(np.delete(truth, [30, 77]), 0.002, 120.0)
     assert holed.value == pytest.approx(clean.value, rel=0.1)
 
 
@@ -507,7 +506,7 @@ def test_respiration_from_what_breath_does_to_the_pulse() -> None:
     swing = np.sin(2 * np.pi * breath * times)
     phase = np.cumsum(1.1 + 0.05 * swing) / rate
     wave = (1 + 0.15 * swing) * np.cos(2 * np.pi * phase)
-    found = variability.beats(wave, rate, 1.1)
+    found = hrv.beats(wave, rate, 1.1)
     noise = np.random.default_rng(0).normal(size=(2, len(times)))
     reading = respiration.respiration(found, wave, rate, 0.3 * swing + 0.05 * noise[0], swing + 0.3 * noise[1])
     assert reading.value == pytest.approx(15, abs=0.5)
@@ -520,7 +519,7 @@ def test_respiration_of_noise_seldom_passes() -> None:
     for seed in range(40):
         truth = varied(44, spread=0.03, seed=seed)
         wave = pulse_wave(np.arange(1200) / RATE, truth)
-        found = variability.beats(wave + 0.05 * rng.normal(size=1200), RATE, 1.1)
+        found = hrv.beats(wave + 0.05 * rng.normal(size=1200), RATE, 1.1)
         slow = np.cumsum(rng.normal(size=(2, 1200)), axis=1)
         passed += not respiration.respiration(found, wave, RATE, *slow).abstained
     assert passed <= 4

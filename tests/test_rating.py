@@ -25,7 +25,7 @@ from mien.core.tasks import ACTION_UNITS, AROUSAL_RATING, VALENCE, VALENCE_RATIN
 from mien.core.trials import Trial
 from mien.datasets import splits
 from mien.datasets.labels import RULES, Rule
-from mien.evaluation import regression as ratings
+from mien.evaluation import regression as regression_scores
 from mien.evaluation import regression_baselines, scores
 from mien.evaluation.comparison import compare
 from mien.evaluation.predict import predict_trials
@@ -232,12 +232,12 @@ def follows(tmp_path_factory):
 
 def test_what_signals_say_is_found_on_people_not_learnt_from(follows):
     found, test, _, frame = follows
-    low, high = ratings.intervals(frame)["ccc"]
-    values = ratings.rating_scores(frame)
+    low, high = regression_scores.intervals(frame)["ccc"]
+    values = regression_scores.rating_scores(frame)
     assert low > 0.4
     assert low < values["ccc"] < high
     assert values["ccc_within"] > values["ccc"]  # how high somebody rates at all is not in the signals
-    known = ratings.constant_baselines(frame, ({"name": "fold1", "mean": 5.0},))
+    known = regression_scores.constant_baselines(frame, ({"name": "fold1", "mean": 5.0},))
     assert known["mean"]["ccc"] == 0.0
     assert 0 < known["own"]["ccc"] < values["ccc"]
     assert known["own"]["ccc_within"] == known["mean"]["ccc_within"] == 0.0
@@ -256,7 +256,7 @@ def test_what_signals_say_is_found_on_people_not_learnt_from(follows):
 
 def test_ratings_that_follow_nothing_are_not_found(tmp_path):
     _, _, _, frame = learnt(tmp_path, False)
-    low, high = ratings.intervals(frame)["ccc"]
+    low, high = regression_scores.intervals(frame)["ccc"]
     assert low < 0 < high
 
 
@@ -412,7 +412,7 @@ def test_groups_where_a_column_is_missing(follows):
     frame = follows[3].copy()
     count = len(frame)
     frame["about.gender"] = ["f"] * (count // 2) + ["m"] * (count - count // 2 - 6) + [""] * 3 + [np.nan] * 3
-    found = ratings.group_table(frame, "gender").set_index("gender")
+    found = regression_scores.group_table(frame, "gender").set_index("gender")
     assert found["trials"].to_dict() == {"f": count // 2, "m": count - count // 2 - 6, "not stated": 6}
     part = frame[frame["about.gender"] == "f"]
     assert found.loc["f", "rmse"] == pytest.approx(reference.root_mean_squared_error(part["rating"], part["guess"]))

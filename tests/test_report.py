@@ -23,7 +23,7 @@ from fake_timeline import timeline
 from mien.core.observations import Signal
 from mien.core.recording_prediction import AttentionOverTime, RecordingPrediction
 from mien.core.results import Measurement
-from mien.reporting import html as report
+from mien.reporting import html as html_report
 from mien.reporting.html import charts, downsample
 from mien.reporting.html.ground_truth import curves, scores
 from mien.reporting.timeline import Timeline
@@ -112,7 +112,7 @@ SIZES = {"nobody": timeline(people=0), "one row": timeline(people=1, seconds=0.5
 
 @pytest.mark.parametrize("name", SIZES)
 def test_it_is_complete_in_itself_and_well_formed(name):
-    html = report.html(SIZES[name])
+    html = html_report.html(SIZES[name])
     page = Page(html)
     for tag, attrs in page.elements:
         for key in ("src", "href", "data", "action", "poster", "srcset", "xlink:href"):
@@ -138,7 +138,7 @@ def test_it_is_complete_in_itself_and_well_formed(name):
 
 
 def test_it_says_what_it_is_and_is_not():
-    words = Page(report.html(TALK)).words
+    words = Page(html_report.html(TALK)).words
     assert "calibrated on simulated faces only; not emotion." in words
     assert "angry, sad, disgusted and fearful ones were not" in words
     assert "weak evidence from video" in words
@@ -147,14 +147,14 @@ def test_it_says_what_it_is_and_is_not():
     for version in TALK.versions.values():
         assert version in words
     assert TALK.source.sha256 in words
-    assert "No face was found" in Page(report.html(timeline(people=0))).words
+    assert "No face was found" in Page(html_report.html(timeline(people=0))).words
 
 
 def test_abstention_is_told_in_words():
     (who,) = timeline(people=1).faces
     silent = replace(who, heart_rate=Measurement(None, "bpm", 0.1, "POS", "flicker"), pulse=None)
     one = timeline(people=1)
-    words = Page(report.html(Timeline(one.emotions, (silent,), one.source))).words
+    words = Page(html_report.html(Timeline(one.emotions, (silent,), one.source))).words
     assert "No heart rate: the background changes at the same rate: the light changes, not the blood." in words
     assert "No pulse wave was found" in words
 
@@ -164,14 +164,14 @@ def test_answers_from_the_face_alone_are_counted():
     rows = [replace(row, read_from="" if row.abstained else "face" if i % 3 else "face+pulse")
             for i, row in enumerate(one.emotions)]
     alone, all_ = (sum(row.read_from in what for row in rows) for what in (("face",), ("face", "face+pulse")))
-    words = Page(report.html(replace(one, emotions=tuple(rows)))).words
+    words = Page(html_report.html(replace(one, emotions=tuple(rows)))).words
     assert f"{alone} of its {all_} answers here are from the face alone" in words
-    assert "answers here" not in Page(report.html(one)).words
+    assert "answers here" not in Page(html_report.html(one)).words
 
 
 def test_a_file_name_cannot_break_the_page():
     odd = replace(TALK.source, name=ODD, lost="the <i>end</i>")
-    html = report.html(Timeline(TALK.emotions, TALK.faces, odd, {"x": "</script><script>alert(2)</script>"}))
+    html = html_report.html(Timeline(TALK.emotions, TALK.faces, odd, {"x": "</script><script>alert(2)</script>"}))
     page = Page(html)
     assert all(attrs for attrs in page.all("i"))  # every one is a mark of ours, with a style
     assert len(page.all("script")) == 3
@@ -180,7 +180,7 @@ def test_a_file_name_cannot_break_the_page():
 
 
 def test_the_charts_hold_the_timeline():
-    page = Page(report.html(TALK))
+    page = Page(html_report.html(TALK))
     for person in page.data["people"]:
         rows = [e for e in TALK.emotions if e.face == person["id"]]
         np.testing.assert_allclose(person["edges"], [0, *(1000 * e.end for e in rows)])
@@ -193,7 +193,7 @@ def test_the_charts_hold_the_timeline():
 
 
 def test_the_time_frequency_image_shows_the_pulse_that_is_there():
-    (data,) = Page(report.html(timeline(people=1, seconds=90))).data["people"]
+    (data,) = Page(html_report.html(timeline(people=1, seconds=90))).data["people"]
     image = unpack(data["image"]["z"])
     bpm = np.array(data["image"]["bpm"])
     ridge = bpm[np.nan_to_num(image, nan=-99).argmax(axis=0)]
@@ -231,23 +231,23 @@ def test_pauses_stay_pauses():
 
 
 def test_many_people_for_two_hours_fit_in_six_megabytes(tmp_path):
-    report.write_report(timeline(people=5, seconds=7200, step=3), tmp_path / "r.html")
+    html_report.write_report(timeline(people=5, seconds=7200, step=3), tmp_path / "r.html")
     assert (tmp_path / "r.html").stat().st_size < 6e6
 
 
 def test_pictures_can_be_left_out_or_blurred():
-    assert len(Page(report.html(TALK)).all("img")) == 2
-    assert not Page(report.html(TALK, images=False)).all("img")
-    assert "data:image" not in report.html(TALK, images=False).replace(PLOTLY, "")
+    assert len(Page(html_report.html(TALK)).all("img")) == 2
+    assert not Page(html_report.html(TALK, images=False)).all("img")
+    assert "data:image" not in html_report.html(TALK, images=False).replace(PLOTLY, "")
     for blur in (False, True):
-        source = Page(report.html(TALK, blur=blur)).all("img")[0]["src"]
+        source = Page(html_report.html(TALK, blur=blur)).all("img")[0]["src"]
         pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).convert("L"), float)
         steepest = np.abs(np.diff(pixels, axis=1)).max()
         assert bool(steepest < 12) == blur, steepest
 
 
 def test_the_same_timeline_gives_the_same_bytes():
-    assert report.html(timeline(people=2)) == report.html(timeline(people=2))
+    assert html_report.html(timeline(people=2)) == html_report.html(timeline(people=2))
 
 
 def test_truth_is_drawn_beside_the_estimate():
@@ -255,7 +255,7 @@ def test_truth_is_drawn_beside_the_estimate():
     t = np.arange(0, 60, 0.1)
     smile = np.interp(t, [e.end - 0.25 for e in talk.emotions], [e.aus[8] for e in talk.emotions])
     planted = {0: {"AU12": (t, smile * 0.5), "heart_rate": (t, np.full(len(t), 70.0)), "pulse": (t, np.sin(t))}}
-    page = Page(report.html(talk, truth=planted))
+    page = Page(html_report.html(talk, truth=planted))
     (data,) = page.data["people"]
     assert set(data["truth"]) == {"AU12", "heart_rate", "pulse"}
     np.testing.assert_allclose(data["truth"]["AU12"]["y"], smile * 0.5, atol=6e-4)
@@ -266,7 +266,7 @@ def test_truth_is_drawn_beside_the_estimate():
     rates = np.array([e.heart_rate.value for e in talk.emotions])
     assert by_name["heart_rate"].error == pytest.approx(np.abs(rates - 70).mean())
     assert by_name["heart_rate"].count == len(rates)
-    assert "truth" not in Page(report.html(talk)).data["people"][0]
+    assert "truth" not in Page(html_report.html(talk)).data["people"][0]
 
 
 def test_heart_rates_are_compared_with_the_seconds_that_they_cover():
@@ -285,16 +285,16 @@ def test_heart_rates_are_compared_with_the_seconds_that_they_cover():
 ])
 def test_truth_that_makes_no_sense_is_refused(truth, message):
     with pytest.raises(ValueError, match=message):
-        report.html(TALK, truth={0: truth})
+        html_report.html(TALK, truth={0: truth})
 
 
 def test_a_whole_recording_is_told_with_its_signals_and_where_the_model_looked():
-    page = Page(report.html(SIZES["session"]))
+    page = Page(html_report.html(SIZES["session"]))
     assert "eda: no data <16.7%>" in page.words
     assert "Attention to the face went mostly to 0:12 (7.0 times)" in page.words
     assert "it does not show what the answer depends on" in page.words
     settings = {**SIZES["session"].settings, "doubt": "a tiny one that has learnt nothing"}
-    doubted = Page(report.html(replace(SIZES["session"], settings=settings))).words
+    doubted = Page(html_report.html(replace(SIZES["session"], settings=settings))).words
     assert "no moments are named, since the model is a tiny one that has learnt nothing" in doubted
     assert "0:12 (" not in doubted
     drawn = page.data["session"]["signals"][1]
@@ -312,12 +312,12 @@ def test_people_without_rows_or_without_anything_seen():
                       aus=np.full(18, np.nan), pose=np.full(3, np.nan), gaze=np.full(2, np.nan), pulse=None,
                       picture=None, heart_rate=Measurement(None, "bpm", 0, "", "no_face"))
     one = timeline(people=1)
-    page = Page(report.html(Timeline((), (nothing,), one.source)))
+    page = Page(html_report.html(Timeline((), (nothing,), one.source)))
     assert "There are no rows for this person." in page.words
     assert "No expression was recognised" in page.words
     blind = [replace(e, state="lost", reason="no_face", probs=np.full(7, np.nan), label="", confidence=0.0,
                      aus=np.full(18, np.nan)) for e in one.emotions]
-    assert "nan" not in Page(report.html(Timeline(tuple(blind), (nothing,), one.source))).words.lower()
+    assert "nan" not in Page(html_report.html(Timeline(tuple(blind), (nothing,), one.source))).words.lower()
 
 
 def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
@@ -329,7 +329,7 @@ def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="free space"):
-        report.write_report(TALK, path)
+        html_report.write_report(TALK, path)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["r.html"]
 
@@ -357,7 +357,7 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     t = np.arange(0, 30, 0.1)
     units = {f"AU{n}": (t, t / 10) for n in ("01", "02", "04", "12", "45")}
     truth = {0: {**units, "heart_rate": (t, t + 50), "pulse": (t, np.sin(t))}}
-    report.write_report(SIZES[name], tmp_path / "r.html", truth=truth if name == "one" else None)
+    html_report.write_report(SIZES[name], tmp_path / "r.html", truth=truth if name == "one" else None)
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     asked, said = [], []
@@ -389,7 +389,7 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
 
 @pytest.mark.browser
 def test_it_prints_all_of_its_charts(browser, tmp_path):
-    report.write_report(SIZES["one"], tmp_path / "r.html")
+    html_report.write_report(SIZES["one"], tmp_path / "r.html")
     page = browser.new_page(viewport={"width": 900, "height": 300}, color_scheme="dark")
     page.goto((tmp_path / "r.html").as_uri())
     page.emulate_media(media="print")
@@ -403,23 +403,23 @@ def test_it_prints_all_of_its_charts(browser, tmp_path):
 
 
 def test_reports_share_one_chart_library(tmp_path):
-    report.write_chart_library(tmp_path)
+    html_report.write_chart_library(tmp_path)
     folder = tmp_path / "day 1" / "talk.mp4"
     folder.mkdir(parents=True)
-    report.write_report(TALK, folder / "report.html", images=False, script="../../" + report.CHART_LIBRARY)
+    html_report.write_report(TALK, folder / "report.html", images=False, script="../../" + html_report.CHART_LIBRARY)
     assert (folder / "report.html").stat().st_size < 500_000
     (script,) = [attrs["src"] for tag, attrs in Page((folder / "report.html").read_text()).elements
                  if tag == "script" and "src" in attrs]
     assert (folder / script).resolve() == tmp_path / "plotly.min.js"
     before = (tmp_path / "plotly.min.js").stat().st_mtime_ns
-    report.write_chart_library(tmp_path)
+    html_report.write_chart_library(tmp_path)
     assert (tmp_path / "plotly.min.js").stat().st_mtime_ns == before
     (tmp_path / "plotly.min.js").write_text("cut off")
-    report.write_chart_library(tmp_path)
+    html_report.write_chart_library(tmp_path)
     assert (tmp_path / "plotly.min.js").read_text() == PLOTLY
 
 
 def test_a_report_without_charts_has_no_chart_library():
-    html = report.html(timeline(people=0))
+    html = html_report.html(timeline(people=0))
     assert PLOTLY not in html
     assert len(html) < 50_000

@@ -18,7 +18,7 @@ from mien.core.observations import Signal, Window
 from mien.core.requirements import ModelRequirements
 from mien.core.trials import Trial
 from mien.datasets.labels import RULES
-from mien.preprocessing import cache as caches
+from mien.preprocessing import cache as cache_module
 from mien.preprocessing import rppg_inputs
 from mien.preprocessing.cache import Cache
 from mien.preprocessing.data_loader import TrialDataset, evaluation_loader
@@ -183,12 +183,12 @@ def write(root: Path, trials: list[Trial], seconds: dict[str, float], hidden: tu
         folder = root / str(number)
         folder.mkdir(parents=True)
         seen = skin_traces.window(seconds[trial.id], bpm=60 + 10 * number, seed=number)
-        rows = np.zeros(len(seen.times), caches.ROW_DTYPE)
+        rows = np.zeros(len(seen.times), cache_module.ROW_DTYPE)
         rows["time"] = seen.times
         for part in ("skin", "position", "aus", "pose", "gaze"):
             rows[part] = getattr(seen, part)
         own = 0 if looks is None else np.random.default_rng(looks[trial.subject]).integers(0, 200, (32, 32, 3))
-        with open(folder / caches.FACES, "wb") as faces:
+        with open(folder / cache_module.FACES, "wb") as faces:
             for row in rows[::3]:
                 if hidden[0] <= row["time"] < hidden[1]:
                     continue
@@ -196,15 +196,15 @@ def write(root: Path, trials: list[Trial], seconds: dict[str, float], hidden: tu
                 data = cv2.imencode(".jpg", picture)[1].tobytes()
                 row["offset"], row["length"] = faces.tell(), len(data)
                 faces.write(data)
-        np.save(folder / caches.ROWS, rows)
+        np.save(folder / cache_module.ROWS, rows)
         times = np.arange(int(seconds[trial.id] * 64)) / 64
-        np.save(folder / caches.SIGNALS, np.sin(2 * np.pi * 1.5 * times)[None].astype(np.float32))
+        np.save(folder / cache_module.SIGNALS, np.sin(2 * np.pi * 1.5 * times)[None].astype(np.float32))
         wires = {"rate": 64.0, "start": 0.0, "names": ["ppg"], "units": [""], "quality": False}
-        entries.append({"trial": caches.trial_fields(trial, root), "folder": str(number), "frames": len(rows),
+        entries.append({"trial": cache_module.trial_fields(trial, root), "folder": str(number), "frames": len(rows),
                         "pictures": int((rows["length"] > 0).sum()), "end": float(rows["time"][-1]) + 1e-9,
                         "coverage": 1.0, "signals": wires, "note": ""})
-    index = {"schema": caches.SCHEMA, "dataset": trials[0].dataset, "settings": {"size": 32}, "trials": entries}
-    (root / caches.INDEX).write_text(json.dumps(index))
+    index = {"schema": cache_module.SCHEMA, "dataset": trials[0].dataset, "settings": {"size": 32}, "trials": entries}
+    (root / cache_module.INDEX).write_text(json.dumps(index))
     return Cache(root)
 
 
@@ -249,11 +249,11 @@ def test_windows_of_which_none_has_a_pulse_are_refused(tmp_path, trials):
     assert "pulse of ppg read in 8 of 8" in pieces.pulses(found, "ppg")
     with pytest.raises(ValueError, match=r"with a pulse of ecg, got none in 8 .* --set options.prompts=none"):
         pieces.pulses(found, "ecg")
-    rows = np.load(tmp_path / "cache" / "0" / caches.ROWS)
+    rows = np.load(tmp_path / "cache" / "0" / cache_module.ROWS)
     rows["skin"] = np.nan
     for number in range(4):
-        np.save(tmp_path / "cache" / str(number) / caches.ROWS, rows)
-    caches._table.cache_clear()
+        np.save(tmp_path / "cache" / str(number) / cache_module.ROWS, rows)
+    cache_module._table.cache_clear()
     with pytest.raises(ValueError, match="with a pulse of camera, got none in 8"):
         WindowSource(Cache(tmp_path / "cache"), 10.0).pulses(found)
 

@@ -32,7 +32,7 @@ from mien.preprocessing.cache import INDEX
 from mien.preprocessing.window_dataset import WindowSource, trial_id_of_window
 from mien.recipes import RECIPES, tiny_recipe
 from mien.recipes.overrides import override
-from mien.simulation import datasets as lookalikes
+from mien.simulation import datasets as simulated_datasets
 from mien.training.loop import fit
 from mien.training.validation import validate
 from test_scpt_data import write
@@ -300,7 +300,8 @@ def test_one_command_trains_what_tells_people_apart(tmp_path, monkeypatch, proto
 
 def test_the_lookalikes_film_enough_people_to_tell_apart():
     """Of whom one is judged and one validates when one is left out."""
-    for subjects in ([who for who in lookalikes.deap.SUBJECTS if who <= 22], lookalikes.mahnob.PARTICIPANTS):
+    filmed = [who for who in simulated_datasets.deap.SUBJECTS if who <= 22]
+    for subjects in (filmed, simulated_datasets.mahnob.PARTICIPANTS):
         assert len(subjects) >= 4
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fake_timeline import timeline
-from mien.reporting import events as segments
+from mien.reporting import events as event_tables
 from mien.reporting.events import Event, EventsError
 from mien.reporting.timeline import Timeline
 
@@ -31,7 +31,7 @@ def write(path, text):
 def test_means_and_changes(tmp_path):
     talk = timeline(people=2, seconds=60)
     events = write(tmp_path / "events.csv", "start,end,condition\n0.3,9.9,baseline\n12,27.25,film\n40,50.1,film\n")
-    table = segments.condition_means(talk, events)
+    table = event_tables.condition_means(talk, events)
     assert list(table["face_id"]) == [0, 0, 1, 1]
     assert list(table["condition"]) == ["baseline", "film"] * 2
     assert list(table["baseline"]) == [True, False] * 2
@@ -52,13 +52,13 @@ def test_a_column_may_mark_the_baseline_and_name_the_video(tmp_path):
     first, second = timeline(name="a.mp4", people=1), timeline(name="b.mp4", people=1, seed=8)
     events = write(tmp_path / "e.csv", "video,start,end,condition,baseline\n"
                    "a.mp4,0,5,rest,yes\na.mp4,20,30,film,no\nsub/b,5,10,rest,1\nB.MP4,20,30,film,\n")
-    table = segments.condition_means([first, second], events)
+    table = event_tables.condition_means([first, second], events)
     assert list(zip(table["video"], table["condition"], table["baseline"], strict=True)) == [
         ("a.mp4", "rest", True), ("a.mp4", "film", False), ("b.mp4", "rest", True), ("b.mp4", "film", False)]
     change = table.loc[3, "AU12"] - table.loc[2, "AU12"]
     assert table.loc[3, "AU12_change"] == pytest.approx(change)
     assert table.loc[2, "AU12_change"] == 0
-    assert len(segments.condition_means(timeline(name="c.mp4"), events)) == 0
+    assert len(event_tables.condition_means(timeline(name="c.mp4"), events)) == 0
 
 
 def test_the_baseline_is_the_neutral_face_unless_another_is_given(tmp_path):
@@ -93,14 +93,14 @@ def test_a_face_that_never_rests_is_named():
 
 def test_a_person_who_was_not_there(tmp_path):
     talk = timeline(people=1, seconds=20)
-    table = segments.condition_means(talk, [Event(100, 110, "later"), Event(0, 5, "baseline")])
+    table = event_tables.condition_means(talk, [Event(100, 110, "later"), Event(0, 5, "baseline")])
     assert list(table["seconds"]) == [0, pytest.approx(5)]
     assert np.isnan(table.loc[0, "AU12"])
     assert np.isnan(table.loc[0, "AU12_change"])
 
 
 def test_without_a_baseline_changes_are_empty():
-    table = segments.condition_means(timeline(people=1), [Event(5, 10, "film")])
+    table = event_tables.condition_means(timeline(people=1), [Event(5, 10, "film")])
     assert np.isfinite(table.loc[0, "AU12"])
     assert np.isnan(table.loc[0, "AU12_change"])
     assert not table.loc[0, "baseline"]
@@ -108,15 +108,15 @@ def test_without_a_baseline_changes_are_empty():
 
 def test_overlaps_of_one_condition_count_once_and_conditions_may_overlap():
     talk = timeline(people=1)
-    twice = segments.condition_means(talk, [Event(5, 10, "film"), Event(8, 12, "film"), Event(0, 60, "all")])
-    once = segments.condition_means(talk, [Event(5, 12, "film"), Event(0, 60, "all")])
+    twice = event_tables.condition_means(talk, [Event(5, 10, "film"), Event(8, 12, "film"), Event(0, 60, "all")])
+    once = event_tables.condition_means(talk, [Event(5, 12, "film"), Event(0, 60, "all")])
     pd.testing.assert_frame_equal(twice, once)
 
 
 def test_windows_that_overlap_are_not_counted_twice():
     talk = timeline(people=1, abstains=False)
     wide = Timeline(tuple(replace(row, start=max(0.0, row.end - 2)) for row in talk.emotions), (), talk.source)
-    table = segments.condition_means(wide, [Event(10, 40, "film")])
+    table = event_tables.condition_means(wide, [Event(10, 40, "film")])
     assert table.loc[0, "seconds"] == pytest.approx(30)
 
 
@@ -124,13 +124,13 @@ def test_tables_that_were_saved_give_the_same(tmp_path):
     talk = timeline(people=2)
     talk.save(tmp_path / "t.parquet")
     events = (Event(0, 10, "baseline"), Event(10, 30, "film"))
-    again = segments.means_of_table(pd.read_parquet(tmp_path / "t.parquet"), talk.source.name, events)
-    pd.testing.assert_frame_equal(again, segments.condition_means(talk, events))
+    again = event_tables.means_of_table(pd.read_parquet(tmp_path / "t.parquet"), talk.source.name, events)
+    pd.testing.assert_frame_equal(again, event_tables.condition_means(talk, events))
 
 
 @pytest.mark.parametrize("nobody", [True, False])
 def test_nobody_at_all(nobody):
-    table = segments.condition_means(timeline(people=0) if nobody else [], [Event(0, 10, "film")])
+    table = event_tables.condition_means(timeline(people=0) if nobody else [], [Event(0, 10, "film")])
     assert len(table) == 0
     assert "condition" in table.columns
 
@@ -157,7 +157,7 @@ def test_nobody_at_all(nobody):
     "# events\nsep=;\nstart;end;condition\n00:01,0;00:02,5;film\n",
 ])
 def test_forms_that_spreadsheets_write(tmp_path, text):
-    (event,) = segments.read_events(write(tmp_path / "e.csv", text))
+    (event,) = event_tables.read_events(write(tmp_path / "e.csv", text))
     assert (event.start, event.end, event.condition) == (1, 2.5, "film")
 
 
@@ -185,7 +185,7 @@ def test_forms_that_spreadsheets_write(tmp_path, text):
 ])
 def test_bad_files_are_named_with_their_line(tmp_path, text, message):
     with pytest.raises(EventsError, match=message) as e:
-        segments.read_events(write(tmp_path / "e.csv", text))
+        event_tables.read_events(write(tmp_path / "e.csv", text))
     assert "\n" not in str(e.value)
     assert str(e.value).startswith(str(tmp_path / "e.csv"))
 
@@ -200,22 +200,22 @@ def test_bad_files_are_named_with_their_line(tmp_path, text, message):
 ])
 def test_times_by_a_clock_need_what_it_shows_at_the_start(tmp_path, begin, end, start):
     path = write(tmp_path / "e.csv", f"start;end;condition\n{begin};{end};film\n")
-    (event,) = segments.read_events(path, start)
+    (event,) = event_tables.read_events(path, start)
     assert (event.start, event.end) == pytest.approx((12.5, 60.0), abs=1e-5)
 
 
 def test_a_clock_that_does_not_fit_the_start_is_refused(tmp_path):
     path = write(tmp_path / "e.csv", "start,end,condition\n12:00:00,12:00:05,film\n")
     with pytest.raises(EventsError, match="--segments-start: expected a date"):
-        segments.read_events(path, "noon")
+        event_tables.read_events(path, "noon")
 
 
 def test_other_encodings_are_read(tmp_path):
     for encoding in ("latin-1", "utf-16", "utf-16-le", "utf-8-sig"):
         (tmp_path / "e.csv").write_bytes("start,end,condition\n1,2,Ärger\n".encode(encoding))
-        assert segments.read_events(tmp_path / "e.csv")[0].condition == "Ärger"
+        assert event_tables.read_events(tmp_path / "e.csv")[0].condition == "Ärger"
     with pytest.raises(FileNotFoundError):
-        segments.read_events(tmp_path / "none.csv")
+        event_tables.read_events(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize(("own", "video", "same"), [

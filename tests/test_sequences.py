@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien import video
-from mien.inference import analyze as analysis
 from mien.inference import batch
+from mien.inference.analyze import analyze
 from mien.video import image_sequences
 from mien.video.errors import VideoError
 
@@ -52,7 +52,7 @@ def test_without_a_rate_python_reads_at_25_and_says_so_and_the_analysis_refuses(
         np.testing.assert_allclose(times, np.arange(10) / 25)
         assert "no frame rate was given: times are at 25 pictures a second" in source.lost
         with pytest.raises(VideoError, match="got none: give it with --fps"):
-            analysis.analyze(path)
+            analyze(path)
 
 
 def test_a_gap_in_the_numbers_is_a_gap_in_time_and_every_tenth_picture_is_none(tmp_path):

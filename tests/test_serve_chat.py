@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 import live_server
 from live_server import CEILING
-from mien.reporting import llm as prompt
+from mien.reporting import llm
 from mien.server.frame_codec import encode
 from mien.server.proxy import with_system
 
@@ -89,7 +89,7 @@ def test_the_person_now_goes_in_as_a_system_message_and_nothing_else_changes(pro
         heard = json.loads(server.heard[-1])
         whole = answer.choices[0].message.content
         pieces = [chunk.choices[0].delta.content for chunk in ask(proxied[0], stream=True)]
-    wanted = [MESSAGES[0], {"role": "system", "content": prompt.system_message(sentence)}, MESSAGES[1]]
+    wanted = [MESSAGES[0], {"role": "system", "content": llm.system_message(sentence)}, MESSAGES[1]]
     assert heard["messages"] == wanted
     assert {name: value for name, value in heard.items() if name != "messages"} == \
         {"model": "tiny-qwen2", "temperature": 0.0, "seed": 3}

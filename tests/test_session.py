@@ -28,7 +28,7 @@ from mien.models.videomae import clip_features
 from mien.preprocessing.model_inputs import prepare_batch
 from mien.recipes import RECIPES, tiny_recipe
 from mien.recipes.overrides import override
-from mien.reporting import html as report
+from mien.reporting import html
 from mien.signals import quality
 from test_imports import wristband
 from timed_films import film, steady
@@ -566,6 +566,6 @@ def test_the_report_shows_a_session_without_anybody(tmp_path):
     from fake_timeline import timeline
 
     _, told = recording.predict_recording(model(), {}, [], SECONDS, wires(tmp_path))
-    page = report.html(replace(timeline(0), session=told))
+    page = html.html(replace(timeline(0), session=told))
     assert "No person in the picture" in page
     assert 'data-chart="session" data-person="-1"' in page

@@ -17,7 +17,7 @@ from PIL import Image
 
 from mien import simulation, video
 from mien.core.observations import LARGEST_SIDE, Frame
-from mien.inference import analyze as analysis
+from mien.inference.analyze import analyze
 from mien.inference.batch import find_inputs
 from mien.video.errors import VideoError
 from mien.video.stills import TURNS
@@ -150,7 +150,7 @@ def test_pictures_that_move_keep_their_times(tmp_path):
     with video.open_video(tmp_path / "pages.tiff", fps=5) as read:
         np.testing.assert_allclose([frame.time for frame in read], np.arange(10) / 5)
     with pytest.raises(VideoError, match="give it with --fps"):
-        analysis.analyze(tmp_path / "pages.tiff")
+        analyze(tmp_path / "pages.tiff")
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tif"])

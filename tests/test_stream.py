@@ -17,7 +17,7 @@ from mien.core.tasks import ACTION_UNITS, EXPRESSION
 from mien.face.backend import OnnxFaceBackend
 from mien.face.track_buffer import abstention, mean
 from mien.face.tracker_settings import TrackerSettings
-from mien.inference import analyze as analysis
+from mien.inference.analyze import analyze
 from mien.inference.neutral_pictures import pictures_of
 from mien.inference.prediction import Smoother
 from mien.inference.stream import Stream
@@ -73,7 +73,7 @@ def test_fed_one_by_one_equals_fed_at_once(portrait, tmp_path):
             out.mux(stream.encode(picture))
         out.mux(stream.encode())
     told = []
-    timeline = analysis.analyze(path, progress=told.append, neutral="first:1s")
+    timeline = analyze(path, progress=told.append, neutral="first:1s")
     rows, _ = run(frames, neutral="first:1s")
     assert len(timeline.emotions) == len(rows) == 5
     for one, other in zip(timeline.emotions, rows, strict=True):
@@ -258,12 +258,12 @@ def test_a_recording_shorter_than_its_neutral_time_still_gives_rows(portrait):
 def test_a_neutral_face_from_a_picture_sets_the_zero(portrait, tmp_path):
     cv2.imwrite(str(tmp_path / "calm.png"), portrait[:, :, ::-1])
     write(tmp_path / "film.mp4", film(portrait, seconds=1.5))
-    own = analysis.analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "calm.png"))
-    free = analysis.analyze(tmp_path / "film.mp4")
+    own = analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "calm.png"))
+    free = analyze(tmp_path / "film.mp4")
     assert own.faces[0].aus[AU12] < 0.6 < free.faces[0].aus[AU12]
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((240, 320, 3), 128, np.uint8))
     with pytest.raises(ValueError, match=r"wall\.png: expected one face, got 0"):
-        analysis.analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "wall.png"))
+        analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "wall.png"))
 
 
 def test_a_folder_of_neutral_pictures_serves_each_recording_by_its_name(portrait, tmp_path):
@@ -274,7 +274,7 @@ def test_a_folder_of_neutral_pictures_serves_each_recording_by_its_name(portrait
     free = {}
     for name in ("P1.mp4", "P1_rest.mp4", "P2_talk.mp4", "P10.mp4"):
         write(tmp_path / name, film(portrait, seconds=1.5))
-        found = analysis.analyze(tmp_path / name, neutral=str(folder))
+        found = analyze(tmp_path / name, neutral=str(folder))
         free[name] = found.faces[0].aus[AU12] >= 0.6
     assert free == {"P1.mp4": False, "P1_rest.mp4": False, "P2_talk.mp4": False, "P10.mp4": True}
 
@@ -354,19 +354,19 @@ def test_frames_may_change_size(portrait):
 
 def test_a_film_of_one_frame_is_a_picture_without_a_pulse(tmp_path, portrait):
     write(tmp_path / "one.mp4", film(portrait, times=[0.0]))
-    timeline = analysis.analyze(tmp_path / "one.mp4")
+    timeline = analyze(tmp_path / "one.mp4")
     (row,), (person,) = timeline.emotions, timeline.faces
     assert (row.start, row.end, row.state, row.abstained) == (0, 0, "tracked", False)
     assert (person.coverage, person.first, person.last, person.pulse) == (1, 0, 0, None)
     measures = [row.heart_rate, person.heart_rate, person.respiration, person.blink_rate, *person.hrv.values()]
     assert {measure.reason for measure in measures} == {"picture"}
     with pytest.raises(video.VideoError, match="expected a video for --neutral first:1s, got a single picture"):
-        analysis.analyze(tmp_path / "one.mp4", neutral="first:1s")
+        analyze(tmp_path / "one.mp4", neutral="first:1s")
 
 
 def test_a_film_without_faces_gives_an_empty_timeline(tmp_path, portrait):
     write(tmp_path / "wall.mp4", film(portrait, there=lambda t: False))
-    timeline = analysis.analyze(tmp_path / "wall.mp4")
+    timeline = analyze(tmp_path / "wall.mp4")
     assert timeline.emotions == ()
     assert timeline.faces == ()
     assert timeline.source.frames == 60
@@ -383,7 +383,7 @@ def test_settings_that_make_no_sense_are_refused(bad):
 def test_a_model_that_is_not_there_is_refused_by_name(tmp_path, portrait):
     write(tmp_path / "film.mp4", film(portrait, seconds=0.5))
     with pytest.raises(FileNotFoundError, match="clip: expected the folder of a checkpoint or a hub id"):
-        analysis.analyze(tmp_path / "film.mp4", model="clip")
+        analyze(tmp_path / "film.mp4", model="clip")
 
 
 def test_neutral_seconds():

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien import video
-from mien.video import open as opening
+from mien.video import open as video_open
 from mien.video.decode_stats import DecodeStats
 from mien.video.errors import VideoError
 from mien.video.prefetch import Prefetcher
@@ -658,10 +658,10 @@ def test_ahead_live_keeps_the_newest():
 def test_a_camera_that_is_not_there(monkeypatch):
     if Path("/dev/video97").exists():
         pytest.skip("this machine really has a camera 97")
-    monkeypatch.setattr(opening.sys, "platform", "linux")
+    monkeypatch.setattr(video_open.sys, "platform", "linux")
     with pytest.raises(VideoError, match="expected camera 97 at /dev/video97"):
         video.webcam(97)
-    monkeypatch.setattr(opening.sys, "platform", "win32")
+    monkeypatch.setattr(video_open.sys, "platform", "win32")
     with pytest.raises(VideoError, match="got Windows"):
         video.webcam(0)
 

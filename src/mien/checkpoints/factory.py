@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from mien.backbones.config import BackboneConfig
 from mien.backbones.load import load
-from mien.backbones.tiny import SOURCE, tiny_tokens
-from mien.backbones.tiny import tiny_tower as tiny
+from mien.backbones.tiny import SOURCE, tiny_tokens, tiny_tower
 from mien.backbones.tokenizer import tokenize
 from mien.backbones.tower import Tower, fast_dtype
 from mien.core.tasks import Task
@@ -70,11 +69,11 @@ def load_tower(source: str, kind: Literal["clip-image", "clip-text", "vit"], exp
                                     "now") from error
     if kind == "vit":
         kind = "clip-image"  # the same tiny tower
-    tiny_tower = tiny(kind)
-    if expect and tiny_tower.hash != expect:
+    tower = tiny_tower(kind)
+    if expect and tower.hash != expect:
         raise ValueError(f"tower: expected the tiny {kind} tower with sha256 {expect[:16]}..., got "
-                         f"{tiny_tower.hash[:16]}...: it was made by another version of mien")
-    return tiny_tower
+                         f"{tower.hash[:16]}...: it was made by another version of mien")
+    return tower
 
 
 def load_clip(source: str) -> ClipEncoders:

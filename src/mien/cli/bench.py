@@ -147,17 +147,17 @@ def _benchmark(recipe: Recipe, root: Path, folder: Path, quiet: bool, *, seeds: 
                **options: Any) -> None:
     """Run the benchmark for each seed, and print a summary."""
     from mien.core.folder_lock import folder_lock
-    from mien.evaluation import seeds as several
+    from mien.evaluation import seeds as seed_runs
     from mien.evaluation.ablation_jobs import parse_devices
 
     alone = folder_lock(folder, "a benchmark", log=print_line)
     with alone, progress_bar(f"bench {recipe.name}", 1, quiet) as (tick, above):
-        results = several.cross_validate_seeds(recipe, root, folder, seeds=seeds, devices=parse_devices(devices),
+        results = seed_runs.cross_validate_seeds(recipe, root, folder, seeds=seeds, devices=parse_devices(devices),
                                                log=above, on_progress=tick, **options)
     if not quiet:
         print("\n".join(map(_sum, results)))
         if len(results) > 1:
-            print(f"see {folder / several.PAGE}")
+            print(f"see {folder / seed_runs.PAGE}")
 
 
 def _refuse(given: dict[str, Any], why: str) -> None:

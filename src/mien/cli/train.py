@@ -217,14 +217,13 @@ def expect_usable(precision: str, device: str, recipe: Recipe, devices: int = 1,
     """
     if precision not in ("auto", "32", "bf16", "16"):
         raise ValueError(f"--precision: expected auto, 32, bf16 or 16, got {precision!r}")
-    from mien import checkpoints
-    from mien import training as train
+    from mien import checkpoints, training
     from mien.checkpoints import factory
 
     factory.resolve_device(device)
-    train.check_batch_size(recipe, devices, nodes)
+    training.check_batch_size(recipe, devices, nodes)
     encoders = checkpoints.load_towers(recipe)
-    train.expect_learning(recipe.name, checkpoints.build_model(recipe, recipe.task, encoders, subjects=2))
+    training.expect_learning(recipe.name, checkpoints.build_model(recipe, recipe.task, encoders, subjects=2))
     return encoders
 
 

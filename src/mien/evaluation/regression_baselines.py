@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from mien.core.read_json import read_json
 from mien.core.trials import Fold, Trial
 from mien.datasets.labels import Rule
-from mien.evaluation import regression as ratings
+from mien.evaluation import regression as regression_scores
 from mien.evaluation import tables
 from mien.evaluation.cross_validation import BENCH, PREDICTIONS
 from mien.evaluation.predict import GUESS, RATING
@@ -79,8 +79,8 @@ def subject_independent(
     by_model = {**(deep or {}), **{name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}}
     rows = []
     for name, frame in by_model.items():
-        low, high = ratings.intervals(frame)["ccc"]
-        rows.append({"regressor": name, "trials": len(frame), **ratings.rating_scores(frame), "ccc_low": low,
+        low, high = regression_scores.intervals(frame)["ccc"]
+        rows.append({"regressor": name, "trials": len(frame), **regression_scores.rating_scores(frame), "ccc_low": low,
                      "ccc_high": high})
     return pd.DataFrame(rows)
 
@@ -127,7 +127,7 @@ def window_split(
 
 def table(frame: pd.DataFrame) -> list[str]:
     """The result of `honest` as lines of markdown."""
-    names = [name for name in ratings.MEASURE_TITLES if name in frame]
+    names = [name for name in regression_scores.MEASURE_TITLES if name in frame]
     rows = [[line["regressor"], tables.format_interval(line["ccc"], line["ccc_low"], line["ccc_high"], ".3f"),
              *(tables.format_number(line[name], ".3f") for name in names[1:])] for _, line in frame.iterrows()]
-    return tables.markdown_grid(["", *(ratings.MEASURE_TITLES[name] for name in names)], rows)
+    return tables.markdown_grid(["", *(regression_scores.MEASURE_TITLES[name] for name in names)], rows)

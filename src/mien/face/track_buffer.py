@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mien import face as facs
 from mien.core.observations import REGIONS, STATES, Face, State, Window
 from mien.core.tasks import ACTION_UNITS, EXPRESSION
+from mien.face import FURTHEST_PITCH, FURTHEST_YAW, AUEstimator, PoseReader
 from mien.face.association import RIGID
 from mien.face.distances import MEASURES
 from mien.face.expression_head import FEATURES
@@ -99,7 +99,7 @@ class TrackBuffer:
     where a model wants some.
     """
 
-    def __init__(self, reader: facs.AUEstimator | facs.PoseReader, neutral: float = 0.0, keep: float | None = None,
+    def __init__(self, reader: AUEstimator | PoseReader, neutral: float = 0.0, keep: float | None = None,
                  album: FaceCropBuffer | None = None) -> None:
         self._reader = reader
         self._neutral = neutral
@@ -154,7 +154,7 @@ class TrackBuffer:
     def read(self) -> None:
         """Read what is pending; a neutral face still waited for is taken from what there is."""
         if self._neutral and self._pending:
-            self._reader = facs.AUEstimator(neutral=self._calm())
+            self._reader = AUEstimator(neutral=self._calm())
             self._neutral = 0.0
         for pending in self._pending:
             rows = np.array(pending.rows)
@@ -166,7 +166,7 @@ class TrackBuffer:
     def read_again(self, spans: Sequence[tuple[float, float]] = ()) -> None:
         """No more frames: read all rows again, relative to the neutral face of the whole recording, or of the `spans`
         (start, end) s in which it is known to be neutral. A given neutral face stays, and the rows with it."""
-        if not isinstance(self._reader, facs.AUEstimator) or self._reader.neutral.fixed:
+        if not isinstance(self._reader, AUEstimator) or self._reader.neutral.fixed:
             return
         rows, times = self._rows[: self._count], self._times[: self._count]
         resting = np.zeros(len(times), bool)
@@ -261,7 +261,7 @@ def abstention(step: Window, states: Iterable[str]) -> str:
     if np.isfinite(step.aus).all(axis=1).any():
         return ""
     pitch, yaw, _ = np.abs(mean(step.pose))
-    return "cut_off" if yaw <= facs.FURTHEST_YAW and pitch <= facs.FURTHEST_PITCH else "turned_away"
+    return "cut_off" if yaw <= FURTHEST_YAW and pitch <= FURTHEST_PITCH else "turned_away"
 
 
 def mean(rows: np.ndarray) -> np.ndarray:

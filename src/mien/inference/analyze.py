@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien import face as facs
-from mien import rppg, video
+from mien import face, rppg, video
 from mien.core import parallel
 from mien.core.observations import Frame
 from mien.core.recording_prediction import RecordingPrediction
@@ -178,7 +177,7 @@ def _person(stream: Stream, id_: int, task: Task, emotions: list[Prediction], vi
     probs = np.mean([row.probs for row in rows], axis=0) if rows else np.full(len(task.classes), np.nan)
     valence, arousal = task.affect(probs)
     times, boxes = seen.path()
-    _, blinks = facs.blinks(whole.times, whole.aus[:, facs.ACTION_UNITS.index("AU45")])
+    _, blinks = face.blinks(whole.times, whole.aus[:, face.ACTION_UNITS.index("AU45")])
     return Person(
         id=id_, coverage=seen.frames_tracked / stream.frames, first=seen.first, last=seen.last,
         task=task.name, expression=probs, valence=valence, arousal=arousal, aus=seen_units(mean(whole.aus)),

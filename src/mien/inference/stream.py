@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mien import face as facs
 from mien import rppg
 from mien.core.observations import Face, Frame
 from mien.core.results import Measurement, Prediction
 from mien.core.settings import Settings, neutral_seconds
 from mien.core.tasks import seen_units
+from mien.face import AUEstimator, PoseReader
 from mien.face.backend import FaceBackend
 from mien.face.located import Located
 from mien.face.observer import Observer
@@ -206,9 +206,9 @@ class Stream:
         longest = max(self.settings.duration, self._request.seconds if self._request else 0.0)
         keep = None if self._keep_all else longest + self.settings.latency + 2 * self.settings.step
         if self.settings.pulse_only:
-            return TrackBuffer(facs.PoseReader(), keep=keep)
+            return TrackBuffer(PoseReader(), keep=keep)
         album = None if self._album is None else self._album.make()
-        reader = facs.AUEstimator(neutral=self._neutral.of(person))
+        reader = AUEstimator(neutral=self._neutral.of(person))
         return TrackBuffer(reader, neutral_seconds(self.settings.neutral), keep, album)
 
     def _finish(self, end: float, arrived: float) -> list[Prediction]:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from mien import face
-from mien import face as facs
 from mien.core.observations import STATES, Frame
+from mien.face import AUEstimator
 from mien.face.observer import Observer
 from mien.face.track_buffer import FaceCropBuffer, Observation, TrackBuffer
 from mien.preprocessing.cache import MEASURED, ROW_DTYPE
@@ -80,8 +80,8 @@ class FaceExtractor:
 
     def _buffer(self, _: int) -> TrackBuffer:
         if self._whole is not None:
-            return TrackBuffer(facs.AUEstimator())
-        return TrackBuffer(facs.AUEstimator(), album=self._new_spool())
+            return TrackBuffer(AUEstimator())
+        return TrackBuffer(AUEstimator(), album=self._new_spool())
 
     def _new_spool(self) -> Spool:
         return Spool(self._size, np.inf, self._gap, file=self._spool)

@@ -5,8 +5,7 @@ take many trials at once: (B, N), one row per trial, all at the same rate; (N,) 
 frequencies are in Hz, times in s. All functions are pure.
 """
 
-from mien.signals import ecg, eda, ppg, respiration
-from mien.signals import quality as faults
+from mien.signals import ecg, eda, ppg, quality, respiration
 from mien.signals.feature_table import SignalFeatures
 from mien.signals.features import features
 from mien.signals.filters import bandpass, detrend, smoothness
@@ -21,12 +20,12 @@ __all__ = [
            "detrend",
            "ecg",
            "eda",
-           "faults",
            "features",
            "increasing",
            "ordered",
            "peak",
            "ppg",
+           "quality",
            "resample",
            "respiration",
            "smoothness",

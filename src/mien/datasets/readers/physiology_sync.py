@@ -13,8 +13,7 @@ from mien.datasets.readers.clock_alignment import Alignment, alignment
 from mien.datasets.readers.clocks import Clock
 from mien.datasets.readers.empatica import empatica
 from mien.datasets.readers.physiology import has_time_column, physiology
-from mien.signals import ecg, ppg
-from mien.signals import quality as faults
+from mien.signals import ecg, ppg, quality
 from mien.signals.beats import Beats
 
 SHORT = 1.0
@@ -162,7 +161,7 @@ def _read_table(path: Path, aligned: Alignment, rate: float | None, unit: str, t
     if clock.guessed:
         notes.append(f"{clock.name}: taken as {clock.words}")
     if rate is not None:
-        doubt = faults.wrong_rate(signal.values.shape[1], rate, signal.times)
+        doubt = quality.wrong_rate(signal.values.shape[1], rate, signal.times)
         if doubt:
             notes.append(f"{doubt}; the time stamps are used")
     return _Recorded((signal,), clock, slope, tuple(notes))
@@ -233,4 +232,4 @@ def _faults(recorded: Signal, cut: Signal, seconds: float) -> list[str]:
     elif end > seconds + SHORT:
         notes.append(f"{names}: longer than the video's {seconds:.1f} s, to {end:.1f} s by {recorded.rate:.4g} Hz, "
                     f"{recorded.values.shape[1] / recorded.rate:.1f} s in all: is the rate right?")
-    return notes + list(faults.quality_table(cut)[1])
+    return notes + list(quality.quality_table(cut)[1])

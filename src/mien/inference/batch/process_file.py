@@ -226,7 +226,7 @@ def _never_rests(timeline: Timeline, person: Person) -> bool:
 
 def _write(timeline: Timeline, job: FileJob, truth: Truths | None, folder: Path) -> None:
     from mien.core import atomic_files
-    from mien.reporting import events as segments
+    from mien.reporting import events as event_tables
     from mien.reporting import html, overlay, summary
 
     options = job.options
@@ -237,8 +237,8 @@ def _write(timeline: Timeline, job: FileJob, truth: Truths | None, folder: Path)
         atomic_files.table(folder / "openface.csv", timeline.to_openface())
     if options.segments is not None:
         # match events by the full path, so that s01/talk.mp4 is not s02/talk.mp4
-        known = segments.read_events(options.segments, options.segments_start)
-        table = segments.means_of_table(timeline.to_pandas(), job.path, known)
+        known = event_tables.read_events(options.segments, options.segments_start)
+        table = event_tables.means_of_table(timeline.to_pandas(), job.path, known)
         atomic_files.table(folder / "segments.csv", table.assign(video=timeline.source.name))
     if options.overlay:
         overlay.write_overlay(job.path, timeline, folder / "overlay.mp4", blur=options.blur)

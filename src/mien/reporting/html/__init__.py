@@ -8,7 +8,7 @@ from pathlib import Path
 from mien.core import atomic_files
 from mien.core.results import Person
 from mien.reporting.html import charts, downsample, formatting, ground_truth, page, person, picture
-from mien.reporting.html import recording as session
+from mien.reporting.html import recording as recording_section
 from mien.reporting.timeline import Timeline
 
 __all__ = ["CHART_LIBRARY", "write_chart_library", "write_report"]
@@ -69,8 +69,9 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
     if recording is None:
         return page.page(timeline, cards, sections, data, script=script)
     index = next((i for i, who in enumerate(people) if who.id == recording.face), -1)
-    first = session.section(recording, timeline.task, doubt).replace("{index}", str(index))
-    return page.page(timeline, cards, [first, *sections], data, session.data(recording, timeline.task), script)
+    first = recording_section.section(recording, timeline.task, doubt).replace("{index}", str(index))
+    curves = recording_section.data(recording, timeline.task)
+    return page.page(timeline, cards, [first, *sections], data, curves, script)
 
 
 def _pulse_window(timeline: Timeline) -> float:

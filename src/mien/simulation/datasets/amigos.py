@@ -14,7 +14,7 @@ import numpy as np
 from scipy.io import savemat
 
 from mien.simulation.datasets import acted_video, mat73, media_files, output
-from mien.simulation.datasets import participants as people
+from mien.simulation.datasets import participants as volunteers
 from mien.simulation.datasets.amigos_signals import BASELINE, RATE, annotation, self_assessment, signals
 from mien.simulation.datasets.truth import DatasetTruth, Item
 
@@ -51,7 +51,7 @@ class AmigosTrialScript:
     participant: int
     video: str
     place: int
-    act: people.SimulatedTrial
+    act: volunteers.SimulatedTrial
     event: float
     film: str = ""
     lost: str = ""
@@ -110,21 +110,22 @@ def _plans(size: int, seed: int, participants: tuple[int, ...], seconds: float) 
     out: list[AmigosTrialScript] = []
     for participant in participants:
         rng = np.random.default_rng([seed, 104, participant])
-        who = people.subject(f"P{participant:02d}", participant, seed)
-        place = people.deranged(rng, len(VIDEOS))
+        who = volunteers.subject(f"P{participant:02d}", participant, seed)
+        place = volunteers.deranged(rng, len(VIDEOS))
         filmed = rng.permutation(len(SHORT))[:size]
         rating = np.empty((len(VIDEOS), 2))
-        rating[filmed] = people.ratings(rng, size)
-        rating[~np.isin(np.arange(len(VIDEOS)), filmed)] = people.ratings(rng, len(VIDEOS) - size)
+        rating[filmed] = volunteers.ratings(rng, size)
+        rating[~np.isin(np.arange(len(VIDEOS)), filmed)] = volunteers.ratings(rng, len(VIDEOS) - size)
         third = int(np.flatnonzero(place == 2)[0])
         for k, video in enumerate(VIDEOS):
             valence, arousal = rating[k].tolist()
-            act = people.trial(who, valence, arousal, seconds, BASELINE / RATE, 0.0, rng)
+            act = volunteers.trial(who, valence, arousal, seconds, BASELINE / RATE, 0.0, rng)
             nth = -1
             if k in filmed:
                 nth = int(np.flatnonzero(filmed == k)[0])
             film, lost, rated, traps = _fate(participant, video, nth, k == third)
-            event = next((plan.event for plan in out if film and plan.film == film), people.event(len(out), seconds))
+            event = next((plan.event for plan in out if film and plan.film == film),
+                         volunteers.event(len(out), seconds))
             out.append(AmigosTrialScript(participant, video, int(place[k]), act, event, film, lost, rated, traps))
     return out
 
@@ -211,7 +212,7 @@ class FilmScript:
     """
 
     path: str
-    acts: tuple[people.SimulatedTrial, ...]
+    acts: tuple[volunteers.SimulatedTrial, ...]
     number: int
     event: float
     seed: int
@@ -227,8 +228,8 @@ def _scenes(plans: list[AmigosTrialScript], seed: int, seconds: float) -> list[F
         for member in group:
             if member not in acts:
                 rng = np.random.default_rng([seed, 124, member])
-                who = people.subject(f"P{member:02d}", member, seed)
-                acts[member] = people.trial(who, 5.0, 2.0, seconds, BASELINE / RATE, 0.0, rng)
+                who = volunteers.subject(f"P{member:02d}", member, seed)
+                acts[member] = volunteers.trial(who, 5.0, 2.0, seconds, BASELINE / RATE, 0.0, rng)
         first = trials[0]
         out.append(FilmScript(path, tuple(acts[member] for member in group), first.number, first.event,
                               100 * first.participant + first.number,

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from mien.simulation.datasets import acted_video, bdf, media_files, output, table_writers
-from mien.simulation.datasets import participants as people
+from mien.simulation.datasets import participants as volunteers
 from mien.simulation.datasets.mahnob_physiology import DECOY, MARGIN, PULSE, RATE, channels
 from mien.simulation.datasets.truth import DatasetTruth, Item
 
@@ -53,7 +53,7 @@ class MahnobTrialScript:
     participant: int
     trial: int
     kind: str
-    act: people.SimulatedTrial
+    act: volunteers.SimulatedTrial
     event: float
     felt: int
     belt: bool = True
@@ -129,10 +129,10 @@ def _plans(size: int, seed: int, participants: tuple[int, ...], seconds: float) 
     out: list[MahnobTrialScript] = []
     for participant in participants:
         rng = np.random.default_rng([seed, 105, participant])
-        who = people.subject(str(participant), participant, seed)
-        calm = people.trial(who, 5, 1, 3.0, MARGIN, MARGIN, rng)
+        who = volunteers.subject(str(participant), participant, seed)
+        calm = volunteers.trial(who, 5, 1, 3.0, MARGIN, MARGIN, rng)
         out.append(MahnobTrialScript(participant, 1, "N", calm, 1.5, 0, traps=("no ratings",)))
-        for trial, rating in enumerate(people.ratings(rng, size), 1):
+        for trial, rating in enumerate(volunteers.ratings(rng, size), 1):
             valence, arousal = np.clip(np.round(rating), 1, 9).tolist()
             traps = []
             if participant == 3 and trial == 2:
@@ -142,13 +142,13 @@ def _plans(size: int, seed: int, participants: tuple[int, ...], seconds: float) 
             if not belt:
                 traps.append("respiration belt is off")
             span = seconds + 0.25 * trial
-            act = people.trial(who, valence, arousal, span, MARGIN, MARGIN, rng)
+            act = volunteers.trial(who, valence, arousal, span, MARGIN, MARGIN, rng)
             felt = int(rng.choice(ANXIOUS[valence >= 5, arousal >= 5]))
-            out.append(MahnobTrialScript(participant, trial, "S", act, people.event(len(out), seconds), felt, belt,
+            out.append(MahnobTrialScript(participant, trial, "S", act, volunteers.event(len(out), seconds), felt, belt,
                                          tuple(traps)))
     rng = np.random.default_rng([seed, 106])
     for participant, kind in ((participants[0], "tagging"), (12, "incomplete")):
-        act = people.trial(people.subject(str(participant), participant, seed), 5, 1, 3.0, MARGIN, MARGIN, rng)
+        act = volunteers.trial(volunteers.subject(str(participant), participant, seed), 5, 1, 3.0, MARGIN, MARGIN, rng)
         out.append(MahnobTrialScript(participant, 1, kind, act, 1.5, 0, traps=(kind,)))
     return out
 
