@@ -207,7 +207,7 @@ class Row:
     unsaid: int = 0
     broken: int = 0
     same: int = 0  # packets and frames as ffprobe's
-    differs: int = 0  # not, and told
+    differs: int = 0  # not, and reported
     differs_unsaid: int = 0
     megabytes: float = 0.0
     seconds: float = 0.0

@@ -43,7 +43,7 @@ def right(model: checkpoints.Predictor, targets: Targets, cache: Cache) -> np.nd
     return np.array(found) == targets.target
 
 
-def told(name: str, train: np.ndarray, test: np.ndarray, seconds: float) -> str:
+def reported(name: str, train: np.ndarray, test: np.ndarray, seconds: float) -> str:
     """A row of the table: accuracies, and the interval of Wilson (1927) on test."""
     low, high = wilson(int(test.sum()), len(test))
     return (f"| {name} | {train.mean():.1%} of {len(train)} | {test.mean():.1%} of {len(test)} "
@@ -88,7 +88,7 @@ def run(place: Path, quick: bool, size: int, seed: int) -> None:
     print("| --- | --- | --- | --- | --- |")
     cache = material.cache
     zero = checkpoints.zero_shot(str(clip.folder), precision="32")
-    print(told("small CLIP, zero-shot", right(zero, material.train, cache), right(zero, test, cache),
+    print(reported("small CLIP, zero-shot", right(zero, material.train, cache), right(zero, test, cache),
                pretrained - made))
     learn("DuSE", recipe, material, material.train, test, place / "duse", seed)
     if not quick:
@@ -108,7 +108,7 @@ def learn(name: str, recipe: Recipe, material: DataModule, train: Targets, test:
                 seed=seed, device="cpu", precision="32")
     seconds = time.perf_counter() - started
     model = checkpoints.load(found.last, precision="32")
-    print(told(name, right(model, train, material.cache), right(model, test, material.cache), seconds), flush=True)
+    print(reported(name, right(model, train, material.cache), right(model, test, material.cache), seconds), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ camera: a film of a synthetic person, 640x480 at 30 fps, at its own pace through
 is from the arrival of the frame that ends a step to its event; memory is resident, last minute over second. duse: the
 same with a checkpoint of DuSE on CLIP B/32, exact and with kept features (`--reuse`), asked for a reading every 0.5 s
 and for as many as it gives; then how far the kept features are from exact ones, step by step on the same frames, over
-the strength with which a frame is told its place: 0, as training begins, and as the paper prints it. Its weights are
+the strength with which a frame is given its place: 0, as training begins, and as the paper prints it. Its weights are
 random unless --model names a checkpoint: figures of speed, and of rounding, not of recognition. clients: `mien serve`
 in a process of its own and 20 WebSocket clients, each 5 frames/s of 640x480 JPEG for 2 minutes. exact: the same frames,
 live and as a file. In full about 11 minutes. Measure with nothing else running.
@@ -113,7 +113,7 @@ def duse(source: Path, minutes: float, folder: Path, model: Path | None) -> None
 
 
 def kept(source: Path, name: str, seconds: float) -> None:
-    """Probabilities with kept features against exact ones, of the same frames, by how much a frame is told its place.
+    """Probabilities with kept features against exact ones, of the same frames, by how much a frame is given its place.
 
     In float32, without smoothing: what rounds is not what is approximated."""
     import mien
@@ -128,14 +128,14 @@ def kept(source: Path, name: str, seconds: float) -> None:
         for frame in frames:
             stream.push(frame)
         windows = [step.window for step in stream.observed() if step.window is not None]
-    windows = windows[3:]  # whole ones: with fewer pictures than wanted some are told several places
+    windows = windows[3:]  # whole ones: with fewer pictures than wanted some are given several places
     for phase in (0.0, None, 1.0):
         trained = mien.load(name, precision="32")
         strength = trained.model.htpc.phase.detach()
         strength.fill_(float(strength) if phase is None else phase)
         reusing = FeatureCache(trained)
-        told = [(trained.read(window), reusing.read(window)) for window in windows]
-        one, two = np.array(told).transpose(1, 0, 2)
+        reported = [(trained.read(window), reusing.read(window)) for window in windows]
+        one, two = np.array(reported).transpose(1, 0, 2)
         rows[f"phase {float(strength):.2g}{' (the checkpoint)' if phase is None else ''}"] = {
             "steps": len(one), "frames read, % of asked": 100 * reusing.fresh / reusing.pictures,
             "largest change of a probability": np.abs(one - two).max(), "mean": np.abs(one - two).mean(),
@@ -168,16 +168,16 @@ async def one_client(address: str, pictures: list[bytes], seconds: float, lag: f
     """Frames at `RATE`, whatever comes back; -> what came back."""
     from websockets.asyncio.client import connect
 
-    told: dict[str, list[float]] = {"frame": [], "event": [], "dropped": [0.0], "sent": []}
+    reported: dict[str, list[float]] = {"frame": [], "event": [], "dropped": [0.0], "sent": []}
     async with connect(f"ws://{address}/v1/stream?frames=true", max_size=None) as socket:
         async def listen() -> None:
             async for text in socket:
                 message = json.loads(text)
                 if message["type"] == "frame":
-                    told["frame"].append(time.perf_counter())
-                    told["dropped"].append(message["dropped"])
+                    reported["frame"].append(time.perf_counter())
+                    reported["dropped"].append(message["dropped"])
                 elif message["type"] == "event":
-                    told["event"].append(message["latency_ms"])
+                    reported["event"].append(message["latency_ms"])
 
         listener = asyncio.create_task(listen())
         await asyncio.sleep(lag)
@@ -185,10 +185,10 @@ async def one_client(address: str, pictures: list[bytes], seconds: float, lag: f
         for number in range(round(seconds * RATE)):
             await asyncio.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
             await socket.send(struct.pack("<d", number / RATE) + pictures[number % len(pictures)])
-            told["sent"].append(time.perf_counter())
+            reported["sent"].append(time.perf_counter())
         await asyncio.sleep(1.0)
         listener.cancel()
-    return told
+    return reported
 
 
 def clients(seconds: float) -> None:
@@ -212,18 +212,18 @@ def clients(seconds: float) -> None:
             return await asyncio.gather(*(one_client(address, pictures, seconds, i / RATE / CLIENTS)
                                           for i in range(CLIENTS)))
 
-        told = asyncio.run(all_of_them())
+        reported = asyncio.run(all_of_them())
     finally:
         over.set()
         server.terminate()
         server.wait(20)
-    read = np.array([len(each["frame"]) for each in told])
-    gaps = [float(np.diff(each["frame"]).max()) for each in told]
-    latency = np.concatenate([each["event"] for each in told])
+    read = np.array([len(each["frame"]) for each in reported])
+    gaps = [float(np.diff(each["frame"]).max()) for each in reported]
+    latency = np.concatenate([each["event"] for each in reported])
     half = len(memory) // 2
     table({f"{CLIENTS} clients, {seconds:g} s": {
-        "frames sent": sum(len(each["sent"]) for each in told), "read": int(read.sum()),
-        "dropped": sum(each["dropped"][-1] for each in told), "least read of one": int(read.min()),
+        "frames sent": sum(len(each["sent"]) for each in reported), "read": int(read.sum()),
+        "dropped": sum(each["dropped"][-1] for each in reported), "least read of one": int(read.min()),
         "most": int(read.max()), "longest wait s": max(gaps), "events": len(latency),
         "p95 ms": float(np.percentile(latency, 95)), "memory MiB": memory[-1],
         "growth, second half %": 100 * (np.mean(memory[-5:]) / np.mean(memory[half:half + 5]) - 1)}})

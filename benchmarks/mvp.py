@@ -46,9 +46,10 @@ def length(quick: bool) -> None:
     """The table of what length costs."""
     found = {}
     for seconds in (60, 120) if quick else (30, 60, 120, 240):
-        told = subprocess.run([sys.executable, __file__, "--measure", str(seconds)], check=True, capture_output=True,
+        command = [sys.executable, __file__, "--measure", str(seconds)]
+        reported = subprocess.run(command, check=True, capture_output=True,
                               text=True).stdout
-        found[seconds] = json.loads(told)
+        found[seconds] = json.loads(reported)
     print(f"\nForward and backward, batch {BATCH}, {torch.get_num_threads()} threads\n")
     print("| input | time, s | against half of it | growth of memory, MiB | against half of it |\n"
           "|---|---|---|---|---|")

@@ -52,13 +52,13 @@ def one_heart(path: Path) -> int:
         a, b = left["median_hr"][k], right["median_hr"][k]
         agree += bool(abs(a - b) <= BAR)
         believed = f"{left['believed'][k]:.2f}, {right['believed'][k]:.2f}"
-        print(f"| {k + 1} | {told(a)} | {told(b)} | {told(abs(a - b))} | {believed} "
-              f"| {told(neurokit('ecg', ecg[k], 250))} | {told(neurokit('ppg', ppg[k], 250))} |")
+        print(f"| {k + 1} | {reported(a)} | {reported(b)} | {reported(abs(a - b))} | {believed} "
+              f"| {reported(neurokit('ecg', ecg[k], 250))} | {reported(neurokit('ppg', ppg[k], 250))} |")
     print(f"\n{agree} of 10 parts agree within {BAR:g} bpm; 8 are wanted.\n")
     breath = signals.respiration.features(belt, 250.0)
     named = np.isfinite(breath["rate"])
     print(f"Breath by impedance: a rate in {named.sum()} of 10 parts, "
-          f"{', '.join(told(rate) for rate in breath['rate'][named])} a minute.\n")
+          f"{', '.join(reported(rate) for rate in breath['rate'][named])} a minute.\n")
     return int(agree < 8)
 
 
@@ -80,8 +80,8 @@ def two_places(folder: Path) -> None:
         breath = signals.respiration.features(parts["respiration"], read.rate)
         wrong = signals.quality.quality_table(read)[1]
         print(f"| {path.stem[:12]} | {read.rate:.1f} | {both.sum()} of {count} | {(apart[both] <= BAR).sum()} "
-              f"| {told(np.median(apart[both]) if both.any() else np.nan)} | {eda['scr_rate'][0]:.1f} "
-              f"| {told(np.nanmedian(breath['rate']))}, {np.median(breath['regularity']):.2f} "
+              f"| {reported(np.median(apart[both]) if both.any() else np.nan)} | {eda['scr_rate'][0]:.1f} "
+              f"| {reported(np.nanmedian(breath['rate']))}, {np.median(breath['regularity']):.2f} "
               f"| {'; '.join(wrong) or 'nothing'} |")
     print("\nTheir EDA is in steps of the converter, not in uS: responses are a tenth of the largest or more.\n")
 
@@ -184,7 +184,7 @@ def format212(path: Path, channels: int) -> np.ndarray:
     return np.where(pairs > 2047, pairs - 4096, pairs).reshape(-1, channels).T.astype(np.float64)
 
 
-def told(value: float) -> str:
+def reported(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.1f}"
 
 

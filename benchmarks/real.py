@@ -41,21 +41,22 @@ def main() -> None:
     for name, (people, rate, reasons) in KNOWN.items():
         timeline = mien.analyze(folder / name, pictures=False)
         good = len(timeline.faces) == people
-        told = []
+        reported = []
         for person in timeline.faces:
             reading = person.heart_rate
             if reading.abstained:
                 good &= not isinstance(rate, tuple) and reading.reason in reasons
-                told.append(reading.reason)
+                reported.append(reading.reason)
             else:
                 low, high = rate if isinstance(rate, tuple) else (62, 73)
                 good &= rate is not None and low <= reading.value <= high
-                told.append(f"{reading.value:.1f} bpm, quality {reading.quality:.2f}, {reading.method}")
+                reported.append(f"{reading.value:.1f} bpm, quality {reading.quality:.2f}, {reading.method}")
         known = "abstain" if rate is None else "62-73 or abstain" if rate == "maybe" else f"{rate[0]}-{rate[1]}"
         cover = ", ".join(f"{person.coverage:.2f}" for person in timeline.faces)
         look = ", ".join(row_label(timeline, person.id) for person in timeline.faces)
         missed += not good
-        print(f"| {name} | {len(timeline.faces)} ({people}) | {'; '.join(told) or '-'} ({known}) | {cover} | {look} "
+        print(f"| {name} | {len(timeline.faces)} ({people}) | {'; '.join(reported) or '-'} ({known}) "
+              f"| {cover} | {look} "
               f"| {'yes' if good else 'NO'} |")
     print(f"\n{len(KNOWN) - missed} of {len(KNOWN)} as known.")
     sys.exit(missed > 0)

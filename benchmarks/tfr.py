@@ -87,12 +87,12 @@ def main() -> None:
         pairs = [(seconds(lambda k=kind: tfr.tfr_image(batch, RATE, SIZE, k)),
                   seconds(lambda r=reference: [r(wave) for wave in made])) for _ in range(rounds)]
         ours, theirs = (1e3 * min(column) / count for column in zip(*pairs, strict=True))
-        told = "other rows"
+        reported = "other rows"
         if kind == "cwt":
             images = tfr.tfr_image(batch, RATE, SIZE, kind)[:, 0].numpy()
             found = [np.corrcoef(a.ravel(), reference(w).ravel())[0, 1] for a, w in zip(images, made, strict=True)]
-            told = f"{min(found):.5f}"
-        print(f"| {kind} | {ours:.2f} | {name} | {theirs:.2f} | {theirs / ours:.1f} | {told} |")
+            reported = f"{min(found):.5f}"
+        print(f"| {kind} | {ours:.2f} | {name} | {theirs:.2f} | {theirs / ours:.1f} | {reported} |")
     for kind in ("stft", "ssq"):
         taken = [seconds(lambda k=kind: tfr.tfr_image(batch, RATE, SIZE, k)) for _ in range(rounds + 1)][1:]
         print(f"| {kind} | {1e3 * min(taken) / count:.2f} | - | - | - | - |")

@@ -148,8 +148,8 @@ def fresh(model: nn.Module) -> None:
 
 
 def new_tower() -> Tower:
-    """From scratch. Our choice: its places are told by `sines`, not by one row of numbers through the clip, because of
-    so small a tower that learns for minutes; every tower here is told them so, also those from scratch."""
+    """From scratch. Our choice: its places are given by `sines`, not by one row of numbers through the clip, because of
+    so small a tower that learns for minutes; every tower here is reported them so, also those from scratch."""
     tower = Tower(PLAN)
     tower.embed.positions.copy_(sines(PLAN, PLAN.width))
     fresh(tower)

@@ -12,7 +12,7 @@ import pytest
 hypothesis.settings.register_profile("mien", deadline=None)
 hypothesis.settings.load_profile("mien")
 
-# What a script starts in the background is told to ignore Ctrl-C, and so are its children: here Ctrl-C is tested.
+# What a script starts in the background is reported to ignore Ctrl-C, and so are its children: here Ctrl-C is tested.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

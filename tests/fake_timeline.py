@@ -75,8 +75,8 @@ def _rows(face: int, steps: int, step: float, random: np.random.Generator, absta
 
 
 def _person(face: int, rows: list[Prediction], seconds: float, random: np.random.Generator, pictures: bool) -> Person:
-    told = [row for row in rows if not row.abstained]
-    probs = np.mean([row.probs for row in told], axis=0) if told else np.full(7, np.nan)
+    reported = [row for row in rows if not row.abstained]
+    probs = np.mean([row.probs for row in reported], axis=0) if reported else np.full(7, np.nan)
     valence, arousal = EXPRESSION.affect(probs)
     seen = [row.aus for row in rows if np.isfinite(row.aus).all()]
     rates = [row.heart_rate.value for row in rows if row.heart_rate.value is not None]

@@ -126,19 +126,19 @@ def test_the_table_says_what_scikit_learn_says_beside_what_is_printed(judged):
     assert table.loc["uar", "guess"] == pytest.approx(table.loc["uar, frequency", "last"])
     assert table.loc["war, chance", "last"] == pytest.approx(100 / 7, abs=1e-4)
     page = (judged / "table.md").read_text()
-    for told in ("meaningless", "| UAR | 64.88 |", "WAR (accuracy), majority", "Split sha256", "bootstrap over clips",
+    for text in ("meaningless", "| UAR | 64.88 |", "WAR (accuracy), majority", "Split sha256", "bootstrap over clips",
                  "| UMBEnet | 64.55 | 73.93 |", "best on test", "By fold", "this run, last epoch"):
-        assert told in page
-    told = json.loads((judged / "scores.json").read_text())
-    assert set(told["last"]["by_fold"]) == {f"fd{k}" for k in range(1, 6)}
-    assert told["last"]["by_subject"] == {}
-    assert np.sum(told["chosen"]["confusion"]) == 15
-    told = json.loads((judged / "environment.json").read_text())
+        assert text in page
+    reported = json.loads((judged / "scores.json").read_text())
+    assert set(reported["last"]["by_fold"]) == {f"fd{k}" for k in range(1, 6)}
+    assert reported["last"]["by_subject"] == {}
+    assert np.sum(reported["chosen"]["confusion"]) == 15
+    reported = json.loads((judged / "environment.json").read_text())
     build = torch.__version__.partition("+")[0]  # a package of CUDA has "+cu130" after it
-    assert (told["versions"]["torch"].partition("+")[0], told["seed"], told["device"]) == (build, 0, "cpu")
+    assert (reported["versions"]["torch"].partition("+")[0], reported["seed"], reported["device"]) == (build, 0, "cpu")
     each = [json.loads((judged / f"folds/fd{k}/done.json").read_text())["environment"] for k in range(1, 6)]
     assert [(one["versions"], one["device"], one["precision"]) for one in each] == 5 * [
-        (told["versions"], "cpu", told["precision"])]
+        (reported["versions"], "cpu", reported["precision"])]
 
 
 def test_a_finished_benchmark_is_not_done_again(data, judged, monkeypatch):
@@ -181,17 +181,17 @@ def test_killed_it_goes_on_and_ends_with_the_same_table(data, judged, tmp_path):
     pd.testing.assert_frame_equal(*(pd.read_parquet(run / "predictions.parquet") for run in (out, judged)))
 
 
-@pytest.mark.parametrize(("more", "told"), [
+@pytest.mark.parametrize(("more", "reported"), [
     (["--seed", "1"], "got one with another seed: name another --out"),
     (["--deterministic"], "got one with another determinism"),
     (["--set", "options.beta=0.5"], "got one with another recipe"),
     (["--folds", "9"], "--fold: expected 1 to 5"),
     (["--by", "gender"], "--by: expected one of"),
 ])  # fmt: skip
-def test_what_does_not_go_on_is_told_in_one_line(data, judged, more, told):
+def test_what_does_not_go_on_is_reported_in_one_line(data, judged, more, reported):
     done = CliRunner().invoke(cli.app, arguments(data, judged, *more))
     assert done.exit_code == 1
-    assert told in done.stderr
+    assert reported in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -320,11 +320,11 @@ def test_two_benchmarks_are_compared_in_pairs(tmp_path):
 
 
 def test_the_commit_is_of_our_own_source_and_of_no_repository_around_it(tmp_path):
-    """Installed below somebody's repository, its HEAD says nothing of us; in our own, what is new or changed is told.
+    """Installed below somebody's repository, its HEAD says nothing of us; in our own, changes are reported.
     """
     def git(*words):
-        told = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words]
-        return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip()
+        reported = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        return subprocess.run(reported, capture_output=True, text=True, check=True).stdout.strip()
 
     place = tmp_path / "lib/mien/evaluation/environment.py"
     place.parent.mkdir(parents=True)
@@ -515,7 +515,7 @@ def test_on_a_cluster_a_row_that_fails_stops_no_other_and_the_table_is_the_same(
     pytest.importorskip("distributed", reason="the extra mien[cluster] is not installed")
     out = tmp_path / "run"
     (out / "coop-average-over-frames").mkdir(parents=True)
-    (out / "coop-average-over-frames/bench.json").write_text("{}")  # of another benchmark, as far as can be told
+    (out / "coop-average-over-frames/bench.json").write_text("{}")  # of another benchmark, as far as can be reported
     with cluster(2) as running:
         command = two_rows(data, out, "--cluster", running.address)
         first = CliRunner().invoke(cli.app, command)
@@ -530,7 +530,7 @@ def test_on_a_cluster_a_row_that_fails_stops_no_other_and_the_table_is_the_same(
     expect_same(out, in_turn)
 
 
-def test_a_row_whose_process_dies_is_told_in_words_of_rows(monkeypatch):
+def test_a_row_whose_process_dies_is_reported_in_words_of_rows(monkeypatch):
     jobs = [ablation_jobs.AblationJob(name, recipes.RECIPES["duse/dfew"], "", "", "") for name in "ab"]
     monkeypatch.setattr(ablation_jobs, "run", lambda jobs, *_: ((job, Outcome("failed", DIED)) for job in jobs))
     assert [(job.title, outcome.reason) for job, outcome in ablation_jobs.evaluate_row(jobs, parallel=2)] == [
@@ -571,7 +571,7 @@ def test_devices_are_named_as_torch_calls_them(monkeypatch):
         ablation_jobs.parse_devices(["2"])
 
 
-@pytest.mark.parametrize(("more", "told"), [
+@pytest.mark.parametrize(("more", "reported"), [
     (["duse/table3", "--parallel", "2", "--cluster", "tcp://127.0.0.1:1"],
      "expected one of --parallel, --devices and --cluster, got --parallel and --cluster"),
     (["duse/table3", "--devices", "cpu", "--device", "cpu"], "got --devices and --device"),
@@ -580,8 +580,8 @@ def test_devices_are_named_as_torch_calls_them(monkeypatch):
     (["duse/table3", "--recipe", "mvp/deap-arousal"], "--recipe: expected one of duse/dfew"),
     (["duse/table3", "--rows", "x"], "--rows: expected numbers"),
 ])  # fmt: skip
-def test_what_cannot_be_ablated_is_told_in_one_line(tmp_path, more, told):
+def test_what_cannot_be_ablated_is_reported_in_one_line(tmp_path, more, reported):
     done = CliRunner().invoke(cli.app, ["ablate", *more, "--data", str(tmp_path), "--tiny", "--out",
                                         str(tmp_path / "x")])
     assert done.exit_code == 1
-    assert told in done.stderr
+    assert reported in done.stderr

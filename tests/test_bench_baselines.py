@@ -135,7 +135,7 @@ def test_the_trials_are_those_that_the_recipe_can_look_at():
         assert [t.id for t in data_module.seen(trials, ready, recipe.inputs.any_of)] == expected.split()
 
 
-def test_of_one_person_no_interval_is_told():
+def test_of_one_person_no_interval_is_reported():
     trials, ids, rows = people(6.0)
     made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
     one = splits.PROTOCOLS["loso"](trials)[:1]
@@ -145,7 +145,7 @@ def test_of_one_person_no_interval_is_told():
 
 def test_nothing_is_there_and_the_leaky_split_claims_much():
     trials, ids, rows = people(0.0)
-    found = baselines.window_split(RECIPE, splits.kfold(trials), trials, (ids, rows, list("abcdefghij")), 0)
+    found = baselines.window_split(RECIPE.label_rule, splits.kfold(trials), trials, (ids, rows, list("abcdefghij")), 0)
     assert (found["by the protocol"] < 67).all(), found
     assert (found["LEAKY"] > 90).all(), found
     np.testing.assert_allclose(found["gap"], found["LEAKY"] - found["by the protocol"])

@@ -81,14 +81,14 @@ def test_only_trained_tensors_and_the_text_features_are_saved(saved):
     with safe_open(saved / WEIGHTS, framework="pt") as file:
         names = set(file.keys())
     assert names == {*trainable(stirred().model), "text_features"}
-    told = json.loads((saved / CARD).read_text())
-    assert told["tiny"] is True
-    assert told["licence"].startswith("research only")
-    assert told["scores"] == {"val": {"uar": 0.5}}
-    assert told["classes"] == list(EXPRESSION.classes)
-    assert told["preprocessing"]["size"] == 32
-    assert len(told["image"]) == 64
-    assert told["recipe"]["options"]["beta"] == 0.7
+    reported = json.loads((saved / CARD).read_text())
+    assert reported["tiny"] is True
+    assert reported["licence"].startswith("research only")
+    assert reported["scores"] == {"val": {"uar": 0.5}}
+    assert reported["classes"] == list(EXPRESSION.classes)
+    assert reported["preprocessing"]["size"] == 32
+    assert len(reported["image"]) == 64
+    assert reported["recipe"]["options"]["beta"] == 0.7
     assert "Tiny: it only tests the pipeline, its scores are meaningless." in (saved / "README.md").read_text()
     assert sorted(file.name for file in saved.iterdir()) == sorted([CARD, WEIGHTS, "README.md"])
 
@@ -160,7 +160,7 @@ def test_truncated_weights_are_refused(copy):
         mien.load(copy)
 
 
-@pytest.mark.parametrize(("change", "told"), [
+@pytest.mark.parametrize(("change", "reported"), [
     (lambda card: card.update(classes=card["classes"][::-1]), "they differ in classes"),
     (lambda card: card.update(step=8), "they differ in step"),
     (lambda card: card.update(image="0" * 64), "they differ in image"),
@@ -169,11 +169,11 @@ def test_truncated_weights_are_refused(copy):
     (lambda card: card["recipe"].update(colour=1), "got colour: install a newer mien"),
     (lambda card: card["recipe"]["options"].update(heads=2), "these differ: lsea"),
 ])  # fmt: skip
-def test_a_card_that_does_not_belong_is_refused(copy, change, told):
+def test_a_card_that_does_not_belong_is_refused(copy, change, reported):
     card = json.loads((copy / CARD).read_text())
     change(card)
     (copy / CARD).write_text(json.dumps(card))
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=reported):
         mien.load(copy)
 
 
@@ -187,7 +187,7 @@ def test_weights_that_are_not_finite_are_refused(copy):
         mien.load(copy)
 
 
-def test_what_is_no_checkpoint_is_told(tmp_path, saved, monkeypatch):
+def test_what_is_no_checkpoint_is_reported(tmp_path, saved, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(FileNotFoundError, match=r"got no card\.json"):
         mien.load(tmp_path)
@@ -215,7 +215,7 @@ def test_nothing_is_left_half_written(tmp_path, monkeypatch):
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-def test_a_device_that_is_not_there_is_told(saved):
+def test_a_device_that_is_not_there_is_reported(saved):
     with pytest.raises(ValueError, match="expected auto, cpu"):
         mien.load(saved, device="toaster")
     if not torch.cuda.is_available():
@@ -241,16 +241,16 @@ def test_other_labels_are_read_by_the_text_tower_with_the_trained_prompts(saved)
         found.save_pretrained("nowhere")
 
 
-@pytest.mark.parametrize(("text", "told"), [
+@pytest.mark.parametrize(("text", "reported"), [
     ("", "got an empty file"), ("# nothing\n", "got an empty file"), ("bored: dull", "expected two or more labels"),
     ("bored: dull\namused:\n", r"line 2: .*a label without text \('amused'\)"),
     ("bored: dull\nbored: x\n", "line 2: .*the same label twice"), ("- bored\n- tired\n", "got something else"),
     ("a: [1, 2]\nb: c\n", "line 1: .*a label without text"), ("a: 'x\n", "expected YAML"),
     ("a|b: x\nc: y\n", r"expected names without '\|'"), ("a: ''\nb: c\n", "a label without text"),
 ])  # fmt: skip
-def test_label_files_that_say_nothing_are_refused(tmp_path, text, told):
+def test_label_files_that_say_nothing_are_refused(tmp_path, text, reported):
     (tmp_path / "labels.yaml").write_text(text)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=reported):
         read_labels(tmp_path / "labels.yaml")
     with pytest.raises(FileNotFoundError, match="labels: expected a YAML file"):
         read_labels(tmp_path / "none.yaml")

@@ -142,7 +142,7 @@ def test_a_disk_that_is_full_leaves_earlier_results_as_they_were(tmp_path, good)
         (["--out", "good.mp4"], "mien: --out: expected a folder, got the file good.mp4"),
     ],
 )
-def test_options_that_cannot_be_are_told_in_one_line_before_any_work(tmp_path, monkeypatch, good, arguments, said):
+def test_options_that_cannot_be_are_reported_in_one_line_before_any_work(tmp_path, monkeypatch, good, arguments, said):
     shutil.copy(good, tmp_path / "good.mp4")
     (tmp_path / "empty.csv").write_text("")
     monkeypatch.chdir(tmp_path)
@@ -239,7 +239,7 @@ def test_a_cluster_of_two_workers_one_killed_midway(tmp_path, good, rounds):
     assert len(pd.read_csv(tmp_path / "out/people.csv")) == 4
 
 
-def test_a_missing_cluster_package_is_told_with_the_command(tmp_path, monkeypatch, good):
+def test_a_missing_cluster_package_is_reported_with_the_command(tmp_path, monkeypatch, good):
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "mien.core.parallel.cluster", raising=False)
     monkeypatch.delattr(parallel, "cluster", raising=False)

@@ -224,7 +224,7 @@ def test_two_runs_at_a_time_do_not_meet_in_one_cache(clips):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"schema": "another"}'])
-def test_an_index_of_something_else_is_told(clips, text):
+def test_an_index_of_something_else_is_reported(clips, text):
     prepare(clips)
     (clips.parent / "cache/cache.json").write_text(text)
     with pytest.raises(ValueError, match=r"expected mien.cache/3 in .*cache.json"):

@@ -71,7 +71,7 @@ def picture(path: Path) -> np.ndarray:
     return cv2.VideoCapture(str(path)).read()[1][..., ::-1]
 
 
-def told(found, kind: str) -> list[tuple[str, str, int | None]]:
+def reported(found, kind: str) -> list[tuple[str, str, int | None]]:
     return [(p.item, p.path.name if p.path else "", p.line) for p in found.problems if p.kind == kind]
 
 
@@ -186,8 +186,8 @@ def test_a_half_unpacked_dfew_names_every_clip_and_the_archive_is_not_forgotten(
     last.write_bytes(last.read_bytes()[:-200])
     found = DATASETS["dfew"].survey(root)
     assert found.usable
-    assert [item for item, *_ in told(found, "missing")] == [gone.name]
-    assert [item for item, *_ in told(found, "unreadable")] == [empty.name, torn.name]
+    assert [item for item, *_ in reported(found, "missing")] == [gone.name]
+    assert [item for item, *_ in reported(found, "unreadable")] == [empty.name, torn.name]
     assert {trial.id for trial in found.trials} == {item.id for item in truth.items if item.usable} - {
         gone.name, empty.name, torn.name}  # fmt: skip
     shutil.rmtree(folder)
@@ -197,12 +197,12 @@ def test_a_half_unpacked_dfew_names_every_clip_and_the_archive_is_not_forgotten(
     assert "unpack jpg_256.zip" in next(p.reason for p in nothing.problems if p.item == "clips")
 
 
-def test_a_form_that_is_half_unpacked_is_told_when_another_has_more(copy):
+def test_a_form_that_is_half_unpacked_is_reported_when_another_has_more(copy):
     _, root = copy("dfew")
     for clip in sorted((root / "Clip/clip_224x224").iterdir())[:5]:
         shutil.rmtree(clip)
     found = DATASETS["dfew"].survey(root)
-    assert len(told(found, "missing")) == 5
+    assert len(reported(found, "missing")) == 5
     doubt = next(p for p in found.problems if p.kind == "doubtful")
     assert (doubt.item, "has 9 of 14" in doubt.reason) == ("clip_224x224", True)
     shutil.rmtree(root / "Clip/clip_224x224")
@@ -226,10 +226,10 @@ def test_lists_of_dfew_that_contradict_themselves(copy):
     rewrite(two, lambda rows: [*rows, third])
     found = DATASETS["dfew"].survey(root)
     # header, three rows, then: repeated (5), other label (6), no such clip (7), one cell (8), no clip (9), label 8 (10)
-    assert {(item, line) for item, name, line in told(found, "unreadable")} == {
+    assert {(item, line) for item, name, line in reported(found, "unreadable")} == {
         ("line 7", 7), ("line 8", 8), ("line 9", 9)}  # fmt: skip
-    assert {line for item, name, line in told(found, "doubtful") if name == "set_1.csv"} >= {5, 6}
-    excluded = {(item, line) for item, _, line in told(found, "excluded")}
+    assert {line for item, name, line in reported(found, "doubtful") if name == "set_1.csv"} >= {5, 6}
+    excluded = {(item, line) for item, _, line in reported(found, "excluded")}
     assert (clip, 6) in excluded
     assert ("00001", 10) in excluded
     assert third[:5] in {item for item, _ in excluded}, "tested by two folds"
@@ -266,7 +266,7 @@ def test_a_fold_that_neither_trains_nor_tests_a_clip_is_doubted(copy):
     lost = path.read_text().splitlines()[-1][:5]
     rewrite(path, lambda rows: rows[:-1])
     found = DATASETS["dfew"].survey(root)
-    assert told(found, "doubtful") == [("train of fold 2", "set_2.csv", None)]
+    assert reported(found, "doubtful") == [("train of fold 2", "set_2.csv", None)]
     assert f"neither trains nor tests 1 clips of the other folds, such as {lost}" in found.problems[0].reason
 
 
@@ -276,8 +276,8 @@ def test_a_missing_fold_and_a_broken_workbook(copy):
     book = root / "Annotation/annotation.xlsx"
     book.write_bytes(book.read_bytes()[:300])
     found = DATASETS["dfew"].survey(root)
-    assert told(found, "missing") == [("train of fold 2", "", None)]
-    assert told(found, "unreadable") == [("annotation.xlsx", "annotation.xlsx", None)]
+    assert reported(found, "missing") == [("train of fold 2", "", None)]
+    assert reported(found, "unreadable") == [("annotation.xlsx", "annotation.xlsx", None)]
     assert len(found.trials) == 14
     assert found.trials[0].about == {}
 
@@ -295,7 +295,7 @@ def test_a_workbook_that_speaks_of_other_clips_is_not_believed(copy):
     book.save(path)
     found = DATASETS["dfew"].survey(root)
     assert {trial.about.get("votes_happy") for trial in found.trials} == {None}
-    assert [item for item, *_ in told(found, "doubtful")] == ["annotation.xlsx"]
+    assert [item for item, *_ in reported(found, "doubtful")] == ["annotation.xlsx"]
 
 
 def test_lists_of_ferv39k_that_contradict_themselves(copy):
@@ -310,10 +310,10 @@ def test_lists_of_ferv39k_that_contradict_themselves(copy):
     (folder / "\u00b2").mkdir()  # a digit to str.isdigit, no number
     found = DATASETS["ferv39k"].survey(root)
     n, m = len(rows), len(test.read_text().splitlines())
-    assert told(found, "unreadable") == [(f"line {n + 2}", "train_All.csv", n + 2)]
-    assert told(found, "excluded") == [(f"{scene}/{word}/{rest.split()[0]}", "train_All.csv", 1),
+    assert reported(found, "unreadable") == [(f"line {n + 2}", "train_All.csv", n + 2)]
+    assert reported(found, "excluded") == [(f"{scene}/{word}/{rest.split()[0]}", "train_All.csv", 1),
                                        (rows[1].split()[0], "test_All.csv", m)]
-    assert told(found, "doubtful") == [(rows[2].split()[0], "train_All.csv", n + 1)]
+    assert reported(found, "doubtful") == [(rows[2].split()[0], "train_All.csv", n + 1)]
     assert len(found.trials) == 12
 
 
@@ -327,7 +327,7 @@ def test_parts_of_ferv39k_that_were_unpacked_side_by_side(copy):
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_a_wrong_root_is_told_and_nothing_is_raised(tmp_path, name):
+def test_a_wrong_root_is_reported_and_nothing_is_raised(tmp_path, name):
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday/beach.jpg").write_bytes(b"no picture")
     found = DATASETS[name].survey(tmp_path)
@@ -383,9 +383,9 @@ def test_signals_of_a_folder_are_beside_their_video(planted, variant):
 
 def test_bad_rows_of_a_manifest_are_named_by_line(planted):
     found = DATASETS["folder"].survey(planted("folder").root)
-    assert told(found, "missing") == [("videos/gone.mp4", "manifest.csv", 9)]
-    assert told(found, "unreadable") == [("videos/notes.mp4", "manifest.csv", 10)]
-    assert told(found, "excluded") == [("videos/a/take00.mp4", "manifest.csv", 11)]
+    assert reported(found, "missing") == [("videos/gone.mp4", "manifest.csv", 9)]
+    assert reported(found, "unreadable") == [("videos/notes.mp4", "manifest.csv", 10)]
+    assert reported(found, "excluded") == [("videos/a/take00.mp4", "manifest.csv", 11)]
 
 
 def study(root: Path, film: Path, manifest: str, encoding: str = "utf-8", **files: str):
@@ -442,11 +442,11 @@ def test_parts_of_a_video_and_ids(tmp_path, film):
     found = study(tmp_path / "s", film, "video,subject,start,end,expression\n" + rows)
     assert [(trial.span, trial.labels["expression"]) for trial in found.trials] == [
         ((0, 4), "happy"), ((4, 8), "sad"), ((8, float("inf")), "fear")]  # fmt: skip
-    assert told(found, "excluded") == [("a.mp4 4-8 s", "manifest.csv", 4)]
-    assert told(found, "unreadable") == [("a.mp4", "manifest.csv", 6), ("a.mp4", "manifest.csv", 7)]
+    assert reported(found, "excluded") == [("a.mp4 4-8 s", "manifest.csv", 4)]
+    assert reported(found, "unreadable") == [("a.mp4", "manifest.csv", 6), ("a.mp4", "manifest.csv", 7)]
     named = study(tmp_path / "n", film, "id,video,expression\none,a.mp4,happy\ntwo,a.mp4,sad\ntwo,a.mp4,fear\n")
     assert [trial.id for trial in named.trials] == ["one"], "rows that contradict each other are both left out"
-    assert {line for _, _, line in told(named, "excluded")} == {3, 4}
+    assert {line for _, _, line in reported(named, "excluded")} == {3, 4}
 
 
 def test_labels_are_numbers_or_words_never_both(tmp_path, film):
@@ -457,7 +457,7 @@ def test_labels_are_numbers_or_words_never_both(tmp_path, film):
     labels = [trial.labels for trial in found.trials]
     assert labels == [{"valence": 4.5, "state": "2"}, {"state": "happy"}, {"state": "sad"}, {}, {"valence": 7.0,
                       "state": "sad"}, {"state": "sad"}, {"valence": 6.0, "state": "sad"}]  # fmt: skip
-    assert {line for item, _, line in told(found, "doubtful") if item.startswith("line")} == {4, 7}
+    assert {line for item, _, line in reported(found, "doubtful") if item.startswith("line")} == {4, 7}
     assert count(found, "valence: rated") == (3, None)
 
 
@@ -481,8 +481,8 @@ def test_a_manifest_that_cannot_be_used(tmp_path, film, manifest, line, reason):
 def test_rows_with_too_few_or_too_many_cells(tmp_path, film):
     found = study(tmp_path / "s", film, "video,subject\na.mp4,p\n\na.mp4\n\"a\nb.mp4\",q\na.mp4,p,q\n")
     assert len(found.trials) == 1
-    assert told(found, "unreadable") == [("line 4", "manifest.csv", 4), ("line 7", "manifest.csv", 7)]
-    assert told(found, "missing") == [("a\nb.mp4", "manifest.csv", 6)], "a row is where it ends"
+    assert reported(found, "unreadable") == [("line 4", "manifest.csv", 4), ("line 7", "manifest.csv", 7)]
+    assert reported(found, "missing") == [("a\nb.mp4", "manifest.csv", 6)], "a row is where it ends"
 
 
 def boxes_first(path: Path) -> bytes:
@@ -500,7 +500,7 @@ def boxes_first(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["mp4", "front", "avi"])
-def test_a_film_that_is_cut_short_is_told(tmp_path, film, kind):
+def test_a_film_that_is_cut_short_is_reported(tmp_path, film, kind):
     import av
 
     whole = tmp_path / "whole"
@@ -531,7 +531,7 @@ def test_a_truncated_avi_of_dfew_is_left_out(copy):
     victim.write_bytes(victim.read_bytes()[:2000])
     found = DATASETS["dfew"].survey(root)
     assert "clip_224x224_avi" in found.layout
-    assert told(found, "unreadable") == [(victim.stem, victim.name, None)]
+    assert reported(found, "unreadable") == [(victim.stem, victim.name, None)]
     assert len(found.trials) == 13
 
 
@@ -666,7 +666,7 @@ def test_check_draws_the_tree_when_there_is_nothing(tmp_path):
 @pytest.mark.parametrize("arguments", [("check", "dfw", "x"), ("check", "dfew", "nowhere"), ("fake", "dfw", "x"),
                                        ("fake", "dfew", "new", "--size", "3"),
                                        ("fake", "dfew", "new", "--variant", "none")])
-def test_what_cannot_be_is_told_in_one_line(tmp_path, monkeypatch, arguments):
+def test_what_cannot_be_is_reported_in_one_line(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     done = mien(*arguments)
     assert done.exit_code == 1
@@ -681,11 +681,11 @@ def test_fake_writes_what_check_finds_usable(tmp_path, monkeypatch, planted):
     made = mien("fake", "ferv39k", tmp_path / "f", "--variant", "ids", "--seed", "3")
     assert made.exit_code == 0, made.output
     assert "14 usable" in made.stdout, "the default size"
-    assert "missing:" in made.stdout, "the traps are told"
+    assert "missing:" in made.stdout, "the traps are reported"
     assert mien("check", "ferv39k", tmp_path / "f").exit_code == 0
     monkeypatch.setenv("FORCE_COLOR", "1")
     shown = mien("fake", "ferv39k", tmp_path / "g", "--size", "14")
-    assert "files so far" in shown.stderr, "a terminal is told that something happens"
+    assert "files so far" in shown.stderr, "a terminal is reported that something happens"
     monkeypatch.delenv("FORCE_COLOR")
     again = mien("fake", "ferv39k", tmp_path / "f")
     assert (again.exit_code, len(again.stderr.splitlines())) == (1, 1), "what is there is never overwritten"

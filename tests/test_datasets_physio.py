@@ -1,4 +1,4 @@
-"""DEAP, AMIGOS, MAHNOB-HCI: what a person who holds them gets, told by lookalikes that know nothing of the loaders.
+"""DEAP, AMIGOS, MAHNOB-HCI: what a person who holds them gets, reported by lookalikes that know nothing of the loaders.
 
 Faces are flat pictures here: their marks (number, event) say which trial a film is and when its event was.
 """
@@ -51,7 +51,7 @@ def trial(found: DatasetIndex, id: str) -> Trial:
     return next(each for each in found.trials if each.id == id)
 
 
-def told(found: DatasetIndex, kind: str, item: str = "", text: str = "") -> list:
+def reported(found: DatasetIndex, kind: str, item: str = "", text: str = "") -> list:
     """Problems of that kind about that item (a session's number in full, else a part of the name)."""
     return [each for each in found.problems if each.kind == kind and text in each.reason
             and (each.item == item if item.isdigit() else item in each.item)]
@@ -107,9 +107,9 @@ def test_deap_pairs_what_belongs_together(music):
     assert {each.id for each in found.trials} == {item.id for item in music.items}
     assert any(each.about["presented"] != each.about["film"] for each in found.trials)
     absent = {f"s{number:02d}" for number in range(1, 33)} - {"s01", "s03", "s23"}
-    assert [each.item for each in told(found, "missing") if each.item not in absent] == ["s03/1"]
-    assert absent < {each.item for each in told(found, "missing")}
-    assert "s03_trial04.avi" in told(found, "missing")[0].reason
+    assert [each.item for each in reported(found, "missing") if each.item not in absent] == ["s03/1"]
+    assert absent < {each.item for each in reported(found, "missing")}
+    assert "s03_trial04.avi" in reported(found, "missing")[0].reason
 
 
 def test_deap_labels_are_those_of_the_pickle_and_the_table(music):
@@ -144,7 +144,7 @@ def test_deap_channels_are_the_ones_of_the_readme(music):
         assert signal.units[signal.names.index("eda")] == "uS"
 
 
-def test_deap_gsr_of_an_unlikely_unit_is_left_alone_and_told(music, tmp_path):
+def test_deap_gsr_of_an_unlikely_unit_is_left_alone_and_reported(music, tmp_path):
     root = copy(music, tmp_path)
     path = root / "data_preprocessed_python" / "s23.dat"
     with path.open("rb") as file:
@@ -152,8 +152,8 @@ def test_deap_gsr_of_an_unlikely_unit_is_left_alone_and_told(music, tmp_path):
     raw["data"][:, 36] -= raw["data"][:, 36].mean()
     path.write_bytes(pickle.dumps(raw, 4))
     found = deap.survey(root)
-    assert told(found, "doubtful", "s23", "Ohm")
-    assert not told(found, "doubtful", "s01")
+    assert reported(found, "doubtful", "s23", "Ohm")
+    assert not reported(found, "doubtful", "s01")
     signal = deap.signals(trial(found, "s23/1"))
     assert signal.units[0] == "Ohm?"
     np.testing.assert_allclose(channel(signal, "eda"), raw["data"][0, 36], rtol=1e-5)
@@ -166,12 +166,12 @@ def test_deap_without_ratings_pairs_nothing_and_says_what_to_do(music, tmp_path)
     found = deap.survey(root)
     assert found.usable
     assert not any(each.video for each in found.trials)
-    assert "save it as csv" in told(found, "missing", "participant_ratings.csv")[0].reason
+    assert "save it as csv" in reported(found, "missing", "participant_ratings.csv")[0].reason
     for each in found.trials:
         assert each.labels["valence"] == music[each.id].labels["valence"]
         assert marked(deap.signals(each), "eda")[1] == music[each.id].number
     table.with_suffix(".xls").unlink()
-    assert "copy it from metadata_csv" in told(deap.survey(root), "missing", "participant_ratings.csv")[0].reason
+    assert "copy it from metadata_csv" in reported(deap.survey(root), "missing", "participant_ratings.csv")[0].reason
 
 
 def edited(root: Path, change) -> DatasetIndex:
@@ -188,7 +188,7 @@ def test_deap_ratings_of_another_order_pair_nothing(music, tmp_path):
                 for k, (a, b, c, *rest) in enumerate(cells)]
 
     found = edited(copy(music, tmp_path), swapped)
-    assert told(found, "excluded", "s01", "not in one order")
+    assert reported(found, "excluded", "s01", "not in one order")
     assert not any(each.video for each in found.trials if each.subject == "s01")
     assert len(found.trials) == len(music.items)
 
@@ -203,7 +203,7 @@ def test_deap_one_rating_that_differs_unpairs_that_trial(music, tmp_path):
         return [*lines[:line], ",".join(cells), *lines[line + 1 :]]
 
     found = edited(copy(music, tmp_path), changed)
-    (problem,) = told(found, "excluded", "s01")
+    (problem,) = reported(found, "excluded", "s01")
     assert f"line {line + 1}" in problem.reason
     unpaired = trial(found, problem.item)
     assert unpaired.video is None
@@ -219,9 +219,9 @@ def test_deap_one_rating_that_differs_unpairs_that_trial(music, tmp_path):
     (lambda lines: [lines[0], lines[1].rsplit(",", 3)[0], *lines[2:]], "unreadable", 2, "cells"),
     (lambda lines: [lines[0].replace("Experiment_id", "Video"), *lines[1:]], "unreadable", 1, "Experiment_id"),
 ])  # fmt: skip
-def test_deap_ratings_that_are_wrong_are_told_with_their_line(music, tmp_path, change, kind, line, text):
+def test_deap_ratings_that_are_wrong_are_reported_with_their_line(music, tmp_path, change, kind, line, text):
     found = edited(copy(music, tmp_path), change)
-    assert [each for each in told(found, kind, text=text) if each.line == line and each.path.suffix == ".csv"]
+    assert [each for each in reported(found, kind, text=text) if each.line == line and each.path.suffix == ".csv"]
     assert len(found.trials) == len(music.items)
     for each in found.trials:  # what is still paired is paired right
         if each.video:
@@ -237,7 +237,7 @@ def test_deap_ratings_as_excel_leaves_them(music, tmp_path):
     assert sum(each.video is not None for each in found.trials) == 7
 
 
-def test_deap_what_is_broken_is_told_and_the_rest_goes_on(music, tmp_path):
+def test_deap_what_is_broken_is_reported_and_the_rest_goes_on(music, tmp_path):
     root = copy(music, tmp_path)
     cut(root / "data_preprocessed_python" / "s01.dat", 0.7)
     films = root / "face_video" / "s03"
@@ -245,16 +245,16 @@ def test_deap_what_is_broken_is_told_and_the_rest_goes_on(music, tmp_path):
     (films / "s03_trial02.avi").write_bytes(b"")
     (films / "s03_trial09.avi").write_bytes((films / "s03_trial03.avi").read_bytes())
     found = deap.survey(root)
-    (lost,) = told(found, "unreadable", "s01")
+    (lost,) = reported(found, "unreadable", "s01")
     assert lost.path.name == "s01.dat"
     assert "cut short" in lost.reason
     assert all(each.signals is None and each.video and each.labels for each in found.trials if each.subject == "s01")
     by_film = {music[each.id].video: each for each in found.trials}
-    assert told(found, "doubtful", by_film["face_video/s03/s03_trial01.avi"].id, "cut short")
-    assert told(found, "unreadable", by_film["face_video/s03/s03_trial02.avi"].id, "empty")
+    assert reported(found, "doubtful", by_film["face_video/s03/s03_trial01.avi"].id, "cut short")
+    assert reported(found, "unreadable", by_film["face_video/s03/s03_trial02.avi"].id, "empty")
     assert by_film["face_video/s03/s03_trial02.avi"].video is None
     assert by_film["face_video/s03/s03_trial02.avi"].signals
-    assert told(found, "excluded", "s03/trial09")
+    assert reported(found, "excluded", "s03/trial09")
     assert len(found.trials) == len(music.items)
     with pytest.raises(ValueError, match="without"):
         deap.signals(next(each for each in found.trials if each.signals is None))
@@ -276,7 +276,7 @@ def test_deap_pickle_with_a_payload_is_refused(music, tmp_path):
     path.write_bytes(pickle.dumps({"data": Call(os.system, f"touch {planted}"), "labels": np.ones((4, 4))}, 2))
     found = deap.survey(root)
     assert not planted.exists()
-    assert "refused" in told(found, "unreadable", "s01")[0].reason
+    assert "refused" in reported(found, "unreadable", "s01")[0].reason
     assert all(each.signals for each in found.trials if each.subject == "s23")
 
 
@@ -294,7 +294,7 @@ def test_deap_matlab_files_say_the_same(music, tmp_path):
         assert (each.id, each.labels, each.about) == (other.id, other.labels, other.about)
         assert deap.signals(each).values.tobytes() == deap.signals(other).values.tobytes()
     cut(new / "s03.mat", 0.3)
-    assert told(deap.survey(root), "unreadable", "s03", "cut short")
+    assert reported(deap.survey(root), "unreadable", "s03", "cut short")
 
 
 def original(path: Path, base: int, stimuli: list[tuple[float, int]], seconds: int) -> None:
@@ -342,9 +342,9 @@ def test_deap_original_recordings_join_by_the_order_of_presentation(music, tmp_p
         assert channel(signal, "eda").max() == pytest.approx(2 + 0.1 * presented, abs=0.01)
         assert channel(signal, "ppg")[0] - channel(signal, "respiration")[0] == pytest.approx(1, abs=0.01)
     assert len(mine) == 4
-    assert told(found, "unreadable", "s03", "got 3 in the status channel")
+    assert reported(found, "unreadable", "s03", "got 3 in the status channel")
     cut(root / "data_original" / "s01.bdf")
-    assert told(deap.survey(root), "unreadable", "s01", "BDF")
+    assert reported(deap.survey(root), "unreadable", "s01", "BDF")
 
 
 def test_deap_other_arrangements(music, tmp_path):
@@ -363,7 +363,7 @@ def test_deap_other_arrangements(music, tmp_path):
     assert sum(each.video is not None for each in deap.survey(flat).trials) == 7
     (flat / "again").mkdir()
     shutil.copy(flat / "s01.dat", flat / "again")
-    assert told(deap.survey(flat), "doubtful", "s01.dat", "another")
+    assert reported(deap.survey(flat), "doubtful", "s01.dat", "another")
 
 
 def test_deap_film_without_times_of_its_own(tmp_path_factory):
@@ -371,19 +371,19 @@ def test_deap_film_without_times_of_its_own(tmp_path_factory):
     assert matched(deap.survey(truth.root), truth, deap, 1 / 50) == 4
 
 
-def test_deap_half_of_it_is_told_whole(music, tmp_path):
+def test_deap_half_of_it_is_reported_whole(music, tmp_path):
     root = copy(music, tmp_path)
     shutil.rmtree(root / "face_video" / "s01")
     (root / "data_preprocessed_python" / "s03.dat").unlink()
     (root / "data_preprocessed_python" / "s23.dat").unlink()
     films = len(list((root / "face_video" / "s03").iterdir()))
     found = deap.survey(root)
-    assert told(found, "missing", "s01", "no films")
-    assert told(found, "missing", "s03", "no signals")
-    assert told(found, "missing", "s23", "no signals")
+    assert reported(found, "missing", "s01", "no films")
+    assert reported(found, "missing", "s03", "no signals")
+    assert reported(found, "missing", "s23", "no signals")
     assert [each.subject for each in found.trials] == ["s01"] * 4 + ["s03"] * films
     found = edited(root, lambda lines: [line for line in lines if not line.startswith("3,")])
-    assert told(found, "excluded", "s03", "no usable line")
+    assert reported(found, "excluded", "s03", "no usable line")
     assert {each.subject for each in found.trials} == {"s01"}
 
 
@@ -414,7 +414,7 @@ def test_deap_a_loop_over_trials_reads_a_file_once(music, monkeypatch):
 
 
 @pytest.mark.parametrize("module", [deap, amigos, mahnob])
-def test_a_wrong_root_is_told(module, tmp_path):
+def test_a_wrong_root_is_reported(module, tmp_path):
     with pytest.raises(FileNotFoundError, match="expected the dataset's folder"):
         module.survey(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")
@@ -439,8 +439,8 @@ def test_deap_archives_and_files_that_are_not_there_are_named(music, tmp_path):
     (root / "metadata_csv" / "participant_ratings.csv").unlink()
     found = deap.survey(root)
     assert found.usable
-    assert [each.path.name for each in told(found, "missing", text="unzip it")] == ["s01.zip"]
-    assert "s03" in {each.item for each in told(found, "missing", text="no s03.dat")}
+    assert [each.path.name for each in reported(found, "missing", text="unzip it")] == ["s01.zip"]
+    assert "s03" in {each.item for each in reported(found, "missing", text="no s03.dat")}
 
 
 # AMIGOS
@@ -498,11 +498,11 @@ def test_amigos_drops_are_listed(shorts):
     found = amigos.survey(shorts.root)
     for item in shorts.items:
         if not item.usable:
-            (problem,) = told(found, "excluded", item.id, "(0, 0)" if "(0, 0) cell" in item.traps else "NaN")
+            (problem,) = reported(found, "excluded", item.id, "(0, 0)" if "(0, 0) cell" in item.traps else "NaN")
             assert problem.path.suffix == ".mat"
-    (group,) = told(found, "excluded", "P01/N1")
+    (group,) = reported(found, "excluded", "P01/N1")
     assert "group" in group.reason
-    absent = [each.item for each in told(found, "missing") if "/" not in each.item]
+    absent = [each.item for each in reported(found, "missing") if "/" not in each.item]
     assert absent == [f"P{number:02d}" for number in range(2, 40)]
     assert "P(" in group.path.name
     counts = {count.name: count for count in found.counts}
@@ -528,20 +528,20 @@ def test_amigos_missing_parts(shorts, tmp_path):
     before = raw(root / MAT)[little][0]
     saved(root / MAT, change)
     found = amigos.survey(root)
-    assert told(found, "doubtful", f"P01/{little}", "bridged")
+    assert reported(found, "doubtful", f"P01/{little}", "bridged")
     bridged = channel(amigos.signals(trial(found, f"P01/{little}")), "ecg")
     assert np.isfinite(bridged).all()
     np.testing.assert_allclose(bridged[700:720], np.linspace(before[699, 14], before[720, 14], 22)[1:-1], rtol=1e-4)
-    assert told(found, "missing", f"P01/{unrated}", "no self-assessment")
+    assert reported(found, "missing", f"P01/{unrated}", "no self-assessment")
     assert "valence" not in trial(found, f"P01/{unrated}").labels
     assert "valence" not in trial(found, f"P01/{rated_less}").labels
     assert "arousal" in trial(found, f"P01/{rated_less}").labels
-    assert told(found, "excluded", f"P01/{other}", "2 times")
-    assert told(found, "excluded", f"P01/{twice}", "not among")
+    assert reported(found, "excluded", f"P01/{other}", "2 times")
+    assert reported(found, "excluded", f"P01/{twice}", "not among")
     assert {each.id for each in found.trials}.isdisjoint({f"P01/{other}", f"P01/{twice}"})
 
 
-def test_amigos_what_is_broken_is_told_and_the_rest_goes_on(shorts, tmp_path):
+def test_amigos_what_is_broken_is_reported_and_the_rest_goes_on(shorts, tmp_path):
     root = copy(shorts, tmp_path)
     whole = amigos.survey(root)
     mine = [each for each in whole.trials if each.video]
@@ -549,13 +549,13 @@ def test_amigos_what_is_broken_is_told_and_the_rest_goes_on(shorts, tmp_path):
     cut(mine[0].video)
     (root / "Exp1_P07_face.zip").write_bytes(b"PK")
     found = amigos.survey(root)
-    (problem,) = told(found, "unreadable", "P40")
+    (problem,) = reported(found, "unreadable", "P40")
     assert problem.path.name == "Data_Preprocessed_P40.mat"
-    assert told(found, "unreadable", mine[0].id) or told(found, "doubtful", mine[0].id)
-    assert told(found, "missing", "Exp1_P07_face", "unzip")
+    assert reported(found, "unreadable", mine[0].id) or reported(found, "doubtful", mine[0].id)
+    assert reported(found, "missing", "Exp1_P07_face", "unzip")
     assert {each.subject for each in found.trials} == {"P01"}
     scipy.io.savemat(root / MAT, {"ECG_DATA": np.ones(3)})
-    assert told(amigos.survey(root), "unreadable", "P01", "joined_data")
+    assert reported(amigos.survey(root), "unreadable", "P01", "joined_data")
 
 
 def test_amigos_matlab_73_and_filmed_baseline(tmp_path_factory, shorts):
@@ -570,7 +570,7 @@ def test_amigos_matlab_73_and_filmed_baseline(tmp_path_factory, shorts):
     assert matched(found, longer, amigos, 1 / 25) >= 3
 
 
-def test_amigos_a_film_of_an_unlikely_length_is_told(shorts, tmp_path):
+def test_amigos_a_film_of_an_unlikely_length_is_reported(shorts, tmp_path):
     root = copy(shorts, tmp_path)
 
     def shorter(held, place):
@@ -578,7 +578,7 @@ def test_amigos_a_film_of_an_unlikely_length_is_told(shorts, tmp_path):
             held["joined_data"].flat[k] = held["joined_data"].flat[k][:1200]
 
     saved(root / MAT, shorter)
-    assert told(amigos.survey(root), "doubtful", "P01/", "where in the film the video begins is uncertain")
+    assert reported(amigos.survey(root), "doubtful", "P01/", "where in the film the video begins is uncertain")
 
 
 # lengths in s of the same clips, and the numbers of their segments, as the descriptions state them
@@ -659,8 +659,8 @@ def test_mahnob_channels_are_pyedflibs(clips):
         for name in signal.names:
             np.testing.assert_allclose(channel(signal, name), expected[name][: edges[1]], rtol=1e-5, atol=1e-3)
         assert signal.units == (("uV", "uS", "uV", "degC") if belt else ("uV", "uS", "degC"))
-        assert bool(told(found, "doubtful", each.id, "belt")) == (not belt)
-    assert len(told(found, "doubtful", text="belt")) == 1
+        assert bool(reported(found, "doubtful", each.id, "belt")) == (not belt)
+    assert len(reported(found, "doubtful", text="belt")) == 1
 
 
 def test_mahnob_labels_and_what_is_no_trial(clips):
@@ -676,7 +676,7 @@ def test_mahnob_labels_and_what_is_no_trial(clips):
     reasons = {"no ratings": "neutral", "tagging": "tagging", "incomplete": "12, 15, 26"}
     for item in clips.items:
         if not item.usable:
-            (problem,) = [each for each in told(found, "excluded") if each.item == item.id]
+            (problem,) = [each for each in reported(found, "excluded") if each.item == item.id]
             assert reasons[item.traps[0]] in problem.reason
             assert problem.path.name == "session.xml"
     assert {each.id for each in found.trials} == {item.id for item in clips.items if item.usable}
@@ -704,7 +704,7 @@ def test_mahnob_time_is_the_films_where_its_rate_is_rounded(clips, tmp_path):
     for xml in root.rglob("session.xml"):
         xml.write_text(xml.read_text().replace('vidRate="60.9708"', 'vidRate="30"'))
     found = mahnob.survey(root)
-    assert len(told(found, "doubtful", text="encoded again")) == len(found.trials)
+    assert len(reported(found, "doubtful", text="encoded again")) == len(found.trials)
     assert trial(found, "2").span[1] == pytest.approx(clips["2"].span, abs=1 / 256)
 
 
@@ -739,7 +739,7 @@ def test_mahnob_entities_and_document_types_are_refused(clips, tmp_path, text, l
     secret.write_text("hidden")
     (folder(clips, root, "2") / "session.xml").write_text(text.format(secret=secret))
     found = mahnob.survey(root)
-    (problem,) = [each for each in told(found, "unreadable") if each.item == "2"]
+    (problem,) = [each for each in reported(found, "unreadable") if each.item == "2"]
     assert "refused" in problem.reason
     assert f"line {line}" in problem.reason
     assert "hidden" not in str(found.problems)
@@ -754,14 +754,14 @@ def test_mahnob_names_that_lead_elsewhere_are_refused(clips, tmp_path, name):
     xml = here / "session.xml"
     xml.write_text(xml.read_text().replace("Part_1_S_Trial1_emotion.bdf", name))
     found = mahnob.survey(root)
-    (problem,) = [each for each in told(found, "excluded", text="refused") if each.item == "2"]
+    (problem,) = [each for each in reported(found, "excluded", text="refused") if each.item == "2"]
     text = xml.read_text()
     assert problem.line == 1 + text[: text.index(f'filename="{name}"')].count("\n")
     assert trial(found, "2").signals is None
-    assert told(found, "missing", "2", "emotion.bdf")
+    assert reported(found, "missing", "2", "emotion.bdf")
 
 
-def test_mahnob_what_is_broken_is_told_and_the_rest_goes_on(clips, tmp_path):
+def test_mahnob_what_is_broken_is_reported_and_the_rest_goes_on(clips, tmp_path):
     root = copy(clips, tmp_path)
     cut(folder(clips, root, "2") / "session.xml")
     cut(root / clips["4"].signals)
@@ -774,22 +774,22 @@ def test_mahnob_what_is_broken_is_told_and_the_rest_goes_on(clips, tmp_path):
     xml = folder(clips, root, "268") / "session.xml"
     xml.write_text(xml.read_text().replace('feltVlnc="', 'feltVlnc="1').replace('feltEmo="', 'feltEmo="9'))
     found = mahnob.survey(root)
-    (problem,) = [each for each in told(found, "unreadable", text="line") if each.item == "2"]
+    (problem,) = [each for each in reported(found, "unreadable", text="line") if each.item == "2"]
     assert problem.path.name == "session.xml"
-    assert told(found, "unreadable", "4", "BDF")[0].path.name.endswith(".bdf")
+    assert reported(found, "unreadable", "4", "BDF")[0].path.name.endswith(".bdf")
     assert trial(found, "4").signals is None
-    assert told(found, "doubtful", "4", "cutLenSec")
+    assert reported(found, "doubtful", "4", "cutLenSec")
     assert trial(found, "4").span[1] == pytest.approx(clips["4"].span)
-    assert told(found, "doubtful", "6", "cut short")
-    assert told(found, "missing", "8", "C1 trigger")
+    assert reported(found, "doubtful", "6", "cut short")
+    assert reported(found, "missing", "8", "C1 trigger")
     assert trial(found, "8").video is None
-    assert told(found, "missing", "262", "session.xml")
-    assert told(found, "missing", "264", "empty folder")
-    assert told(found, "excluded", "268", "session 266")
+    assert reported(found, "missing", "262", "session.xml")
+    assert reported(found, "missing", "264", "empty folder")
+    assert reported(found, "excluded", "268", "session 266")
     assert trial(found, "266").signals is None
     assert trial(found, "268").signals == root / clips["268"].signals
-    assert told(found, "doubtful", "268", "feltVlnc 1..9")
-    assert told(found, "doubtful", "268", "feltEmo")
+    assert reported(found, "doubtful", "268", "feltVlnc 1..9")
+    assert reported(found, "doubtful", "268", "feltEmo")
     assert trial(found, "268").labels.keys() == {"arousal", "dominance", "predictability"}
     assert {each.id for each in found.trials} == {"4", "6", "8", "266", "268"}
 
@@ -809,14 +809,14 @@ def test_mahnob_other_pulses_than_two_are_refused(clips, tmp_path, count):
     data[:, -256 * 3 :] = status.reshape(len(data), -1)
     path.write_bytes(bytes(content[:head]) + data.tobytes())
     found = mahnob.survey(root)
-    (problem,) = [each for each in told(found, "unreadable", text="two pulses") if each.item == "2"]
+    (problem,) = [each for each in reported(found, "unreadable", text="two pulses") if each.item == "2"]
     assert f"got {count}" in problem.reason
     assert trial(found, "2").signals is None
 
 
 def test_mahnob_sessions_that_are_not_there_are_named(clips, tmp_path):
     root = copy(clips, tmp_path)
-    before = {each.item for each in told(mahnob.survey(root), "missing")}
+    before = {each.item for each in reported(mahnob.survey(root), "missing")}
     assert {"10", "40", "294", "participant 2", "participant 30"} <= before  # 3 has 17 trials: its last is 294
     assert not {"2", "296", "participant 1", "participant 12"} & before
     sessions = folder(clips, root, "2").parent
@@ -825,8 +825,9 @@ def test_mahnob_sessions_that_are_not_there_are_named(clips, tmp_path):
     (sessions / "2.zip").write_bytes(b"PK")
     found = mahnob.survey(root)
     assert {"no folder of this number, a rated session of participant 1",
-            "expected the folder, got its archive: unzip it"} == {each.reason for each in told(found, "missing", "2")}
-    assert "4" not in {each.item for each in told(found, "missing")}
+            "expected the folder, got its archive: unzip it"} == {
+                each.reason for each in reported(found, "missing", "2")}
+    assert "4" not in {each.item for each in reported(found, "missing")}
 
 
 def test_mahnob_an_unfinished_session_and_a_second_copy_are_left_out(clips, tmp_path):
@@ -838,9 +839,9 @@ def test_mahnob_an_unfinished_session_and_a_second_copy_are_left_out(clips, tmp_
     late.write_text(text.replace('<subject id="1"', '<subject id="16"'), encoding="utf-8")
     found = mahnob.survey(root)
     assert trial(found, "2").video.parent.name == "2"
-    assert told(found, "doubtful", text="expected it once")[0].path.name == "002"
+    assert reported(found, "doubtful", text="expected it once")[0].path.name == "002"
     assert "1984" not in {each.id for each in found.trials}
-    assert told(found, "excluded", "1984", "incomplete")
+    assert reported(found, "excluded", "1984", "incomplete")
 
 
 # the readers

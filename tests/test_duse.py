@@ -297,8 +297,8 @@ def test_every_trainable_value_learns_and_the_towers_stay(name):
     assert all(value.grad is None for key, value in model.named_parameters() if key not in free)
 
 
-def test_colours_are_told_apart_after_a_few_steps():
-    """Clips of one colour and a little noise: learnt on some, told apart on others."""
+def test_colours_are_distinguished_after_a_few_steps():
+    """Clips of one colour and a little noise: learnt on some, distinguished on others."""
     def clips(seed: int) -> Batch:
         noise = 20 * torch.randn(6, 2, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
         target = torch.arange(6) % 3

@@ -199,7 +199,7 @@ def test_a_verdict_follows_from_the_interval(values, verdict):
     assert tables.interval(values).verdict == verdict
 
 
-def told(arm: str, seed: int, tiny: bool, shared: Path) -> dict[str, float]:
+def reported(arm: str, seed: int, tiny: bool, shared: Path) -> dict[str, float]:
     """Stands in for a training; leaves a note that it ran."""
     shared.mkdir(parents=True, exist_ok=True)
     with (shared / "ran.txt").open("a", encoding="utf-8") as file:
@@ -215,7 +215,7 @@ def sizes(tiny: bool) -> dict[str, int]:
 
 TOY = EvidenceStudy("toy", "A toy", "Nothing  is\nplanted.", {"a": "all", "b": "all"},
             (Claim("a against b", ("a", "new"), ("b", "new")), Claim("b against chance", ("b", "new"), 0.5)),
-            sizes, told, marks={"new": 0.5})
+            sizes, reported, marks={"new": 0.5})
 
 
 def test_differences_are_taken_seed_by_seed(tmp_path):

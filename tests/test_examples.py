@@ -54,7 +54,7 @@ class Node:
         return self
 
     def error(self, text, throttle_duration_sec):
-        self.told = text
+        self.reported = text
 
     def destroy_node(self):
         self.destroyed = True
@@ -108,7 +108,7 @@ def test_the_node_reads_pictures_and_publishes(ros):
     events = [json.loads(text) for text in node.publishers_by_name["person/event"].said]
     assert [event["t"] for event in events] == pytest.approx([100.5, 101.0, 101.5])
     assert node.publishers_by_name["person/text"].said[-1].startswith("The person ")
-    assert "got bayer" in node.told
+    assert "got bayer" in node.reported
     assert node.destroyed
 
 

@@ -111,14 +111,14 @@ def test_the_input_is_left_as_it_was(made):
 @pytest.mark.parametrize("to", FORMATS)
 def test_the_card_says_what_it_is(made, saved, to):
     folder = made[to].folder
-    told = json.loads((folder / "card.json").read_text())
-    assert told["schema"] == "mien.export/1"
-    assert told["tiny"] is True
-    assert told["labels"] == list(EXPRESSION.classes)
-    assert told["shape"] == [1, 16, 3, 32, 32]
-    assert told["source"] == mien.core.parallel.sha256(saved / "model.safetensors")
-    assert told["checkpoint"] == json.loads((saved / "card.json").read_text())
-    assert told["parity"]["largest_change_float32"] == made[to].exact < 1e-5
+    reported = json.loads((folder / "card.json").read_text())
+    assert reported["schema"] == "mien.export/1"
+    assert reported["tiny"] is True
+    assert reported["labels"] == list(EXPRESSION.classes)
+    assert reported["shape"] == [1, 16, 3, 32, 32]
+    assert reported["source"] == mien.core.parallel.sha256(saved / "model.safetensors")
+    assert reported["checkpoint"] == json.loads((saved / "card.json").read_text())
+    assert reported["parity"]["largest_change_float32"] == made[to].exact < 1e-5
     names = ["card.json", "parity.csv", *EXPORT_FORMATS[to].files]
     assert sorted(file.name for file in folder.iterdir()) == sorted(names)
 
@@ -174,7 +174,7 @@ def test_int8_leaves_the_head_the_patches_and_the_projection_as_they_are(made):
 
 def test_the_command_exports_by_videos_and_analyze_takes_it(saved, film, tmp_path, monkeypatch):
     sent = []
-    monkeypatch.setattr("openvino_telemetry.main.TelemetrySender.send", lambda *told: sent.append(told))
+    monkeypatch.setattr("openvino_telemetry.main.TelemetrySender.send", lambda *reported: sent.append(reported))
     out = tmp_path / "out"
     command = ["export", str(saved), "--to", "openvino", "--clips", str(film), "--out", str(out)]
     result = CliRunner().invoke(app, command)
@@ -240,32 +240,32 @@ def test_a_truncated_model_is_refused(copy, name):
         mien.load(copy)
 
 
-@pytest.mark.parametrize(("spoil", "told"), [
+@pytest.mark.parametrize(("spoil", "reported"), [
     (lambda card: "{", "expected JSON"),
     (lambda card: json.dumps({**card, "schema": "mien.export/9"}), r"expected the schema mien\.export/1"),
     (lambda card: json.dumps({**card, "format": "coreml"}), "of openvino or onnx"),
     (lambda card: json.dumps({k: v for k, v in card.items() if k != "shape"}), "these are missing: shape"),
     (lambda card: json.dumps({**card, "checkpoint": {}}), r"expected the schema mien\.checkpoint/1"),
 ])  # fmt: skip
-def test_a_card_that_does_not_belong_is_refused(copy, spoil, told):
+def test_a_card_that_does_not_belong_is_refused(copy, spoil, reported):
     card = json.loads((copy / "card.json").read_text())
     (copy / "card.json").write_text(spoil(card))
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=reported):
         mien.load(copy)
 
 
-def test_a_folder_without_its_card_is_told(copy):
+def test_a_folder_without_its_card_is_reported(copy):
     (copy / "card.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"expected an exported model with its card\.json"):
         mien.load(copy)
 
 
-@pytest.mark.parametrize(("asked", "told"), [
+@pytest.mark.parametrize(("asked", "reported"), [
     pytest.param({"int8": True}, "--int8: expected --clips, videos like those", marks=needs_nncf),
     ({"to": "coreml"}, "--to: expected openvino or onnx, got 'coreml'"),
 ])
-def test_what_cannot_be_exported_is_told_before_anything_is_written(saved, tmp_path, asked, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_exported_is_reported_before_anything_is_written(saved, tmp_path, asked, reported):
+    with pytest.raises(ValueError, match=reported):
         export.export(saved, **{"to": "onnx", "out": tmp_path / "out", **asked})
     assert list(tmp_path.iterdir()) == []
 
@@ -306,11 +306,11 @@ def test_a_folder_that_holds_something_is_kept(saved, tmp_path):
 def test_a_missing_extra_is_named(saved, made, tmp_path, monkeypatch, to, package):
     monkeypatch.setitem(sys.modules, package, None)
     extra = "int8" if package == "nncf" else "export"
-    told = rf'{package} is missing: install them with pip install "mien\[{extra}\]"'
-    with pytest.raises(ValueError, match=told):
+    reported = rf'{package} is missing: install them with pip install "mien\[{extra}\]"'
+    with pytest.raises(ValueError, match=reported):
         export.export(saved, to, tmp_path / "out", int8=True, clips=export.noise_clips(mien.load(saved).needs))
     if package != "nncf":
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=reported):
             mien.load(made[to].folder)
 
 

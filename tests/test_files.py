@@ -88,7 +88,7 @@ def test_each_file_once_however_it_is_named(here):
     assert folders(found) == ["a/x.mp4"]
 
 
-def test_a_link_to_a_file_that_was_named_is_told_as_such(here):
+def test_a_link_to_a_file_that_was_named_is_reported_as_such(here):
     touch(here, "a.mp4")
     (here / "b.mp4").symlink_to(here / "a.mp4")
     first, second = batch.find_inputs(["a.mp4", "b.mp4"], here / "out")
@@ -473,8 +473,9 @@ def test_ctrl_c_in_the_middle_of_an_import_is_no_failure_of_the_file(tmp_path, m
 def test_bad_files_are_in_the_manifest_beside_the_good_ones(here, faked):
     touch(here, "x.mp4")
     found = batch.find_inputs(["missing.mp4", "x.mp4"], here / "out")
-    told: list[str] = []
-    batch.analyze(found, here / "out", AnalysisOptions(), on_outcome=lambda item, outcome: told.append(outcome.status))
+    reported: list[str] = []
+    batch.analyze(found, here / "out", AnalysisOptions(),
+                  on_outcome=lambda item, outcome: reported.append(outcome.status))
     manifest = json.loads((here / "out/manifest.json").read_text())
     assert manifest["schema"] == "mien.manifest/1"
     assert manifest["counts"] == {"ok": 1, "failed": 1, "skipped": 0}
@@ -482,7 +483,7 @@ def test_bad_files_are_in_the_manifest_beside_the_good_ones(here, faked):
     assert rows["missing.mp4"]["status"] == "failed"
     assert "got nothing at this path" in rows["missing.mp4"]["reason"]
     assert rows["x.mp4"]["source"] == str(here / "x.mp4")
-    assert sorted(told) == ["failed", "ok"]
+    assert sorted(reported) == ["failed", "ok"]
 
 
 def test_the_lists_tell_of_all_commands_that_still_hold(here, faked):
@@ -495,7 +496,7 @@ def test_the_lists_tell_of_all_commands_that_still_hold(here, faked):
 
     run("a.mp4")
     run("mistyped.mp4")
-    assert run("b.mp4") == {"a.mp4": "ok", "b.mp4": "ok"}  # a failure without a file is told once
+    assert run("b.mp4") == {"a.mp4": "ok", "b.mp4": "ok"}  # a failure without a file is reported once
     assert sorted(set(pd.read_csv(out / "people.csv")["folder"])) == ["a.mp4", "b.mp4"]
     (out / "a.mp4/summary.json").unlink()
     assert run("c.mp4") == {"b.mp4": "ok", "c.mp4": "ok"}

@@ -54,7 +54,7 @@ def test_a_file_that_kills_every_worker_of_a_cluster_is_one_failed_file(here):
     assert outcomes == {"a": "ok", "kill": "failed", "kill2": "failed", "slow": "ok", "slow2": "ok", "d": "ok"}
 
 
-def test_a_cluster_of_one_worker_is_a_cluster_and_without_it_is_waited_for_and_then_told(here, monkeypatch):
+def test_a_cluster_of_one_worker_is_a_cluster_and_without_it_is_waited_for_and_then_reported(here, monkeypatch):
     with cluster(1) as running:
         ended = pool.run(jobs(here, "slow1", "slow2", "slow3"), fake_work.work, cluster=running.address)
         first = next(ended)[1]
@@ -66,7 +66,7 @@ def test_a_cluster_of_one_worker_is_a_cluster_and_without_it_is_waited_for_and_t
     assert all("expected a worker in the cluster, got none for 2 s" in outcome.reason for outcome in others)
 
 
-def test_a_cluster_whose_scheduler_dies_is_told(here):
+def test_a_cluster_whose_scheduler_dies_is_reported(here):
     with cluster(1) as running:
         ended = pool.run(jobs(here, "slow1", "slow2", "slow3"), fake_work.work, cluster=running.address)
         assert next(ended)[1].status == "ok"
@@ -91,7 +91,7 @@ def test_no_scheduler_there_is_said_in_words(here, monkeypatch):
         list(pool.run(jobs(here, "a"), fake_work.work, cluster="tcp://127.0.0.1:1"))
 
 
-def test_a_missing_package_is_told_with_the_command(here, monkeypatch):
+def test_a_missing_package_is_reported_with_the_command(here, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "mien.core.parallel.cluster")
     monkeypatch.delattr(parallel, "cluster")

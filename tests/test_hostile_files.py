@@ -81,7 +81,7 @@ def test_the_parts_of_a_checkpoint_are_beside_its_index(tmp_path, name, monkeypa
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"weight_map": []}', '{"weight_map": {}}', DEEP])
-def test_an_index_without_parts_is_told(tmp_path, content):
+def test_an_index_without_parts_is_reported(tmp_path, content):
     (tmp_path / "model.safetensors.index.json").write_text(content)
     with pytest.raises(ValueError, match=r"index\.json: expected"):
         load_tower(tmp_path, "clip-image")

@@ -324,8 +324,8 @@ def test_a_dataset_has_a_page_and_a_test():
     assert loaders == set(DATASETS)
     assert set(LOOKALIKES) == set(VARIANTS) <= set(DATASETS)
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_datasets*.py"))
-    told = {"docs/datasets.md": (ROOT / "docs/datasets.md").read_text(encoding="utf-8"), "tests/test_datasets": tests}
-    assert [(name, where) for name in DATASETS for where, text in told.items()
+    texts = {"docs/datasets.md": (ROOT / "docs/datasets.md").read_text(encoding="utf-8"), "tests/test_datasets": tests}
+    assert [(name, where) for name in DATASETS for where, text in texts.items()
             if not re.search(rf"\b{name}\b", text, re.I)] == []
     assert [name for name, module in DATASETS.items() if not hasattr(module, "TREE")] == []
 
@@ -344,6 +344,6 @@ def test_the_pages_build_without_a_warning_and_name_everything_that_is_exported(
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    told = re.findall(r'id="mien\.([\w.]+)"', (tmp_path / "site/api/index.html").read_text(encoding="utf-8"))
-    names = {entry.rpartition(".")[2] for entry in told}
+    reported = re.findall(r'id="mien\.([\w.]+)"', (tmp_path / "site/api/index.html").read_text(encoding="utf-8"))
+    names = {entry.rpartition(".")[2] for entry in reported}
     assert [name for name in exported() if name.rpartition(".")[2] not in names] == [], "name its module in docs/api.md"

@@ -112,8 +112,8 @@ def rows(times: np.ndarray, x: float = 100.0) -> np.ndarray:
 def joined(path: Path, times: np.ndarray, own: bool = False, x: float = 100.0, rate: float = FPS, count=500, **trial):
     table = rows(times, x)
     known = Trial("t", "folder", video=Path("v.mp4"), **trial)
-    told, notes = external_aus.merge_aus(known, external_aus.AUFileMatch(path, own), table, rate, count)
-    return table["aus"], told, notes
+    reported, notes = external_aus.merge_aus(known, external_aus.AUFileMatch(path, own), table, rate, count)
+    return table["aus"], reported, notes
 
 
 TIMES = np.arange(100) / FPS
@@ -122,13 +122,13 @@ TIMES = np.arange(100) / FPS
 # ---------------------------------------------------------------------------------------------------- a file, a trial
 @pytest.mark.parametrize(("write", "known", "absent"), [(openface, OPENFACE, ["AU24"]), (pyfeat, PYFEAT, ["AU45"])])
 def test_curves_come_on_the_scale_of_ours_and_absent_units_are_masked(tmp_path, write, known, absent):
-    aus, told, notes = joined(write(tmp_path / "v.csv", TIMES, gone=(10, 11)), TIMES)
+    aus, reported, notes = joined(write(tmp_path / "v.csv", TIMES, gone=(10, 11)), TIMES)
     expected = planted(TIMES, known)
     expected[[10, 11]] = np.nan
     np.testing.assert_allclose(aus, expected, atol=1e-3)
     assert np.isnan(aus).all(axis=1).nonzero()[0].tolist() == [10, 11]
-    assert (told["absent"], told["known"], notes) == (absent, 0.98, [])
-    assert told["unused"] == (["AU11", "AU28", "AU43"] if write is pyfeat else [])
+    assert (reported["absent"], reported["known"], notes) == (absent, 0.98, [])
+    assert reported["unused"] == (["AU11", "AU28", "AU43"] if write is pyfeat else [])
 
 
 @pytest.mark.parametrize("write", [openface, pyfeat])
@@ -167,11 +167,11 @@ def test_a_part_of_a_video_takes_its_part_of_the_file(tmp_path):
 
 def test_frames_that_were_skipped_stay_unknown(tmp_path):
     """py-feat at 2.5 Hz: steps of 5 Hz near a row are known, the others are not filled in."""
-    aus, told, _ = joined(pyfeat(tmp_path / "v.csv", TIMES, skip=10), TIMES)
+    aus, reported, _ = joined(pyfeat(tmp_path / "v.csv", TIMES, skip=10), TIMES)
     known = np.isfinite(aus[:, 0])
     assert [k for k in range(100) if known[k]] == [k for k in range(100) if min(k % 10, 10 - k % 10) <= 2 and k < 93]
     np.testing.assert_allclose(aus[::10], planted(TIMES[::10], PYFEAT), atol=1e-3)
-    assert told["known"] == known.mean()
+    assert reported["known"] == known.mean()
 
 
 def test_of_several_faces_it_is_the_main_persons(tmp_path):
@@ -203,7 +203,7 @@ def test_who_leaves_is_unknown_while_others_stay(tmp_path):
     assert np.isnan(aus).all(axis=1).nonzero()[0].tolist() == [*range(50, 60)]
 
 
-def test_units_without_degrees_are_told(tmp_path):
+def test_units_without_degrees_are_reported(tmp_path):
     _, _, notes = joined(pyfeat(tmp_path / "v.csv", TIMES, binary=True), TIMES)
     assert notes == ["action units are there or not, without degrees"]
 
@@ -222,7 +222,7 @@ def test_units_without_degrees_are_told(tmp_path):
     (lambda text: "\n".join([(lines := text.splitlines())[0], lines[1].rsplit(", ", 20)[0] + ", 7.5" + ", 0" * 19]),
      r"line 2: expected action units of OpenFace 2 from 0 to 5, got 7\.5"),
 ])
-def test_what_is_wrong_with_a_file_is_told(tmp_path, change, said):
+def test_what_is_wrong_with_a_file_is_reported(tmp_path, change, said):
     path = openface(tmp_path / "v.csv", TIMES)
     path.write_text(change(path.read_text()))
     with pytest.raises(ValueError, match=said):
@@ -344,11 +344,11 @@ def test_planted_curves_come_back_from_the_cache_at_5_hz(clips, tmp_path, write,
         prepare_batch([window], replace(NEEDS, aus_by="mien"))
     with pytest.raises(ValueError, match="their scales differ"):
         prepare_batch([window, replace(window, aus_by="mien")], NEEDS)
-    told = manifest(tmp_path / "cache")
+    reported = manifest(tmp_path / "cache")
     lacks = "AU24" if by == "openface" else "AU45"
-    assert told["c1"]["aus"].endswith(f": c1.csv, 88 % of frames without {lacks}")
-    assert told["aus"]["status"] == "imported"
-    assert told["aus"]["reason"].endswith(f"files for 3 of 3 filmed trials; it lacks {lacks}: masked")
+    assert reported["c1"]["aus"].endswith(f": c1.csv, 88 % of frames without {lacks}")
+    assert reported["aus"]["status"] == "imported"
+    assert reported["aus"]["reason"].endswith(f"files for 3 of 3 filmed trials; it lacks {lacks}: masked")
 
 
 def test_pictures_need_no_time_stamps(clips, tmp_path):
@@ -358,7 +358,7 @@ def test_pictures_need_no_time_stamps(clips, tmp_path):
     np.testing.assert_allclose(Cache(tmp_path / "cache").window("c0").aus, planted(TIMES, OPENFACE), atol=1e-3)
 
 
-def test_what_lacks_or_cannot_be_read_fails_alone_and_is_told(clips, tmp_path):
+def test_what_lacks_or_cannot_be_read_fails_alone_and_is_reported(clips, tmp_path):
     openface(tmp_path / "aus/c0.csv", TIMES)
     openface(tmp_path / "aus/stranger.csv", TIMES)
     (tmp_path / "aus/c1.csv").write_text((tmp_path / "aus/c0.csv").read_text().splitlines()[0])
@@ -366,9 +366,9 @@ def test_what_lacks_or_cannot_be_read_fails_alone_and_is_told(clips, tmp_path):
     assert [id for id, _ in built.failed] == ["c1", "c2"]
     assert "expected rows below the header" in built.failed[0][1]
     assert "got none: mien's own are on another scale" in built.failed[1][1]
-    told = manifest(tmp_path / "cache")
-    assert [told[name]["status"] for name in ("c0", "c1", "c2")] == ["ok", "failed", "failed"]
-    assert told["aus"]["note"] == "1 files of action units belong to no trial: stranger.csv"
+    reported = manifest(tmp_path / "cache")
+    assert [reported[name]["status"] for name in ("c0", "c1", "c2")] == ["ok", "failed", "failed"]
+    assert reported["aus"]["note"] == "1 files of action units belong to no trial: stranger.csv"
     openface(tmp_path / "aus/c1.csv", TIMES[:30])
     openface(tmp_path / "aus/c2.csv", TIMES)
     before = Cache(tmp_path / "cache").entries["c0"].folder
@@ -424,15 +424,15 @@ def amigos(tmp_path_factory) -> Path:
         done = RUNNER.invoke(cli.app, ["data", "prepare", "amigos", str(root / "data"), "--out", str(root / "cache"),
                                        "--aus", str(root / "aus"), "--size", "16"])
     assert done.exit_code == 1, done.output
-    (root / "told.txt").write_text(done.output)
+    (root / "reported.txt").write_text(done.output)
     return root
 
 
 def test_preparing_tells_the_source_and_whose_file_is_missing(amigos):
-    told = " ".join((amigos / "told.txt").read_text().split())
-    assert "files for 18 of 19 filmed trials; it lacks AU24: masked" in told
+    reported = " ".join((amigos / "reported.txt").read_text().split())
+    assert "files for 18 of 19 filmed trials; it lacks AU24: masked" in reported
     missing = sorted((amigos / "data").glob("Exp1*/*.mov"))[3].stem
-    assert f"{missing}.csv, in" in told
+    assert f"{missing}.csv, in" in reported
     cache = Cache(amigos / "cache")
     assert cache.aus == {"by": "openface", "files": 18, "trials": 19, "absent": {"AU24": 18}}
     unfilmed = [entry for entry in cache.entries.values() if entry.trial.video is None]
@@ -525,41 +525,44 @@ def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
     known, reader = person(), model(signals="ecg,eda")
     times = known.seen.whole.times
     units = rows_of(known, openface(tmp_path / "v.csv", times, gone=range(250, 300)))
-    told = recording.predict_recording(reader, {0: known}, [], 30.0, None, units=units)[1]
+    reported = recording.predict_recording(reader, {0: known}, [], 30.0, None, units=units)[1]
     rows_ = np.searchsorted(times, [0.0, 10.0, 20.0, 30.0])
     whole = replace(known.seen.window(0.0, 30.0), aus=planted(times, OPENFACE).astype(np.float32), aus_by="openface")
     whole.aus[250:300] = np.nan
     parts = [replace(whole, start=10.0 * k, end=10.0 * k + 10, **{
         name: getattr(whole, name)[rows_[k] : rows_[k + 1]]
         for name in ("times", "skin", "position", "aus", "pose", "gaze")}) for k in range(3)]
-    np.testing.assert_allclose(told.probs, reader.read_all(parts).mean(axis=0), atol=1e-4)
-    assert told.used["face"] == pytest.approx(28.0, abs=0.21)
-    assert told.notes[:2] == ("action units by OpenFace 2, v.csv, known in 93 % of frames", "AU24: the file has none")
+    np.testing.assert_allclose(reported.probs, reader.read_all(parts).mean(axis=0), atol=1e-4)
+    assert reported.used["face"] == pytest.approx(28.0, abs=0.21)
+    assert reported.notes[:2] == ("action units by OpenFace 2, v.csv, known in 93 % of frames",
+                                  "AU24: the file has none")
     other = person()
     noise = np.random.default_rng(5).uniform(0, 5, other.seen.whole.aus.shape)
     other = replace(other, seen=type(other.seen)(replace(other.seen.whole, aus=noise), 750))
     same = recording.predict_recording(reader, {0: other}, [], 30.0, None, units=units)[1]
-    np.testing.assert_array_equal(same.probs, told.probs)
+    np.testing.assert_array_equal(same.probs, reported.probs)
 
 
 def test_where_we_saw_nobody_the_file_still_answers_and_others_are_not_read(tmp_path):
     known, blind, reader = person(), person(blind=(0.0, 30.0)), model(signals="ecg,eda")
     units = rows_of(known, openface(tmp_path / "v.csv", known.seen.whole.times))
-    rows_, told = recording.predict_recording(reader, {0: blind}, emotions(blind, step=2.0), 30.0, None, units=units)
+    rows_, reported = recording.predict_recording(reader, {0: blind}, emotions(blind, step=2.0), 30.0, None,
+                                                  units=units)
     assert {row.read_from for row in rows_ if row.end >= 6} == {"face"}
-    rows_, told = recording.predict_recording(reader, {}, [], 30.0, None, units=units)
-    assert told.used["face"] == pytest.approx(30.0, abs=0.21)
+    rows_, reported = recording.predict_recording(reader, {}, [], 30.0, None, units=units)
+    assert reported.used["face"] == pytest.approx(30.0, abs=0.21)
     people = {0: person(blind=(0.0, 20.0)), 1: known}
     rows_ = [row for id, one in people.items() for row in emotions(one, id, 2.0)]
-    rows_, told = recording.predict_recording(reader, people, rows_, 30.0, None, units=units)
+    rows_, reported = recording.predict_recording(reader, people, rows_, 30.0, None, units=units)
     assert {row.reason for row in rows_ if row.face == 0} <= {"no_face", "too_short"}
     assert not any(row.reason for row in rows_ if row.face == 1 and row.end >= 6)
-    assert any("of person 1, who was seen longest of 2: the model reads no other face" in note for note in told.notes)
+    assert any("of person 1, who was seen longest of 2: the model reads no other face" in note
+               for note in reported.notes)
     short = rows_of(known, openface(tmp_path / "w.csv", known.seen.whole.times[:250]))
-    told = recording.predict_recording(reader, {0: known}, [], 30.0, None, units=short)[1]
+    reported = recording.predict_recording(reader, {0: known}, [], 30.0, None, units=short)[1]
     assert any(note == "the file is shorter than the video's 30.0 s, to 10.0 s: is it of this video?"
-               for note in told.notes)
-    assert told.used["face"] == pytest.approx(10.0, abs=0.21)
+               for note in reported.notes)
+    assert reported.used["face"] == pytest.approx(10.0, abs=0.21)
 
 
 def analyze(talk: Path, name: str, *arguments: str):
@@ -572,9 +575,9 @@ def test_the_command_reads_the_file_beside_video_and_signals(talk, monkeypatch):
     table(talk / "s.csv", seconds=12.0)
     done = analyze(talk, "openface", "--aus", str(talk / "of.csv"), "--physio", str(talk / "s.csv"))
     assert done.exit_code == 0, done.output
-    told = json.loads((talk / "out/talk.mp4/summary.json").read_text())["session"]
-    assert told["used_s"] == pytest.approx({"ecg": 12.0, "eda": 12.0, "face": 12.0}, abs=0.8)
-    assert "action units by OpenFace 2, of.csv, known in 100 % of frames" in told["notes"]
+    reported = json.loads((talk / "out/talk.mp4/summary.json").read_text())["session"]
+    assert reported["used_s"] == pytest.approx({"ecg": 12.0, "eda": 12.0, "face": 12.0}, abs=0.8)
+    assert "action units by OpenFace 2, of.csv, known in 100 % of frames" in reported["notes"]
     timeline = mien.analyze(talk / "talk.mp4", model=str(talk / "face"), aus=str(talk / "two.csv"))
     assert "face 1 of 0, 1 is taken" in timeline.session.notes
     assert timeline.session.used["face"] == pytest.approx(12.0, abs=0.3)

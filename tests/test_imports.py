@@ -144,12 +144,12 @@ def test_pyfeat_people_are_chosen_by_identity(tmp_path) -> None:
         (["timestamp,confidence,success,AU01_r", "1,1,1,2", ",1,1,2"], "line 3: expected times that increase"),
     ],
 )
-def test_a_table_gone_wrong_is_told_with_its_file_and_line(tmp_path, lines, why) -> None:
+def test_a_table_gone_wrong_is_reported_with_its_file_and_line(tmp_path, lines, why) -> None:
     path = tmp_path / "broken.csv"
     path.write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(ValueError, match=why) as told:
+    with pytest.raises(ValueError, match=why) as reported:
         readers.openface(path)
-    assert str(path) in str(told.value)
+    assert str(path) in str(reported.value)
 
 
 def test_what_is_no_text_is_refused(tmp_path) -> None:
@@ -231,7 +231,7 @@ def test_an_e4_session_that_is_not_whole(tmp_path) -> None:
         ([str(START), "4.0", "1", "1,2"], r"EDA\.csv, line 4: expected 1 numbers, got 2"),
     ],
 )
-def test_an_e4_file_gone_wrong_is_told_with_its_line(tmp_path, lines, why) -> None:
+def test_an_e4_file_gone_wrong_is_reported_with_its_line(tmp_path, lines, why) -> None:
     with pytest.raises(ValueError, match=why):
         readers.empatica(wristband(tmp_path / "session", EDA=lines))
 
@@ -335,15 +335,15 @@ def test_a_date_is_found_among_times_since_1970(tmp_path) -> None:
         assert read.start == pytest.approx(-2.0)
 
 
-def test_rows_that_share_a_time_are_told(tmp_path) -> None:
+def test_rows_that_share_a_time_are_reported(tmp_path) -> None:
     sizes = np.random.default_rng(0).integers(1, 30, 50)  # no usual size: nothing to spread
     uneven = write(tmp_path / "packets.csv", "time,ECG", *(f"{k / 10},{k}" for k in np.repeat(np.arange(50), sizes)))
-    told: list[str] = []
-    readers.physiology(uneven, notes=told)
-    assert "of the rows have the time of the row before and are not used" in told[0]
-    told = []
-    readers.physiology(write(tmp_path / "own.csv", "time,ECG", *(f"{k / 100},{k}" for k in range(500))), notes=told)
-    assert not told
+    reported: list[str] = []
+    readers.physiology(uneven, notes=reported)
+    assert "of the rows have the time of the row before and are not used" in reported[0]
+    reported = []
+    readers.physiology(write(tmp_path / "own.csv", "time,ECG", *(f"{k / 100},{k}" for k in range(500))), notes=reported)
+    assert not reported
 
 
 def test_channels_units_and_the_zero_of_time_are_named(tmp_path) -> None:
@@ -375,7 +375,7 @@ def test_channels_units_and_the_zero_of_time_are_named(tmp_path) -> None:
         (["time,EDA", "0,1", "1,1"], {"time_unit": "fortnight"}, "time_unit: expected s, "),
     ],
 )
-def test_physiology_gone_wrong_is_told(tmp_path, lines, options, why) -> None:
+def test_physiology_gone_wrong_is_reported(tmp_path, lines, options, why) -> None:
     path = tmp_path / "broken.csv"
     path.write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(ValueError, match=why):

@@ -69,7 +69,7 @@ def test_every_result_can_say_what_was_done() -> None:
     assert "unpleasant < 4 <= neutral < 7 <= pleasant" in str(RULES["thirds/valence"])
 
 
-def test_nothing_at_all_is_told_without_a_warning() -> None:
+def test_nothing_at_all_is_reported_without_a_warning() -> None:
     targets = RULES["mvp/valence"](rated(None, None))
     assert len(targets.target) == 0
     assert np.isnan(targets.majority)

@@ -65,17 +65,17 @@ def steadied(rows, hold=1.0):
 
 
 def test_a_label_that_flickers_is_not_said():
-    told = steadied([row(i, "happy" if i % 2 else "neutral") for i in range(40)])
-    assert {said.label for said, _, _ in told} == {"neutral"}
-    assert [change for _, _, change in told[1:]] == [""] * 39
+    reported = steadied([row(i, "happy" if i % 2 else "neutral") for i in range(40)])
+    assert {said.label for said, _, _ in reported} == {"neutral"}
+    assert [change for _, _, change in reported[1:]] == [""] * 39
 
 
 def test_a_label_that_stays_is_said_once_and_since_when_it_began():
-    told = steadied([row(i) for i in range(6)] + [row(i, "happy") for i in range(6, 12)])
-    changed = [(i, since) for i, (_, since, change) in enumerate(told) if change and i]
+    reported = steadied([row(i) for i in range(6)] + [row(i, "happy") for i in range(6, 12)])
+    changed = [(i, since) for i, (_, since, change) in enumerate(reported) if change and i]
     assert changed == [(7, 3.0)]  # said after a second of it, and dated back to its beginning
-    assert told[6][0].label == "neutral"
-    assert told[-1][0].label == "happy"
+    assert reported[6][0].label == "neutral"
+    assert reported[-1][0].label == "happy"
 
 
 def test_near_ties_are_no_change():
@@ -86,14 +86,15 @@ def test_near_ties_are_no_change():
 
 
 def test_confidence_at_the_edge_of_a_word_does_not_flicker():
-    told = steadied([row(i, p=0.8 + 0.03 * math.sin(i)) for i in range(40)], hold=0.0)
-    assert len({said.certainty for said, _, _ in told}) == 1
+    reported = steadied([row(i, p=0.8 + 0.03 * math.sin(i)) for i in range(40)], hold=0.0)
+    assert len({said.certainty for said, _, _ in reported}) == 1
 
 
 def test_heart_rate_moves_only_by_more_than_its_error():
-    told = steadied([row(i, heart=70 + 2 * (i % 2)) for i in range(20)] + [row(i, heart=80.0) for i in range(20, 26)])
-    assert [said.heart_rate for said, _, _ in told] == [70] * 21 + [80] * 5
-    assert [i for i, (_, _, change) in enumerate(told) if change == "heart_rate"] == [21]
+    wavering, higher = [row(i, heart=70 + 2 * (i % 2)) for i in range(20)], [row(i, heart=80.0) for i in range(20, 26)]
+    reported = steadied(wavering + higher)
+    assert [said.heart_rate for said, _, _ in reported] == [70] * 21 + [80] * 5
+    assert [i for i, (_, _, change) in enumerate(reported) if change == "heart_rate"] == [21]
 
 
 def test_a_glance_aside_is_not_said_but_turning_away_is():
@@ -111,15 +112,15 @@ def test_what_is_refuted_is_not_said_on_because_the_new_reading_has_two_shades()
         "heart": ([row(i, heart=90 + 4 * (i % 2)) for i in range(6, 16)], "heart_rate", 94),
     }
     for name, (rows, field, then) in shades.items():
-        told = [getattr(said, field) for said, _, _ in steadied([row(i, heart=72) for i in range(6)] + rows)]
-        assert told[:7] == [getattr(steadied([row(0, heart=72)])[0][0], field)] * 7, name
-        assert told[7:] == [then] * 9, name
+        reported = [getattr(said, field) for said, _, _ in steadied([row(i, heart=72) for i in range(6)] + rows)]
+        assert reported[:7] == [getattr(steadied([row(0, heart=72)])[0][0], field)] * 7, name
+        assert reported[7:] == [then] * 9, name
 
 
 def test_an_expression_holds_on_while_only_its_certainty_changes():
-    told = steadied([row(i, p=0.6) for i in range(6)] + [row(i, p=0.95) for i in range(6, 12)])
-    assert [i for i, (_, _, change) in enumerate(told) if change] == [0, 7]
-    assert {since for _, since, _ in told} == {0.0}
+    reported = steadied([row(i, p=0.6) for i in range(6)] + [row(i, p=0.95) for i in range(6, 12)])
+    assert [i for i, (_, _, change) in enumerate(reported) if change] == [0, 7]
+    assert {since for _, since, _ in reported} == {0.0}
 
 
 def test_changes_are_never_nearer_than_the_hold_whatever_comes():
@@ -212,10 +213,10 @@ def test_a_session_tells_what_a_stream_reads(portrait):
         rows = [each for frame in film(portrait) for each in stream.push(frame)]
     with LiveSession() as session:
         events = fed(session, film(portrait))
-    told = [event for event in events if event.row is not None]
-    assert len(told) == len(rows) == 5
-    assert told[0].change == "person"
-    for event, each in zip(told, rows, strict=True):
+    reported = [event for event in events if event.row is not None]
+    assert len(reported) == len(rows) == 5
+    assert reported[0].change == "person"
+    for event, each in zip(reported, rows, strict=True):
         assert (event.row.start, event.row.label, event.row.face) == (each.start, each.label, each.face)
         assert np.array_equal(event.row.probs, each.probs)
         assert 0 < event.latency < 5
@@ -228,7 +229,7 @@ def test_a_session_tells_what_a_stream_reads(portrait):
     assert {"value", "quality"} <= set(plain["heart_rate"])
 
 
-def test_an_empty_picture_says_nobody_and_leaving_is_told(portrait):
+def test_an_empty_picture_says_nobody_and_leaving_is_reported(portrait):
     with LiveSession() as session:
         events = fed(session, film(portrait, seconds=7, there=lambda t: 1.5 < t < 4))
     assert events[0].row is None
@@ -350,7 +351,7 @@ def test_a_file_comes_at_its_own_pace(clip):
     assert (camera.dropped, camera.state) == (0, "ended")
 
 
-def test_a_reader_that_is_too_slow_loses_the_oldest_and_is_told(clip):
+def test_a_reader_that_is_too_slow_loses_the_oldest_and_is_reported(clip):
     camera = Camera(str(clip), depth=2)
     camera.start()
     assert until(lambda: camera.dropped > 5)
@@ -360,7 +361,7 @@ def test_a_reader_that_is_too_slow_loses_the_oldest_and_is_told(clip):
     assert frames[0].frame.time > 5 / 15
 
 
-def test_a_file_that_is_not_there_and_a_camera_that_is_not_there_are_told(tmp_path):
+def test_a_file_that_is_not_there_and_a_camera_that_is_not_there_are_reported(tmp_path):
     with pytest.raises(VideoError, match="does not exist"):
         Camera(str(tmp_path / "none.mp4")).start()
     with pytest.raises(VideoError, match="camera 97"):
@@ -381,15 +382,15 @@ def test_a_lost_camera_is_opened_again_later_and_later_and_its_clock_goes_on(cli
             waits.append(timeout)
             return super().wait(timeout)
 
-    told, waits = [], []
-    camera = Camera("rtsp://camera.invalid/x", back_off=(0.05, 10.0), log=told.append, open=flaky)
+    reported, waits = [], []
+    camera = Camera("rtsp://camera.invalid/x", back_off=(0.05, 10.0), log=reported.append, open=flaky)
     camera._stop = Noting()
     camera.start()
     items, end = [], time.monotonic() + CEILING
     while len(opened) < 6 and time.monotonic() < end:
         items += [item for item in [camera.frames.get(0.1)] if item is not None]
     camera.close()
-    assert [("is lost" in words, "is back" in words) for words in told][:2] == [(True, False), (False, True)]
+    assert [("is lost" in words, "is back" in words) for words in reported][:2] == [(True, False), (False, True)]
     assert waits[:4] == pytest.approx([0.05, 0.1, 0.2, 0.4])  # back-off
     times, came = (np.array([value(item) for item in items]) for value in (lambda i: i.frame.time, lambda i: i.at))
     assert (np.diff(times) > 0).all()
@@ -420,7 +421,7 @@ def test_a_network_stream_that_breaks_comes_back(clip, tmp_path):
 
 def test_a_camera_that_hangs_without_a_word_is_given_up_and_opened_again(clip):
     """The third opening works; those that hang are left to themselves, and their late frames count for nothing."""
-    release, opened, told = threading.Event(), [], []
+    release, opened, reported = threading.Event(), [], []
 
     class Hangs:
         def __enter__(self):
@@ -445,7 +446,7 @@ def test_a_camera_that_hangs_without_a_word_is_given_up_and_opened_again(clip):
             states.update([value] * (name == "state"))
             super().__setattr__(name, value)
 
-    camera = Noting("rtsp://camera.invalid/x", back_off=(0.05, 0.2), stall=0.3, depth=200, log=told.append,
+    camera = Noting("rtsp://camera.invalid/x", back_off=(0.05, 0.2), stall=0.3, depth=200, log=reported.append,
                     open=hanging)
     camera.start()
     assert until(lambda: camera.frames_read >= 12)
@@ -455,8 +456,8 @@ def test_a_camera_that_hangs_without_a_word_is_given_up_and_opened_again(clip):
     camera.close()
     assert "stalled" in states
     assert camera.opened >= 3
-    assert ["sent nothing for 0.3 s" in words for words in told[:4]] == [True, False, True, False]
-    assert told[1] == told[3] == "the camera is back"
+    assert ["sent nothing for 0.3 s" in words for words in reported[:4]] == [True, False, True, False]
+    assert reported[1] == reported[3] == "the camera is back"
     times = [item.frame.time for item in items]
     assert times == sorted(times)
     assert all(item.frame.rgb.mean() < 250 for item in items)

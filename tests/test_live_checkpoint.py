@@ -50,12 +50,12 @@ def test_a_checkpoint_reads_live_what_it_reads_of_a_file(tmp_path):
         events = [event for frame in film(3.0) for event in session.push(frame)]
         with Stream(session._model, settings, keep_all=True) as stream:
             rows = [row for frame in film(3.0) for row in stream.push(frame)]
-    told = [event for event in events if event.row is not None and not event.row.abstained]
-    assert len(told) >= 4
-    for event in told:
+    reported = [event for event in events if event.row is not None and not event.row.abstained]
+    assert len(reported) >= 4
+    for event in reported:
         row = next(row for row in rows if row.start == event.start)
         assert np.array_equal(event.row.probs, row.probs)  # nothing is reused between windows, nothing approximated
-    plain = json.loads(json.dumps(told[-1].json(), allow_nan=False))
+    plain = json.loads(json.dumps(reported[-1].json(), allow_nan=False))
     assert set(plain["expression"]) == set(session.classes)
     assert plain["text"].startswith("The person ")
 
@@ -92,11 +92,11 @@ def test_a_slow_model_does_not_make_frames_wait_and_reads_the_newest_window():
         skipped = session.skipped
         model.gate.set()
         events += session.due(wait=True)
-    told = [event for event in events if event.row is not None and not event.row.abstained]
+    reported = [event for event in events if event.row is not None and not event.row.abstained]
     assert skipped > 0
     assert len(events) + session.skipped == 5  # nothing is lost uncounted
-    assert told[-1].end == 2.5  # the newest is read in the end
-    for event in told:
+    assert reported[-1].end == 2.5  # the newest is read in the end
+    for event in reported:
         assert event.row.probs[0] == pytest.approx(event.end / 100)  # each by its own window
         assert event.latency > 0
         assert event.row.label == EXPRESSION.classes[int(event.row.probs.argmax())]
@@ -124,7 +124,7 @@ def test_several_streams_share_one_model_in_turn():
         apart.close()
 
 
-def test_what_is_left_is_not_told_and_nothing_waits_for_more_than_the_window_under_way():
+def test_what_is_left_is_not_reported_and_nothing_waits_for_more_than_the_window_under_way():
     model = Slow()
     model.gate.clear()
     apart = InferenceWorker(model)
@@ -190,22 +190,22 @@ def test_what_a_model_in_its_thread_raises_comes_out_of_the_events(tmp_path):
 def test_kept_features_are_exact_for_zero_shot_and_read_once():
     settings = Settings(model=f"clip:{SOURCE}", pictures=False, smoothing=0)
     frames = list(film(4.6))
-    told = []
+    reported = []
     for reuse in (False, True):
         with LiveSession(settings, reuse=reuse) as session:
-            told.append([event for frame in frames for event in session.push(frame)])
+            reported.append([event for frame in frames for event in session.push(frame)])
             model = session._model
     assert model.exact
     assert model.fresh < 0.7 * model.pictures  # of a film at 10 Hz each picture is there anew in every window
     assert model.fresh <= len(frames)
-    for one, two in zip(*told, strict=True):
+    for one, two in zip(*reported, strict=True):
         assert (one.row is None) == (two.row is None)
         if one.row is not None:
             np.testing.assert_allclose(two.row.probs, one.row.probs, atol=1e-4)
 
 
 def test_kept_features_of_duse_are_those_of_the_place_at_which_each_was_first_read(tmp_path):
-    """Against the model itself, told those places; where every place says the same nothing is approximated."""
+    """Against the model itself, reported those places; where every place says the same nothing is approximated."""
     model = mien.load(saved("duse/dfew", tmp_path), precision="32")
     reusing = FeatureCache(model)
     assert not reusing.exact

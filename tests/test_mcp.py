@@ -162,7 +162,7 @@ def test_a_camera_that_is_not_there_is_told_by_each_call(tmp_path):
     person.close()
 
 
-def test_a_fault_in_the_following_is_told_and_not_taken_for_an_empty_room(clip):
+def test_a_fault_in_the_following_is_reported_and_not_taken_for_an_empty_room(clip):
     class Broken(LiveSession):
         def push(self, frame, arrived=None):
             raise ValueError("planted")

@@ -129,9 +129,9 @@ def test_it_is_served_live_as_a_checkpoint_and_as_an_exported_model(trained, exp
             events = [event for frame in live_films.film(2.0) for event in session.push(frame)]
             with Stream(session._model, settings, keep_all=True) as stream:
                 rows = {row.start: row for frame in live_films.film(2.0) for row in stream.push(frame)}
-        told = [event.row for event in events if event.row is not None and not event.row.abstained]
-        assert len(told) >= 2
-        assert all(np.array_equal(row.probs, rows[row.start].probs) for row in told)
+        reported = [event.row for event in events if event.row is not None and not event.row.abstained]
+        assert len(reported) >= 2
+        assert all(np.array_equal(row.probs, rows[row.start].probs) for row in reported)
 
 
 def test_features_of_its_frames_are_kept_between_windows(trained, data):
@@ -172,9 +172,9 @@ def test_checkpoints_keep_the_format_that_older_ones_have(name, tmp_path):
     card = checkpoints.make_card(recipe, recipe.task, model, hashes)
     saved = checkpoints.Predictor(model, recipe.task, recipe.seconds, card).save_pretrained(tmp_path / "saved")
     assert {key.split(".")[0] for key in load_file(saved / "model.safetensors")} == FORMAT_1[name]
-    told = json.loads((saved / "card.json").read_text())
-    assert set(told) == CARD_1
-    assert told["schema"] == "mien.checkpoint/1"
+    reported = json.loads((saved / "card.json").read_text())
+    assert set(reported) == CARD_1
+    assert reported["schema"] == "mien.checkpoint/1"
     again = mien.load(saved, precision="32").save_pretrained(tmp_path / "again")
     assert (again / "card.json").read_text() == (saved / "card.json").read_text()
 

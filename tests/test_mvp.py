@@ -127,9 +127,9 @@ def test_a_bad_stretch_of_one_channel_leaves_the_other():
     signals[0, :, 50:60] = float("nan")
     mask = whole.signals_mask.clone()
     mask[0, 50:60] = False
-    told, hidden = mvp.read(replace(whole, signals=signals)), mvp.read(replace(whole, signals_mask=mask))
-    torch.testing.assert_close(told.logits, hidden.logits)
-    assert told.body is None
+    reported, hidden = mvp.read(replace(whole, signals=signals)), mvp.read(replace(whole, signals_mask=mask))
+    torch.testing.assert_close(reported.logits, hidden.logits)
+    assert reported.body is None
     assert mvp.read(replace(whole, video=whole.video.index_fill(2, torch.tensor([1]), float("nan")))).video == 10.0
 
 
@@ -303,7 +303,7 @@ def test_it_asks_for_what_it_looks_at():
     assert MVP(replace(SMALL, video="here")).needs.clips == "here"
 
 
-def test_what_it_cannot_read_is_told():
+def test_what_it_cannot_read_is_reported():
     mvp, whole = model(), trial(10, 0)
     with pytest.raises(ValueError, match="expected 2 channels of signals, got 3"):
         mvp(replace(whole, signals=torch.zeros(1, 3, 160)))
@@ -318,14 +318,14 @@ def test_what_it_cannot_read_is_told():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [({"signals": ()}, "one or more different channels"), ({"signals": ("ecg", "ecg")}, "different channels"),
      ({"rate": 0.0}, "more than 0 Hz"), ({"seconds": 0.1}, "a patch or more"), ({"patch": 0.001}, "a sample or more"),
      ({"attention_heads": 3}, "a divisor of the width"), ({"forget": 1.0}, "less than 1"),
      ({"features": 0}, "1 or more"), ({"fusion_layers": 0}, "1 or more")],
 )  # fmt: skip
-def test_options_check_themselves(change, told):
-    with pytest.raises(ValueError, match=told):
+def test_options_check_themselves(change, reported):
+    with pytest.raises(ValueError, match=reported):
         replace(SMALL, **change)
 
 

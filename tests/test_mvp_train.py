@@ -140,8 +140,8 @@ def test_it_learns_and_reads_again_what_it_learnt(fitted, material):
 def test_the_card_says_what_it_needs(fitted):
     card = json.loads((fitted.chosen / CARD).read_text())
     assert (card["recipe"]["method"], card["tokens"], card["image"]) == ("mvp", [], "")
-    told = card["preprocessing"]
-    assert (told["signals"], told["rate"], told["aus"], told["seconds"]) == (["ppg", "eda"], 128.0, 5.0, 12.0)
+    reported = card["preprocessing"]
+    assert [reported[name] for name in ("signals", "rate", "aus", "seconds")] == [["ppg", "eda"], 128.0, 5.0, 12.0]
     assert card["parameters"] == sum(value.numel() for value in mvp.MVP(RECIPE.options).parameters())
 
 
@@ -201,8 +201,8 @@ def test_deap_is_learnt_from_with_faces_by_folds_over_people(deap, tmp_path, fol
     assert (len(folds), chosen.apart) == (5, True)
     assert sum(trial.video is not None for trial in survey.trials) == sum(len(side) for _, side in chosen) == 10
     model = mien.load(tmp_path / "run/chosen", precision="32")
-    told = model.card.data
-    assert (told["split"], told["val"], told["tiny"]) == (split_hash(chosen), len(chosen.val), True)
+    reported = model.card.data
+    assert (reported["split"], reported["val"], reported["tiny"]) == (split_hash(chosen), len(chosen.val), True)
     wholes = TrialSource(Cache(deap / "cache"))
     if video == "tiny":
         learnt = load_provenance(model.videomae())

@@ -103,14 +103,14 @@ def test_there_is_no_way_to_learn_from_the_judged(cache, trials, tmp_path):
         ClipFeatureCache(tmp_path, found.tower, second, found.provenance)
 
 
-@pytest.mark.parametrize("copied", ["as it is", "all", "weights and config", "weights alone", "told beside"])
+@pytest.mark.parametrize("copied", ["as it is", "all", "weights and config", "weights alone", "reported beside"])
 def test_a_tower_of_a_fold_is_never_taken_for_published_weights(cache, trials, tmp_path, copied):
     first, second = kfold(trials)[:2]
     found = run(cache, first, tmp_path / "towers")
     place = found.folder if copied == "as it is" else Path(shutil.copytree(found.folder, tmp_path / "copy"))
     if copied.startswith("weights"):
         (place / finetune_videomae.PROGRESS_LOG).unlink()
-    if copied == "told beside":  # as kept before weights said it of themselves
+    if copied == "reported beside":  # as kept before weights said it of themselves
         save_videomae(found.tower, place)
     given = place / "model.safetensors" if copied == "weights alone" else place
     start = load(given, "videomae")
@@ -122,8 +122,8 @@ def test_a_tower_of_a_fold_is_never_taken_for_published_weights(cache, trials, t
     recipe = override(RECIPE, {"options.video": str(given), "options.pretrain": "0", "options.finetune": "0"})
     with pytest.raises(ValueError, match="another fold"):
         load_fold(recipe, second, cache, len(trials))
-    told = load_fold(recipe, first, cache, len(trials)).notes
-    assert any(f"trained on {len(found.provenance.people)} people of the training side" in note for note in told)
+    reported = load_fold(recipe, first, cache, len(trials)).notes
+    assert any(f"trained on {len(found.provenance.people)} people of the training side" in note for note in reported)
     half, targets = sorted({trial.subject for trial in first.train})[:1], RULE(first.train)
     only = RULE([trial for trial in first.train if trial.subject in half])
     again = run(cache, first, tmp_path / "towers", only, start=start, pretrain=0)
@@ -158,7 +158,7 @@ def test_the_seed_decides_a_tower_and_people_who_are_judged_do_not(cache, trials
     assert len({found["first"], found["learnt"], found["seed"]}) == 3
 
 
-def test_what_was_learnt_is_kept_and_told_apart(cache, trials, tmp_path):
+def test_what_was_learnt_is_kept_and_distinguished(cache, trials, tmp_path):
     fold = kfold(trials)[0]
     found = run(cache, fold, tmp_path)
     Spying.seen = set()
@@ -170,8 +170,8 @@ def test_what_was_learnt_is_kept_and_told_apart(cache, trials, tmp_path):
     assert other.folder != found.folder
     assert other.losses["pretrain"] == found.losses["pretrain"]
     assert (run(cache, fold, tmp_path, pretrain=0, finetune=0).provenance, len(list(tmp_path.iterdir()))) == (None, 3)
-    told = json.loads((found.folder / finetune_videomae.PROGRESS_LOG).read_text())
-    assert told["split"] == found.provenance.split
+    reported = json.loads((found.folder / finetune_videomae.PROGRESS_LOG).read_text())
+    assert reported["split"] == found.provenance.split
 
 
 @pytest.mark.parametrize("pool", ["norm-mean", "mean-norm"])
@@ -192,9 +192,9 @@ def test_a_fold_is_gathered_with_its_own_tower_and_crop(cache, trials):
     folds, keys = kfold(trials), set()
     for fold, crop in ((folds[0], "large"), (folds[0], "tight"), (folds[1], "large")):
         found = load_fold(override(RECIPE, {"options.crop": crop}), fold, cache, len(trials))
-        told = found.data["tower"]
+        reported = found.data["tower"]
         assert any("people of the training side" in note for note in found.notes)
-        assert load(told["source"], "videomae", expect=told["sha256"]) is not None
+        assert load(reported["source"], "videomae", expect=reported["sha256"]) is not None
         features = found.source.features
         assert features.split == split_hash(fold)
         keys.add(features.key(trials[0], "content"))

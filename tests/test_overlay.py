@@ -52,7 +52,7 @@ def clip(path: Path, sound: bool = False, start: float = 0.0) -> Path:
     return path
 
 
-def told() -> Timeline:
+def reported() -> Timeline:
     """Rows whose boxes follow the square."""
     talk = timeline(people=1, seconds=float(np.ceil(TIMES[-1] * 2) / 2), abstains=False)
     rows = [replace(row, box=np.array([left(row.end), 85, left(row.end) + 60, 155])) for row in talk.emotions]
@@ -71,7 +71,7 @@ def sharpness(rgb: np.ndarray) -> float:
 def test_times_sizes_and_boxes(tmp_path):
     source = clip(tmp_path / "in.mkv")
     done: list[float] = []
-    overlay.write_overlay(source, told(), tmp_path / "out.mp4", progress=done.append)
+    overlay.write_overlay(source, reported(), tmp_path / "out.mp4", progress=done.append)
     before, after = frames(source), frames(tmp_path / "out.mp4")
     assert len(after) == len(before) == len(TIMES)
     stamps = np.array([time for time, _ in before]) - before[0][0]
@@ -90,7 +90,7 @@ def test_times_sizes_and_boxes(tmp_path):
 
 def test_a_blurred_face_is_gone_in_every_frame(tmp_path):
     source = clip(tmp_path / "in.mkv")
-    talk = told()
+    talk = reported()
     gone = [replace(row, state="lost") if 4 <= i <= 5 else row for i, row in enumerate(talk.emotions)]
     overlay.write_overlay(source, Timeline(tuple(gone), talk.faces, talk.source), tmp_path / "out.mp4", blur=True)
     for time, rgb in frames(tmp_path / "out.mp4"):
@@ -101,7 +101,7 @@ def test_a_blurred_face_is_gone_in_every_frame(tmp_path):
 
 def test_a_face_is_covered_where_it_was_in_every_frame_however_far_apart_the_rows(tmp_path):
     source = clip(tmp_path / "in.mkv")
-    talk = told()
+    talk = reported()
     times = np.array(TIMES)
     boxes = np.stack([[left(t), 90, left(t) + 60, 150] for t in times]).astype(float)
     wrong = tuple(replace(row, box=row.box + [150, 0, 150, 0]) for row in talk.emotions)  # rows beside the face
@@ -115,14 +115,14 @@ def test_a_face_is_covered_where_it_was_in_every_frame_however_far_apart_the_row
 
 def test_sound_is_kept_in_step_and_left_out_with_blur(tmp_path):
     source = clip(tmp_path / "in.mp4", sound=True, start=1.5)
-    overlay.write_overlay(source, told(), tmp_path / "out.mp4")
+    overlay.write_overlay(source, reported(), tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as out, av.open(str(source)) as original:
         assert [s.codec_context.name for s in out.streams.audio] == ["aac"]
         shift = float(original.streams.video[0].start_time * original.streams.video[0].time_base)
         old = [float(f.pts * f.time_base) - shift for f in original.decode(audio=0)]
         new = [float(f.pts * f.time_base) for f in out.decode(audio=0)]
     assert new[-1] == pytest.approx(old[-1], abs=0.07)  # a packet of AAC at 16 kHz lasts 64 ms
-    overlay.write_overlay(source, told(), tmp_path / "blurred.mp4", blur=True)
+    overlay.write_overlay(source, reported(), tmp_path / "blurred.mp4", blur=True)
     with av.open(str(tmp_path / "blurred.mp4")) as out:
         assert not out.streams.audio
 
@@ -130,9 +130,9 @@ def test_sound_is_kept_in_step_and_left_out_with_blur(tmp_path):
 def test_formats_that_hold_no_video_are_refused(tmp_path):
     source = clip(tmp_path / "in.mkv")
     with pytest.raises(ValueError, match=r"expected a name that ends in .*, got 'out\.xyz'"):
-        overlay.write_overlay(source, told(), tmp_path / "out.xyz")
+        overlay.write_overlay(source, reported(), tmp_path / "out.xyz")
     with pytest.raises(ValueError, match=r"expected a format that holds H\.264"):
-        overlay.write_overlay(source, told(), tmp_path / "out.wav")
+        overlay.write_overlay(source, reported(), tmp_path / "out.wav")
     assert os.listdir(tmp_path) == ["in.mkv"]
 
 
@@ -152,7 +152,7 @@ def test_a_full_disk_leaves_the_old_video(tmp_path):
     try:
         (disk / "out.mp4").write_bytes(b"old")
         with pytest.raises(OSError, match="expected free space"):
-            overlay.write_overlay(source, told(), disk / "out.mp4")
+            overlay.write_overlay(source, reported(), disk / "out.mp4")
         assert (disk / "out.mp4").read_bytes() == b"old"
         assert os.listdir(disk) == ["out.mp4"]
     finally:
@@ -174,7 +174,7 @@ def test_boxes_beyond_the_picture_and_small_pictures():
         overlay.draw(np.zeros((*shape, 3), np.uint8), people, 1.0, blur=True)
 
 
-def test_what_is_blurred_cannot_be_told_apart():
+def test_what_is_blurred_cannot_be_distinguished():
     """Two pictures with the same few mean colours become the same picture."""
     random = np.random.default_rng(1)
     cells = random.integers(40, 200, (face_blur.BLOCKS, face_blur.BLOCKS, 3))

@@ -37,7 +37,7 @@ def phrase(words: str) -> int:
     return next(k for k, ways in enumerate(PHRASES) if words in ways)
 
 
-def told(units=(), yaw=0.0, pitch=0.0, light=1.0) -> set[str]:
+def reported(units=(), yaw=0.0, pitch=0.0, light=1.0) -> set[str]:
     """What is said of one face that shows these units."""
     shown = np.array([[name in units for name in simulation.ACTION_UNITS]])
     holds = captioned_pictures.holds(shown, np.array([[pitch, yaw, 0.0]]), np.array([light]))[0]
@@ -47,21 +47,21 @@ def told(units=(), yaw=0.0, pitch=0.0, light=1.0) -> set[str]:
 # --- pictures and their words -----------------------------------------------------------------------------------------
 
 def test_words_say_what_is_planted():
-    rest = told()
+    rest = reported()
     assert {"a calm face at rest", "brows level", "lips closed", "lips closed and straight"} <= rest
     assert rest & {"parted lips", "closed eyes", "in the dark"} == set()
-    smile = told(("AU06", "AU12", "AU25"))
+    smile = reported(("AU06", "AU12", "AU25"))
     assert {"lip corners pulled up", "lifted cheeks", "parted lips", "brows level"} <= smile
     assert smile & {"a calm face at rest", "lips closed", "lips closed and straight"} == set()
-    assert "brows high and arched" in told(("AU01", "AU02"))
-    assert "brows high and arched" not in told(("AU02",))
-    assert "brows raised and drawn together" in told(("AU01", "AU04"))
-    assert "brows level" not in told(("AU04",))
-    assert "parted lips" in told(("AU26",))
-    assert "turned to the left" in told(yaw=12)
-    assert "turned to the right" in told(yaw=-12)
-    assert "the head raised" in told(pitch=8)
-    assert "in the dark" in told(light=0.7)
+    assert "brows high and arched" in reported(("AU01", "AU02"))
+    assert "brows high and arched" not in reported(("AU02",))
+    assert "brows raised and drawn together" in reported(("AU01", "AU04"))
+    assert "brows level" not in reported(("AU04",))
+    assert "parted lips" in reported(("AU26",))
+    assert "turned to the left" in reported(yaw=12)
+    assert "turned to the right" in reported(yaw=-12)
+    assert "the head raised" in reported(pitch=8)
+    assert "in the dark" in reported(light=0.7)
 
 
 def test_every_movement_has_words_and_none_names_an_expression():

@@ -64,9 +64,9 @@ def test_the_files_of_all_languages_have_the_same_fields():
             return {each for key, inner in value.items() for each in fields(inner, f"{path}.{key}")}
         return {(path, *sorted(name for _, name, _, _ in Formatter().parse(value) if name))}
 
-    told = [tomllib.loads((files("mien.reporting.llm") / f"{name}.toml").read_text("utf-8")) for name in LANGUAGES]
+    reported = [tomllib.loads((files("mien.reporting.llm") / f"{name}.toml").read_text("utf-8")) for name in LANGUAGES]
     assert {"en", "de"} <= set(LANGUAGES)
-    assert all(fields(each) == fields(told[0]) for each in told)
+    assert all(fields(each) == fields(reported[0]) for each in reported)
 
 
 def test_labels_of_somebodys_own_cannot_break_out_of_the_sentence():
@@ -79,7 +79,7 @@ def test_labels_of_somebodys_own_cannot_break_out_of_the_sentence():
 
 
 @pytest.mark.parametrize("language", ["fr", "../en", "", "en.toml"])
-def test_an_unknown_language_is_told(language):
+def test_an_unknown_language_is_reported(language):
     with pytest.raises(ValueError, match="expected de or en"):
         llm.render(SAID, language)
 

@@ -371,9 +371,9 @@ def test_the_command_writes_what_belongs_to_ratings(judged):
     assert "points of the scale of 1 to 9" in page
     assert "## Cut into classes" in page
     assert "## By film" in page
-    told = json.loads((run / "scores.json").read_text())
-    assert told["scale"] == [1.0, 9.0]
-    assert set(told["last"]["by_subject"]) == set(frame["subject"])
+    reported = json.loads((run / "scores.json").read_text())
+    assert reported["scale"] == [1.0, 9.0]
+    assert set(reported["last"]["by_subject"]) == set(frame["subject"])
     assert (run / "guesses.png").read_bytes().startswith(b"\x89PNG")
     assert not (run / "calibration.png").exists()
     said = (judged / "said.txt").read_text()

@@ -59,7 +59,7 @@ def test_set_may_name_the_tower_and_several_at_once():
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "told"),
+    ("path", "text", "reported"),
     [("options.bta", "1", "did you mean beta"), ("option.beta", "1", "did you mean options"),
      ("options", "1", r"options\.prompts, options\.depth"), ("schedule.epochs.x", "1", r"schedule\.epochs, got"),
      ("options.beta", "much", "expected a number, got 'much'"), ("options.beta", "nan", "expected a number"),
@@ -71,8 +71,8 @@ def test_set_may_name_the_tower_and_several_at_once():
      ("rule", "x", "expected one of expression"),
      ("seconds", "-1", "expected more than 0")],
 )  # fmt: skip
-def test_set_refuses_what_it_does_not_know(path, text, told):
-    with pytest.raises(ValueError, match=told) as error:
+def test_set_refuses_what_it_does_not_know(path, text, reported):
+    with pytest.raises(ValueError, match=reported) as error:
         override(DFEW, {path: text})
     assert f"--set {path}" in str(error.value)
 
@@ -93,7 +93,7 @@ def test_the_share_for_validation_and_the_seed_of_the_split_are_settings():
         override(DFEW, {"validation": "1"})
 
 
-def test_an_unknown_recipe_is_told_the_nearest():
+def test_an_unknown_recipe_names_the_nearest():
     assert find_recipe("duse/dfew") is DFEW
     with pytest.raises(ValueError, match="did you mean duse/ferv39k"):
         find_recipe("duse/ferv39")

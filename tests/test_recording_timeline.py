@@ -49,7 +49,7 @@ def read(path: Path, **options) -> tuple[list[float], Source]:
 @pytest.mark.parametrize(("rate", "tick"), [
     (30, 1e-3), (30, 1 / 15360), (30000 / 1001, 1 / 30000), (60, 1e-3), (25, 1 / 12800),
 ])
-def test_a_pause_of_any_length_is_told(rate, tick):
+def test_a_pause_of_any_length_is_reported(rate, tick):
     """60 s, a pause, 60 s."""
     rng = np.random.default_rng(0)
     for pause in rng.uniform(5, 120, 200):
@@ -99,7 +99,7 @@ def test_a_rate_that_changes_or_varies_is_no_row_of_gaps():
     ("a.mkv", 1e-3), ("a.mp4", 1e-3), ("a.ts", 1e-3), ("a.webm", 1e-3), ("a.flv", 1e-3), ("a.nut", 1e-3),
     ("a.gif", 1e-2), ("a.avi", 1 / 30),
 ])
-def test_a_pause_is_told_by_every_container(tmp_path, name, tick, pause):
+def test_a_pause_is_reported_by_every_container(tmp_path, name, tick, pause):
     rate = 10 if name == "a.gif" else 30
     clock = Fraction(1, 30) if name == "a.avi" else Fraction(1, 1000)
     _, source = read(film(tmp_path / name, with_pause(pause, rate, 20), clock=clock, rate=rate))

@@ -93,7 +93,7 @@ def with_session(face: int | None = 0):
         Signal(values, 128.0, ("ecg", "eda"), ("", "")),
         AttentionOverTime(np.arange(150) / 5 + 0.1, share, 0.1),
     )
-    told = RecordingPrediction(
+    reported = RecordingPrediction(
         face,
         "expression7",
         np.eye(7)[0],
@@ -103,7 +103,7 @@ def with_session(face: int | None = 0):
         {"face": looked},
         ("eda: no data <16.7%>",),
     )
-    return replace(timeline(people=1, seconds=30), session=told)
+    return replace(timeline(people=1, seconds=30), session=reported)
 
 
 SIZES = {"nobody": timeline(people=0), "one row": timeline(people=1, seconds=0.5),
@@ -150,7 +150,7 @@ def test_it_says_what_it_is_and_is_not():
     assert "No face was found" in Page(html_report.html(timeline(people=0))).words
 
 
-def test_abstention_is_told_in_words():
+def test_abstention_is_reported_in_words():
     (who,) = timeline(people=1).faces
     silent = replace(who, heart_rate=Measurement(None, "bpm", 0.1, "POS", "flicker"), pulse=None)
     one = timeline(people=1)
@@ -213,8 +213,8 @@ def test_long_recordings_are_averaged_not_cut():
     assert (found.edges[0], found.edges[-1]) == (0, 7200)
     begin, end = found.edges[100], found.edges[101]
     rows = [e for e in film.emotions if begin <= (e.start + e.end) / 2 < end]
-    told = [e.probs for e in rows if not e.reason]
-    np.testing.assert_allclose(found.probs[100], np.mean(told, axis=0))
+    reported = [e.probs for e in rows if not e.reason]
+    np.testing.assert_allclose(found.probs[100], np.mean(reported, axis=0))
     rates = [e.heart_rate.value for e in rows if not e.heart_rate.abstained]
     np.testing.assert_allclose(found.rate[100], np.mean(rates))
 
@@ -288,7 +288,7 @@ def test_truth_that_makes_no_sense_is_refused(truth, message):
         html_report.html(TALK, truth={0: truth})
 
 
-def test_a_whole_recording_is_told_with_its_signals_and_where_the_model_looked():
+def test_a_whole_recording_is_reported_with_its_signals_and_where_the_model_looked():
     page = Page(html_report.html(SIZES["session"]))
     assert "eda: no data <16.7%>" in page.words
     assert "Attention to the face went mostly to 0:12 (7.0 times)" in page.words

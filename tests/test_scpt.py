@@ -358,9 +358,9 @@ def test_orthogonality_tells_equal_from_independent_codes():
     assert max(means) / min(means) < 3
     # a batch of 4 people x 4 windows whose codes say who it is
     people = torch.randn(4, 64).repeat_interleave(4, 0)
-    told = [people + 0.1 * torch.randn(16, 64) for _ in range(2)]
-    assert orthogonality(*told) > 3
-    assert abs(orthogonality(told[0], torch.randn(16, 64))) < 0.3
+    reported = [people + 0.1 * torch.randn(16, 64) for _ in range(2)]
+    assert orthogonality(*reported) > 3
+    assert abs(orthogonality(reported[0], torch.randn(16, 64))) < 0.3
     assert orthogonality(a[:1], b[:1]) == 0
     c = b.clone().requires_grad_()
     for _ in range(50):
@@ -439,10 +439,10 @@ def test_the_kernel_adversary_sees_people_and_not_their_classes():
 def test_descending_it_takes_people_out_and_leaves_the_class():
     linear = pytest.importorskip("sklearn.linear_model").LogisticRegression
     code, subject, target = people(6, 32, 3.0)
-    taught, told = torch.arange(192) % 2 == 0, torch.arange(192) % 2 == 1
+    taught, reported = torch.arange(192) % 2 == 0, torch.arange(192) % 2 == 1
 
     def read(found: Tensor, what: Tensor) -> float:
-        return linear(max_iter=2000).fit(found[taught], what[taught]).score(found[told], what[told])
+        return linear(max_iter=2000).fit(found[taught], what[taught]).score(found[reported], what[reported])
 
     torch.manual_seed(0)
     way = nn.Linear(4, 3, bias=False)
@@ -523,23 +523,23 @@ def test_with_one_subject_the_adversary_is_off_and_says_so():
         build(replace(FULL, decouple=False), subjects=1)
 
 
-def test_what_cannot_be_read_or_learnt_is_told():
+def test_what_cannot_be_read_or_learnt_is_reported():
     model = build().train()
-    for change, told in (({"frames": None}, "without a face cannot be read"), ({"target": None}, "a target"),
+    for change, reported in (({"frames": None}, "without a face cannot be read"), ({"target": None}, "a target"),
                          ({"subject": None}, "the subject")):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=reported):
             model.loss(replace(batch(), **change))
     with pytest.raises(ValueError, match="a model cannot learn a single class"):
         SCPT(tower(), 1, 3, FULL)
     with pytest.raises(ValueError, match="kind vit or clip-image, got videomae"):
         SCPT(Tower(BackboneConfig("videomae", 32, 1, 2, 64, size=32, patch=16, pool="norm-mean")), 2)
-    for bad, told in (({"rank": 0}, "rank: expected 1 or more"), ({"dropout": 1.0}, "dropout"),
+    for bad, reported in (({"rank": 0}, "rank: expected 1 or more"), ({"dropout": 1.0}, "dropout"),
                       ({"fusion": "late"}, "prompts=none"), ({"adapter": "none", "read": "shared"}, "read: expected"),
                       ({"adapter": "single", "stream": "both"}, "stream: expected"),
                       ({"fusion": "rate", "prompts": "none"}, "adapter: expected none with fusion=rate"),
                       ({"reconstruct": 0.1}, "reconstruct: expected 0 unless form=bottleneck"),
                       ({"dimension": 17}, "dimension: expected at most 16"), ({"lora_alpha": 0.0}, "lora_alpha")):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=reported):
             SCPTConfig(**bad)
     with pytest.raises(ValueError, match=r"Batch\.tfr"):
         replace(batch(), tfr=torch.zeros(6, 3, 32, 32))

@@ -73,11 +73,11 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_each_loss_and_the_norm_of_its_gradient_are_logged_by_name(fitted):
     found = rows(fitted.log)
     names = {"cross_entropy", "adversarial", "specific", "orthogonal", "sparse", "subspace"}
-    told = [dict(part.split("=") for part in row["parts"].split()) for row in found]
+    reported = [dict(part.split("=") for part in row["parts"].split()) for row in found]
     norms = {f"|{name}|" for name in names}
-    assert [set(row) for row in told] == [names | norms, names] * 3  # of gradients once an epoch
-    assert float(told[0]["|adversarial|"]) == 0.0  # not yet ramped up
-    assert all(float(told[row][name]) > 0 for row in (2, 4) for name in norms)
+    assert [set(row) for row in reported] == [names | norms, names] * 3  # of gradients once an epoch
+    assert float(reported[0]["|adversarial|"]) == 0.0  # not yet ramped up
+    assert all(float(reported[row][name]) > 0 for row in (2, 4) for name in norms)
     assert [float(row["rate"]) for row in found] == pytest.approx([1e-4] * 2 + [7.5e-5] * 2 + [2.5e-5] * 2)
 
 

@@ -53,7 +53,7 @@ def clip(tmp_path_factory):
     return write(tmp_path_factory.mktemp("serve") / "clip.mp4", 3.0).read_bytes()
 
 
-def told(ws, kind, others=None, seconds=CEILING):
+def reported(ws, kind, others=None, seconds=CEILING):
     """The next message of that type; others go where they may be wanted."""
     while True:
         message = json.loads(ws.recv(timeout=seconds))
@@ -82,10 +82,10 @@ def test_frames_go_in_and_events_come_out_with_the_times_of_capture(server):
     address, _ = server
     rows = []
     with connect(f"ws://{address}/v1/stream?frames=true&language=de") as ws:
-        hello = told(ws, "hello")
+        hello = reported(ws, "hello")
         for i, frame in enumerate(live_server.film(2.3)):
             ws.send(encode(5000 + frame.time, frame.rgb, quality=0 if i % 2 else 92))  # raw and JPEG
-            seen = told(ws, "frame", rows)
+            seen = reported(ws, "frame", rows)
             assert seen["t"] == pytest.approx(5000 + frame.time)
         now = httpx.get(f"http://{address}/v1/now", params={"client": hello["client"], "language": "de"}).json()
         other = httpx.get(f"http://{address}/v1/now", params={"client": "nobody"}).json()
@@ -99,7 +99,7 @@ def test_frames_go_in_and_events_come_out_with_the_times_of_capture(server):
     assert hello["classes"][0] == "happy"
 
 
-def test_what_is_no_frame_is_told_and_the_next_one_is_read(server):
+def test_what_is_no_frame_is_reported_and_the_next_one_is_read(server):
     address, room = server
     rgb = next(live_server.film()).rgb
     jpeg = encode(1.0, rgb)
@@ -109,11 +109,11 @@ def test_what_is_no_frame_is_told_and_the_next_one_is_read(server):
     with connect(f"ws://{address}/v1/stream?frames=true") as ws:
         for message in bad:
             ws.send(message)
-            assert "expected" in told(ws, "error")["reason"]
+            assert "expected" in reported(ws, "error")["reason"]
         ws.send(jpeg)
-        assert told(ws, "frame")["t"] == 1.0
+        assert reported(ws, "frame")["t"] == 1.0
         ws.send(encode(0.5, rgb))
-        assert "later capture time" in told(ws, "error")["reason"]
+        assert "later capture time" in reported(ws, "error")["reason"]
     assert gone(room)
     text = httpx.get(f"http://{address}/metrics").text
     assert f"mien_frames_malformed_total {len(bad)}.0" in text
@@ -199,14 +199,14 @@ def test_a_connection_that_asks_for_nothing_is_let_go(monkeypatch):
                 slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
                 assert (silent.recv(1000), slow.recv(1000)) == (b"", b"")
             assert client.get("/healthz").status_code == 200  # over the same connection
-            assert told(ws, "hello")
+            assert reported(ws, "hello")
             ws.send(encode(1.0, np.zeros((64, 64, 3), np.uint8)))  # and one that was upgraded stays
             assert ws.ping().wait(CEILING)
 
 
 def greeted(address, **options):
     with connect(address, **options) as ws:
-        return told(ws, "hello")["client"]
+        return reported(ws, "hello")["client"]
 
 
 def gone(room):
@@ -286,7 +286,7 @@ def test_an_upload_is_analysed_and_its_results_can_be_had_and_forgotten(server, 
     assert not job.folder.exists()
 
 
-def test_uploads_that_are_no_video_too_long_too_large_or_broken_are_told(server, clip):
+def test_uploads_that_are_no_video_too_long_too_large_or_broken_are_reported(server, clip):
     long = b"" if clip is None else video_of(8.0)
     with httpx.Client(base_url=f"http://{server[0]}", timeout=CEILING) as client:
         assert client.post("/v1/analyze", content=b"#!/bin/sh\n" * 100).status_code == 415
@@ -400,7 +400,7 @@ def test_the_token_is_compared_in_constant_time(monkeypatch, guarded):
     assert asked == [(b"x", TOKEN.encode())]
 
 
-def test_who_asks_too_often_is_told_to_wait():
+def test_who_asks_too_often_has_to_wait():
     """By a clock of the test's own: a bucket of 3 requests that fills by 2 a second."""
     from starlette.responses import PlainTextResponse
 
@@ -517,7 +517,7 @@ def test_the_command_says_where_it_listens_and_ends_with_ctrl_c(tmp_path):
     assert "Traceback" not in rest
 
 
-def test_a_port_that_is_taken_is_told():
+def test_a_port_that_is_taken_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = subprocess.run([sys.executable, "-m", "mien.cli", "serve", "--port", str(taken.getsockname()[1])],
                               capture_output=True, text=True, timeout=CEILING, check=False)

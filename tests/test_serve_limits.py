@@ -139,7 +139,7 @@ def test_no_address_has_all_connections():
             assert answered(other)
 
 
-def test_a_client_too_many_is_told_when_to_come_back():
+def test_a_client_too_many_learns_when_to_come_back():
     with live_server.mien(clients=2, workers=1) as (address, _), ExitStack() as held:
         for _ in range(2):
             held.enter_context(connect(f"ws://{address}/v1/stream"))

@@ -69,7 +69,7 @@ def page(browser, server):
     opened = context.new_page()
     opened.wrong, opened.elsewhere = [], []
     opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
-    opened.on("console", lambda told: opened.wrong.append(told.text) if told.type == "error" else None)
+    opened.on("console", lambda reported: opened.wrong.append(reported.text) if reported.type == "error" else None)
     opened.on("request", lambda asked: opened.elsewhere.append(asked.url) if server[0] not in asked.url
               and not asked.url.startswith(("blob:", "data:")) else None)
     opened.goto(f"http://{server[0]}/")
@@ -173,7 +173,7 @@ def test_a_video_is_uploaded_and_its_report_downloaded(page, films):
     assert "<html" in Path(download.value.path()).read_text("utf-8")
     page.locator("#file").set_input_files({"name": "x.mp4", "mimeType": "video/mp4", "buffer": b"no video" * 100})
     playwright.expect(page.locator("#status")).to_have_text(re.compile("expected a video"))
-    page.wrong = [told for told in page.wrong if "415" not in told]  # the browser notes every 4xx
+    page.wrong = [reported for reported in page.wrong if "415" not in reported]  # the browser notes every 4xx
 
 
 def test_one_video_at_a_time_and_it_can_be_cancelled(page, films):
@@ -183,7 +183,7 @@ def test_one_video_at_a_time_and_it_can_be_cancelled(page, films):
     playwright.expect(page.locator("#status")).to_have_text(re.compile("^A video is being analysed"))
     page.locator("#cancel").click()
     playwright.expect(page.locator("#status")).to_have_text("Cancelled.", timeout=CEILING)
-    page.wrong = [told for told in page.wrong if "404" not in told]  # it may be gone when it is asked for again
+    page.wrong = [text for text in page.wrong if "404" not in text]  # it may be gone when it is asked for again
 
 
 def test_the_languages_are_those_that_have_a_template(page):

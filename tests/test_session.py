@@ -1,4 +1,4 @@
-"""A recording with contact signals: on one clock, the bad masked and told, an answer that says what it rests on."""
+"""A recording with contact signals: on one clock, the bad masked and reported, an answer that says what it rests on."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_channel_is_found_by_its_kind_when_it_is_the_only_one(tmp_path):
     ({"ecg": lambda t, x: np.where((t >= 5) & (t <= 12), np.nan, x)}, r"ecg: no data 23\.\d%, longest 7\S* s from 5 s"),
     ({"ecg": lambda t, x: np.clip(x, -1, 0.3)}, "ecg: clipped"),
 ])
-def test_what_is_bad_is_told_with_its_time_and_leaves_the_other_channel(tmp_path, change, said):
+def test_what_is_bad_is_reported_with_its_time_and_leaves_the_other_channel(tmp_path, change, said):
     found = readers.contact_signals(table(tmp_path / "s.csv", **change), seconds=SECONDS)
     assert any(re.search(said, note) for note in found.notes), found.notes
     assert not any(note.startswith("eda") for note in found.notes)
@@ -108,7 +108,7 @@ def test_what_is_bad_is_told_with_its_time_and_leaves_the_other_channel(tmp_path
     assert np.isfinite(signal.values[row]).all()
 
 
-def test_lengths_and_rates_that_cannot_be_are_told(tmp_path):
+def test_lengths_and_rates_that_cannot_be_are_reported(tmp_path):
     path = table(tmp_path / "s.csv", seconds=10.0)
     short = readers.contact_signals(path, seconds=SECONDS)
     assert any("shorter than the video's 30.0 s, from 0.0 to 10.0 s" in note for note in short.notes)
@@ -151,19 +151,19 @@ def test_rows_that_are_missing_are_a_gap_and_do_not_slow_the_clock(tmp_path):
 
 
 @pytest.mark.parametrize(("seconds", "given", "bpm"), [(30.0, 64.0, 30), (60.0, 256.0, 120), (30.0, 128.0, None)])
-def test_a_heart_that_is_not_the_cameras_is_told(tmp_path, seconds, given, bpm):
+def test_a_heart_that_is_not_the_cameras_is_reported(tmp_path, seconds, given, bpm):
     """Rates of half and of twice the true one; recordings as long as the video, so that their length tells nothing."""
     contact = readers.contact_signals(
         table(tmp_path / "s.csv", seconds=seconds, clock=False), rate=given, seconds=SECONDS
     )
     known = person()
     rows = [replace(row, heart_rate=Measurement(61.0, "bpm", 0.9, "pos")) for row in emotions(known)]
-    _, told = recording.predict_recording(model(), {0: known}, rows, SECONDS, contact)
-    said = [note for note in told.notes if "by the camera" in note]
+    _, reported = recording.predict_recording(model(), {0: known}, rows, SECONDS, contact)
+    said = [note for note in reported.notes if "by the camera" in note]
     assert said == ([] if bpm is None else [
         f"ecg: a heart rate of {bpm} bpm, and 61 by the camera: is the rate right?"])
-    _, told = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, contact)  # the camera abstains
-    assert not any("by the camera" in note for note in told.notes)
+    _, reported = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, contact)
+    assert not any("by the camera" in note for note in reported.notes)
 
 
 @pytest.mark.parametrize("rate", [128.0, 256.0])
@@ -176,15 +176,15 @@ def test_time_stamps_that_are_stretched_make_no_heart(tmp_path, rate):
     assert f"ecg: a heart rate of 20 bpm by {rate / 3:.4g} Hz: is the rate right?" in found.notes
 
 
-def test_a_word_in_a_cell_is_a_missing_number_and_times_in_ms_can_be_told(tmp_path):
+def test_a_word_in_a_cell_is_a_missing_number_and_times_in_ms_can_be_declared(tmp_path):
     path = table(tmp_path / "s.csv")
     head, *rows = path.read_text().splitlines()
     rows[640] = rows[640].split(",")[0] + ",saturated,5.0"
     path.write_text("\n".join([head, *rows]))
     found = readers.contact_signals(path, seconds=SECONDS)
     assert "ECG (mV): 1 of 3840 cells are no numbers, first 'saturated' in line 642: taken as missing" in found.notes
-    _, told = recording.predict_recording(model(), {0: person()}, [], SECONDS, found)
-    assert told.used["ecg"] == 30.0  # one sample is bridged
+    _, reported = recording.predict_recording(model(), {0: person()}, [], SECONDS, found)
+    assert reported.used["ecg"] == 30.0  # one sample is bridged
     cells = [row.split(",") for row in rows[:1280]]
     rows = [",".join([f"{1000 * float(time):.3f}", *rest]) for time, *rest in cells]
     path.write_text("\n".join(["time,ecg,eda", *rows]))
@@ -244,7 +244,7 @@ def wires(tmp_path: Path, **change) -> readers.ContactSignals:
 
 def test_rows_are_answers_from_the_seconds_before_them(tmp_path):
     reader, known, contact = model(), person(), wires(tmp_path)
-    rows, told = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, contact)
+    rows, reported = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, contact)
     assert [row.reason for row in rows[:9]] == ["too_short"] * 9
     assert not any(row.reason for row in rows if row.end >= 6)
     assert {row.read_from for row in rows if not row.reason} == {"face+ecg+eda"}
@@ -253,11 +253,11 @@ def test_rows_are_answers_from_the_seconds_before_them(tmp_path):
     window = replace(known.seen.window(end - 20, end), signals=contact.signals[0])
     expected = reader.read(window)
     np.testing.assert_allclose(next(row for row in rows if row.end == 22.0).probs, expected, atol=1e-5)
-    assert told.used == pytest.approx({"ecg": 30.0, "eda": 30.0, "face": 30.0}, abs=0.6)
-    assert told.notes[-1] == "read by the face and ecg, eda"
+    assert reported.used == pytest.approx({"ecg": 30.0, "eda": 30.0, "face": 30.0}, abs=0.6)
+    assert reported.notes[-1] == "read by the face and ecg, eda"
     parts = [replace(known.seen.window(a, a + 20), signals=contact.signals[0]) for a in (0.0, 10.0)]
-    np.testing.assert_allclose(told.probs, np.mean([reader.read(part) for part in parts], axis=0), atol=1e-5)
-    face = told.attention["face"]
+    np.testing.assert_allclose(reported.probs, np.mean([reader.read(part) for part in parts], axis=0), atol=1e-5)
+    face = reported.attention["face"]
     assert len(face.times) == 150
     assert np.nanmean(face.share) == pytest.approx(1.0)
     spent = reader.evidence(parts).face.sum(dim=1)  # the rest went to the token that stands for nothing there
@@ -281,17 +281,17 @@ def test_the_answer_says_what_the_model_used(tmp_path, rate):
 
     contact = readers.contact_signals(table(tmp_path / "s.csv", rate=rate, ecg=beats), seconds=SECONDS)
     assert any("ecg: clipped" in note for note in contact.notes)
-    _, told = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, contact)
+    _, reported = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, contact)
     own = given(reader, known, contact, 0.0, SECONDS)
-    assert told.used == pytest.approx({"ecg": float(own.signals[0, 0]), "eda": float(own.signals[0, 1]),
+    assert reported.used == pytest.approx({"ecg": float(own.signals[0, 0]), "eda": float(own.signals[0, 1]),
                                        "face": float(own.video[0])})
-    assert told.used["ecg"] == pytest.approx(30.0 - 2.5, abs=0.51)  # the crests cost nothing, the hole five patches
-    assert told.used["face"] == pytest.approx(30.0 - 1.4, abs=0.21)
-    drawn = np.isfinite(told.signals.values[0])
-    assert drawn.sum() / 128 == pytest.approx(told.used["ecg"], abs=0.02)
+    assert reported.used["ecg"] == pytest.approx(30.0 - 2.5, abs=0.51)  # the crests cost nothing, the hole five patches
+    assert reported.used["face"] == pytest.approx(30.0 - 1.4, abs=0.21)
+    drawn = np.isfinite(reported.signals.values[0])
+    assert drawn.sum() / 128 == pytest.approx(reported.used["ecg"], abs=0.02)
     assert not drawn[int(20.01 * 128) : int(22.49 * 128)].any()
-    _, told = recording.predict_recording(model(seconds=20.0), {0: known}, emotions(known), SECONDS, contact)
-    assert told.used["ecg"] == pytest.approx(30.0 - 2.5, abs=0.51)  # of two windows that overlap, each second once
+    _, reported = recording.predict_recording(model(seconds=20.0), {0: known}, emotions(known), SECONDS, contact)
+    assert reported.used["ecg"] == pytest.approx(30.0 - 2.5, abs=0.51)  # of two windows that overlap, each second once
 
 
 def test_slow_signals_are_judged_as_they_were_recorded(tmp_path):
@@ -303,11 +303,11 @@ def test_slow_signals_are_judged_as_they_were_recorded(tmp_path):
                                                                        strict=True)))
     contact = readers.contact_signals(path, seconds=120.0)
     reader, known = model(seconds=120.0, modality="physio"), person(120.0)
-    _, told = recording.predict_recording(reader, {0: known}, [], 120.0, contact)
-    assert not any(note.startswith("eda: ") and "has none" not in note for note in told.notes), told.notes
+    _, reported = recording.predict_recording(reader, {0: known}, [], 120.0, contact)
+    assert not any(note.startswith("eda: ") and "has none" not in note for note in reported.notes), reported.notes
     fed = recording._model_signals(contact, reader.needs, 120.0)[0]
     assert "clipped" in str(quality.check_quality(fed.values[1], 128.0, "eda").words)  # as a second look would say
-    assert told.used["eda"] == pytest.approx(119.5)  # of the last patch a quarter of a second is unknown
+    assert reported.used["eda"] == pytest.approx(119.5)  # of the last patch a quarter of a second is unknown
 
 
 class Staring:
@@ -331,8 +331,8 @@ class Staring:
 def test_attention_comes_onto_the_clock_of_the_recording():
     for at in (3.0, 14.0, 26.0):  # seen by the first window, by both, by the second
         known = person()
-        _, told = recording.predict_recording(Staring(at), {0: known}, emotions(known), SECONDS, None)
-        course = told.attention["face"]
+        _, reported = recording.predict_recording(Staring(at), {0: known}, emotions(known), SECONDS, None)
+        course = reported.attention["face"]
         best = np.sort(np.argsort(-course.share)[:5])
         np.testing.assert_allclose(course.times[best], at + 0.1 + np.arange(5) / 5, atol=1e-6)
         assert np.mean(course.share) == pytest.approx(1.0)
@@ -341,19 +341,20 @@ def test_attention_comes_onto_the_clock_of_the_recording():
 
 def test_without_signals_the_face_answers_and_says_so(tmp_path):
     known = person()
-    rows, told = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, None)
+    rows, reported = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, None)
     assert {row.read_from for row in rows if not row.reason} == {"face"}
-    assert told.notes == ("read by the face alone: no contact signals were given",)
-    assert told.used["ecg"] == 0.0
-    assert told.attention["face"].share.shape == (150,)
-    rows, told = recording.predict_recording(model(modality="physio"), {0: known}, emotions(known), SECONDS, None)
+    assert reported.notes == ("read by the face alone: no contact signals were given",)
+    assert reported.used["ecg"] == 0.0
+    assert reported.attention["face"].share.shape == (150,)
+    rows, reported = recording.predict_recording(model(modality="physio"), {0: known}, emotions(known), SECONDS, None)
     assert {row.reason for row in rows} == {"too_short", "no_signals"}
-    assert (told.reason, told.notes) == ("no_signals", ("no answer: nothing is left that the model could read",))
-    assert np.isnan(told.probs).all()
-    rows, told = recording.predict_recording(
+    assert reported.reason == "no_signals"
+    assert reported.notes == ("no answer: nothing is left that the model could read",)
+    assert np.isnan(reported.probs).all()
+    rows, reported = recording.predict_recording(
         model(modality="video"), {0: known}, emotions(known), SECONDS, wires(tmp_path)
     )
-    assert "the model does not use signals" in told.notes
+    assert "the model does not use signals" in reported.notes
 
 
 def test_live_a_model_of_both_says_that_it_reads_the_face_and_one_of_signals_is_refused():
@@ -367,42 +368,42 @@ def test_live_a_model_of_both_says_that_it_reads_the_face_and_one_of_signals_is_
 
 def test_signals_answer_for_a_face_that_is_gone_and_for_nobody(tmp_path):
     known, contact = person(blind=(3.0, 30.0)), wires(tmp_path)
-    rows, told = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, contact)
+    rows, reported = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, contact)
     assert {row.read_from for row in rows if row.end > 25 and not row.reason} == {"ecg+eda"}
-    assert told.used["face"] == pytest.approx(3.0, abs=0.3)
-    rows, told = recording.predict_recording(model(), {}, [], SECONDS, contact)
+    assert reported.used["face"] == pytest.approx(3.0, abs=0.3)
+    rows, reported = recording.predict_recording(model(), {}, [], SECONDS, contact)
     assert rows == []
-    assert told.face is None
-    assert told.notes[-1] == "read by ecg, eda alone"
+    assert reported.face is None
+    assert reported.notes[-1] == "read by ecg, eda alone"
     blind = person(blind=(0.0, 30.0))
-    rows, told = recording.predict_recording(model(), {0: blind}, emotions(blind), SECONDS, None)
+    rows, reported = recording.predict_recording(model(), {0: blind}, emotions(blind), SECONDS, None)
     assert {row.reason for row in rows} == {"no_face"}
-    assert told.reason == "no_face"
+    assert reported.reason == "no_face"
 
 
 @pytest.mark.parametrize(("bad", "left"), [
     ({"ecg": lambda t, x: np.full_like(x, 0.2)}, "eda"), ({"eda": lambda t, x: np.full_like(x, np.nan)}, "ecg")])
 def test_a_channel_without_signal_is_not_used(tmp_path, bad, left):
     known = person()
-    rows, told = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, wires(tmp_path, **bad))
+    rows, reported = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, wires(tmp_path, **bad))
     assert {row.read_from for row in rows if not row.reason} == {f"face+{left}"}
-    assert told.notes[-1] == f"read by the face and {left}"
+    assert reported.notes[-1] == f"read by the face and {left}"
     both = {name: lambda t, x: np.full_like(x, 1.0) for name in ("ecg", "eda")}
-    _, told = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, wires(tmp_path, **both))
-    assert "read by the face alone: nothing is left of the contact signals (ecg: flat line 100" in told.notes[-1]
-    _, told = recording.predict_recording(
+    _, reported = recording.predict_recording(model(), {0: known}, emotions(known), SECONDS, wires(tmp_path, **both))
+    assert "read by the face alone: nothing is left of the contact signals (ecg: flat line 100" in reported.notes[-1]
+    _, reported = recording.predict_recording(
         model(modality="physio"), {0: known}, emotions(known), SECONDS, wires(tmp_path, **both)
     )
-    assert told.reason == "no_signals"
-    assert "ecg: flat line 100.0%" in told.notes[-1]
+    assert reported.reason == "no_signals"
+    assert "ecg: flat line 100.0%" in reported.notes[-1]
 
 
 def test_signals_belong_to_whoever_is_seen_longest(tmp_path):
     people = {0: person(blind=(0, 20)), 1: person()}
     rows = [row for id, known in people.items() for row in emotions(known, id)]
-    rows, told = recording.predict_recording(model(), people, rows, SECONDS, wires(tmp_path))
-    assert told.face == 1
-    assert any("taken to be of person 1, who was seen longest of 2" in note for note in told.notes)
+    rows, reported = recording.predict_recording(model(), people, rows, SECONDS, wires(tmp_path))
+    assert reported.face == 1
+    assert any("taken to be of person 1, who was seen longest of 2" in note for note in reported.notes)
     assert {row.read_from for row in rows if row.face == 0 and not row.reason} == {"face"}
 
 
@@ -430,9 +431,9 @@ def test_the_command_reads_video_and_signals_together(place, monkeypatch):
     monkeypatch.chdir(place)
     done = analyze(place, "--physio", str(place / "s.csv"), "--physio-offset", "-3")
     assert done.exit_code == 0, done.output
-    told = json.loads((place / "out/talk.mp4/summary.json").read_text())["session"]
-    assert told["label"] in ("low", "high")
-    assert told["used_s"] == pytest.approx({"ecg": 9.0, "ecg_left": 0.0, "eda": 9.0, "face": 12.0}, abs=0.8)
+    reported = json.loads((place / "out/talk.mp4/summary.json").read_text())["session"]
+    assert reported["label"] in ("low", "high")
+    assert reported["used_s"] == pytest.approx({"ecg": 9.0, "ecg_left": 0.0, "eda": 9.0, "face": 12.0}, abs=0.8)
     text = (place / "out/talk.mp4/report.html").read_text()
     assert "their time 0 lies at -3 s of the video" in text
     assert "shorter than the video" in text
@@ -472,9 +473,9 @@ def test_the_options_of_the_clock_through_the_command(place, monkeypatch, tmp_pa
     done = CliRunner().invoke(cli.app, ["analyze", "grey.mp4", "--model", str(place / "model"), "--quiet", "--physio",
                                         "s.csv", *arguments])
     assert done.exit_code == 0, done.output
-    told = json.loads((tmp_path / "results/grey.mp4/summary.json").read_text())["session"]
-    assert any(note in each for each in told["notes"]), told["notes"]
-    assert told["used_s"]["ecg"] == pytest.approx(used, abs=0.8)
+    reported = json.loads((tmp_path / "results/grey.mp4/summary.json").read_text())["session"]
+    assert any(note in each for each in reported["notes"]), reported["notes"]
+    assert reported["used_s"]["ecg"] == pytest.approx(used, abs=0.8)
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
@@ -492,7 +493,7 @@ def test_the_options_of_the_clock_through_the_command(place, monkeypatch, tmp_pa
     (["--physio", "s.csv", "--model", "facs"], "expected a model that reads contact signals, got facs"),
     (["--physio", "s.csv", "talk.mp4", "copy.mp4"], "expected one video, got 2"),
 ])
-def test_what_cannot_be_asked_is_told_before_any_work(place, monkeypatch, arguments, said):
+def test_what_cannot_be_asked_is_reported_before_any_work(place, monkeypatch, arguments, said):
     monkeypatch.chdir(place)
     (place / "copy.mp4").write_bytes((place / "talk.mp4").read_bytes())
     done = analyze(place, *arguments)
@@ -510,7 +511,7 @@ def test_clips_signals_and_attention_share_a_clock(tmp_path, monkeypatch):
     predict = reader.predict
     monkeypatch.setattr(reader, "predict", lambda windows, attention=False: (
         seen.extend(windows), predict(windows, attention))[1])
-    _, told = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, wires(tmp_path), [own])
+    _, reported = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, wires(tmp_path), [own])
     for window in seen:
         first = window.start / 2.56
         assert first == pytest.approx(round(first), abs=1e-6)
@@ -521,9 +522,9 @@ def test_clips_signals_and_attention_share_a_clock(tmp_path, monkeypatch):
         assert len(beats) or window.end - window.start < 1
         assert (np.abs(beats % 1.0 - 0.5) < 0.03).all()
     assert {round(window.start / 2.56) for window in seen} >= {0, 2, 4, 8}
-    face = told.attention["face"]
+    face = reported.attention["face"]
     np.testing.assert_allclose(face.times, 2.56 * (np.arange(12) + 0.5))
-    assert told.used["face"] == pytest.approx(30.0)
+    assert reported.used["face"] == pytest.approx(30.0)
 
 
 def test_clips_are_read_as_they_end_and_forgotten():
@@ -557,15 +558,15 @@ def test_the_command_reads_clips_by_the_tower_of_the_checkpoint(place, monkeypat
     checkpoints.Predictor(found, recipe.task, 10.0, card).save_pretrained(place / "clips")
     done = analyze(place, "--model", "clips", "--out", "seen")
     assert done.exit_code == 0, done.output
-    told = json.loads((place / "seen/talk.mp4/summary.json").read_text())["session"]
-    assert told["used_s"]["face"] == pytest.approx(12.0)
-    assert told["notes"] == ["read by the face alone: no contact signals were given"]
+    reported = json.loads((place / "seen/talk.mp4/summary.json").read_text())["session"]
+    assert reported["used_s"]["face"] == pytest.approx(12.0)
+    assert reported["notes"] == ["read by the face alone: no contact signals were given"]
 
 
 def test_the_report_shows_a_session_without_anybody(tmp_path):
     from fake_timeline import timeline
 
-    _, told = recording.predict_recording(model(), {}, [], SECONDS, wires(tmp_path))
-    page = html.html(replace(timeline(0), session=told))
+    _, reported = recording.predict_recording(model(), {}, [], SECONDS, wires(tmp_path))
+    page = html.html(replace(timeline(0), session=reported))
     assert "No person in the picture" in page
     assert 'data-chart="session" data-person="-1"' in page

@@ -482,7 +482,7 @@ def test_no_data_flat_lines_and_clipping_are_found_where_they_are(hearts) -> Non
         assert (verdict.quality[0] == 0).sum() > 0.7 * where.sum()  # clipped crests of one or two samples are let go
 
 
-def test_a_wrong_rate_is_told_by_the_stamps_or_the_length() -> None:
+def test_a_wrong_rate_is_reported_by_the_stamps_or_the_length() -> None:
     stamps = np.arange(2750) / 275
     (words,) = signals.quality.check_quality(np.sin(stamps), 250.0, "ppg", times=stamps).words
     assert words == ("wrong rate: 250 Hz stated, 275 Hz by the time stamps",)

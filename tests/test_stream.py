@@ -72,8 +72,8 @@ def test_fed_one_by_one_equals_fed_at_once(portrait, tmp_path):
             picture.pts = i
             out.mux(stream.encode(picture))
         out.mux(stream.encode())
-    told = []
-    timeline = analyze(path, progress=told.append, neutral="first:1s")
+    reported = []
+    timeline = analyze(path, progress=reported.append, neutral="first:1s")
     rows, _ = run(frames, neutral="first:1s")
     assert len(timeline.emotions) == len(rows) == 5
     for one, other in zip(timeline.emotions, rows, strict=True):
@@ -81,8 +81,8 @@ def test_fed_one_by_one_equals_fed_at_once(portrait, tmp_path):
             (other.start, other.end, other.face, other.state, other.label, other.heart_rate)
         for name in ("probs", "aus", "pose", "gaze", "box"):
             assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True), name
-    assert told[-1] == 1
-    assert told == sorted(told)
+    assert reported[-1] == 1
+    assert reported == sorted(reported)
     person = timeline.faces[0]
     assert person.coverage == 1.0  # the frames of the probation, too
     assert (person.first, person.last) == pytest.approx((0.0, 2.45))
@@ -106,12 +106,12 @@ def crowd(portrait):
 
 def every_number(rows, stream):
     """All that a stream has found, as bytes; latencies aside."""
-    told = [(row.start, row.end, row.face, row.state, row.label, row.reason, row.heart_rate) for row in rows]
+    reported = [(row.start, row.end, row.face, row.state, row.label, row.reason, row.heart_rate) for row in rows]
     arrays = [getattr(row, name).tobytes() for row in rows for name in ("probs", "aus", "pose", "gaze", "box")]
     for _, person in sorted(stream.people.items()):
         whole = person.seen.window(-np.inf, np.inf)
         arrays += [getattr(whole, name).tobytes() for name in ("times", "skin", "position", "aus", "pose", "gaze")]
-    return told, arrays
+    return reported, arrays
 
 
 @pytest.mark.parametrize("pulse_only", [False, True])
@@ -246,7 +246,7 @@ def test_a_neutral_face_from_the_first_seconds_holds_rows_back_and_sets_the_zero
     assert [row.start for row in rows] == [row.start for row in free]
     assert rows[-1].aus[AU12] < 0.5 < free[-1].aus[AU12]
     for one, other in zip(rows, free, strict=True):
-        assert np.array_equal(one.box, other.box)  # of its own time, however late it is told
+        assert np.array_equal(one.box, other.box)  # of its own time, however late it is reported
 
 
 def test_a_recording_shorter_than_its_neutral_time_still_gives_rows(portrait):

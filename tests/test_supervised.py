@@ -86,7 +86,7 @@ def test_what_takes_too_long_is_killed():
     worker.close()
 
 
-def test_a_child_that_is_told_to_stop_leaves_nothing(worker, tmp_path):
+def test_a_child_that_is_asked_to_stop_leaves_nothing(worker, tmp_path):
     reached = threading.Event()
     outcome = run_supervised(worker, Job(tmp_path), halfway, lambda share: share == 0.25 and reached.set(),
                              stopped=reached.is_set)

@@ -169,10 +169,10 @@ def test_a_flat_wave_is_an_empty_image_not_nan():
         assert not tfr.tfr_image(torch.ones(2, COUNT), RATE, (8, 8), kind).any()
 
 
-def test_what_cannot_be_transformed_is_told():
+def test_what_cannot_be_transformed_is_reported():
     waves = torch.zeros(1, COUNT)
-    for bad, told in ((torch.zeros(COUNT), "B, N"), (waves + torch.nan, "finite"), (waves.long(), "float")):
-        with pytest.raises(ValueError, match=told):
+    for bad, reported in ((torch.zeros(COUNT), "B, N"), (waves + torch.nan, "finite"), (waves.long(), "float")):
+        with pytest.raises(ValueError, match=reported):
             tfr.tfr_image(bad, RATE, (8, 8))
     with pytest.raises(ValueError, match="more than 8 samples a second, got 5"):
         tfr.tfr_image(waves, 5.0, (8, 8))

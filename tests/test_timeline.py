@@ -89,9 +89,9 @@ def test_events_read_back_by_json(talk, tmp_path):
         assert all(p is None for p in got["expression"].values()) == got["abstained"] == bool(row.reason)
         assert got["heart_rate"]["abstained"] == (got["heart_rate"]["value"] is None)
         assert list(got["heart_rate"]) == ["value", "unit", "quality", "method", "abstained", "reason"]
-    told = next(e for e in events if not e["abstained"])
-    assert sum(told["expression"].values()) == pytest.approx(1, abs=1e-5)
-    assert told["confidence"] == max(told["expression"].values())
+    reported = next(e for e in events if not e["abstained"])
+    assert sum(reported["expression"].values()) == pytest.approx(1, abs=1e-5)
+    assert reported["confidence"] == max(reported["expression"].values())
     assert set(json.loads(json.dumps(event(talk.emotions[0])))) == set(events[0])
 
 

@@ -105,7 +105,7 @@ def test_in_bfloat16_the_frozen_weights_stay_too_and_what_learns_is_float32(tmp_
     assert {value.dtype for value in load_file(found.last / WEIGHTS).values()} == {torch.float32}
 
 
-def test_in_float16_the_gradient_is_told_unscaled(tmp_path):
+def test_in_float16_the_gradient_is_reported_unscaled(tmp_path):
     found, plain = run(tmp_path / "16", precision="16"), run(tmp_path / "32", precision="32")
     assert float(rows(found.log)[0]["loss"]) == pytest.approx(float(rows(plain.log)[0]["loss"]), rel=0.03)
     assert rows(found.log)[0]["loss"] != rows(plain.log)[0]["loss"]
@@ -245,10 +245,10 @@ def test_a_finished_training_is_not_done_again(fitted):
 
 
 def test_another_training_is_not_gone_on_with(fitted):
-    for options, told in (({"seed": 3}, "another seed"), ({"train": RULE(TRAIN.trials[:9])}, "another trials"),
+    for options, reported in (({"seed": 3}, "another seed"), ({"train": RULE(TRAIN.trials[:9])}, "another trials"),
                           ({"recipe": override(RECIPE, {"options.beta": "0.5"})}, "another recipe"),
                           ({"precision": "bf16"}, "another precision")):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=reported):
             run(fitted.last.parent, **options)
 
 
@@ -288,7 +288,7 @@ def test_without_validation_the_last_epoch_is_kept(tmp_path):
     assert (found.last / WEIGHTS).exists()
 
 
-def test_a_broken_state_is_told(tmp_path):
+def test_a_broken_state_is_reported(tmp_path):
     (tmp_path / "state.pt").write_bytes(b"no state")
     with pytest.raises(ValueError, match="expected the state of a training"):
         run(tmp_path)
@@ -398,15 +398,15 @@ def test_one_command_learns_from_votes_with_points_and_in_one_order(trained, tmp
     assert "targets are the annotators' votes; the most frequent class has " in done.stderr
     assert "stopped after epoch 2: no better uar on validation for 1 epochs; the best is epoch 1" in done.stdout
     assert "\n  deterministic\n" in done.stdout
-    told = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
-    assert [line.split(":")[0] for line in told] == ["epoch 1 of 3", "epoch 2 of 3"]
+    reported = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in reported] == ["epoch 1 of 3", "epoch 2 of 3"]
     last = rows(tmp_path / "log.csv")[-1]
-    assert f"loss {last['loss']}; validation uar {float(last['val_uar']):.3f}, war " in told[1]
+    assert f"loss {last['loss']}; validation uar {float(last['val_uar']):.3f}, war " in reported[1]
     assert (tmp_path / "events.out.tfevents.mien").stat().st_size > 200
     assert {row["epoch"] for row in rows(tmp_path / "log.csv")} == {"1", "2"}
 
 
-@pytest.mark.parametrize(("arguments", "told"), [
+@pytest.mark.parametrize(("arguments", "reported"), [
     (["duse/dfw"], "mien: recipe: expected one of"), (["duse/dfew", "--set", "beta"], "mien: --set: expected path"),
     (["duse/dfew", "--tiny", "--device", "toaster"], "mien: --device: expected auto"),
     (["duse/dfew", "--tiny", "--precision", "8"], "mien: --precision: expected auto"),
@@ -417,22 +417,22 @@ def test_one_command_learns_from_votes_with_points_and_in_one_order(trained, tmp
     (["duse/dfew", "--set", "tower=/no/clip"], "mien: /no/clip: expected a folder"),
     (["duse/dfew", "--tiny"], "expected the dataset dfew, got nothing"),
 ])  # fmt: skip
-def test_what_cannot_be_trained_is_told_in_one_line(tmp_path, arguments, told):
+def test_what_cannot_be_trained_is_reported_in_one_line(tmp_path, arguments, reported):
     done = CliRunner().invoke(cli.app, ["train", *arguments, "--data", str(tmp_path), "--out", str(tmp_path / "x")])
     assert done.exit_code == 1
-    assert told in done.stderr
+    assert reported in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_devices_share_the_work_and_one_of_them_speaks(trained, tmp_path):
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-m", "mien.cli", "train", "duse/dfew", "--data", trained / "dfew", "--fold", "2", "--tiny",
          "--cache", trained / "run/cache", "--out", tmp_path, "--device", "cpu", "--devices", "2"],
         capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.count("tiny: it only tests the pipeline, its scores are meaningless") == 1
-    assert told.stderr.count("fd2, DFEW official 5-fold") == 1
+    assert reported.returncode == 0, reported.stderr
+    assert reported.stdout.count("tiny: it only tests the pipeline, its scores are meaningless") == 1
+    assert reported.stderr.count("fd2, DFEW official 5-fold") == 1
     losses = [float(row["loss"]) for row in rows(tmp_path / "log.csv")]
     assert len(losses) > 1
     assert np.isfinite(losses).all()
@@ -451,8 +451,8 @@ def test_a_checkpoint_analyses_a_video(trained, film, tmp_path):
     done = analysed(film, tmp_path / "out", "--model", trained / "run/chosen")
     assert done.exit_code == 0, done.stderr
     (folder,) = (path.parent for path in (tmp_path / "out").rglob("summary.json"))
-    told = json.loads((folder / "summary.json").read_text())
-    expression = told["faces"][0]["expression"]
+    reported = json.loads((folder / "summary.json").read_text())
+    expression = reported["faces"][0]["expression"]
     assert list(expression) == list(EXPRESSION.classes)
     assert sum(expression.values()) == pytest.approx(1, abs=1e-4)
     report = (folder / "report.html").read_text()
@@ -477,8 +477,8 @@ def test_other_weights_under_the_same_name_are_read_anew(film, tmp_path):
         model.save_pretrained(clip)
         done = analysed(film, tmp_path / "out", "--model", f"clip:{clip}")
         assert done.exit_code == 0, done.stderr
-        (told,) = (tmp_path / "out").rglob("summary.json")
-        shown.append(json.loads(told.read_text())["faces"][0]["expression"])
+        (reported,) = (tmp_path / "out").rglob("summary.json")
+        shown.append(json.loads(reported.read_text())["faces"][0]["expression"])
     assert shown[0] != shown[1]
 
 
@@ -499,7 +499,7 @@ def test_a_tower_that_was_moved_is_named(trained, film, tmp_path):
     assert done.exit_code == 0, done.stderr
 
 
-def test_the_weights_of_frames_are_told(trained):
+def test_the_weights_of_frames_are_reported(trained):
     model = mien.load(trained / "run/last")
     found = model.evidence([colour(trial(0))])
     assert found.frames.sum(dim=1).tolist() == pytest.approx([1.0])

@@ -92,7 +92,7 @@ def test_how_long_it_has_waited_is_not_forgotten_when_it_is_stopped(planted, tmp
     assert (ended.steps, ended.stopped) == (whole.steps, whole.stopped)
 
 
-def test_the_epoch_is_chosen_by_the_mean_of_three_and_the_spread_is_told(planted, tmp_path):
+def test_the_epoch_is_chosen_by_the_mean_of_three_and_the_spread_is_reported(planted, tmp_path):
     changed = {"schedule.patience": "0", "schedule.epochs": "5"}
     found = run(tmp_path / "three", override(PATIENT, {**changed, "schedule.smooth": "3"}))
     # means of up to three: 0.2, 0.35, 0.367, 0.467, 0.4
@@ -157,7 +157,7 @@ def scattered(monkeypatch, seen: list):
     monkeypatch.setattr(DuSE, "loss", loss)
 
 
-def test_deterministic_holds_inside_alone_and_is_told(monkeypatch, tmp_path):
+def test_deterministic_holds_inside_alone_and_is_reported(monkeypatch, tmp_path):
     before, seen, true = settled(), [], DuSE.loss
     monkeypatch.setattr(DuSE, "loss", lambda self, batch: seen.append(settled()) or true(self, batch))
     found = run(tmp_path / "a", deterministic=True)
@@ -171,7 +171,7 @@ def test_deterministic_holds_inside_alone_and_is_told(monkeypatch, tmp_path):
         run(tmp_path / "a")
 
 
-def test_what_has_no_order_is_refused_or_told_and_nothing_stays_behind(monkeypatch, tmp_path):
+def test_what_has_no_order_is_refused_or_reported_and_nothing_stays_behind(monkeypatch, tmp_path):
     before, seen = settled(), []
     scattered(monkeypatch, seen)
     with pytest.raises(RuntimeError, match=r"put_.*does not have a deterministic implementation"):
@@ -215,7 +215,7 @@ def test_points_left_out_for_a_while_go_on_where_they_ended(tmp_path):
     assert [place for place, _ in points(tmp_path)["loss"]] == [1, 2, 3, 7, 8, 9]
 
 
-def test_without_the_package_it_is_told_before_anything_is_done(monkeypatch, tmp_path):
+def test_without_the_package_it_is_reported_before_anything_is_done(monkeypatch, tmp_path):
     true = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "tensorboard" else true(name))
     with pytest.raises(ModuleNotFoundError, match=r'--tensorboard: expected .* pip install "mien\[tensorboard\]"'):

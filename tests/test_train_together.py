@@ -38,7 +38,7 @@ def alone(tmp_path_factory):
     return out, {method: together.run(method, out / method) for method in together.RECIPE}
 
 
-def told(both: Path) -> list[dict]:
+def reported(both: Path) -> list[dict]:
     return [json.loads((both / f"{rank}.json").read_text()) for rank in (0, 1)]
 
 
@@ -65,7 +65,7 @@ def apart(a: Path, b: Path) -> float:
 
 @pytest.mark.parametrize("method", [name for name in together.RECIPE if name != "rating"])
 def test_every_trial_has_the_same_loss_in_every_step(both, alone, method):
-    parts = [part[method] for part in told(both)]
+    parts = [part[method] for part in reported(both)]
     assert len(alone[1][method]) == together.STEPS
     for whole, *shares in zip(alone[1][method], *parts, strict=True):
         found = [row for pair in zip(*shares, strict=True) for row in pair]
@@ -98,8 +98,8 @@ def test_what_two_began_one_ends(both, alone):
     assert [row["step"] for row in rows(both / "pulled")] == ["1", "2", "3"]
 
 
-def test_a_loss_that_is_not_finite_is_told_by_every_process_of_the_whole_batch(both, alone):
-    first, second = (part["spoilt"] for part in told(both))
+def test_a_loss_that_is_not_finite_is_reported_by_every_process_of_the_whole_batch(both, alone):
+    first, second = (part["spoilt"] for part in reported(both))
     assert first == second
     assert "step 1: expected a finite loss, got nan" in first
     batch = ", ".join(name for name, _ in alone[1]["duse"][0])

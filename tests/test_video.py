@@ -169,7 +169,7 @@ def test_what_counts_as_variable(times, tick, variable):
     assert is_variable(np.asarray(times), tick) is variable
 
 
-def test_a_gap_is_told_in_frames_and_seconds(tmp_path):
+def test_a_gap_is_reported_in_frames_and_seconds(tmp_path):
     stamps = [n if n < 30 else n + 6 for n in range(60)]
     single = all_of(write(tmp_path / "b.mp4", stamps=[n + (n > 40) for n in range(60)]))[1]
     assert "1 gap in the time stamps, as long as 1 frame (the longest 0.07 s, from 1.33 s on)" in single.lost
@@ -281,7 +281,7 @@ def test_an_mp4_that_is_cut_short(tmp_path):
         video.open_video(cut(write(tmp_path / "end.mp4"), 0.6))
 
 
-def test_damage_in_the_middle_is_told(tmp_path):
+def test_damage_in_the_middle_is_reported(tmp_path):
     path = write(tmp_path / "a.mkv", "ffv1")
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 3000] = np.random.default_rng(1).bytes(3000)
@@ -381,7 +381,7 @@ def test_a_still_has_no_duration(tmp_path):
     assert (source.frames, source.duration, source.lost) == (1, 0.0, "")
 
 
-def test_interlaced_pictures_are_told(tmp_path):
+def test_interlaced_pictures_are_reported(tmp_path):
     path = write(tmp_path / "a.mp4", count=4, options={"x264-params": "interlaced=1"})
     assert "4 frames interlaced" in all_of(path)[1].lost
 

@@ -83,9 +83,9 @@ def test_loss_and_painting_equal_transformers(tmp_path):
     hidden = random_tubes(plan, 3, 0.75)
     torch.manual_seed(1)
     with torch.no_grad():
-        told = theirs(normalise_pixels(frames, plan), bool_masked_pos=hidden)
-        torch.testing.assert_close(ours(frames, hidden), told.logits, atol=2e-5, rtol=1e-4)
-        torch.testing.assert_close(ours.loss(Batch(frames=frames))["pixels"], told.loss, atol=1e-5, rtol=1e-5)
+        reported = theirs(normalise_pixels(frames, plan), bool_masked_pos=hidden)
+        torch.testing.assert_close(ours(frames, hidden), reported.logits, atol=2e-5, rtol=1e-4)
+        torch.testing.assert_close(ours.loss(Batch(frames=frames))["pixels"], reported.loss, atol=1e-5, rtol=1e-5)
 
 
 def test_tubes_hide_nine_tenths_of_a_frame_in_all_frames():
@@ -207,7 +207,7 @@ def test_nobody_who_is_judged_is_learnt_from(tmp_path):
         training_trials(films[0])
 
 
-def test_what_it_cannot_work_with_is_told():
+def test_what_it_cannot_work_with_is_reported():
     with pytest.raises(ValueError, match="expected 1 or more of 16 places hidden, 1 or more visible, got 0"):
         masked(share=0.01)
     with pytest.raises(ValueError, match="kind videomae, got vit"):

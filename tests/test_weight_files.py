@@ -107,10 +107,10 @@ def test_what_was_found_is_said(first, tmp_path) -> None:
 ])
 def test_what_cannot_be_read_is_one_line_of_ours(first, tmp_path, write, why) -> None:
     write(fresh(first, tmp_path), tmp_path)
-    with pytest.raises(ValueError, match=why) as told:
+    with pytest.raises(ValueError, match=why) as reported:
         load(tmp_path, "clip-image")
-    assert "\n" not in str(told.value)
-    assert "\x1b" not in str(told.value)
+    assert "\n" not in str(reported.value)
+    assert "\x1b" not in str(reported.value)
 
 
 def test_a_pickle_runs_no_code(first, tmp_path) -> None:

@@ -78,11 +78,11 @@ def pull(step: int, _: int, __: float) -> None:
 
 def run(method: str, out: Path, devices: int = 1, **how) -> list[list[tuple[str, float]]]:
     """-> step by step this process's trials, each with its loss."""
-    told, plain = [], distributed_loss.per_row_cross_entropy
+    reported, plain = [], distributed_loss.per_row_cross_entropy
 
     def listen(logits, batch, smoothing=0.0):
         found = plain(logits, batch, smoothing)
-        told.append(list(zip(batch.trial, found.tolist(), strict=True)))
+        reported.append(list(zip(batch.trial, found.tolist(), strict=True)))
         return found
 
     distributed_loss.per_row_cross_entropy = listen
@@ -93,7 +93,7 @@ def run(method: str, out: Path, devices: int = 1, **how) -> list[list[tuple[str,
             **how)
     finally:
         distributed_loss.per_row_cross_entropy = plain
-    return told
+    return reported
 
 
 def spoilt(self, batch):
@@ -103,19 +103,19 @@ def spoilt(self, batch):
 
 
 def main(out: Path) -> None:
-    told = {method: run(method, out / method, 2, strategy="ddp") for method in RECIPE}
+    reported = {method: run(method, out / method, 2, strategy="ddp") for method in RECIPE}
     with suppress(Stop):
         run("duse", out / "pulled", 2, strategy="ddp", save_every=0.0, progress=pull)
     apart, loop.share_batch = loop.share_batch, lambda fabric, model: None
-    told["apart"] = run("scpt", out / "apart", 2, strategy="ddp")
+    reported["apart"] = run("scpt", out / "apart", 2, strategy="ddp")
     loop.share_batch = apart
     plain, DuSE.forward = DuSE.forward, spoilt
     try:
         run("duse", out / "spoilt", 2, strategy="ddp")
     except ValueError as error:
-        told["spoilt"] = str(error)
+        reported["spoilt"] = str(error)
     DuSE.forward = plain
-    (out / f"{torch.distributed.get_rank()}.json").write_text(json.dumps(told))
+    (out / f"{torch.distributed.get_rank()}.json").write_text(json.dumps(reported))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class DecodeStats:
     notes: list[str] = field(default_factory=list)  # sentences: no time stamps, read error, cut short
 
     def note_hidden(self, hidden: bool, pts: int | None) -> None:
-        """Count a packet that an edit list hides. Those before the first picture lead up to it; later ones are told."""
+        """Count a packet that an edit list hides. Only those after the first picture are reported."""
         self.discarded += hidden
         if pts is not None and not hidden:
             self.first_pts = min(self.first_pts, pts)

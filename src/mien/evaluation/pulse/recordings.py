@@ -10,7 +10,6 @@ import pandas as pd
 
 from mien import rppg, signals
 from mien.core.observations import Signal, Window
-from mien.core.results import Measurement
 from mien.datasets.pulse import ContactWire, PulseRecording
 from mien.rppg.methods import band
 from mien.rppg.respiration import belt_rate
