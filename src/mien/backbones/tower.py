@@ -39,6 +39,7 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise tokens (B, L, D) and attend -> (B, L, D), without the skip connection."""
         return self.mix(self.qkv(self.norm(x)))
 
     def mix(self, qkv: Tensor) -> Tensor:
@@ -60,6 +61,7 @@ class Mlp(nn.Module):
         self.down = nn.Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise tokens (B, L, D) and apply both linear layers -> (B, L, D), without the skip connection."""
         activation = F.gelu if self.act == "gelu" else _quick_gelu
         return self.down(activation(self.up(self.norm(x))))
 
@@ -95,6 +97,7 @@ class Block(nn.Module):
         self.mlp = Mlp(plan.width, plan.inner, plan.act, plan.eps)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, L, D) after this block. With `checkpointing` the backward pass computes the activations again."""
         return checkpointed(self._layer, x, on=self.checkpointing and x.requires_grad)
 
     def _layer(self, x: Tensor) -> Tensor:
@@ -119,6 +122,7 @@ class PatchEmbed(nn.Module):
         self.pre = nn.LayerNorm(plan.width, plan.eps) if clip else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) -> tokens (B, 1 + patches, D), the class token first."""
         _expect_shape(x, (3, self.size, self.size), "pictures (B, 3, S, S)")
         patches = self.patch(x).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.cls.expand(x.shape[0], 1, -1), patches], dim=1)
@@ -135,6 +139,7 @@ class TokenEmbed(nn.Module):
         self.positions = nn.Parameter(0.02 * torch.randn(plan.context, plan.width))
 
     def forward(self, ids: Tensor) -> Tensor:
+        """Token ids (B, L) -> tokens (B, L, D)."""
         context = len(self.positions)
         if ids.ndim != 2 or ids.shape[1] > context:
             raise ValueError(f"text: expected token ids (B, L) with L <= {context}, got {tuple(ids.shape)}: shorten it")
@@ -157,6 +162,7 @@ class TubeletEmbed(nn.Module):
         self.register_buffer("positions", sinusoids(plan.patches, plan.width), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Clips (B, T, 3, S, S) -> tokens (B, tubelets, D)."""
         _expect_shape(x, self.shape, "clips (B, T, 3, S, S)")
         return self.patch(x.transpose(1, 2)).flatten(2).transpose(1, 2) + self.positions
 
@@ -217,6 +223,7 @@ class Tower(nn.Module):
         self.finish = PoolAndProject(plan)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Inputs of `embed` -> features (B, d): embed, all blocks, finish."""
         tokens = self.embed(x)
         for block in self.blocks:
             tokens = block(tokens)

@@ -41,6 +41,7 @@ class Measurement:
 
     @property
     def abstained(self) -> bool:
+        """Whether the value is missing."""
         return self.value is None
 
     @property
@@ -133,6 +134,7 @@ class Prediction:
 
     @property
     def abstained(self) -> bool:
+        """Whether the row has no expression; `reason` says why."""
         return bool(self.reason)
 
     @property

@@ -37,6 +37,7 @@ class Region:
 
     @classmethod
     def of_detection(cls, found: Detection) -> Region:
+        """The region around a detected face: its box with a margin, turned so that the eyes are level."""
         x0, y0, x1, y1 = found.box
         return cls((x0 + x1) / 2, (y0 + y1) / 2, cls.MARGIN * max(x1 - x0, y1 - y0), _tilt(*found.eyes))
 

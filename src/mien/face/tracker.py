@@ -127,6 +127,7 @@ class Tracker:
                 for face, marks in zip(located.faces, located.landmarks, strict=True)]
 
     def close(self) -> None:
+        """Release the models of the face backend."""
         self.finder.close()
 
     def _present(self) -> list[_Track]:

@@ -27,13 +27,16 @@ class ExpressionModel(Protocol):
     (0: one step)."""
 
     @property
-    def task(self) -> Task: ...
+    def task(self) -> Task:
+        """What the model classifies."""
 
     @property
-    def needs(self) -> ModelRequirements: ...
+    def needs(self) -> ModelRequirements:
+        """What the model needs of a window."""
 
     @property
-    def seconds(self) -> float: ...
+    def seconds(self) -> float:
+        """Length of a window in s; 0 for a model that reads one step."""
 
     def read(self, window: Window) -> np.ndarray:
         """A window of one person -> probabilities (K,)."""
@@ -58,6 +61,7 @@ class BuiltInReader:
     seconds = 0.0
 
     def read(self, window: Window) -> np.ndarray:
+        """The probabilities (K,) of a window of one person, from its measured face."""
         if window.expression is None:
             raise ValueError("BuiltInReader: expected a window of a face that mien measured, got one without "
                              "`expression`: cut it from a stream")

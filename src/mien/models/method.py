@@ -111,10 +111,12 @@ class TowerSet(Protocol):
     """The pretrained towers that a model is built around; `checkpoint.Clip` implements this."""
 
     @property
-    def image(self) -> Tower: ...
+    def image(self) -> Tower:
+        """The image tower."""
 
     @property
-    def text(self) -> Tower | None: ...
+    def text(self) -> Tower | None:
+        """The text tower; None without."""
 
     def tokens(self, task: Task) -> Tensor:
         """Token ids (K, L) of the class texts."""

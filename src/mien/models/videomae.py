@@ -61,6 +61,7 @@ class MaskedVideoMAE(nn.Module):
 
     @property
     def needs(self) -> ModelRequirements:
+        """What the model needs of a window."""
         return _needs(self.tower.plan)
 
     def forward(self, frames: Tensor, hidden: Tensor) -> Tensor:
@@ -105,6 +106,7 @@ class VideoMAEClassifier(nn.Module):
 
     @property
     def needs(self) -> ModelRequirements:
+        """What the model needs of a window."""
         return _needs(self.tower.plan)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -52,6 +52,7 @@ class Traces:
 
     @property
     def seconds(self) -> float:
+        """Length in s."""
         return len(self.skin) / self.rate
 
 

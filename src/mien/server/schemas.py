@@ -31,7 +31,7 @@ class HealthResponse(BaseModel):
 class NowResponse(BaseModel):
     """Expression and heart rate now. `event` is null when no frame came in the last seconds; `text` then says so.
 
-    `prompt` is what a language model is told, and `observation` has its fields.
+    `prompt` is the text for a language model, and `observation` has its fields.
     """
 
     text: str

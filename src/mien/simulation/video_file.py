@@ -22,14 +22,18 @@ class WrittenVideo(Protocol):
     """A scene that can be written: a `Scene` or a `Portrait`."""
 
     @property
-    def size(self) -> tuple[int, int]: ...
+    def size(self) -> tuple[int, int]:
+        """Width and height in px."""
 
     @property
-    def fps(self) -> float: ...
+    def fps(self) -> float:
+        """Frames per second."""
 
-    def frames(self) -> Iterable[Frame]: ...
+    def frames(self) -> Iterable[Frame]:
+        """The frames, in order."""
 
-    def truth(self) -> SceneTruth: ...
+    def truth(self) -> SceneTruth:
+        """What the frames show."""
 
 
 def write_video(scene: WrittenVideo, path: str | Path, crf: int | None = 23, codec: str = "libx264", rotation: int = 0,

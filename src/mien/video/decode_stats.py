@@ -53,6 +53,7 @@ class DecodeStats:
         self.hidden_later += hidden and pts is not None and pts > self.first_pts
 
     def skip(self) -> None:
+        """Count a frame that was skipped because the camera was faster."""
         self.skipped += 1
 
     def restart(self) -> None:

@@ -30,7 +30,8 @@ class WorkItem(Protocol):
     """A job that can be sent to another process; its unfinished files are in `folder`."""
 
     @property
-    def folder(self) -> str: ...
+    def folder(self) -> str:
+        """Folder of the results, which names the item."""
 
 
 J = TypeVar("J", bound=WorkItem)
@@ -124,6 +125,7 @@ class ProgressFile:
     owner: int
 
     def note(self, index: int, share: float) -> None:
+        """Write the finished share, 0..1, of the item with this index."""
         np.memmap(self.path, dtype=np.float64, mode="r+")[index] = share
 
     def read(self) -> np.ndarray:

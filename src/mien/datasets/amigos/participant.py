@@ -63,6 +63,7 @@ class AmigosParticipant:
             self.say("excluded", video, f"not one of AMIGOS' videos {', '.join((*SHORT, *LONG))}", self.file)
 
     def without(self, video: str) -> bool:
+        """Whether the participant did not take part in this video."""
         return video in LONG and self.number in NO_LONG
 
     def trial(self, video: str, cell: Cell) -> Trial:
@@ -116,5 +117,6 @@ class AmigosParticipant:
         return path, start
 
     def say(self, kind: Kind, item: str, reason: str, path: Path | None = None) -> None:
+        """Report a problem of an item of this participant."""
         name = "/".join(filter(None, (self.name, item)))
         self.problems.append(DatasetProblem(kind, name, reason, path))

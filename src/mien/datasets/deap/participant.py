@@ -137,5 +137,6 @@ class DeapParticipant:
         return path
 
     def say(self, kind: Kind, item: str, reason: str, path: Path | None = None) -> None:
+        """Report a problem of an item of this participant."""
         name = "/".join(filter(None, (self.name, item)))
         self.problems.append(DatasetProblem(kind, name, reason, path))

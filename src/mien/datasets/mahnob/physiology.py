@@ -32,6 +32,7 @@ class Stimulus:
 
     @property
     def seconds(self) -> float:
+        """Length in s."""
         return (self.end - self.begin) / self.rate
 
 

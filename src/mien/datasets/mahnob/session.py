@@ -173,6 +173,7 @@ class MahnobSession:
         return mine[0]
 
     def say(self, kind: Kind, reason: str, path: Path | None = None, line: int | None = None) -> None:
+        """Report a problem of this session."""
         self.problems.append(DatasetProblem(kind, self.folder.name, reason, path, line))
 
 

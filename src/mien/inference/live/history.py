@@ -1,4 +1,4 @@
-"""The last minutes of a live session: what a language model is told of them, and a summary."""
+"""The last minutes of a live session: their text for a language model, and a summary."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class EventHistory:
             return [event for event in self._events if event.end > end - seconds]
 
     def observe(self, mark_turn: bool = False) -> Observation:
-        """What a language model is told now.
+        """The text for a language model now.
 
         Args:
             mark_turn: Whether this is a turn of a conversation, to which the next observation is compared.

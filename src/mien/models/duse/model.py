@@ -86,6 +86,7 @@ class DuSE(nn.Module, Method):
 
     @property
     def needs(self) -> ModelRequirements:
+        """What the model needs of a window."""
         plan = self.image.plan
         return ModelRequirements(frames=FRAMES, size=plan.size, mean=plan.mean, std=plan.std)
 

@@ -67,6 +67,7 @@ class MVP(nn.Module, Method):
 
     @property
     def needs(self) -> ModelRequirements:
+        """What the model needs of a window."""
         options, needs = self.options, ModelRequirements(seconds=self.options.seconds)
         if len(self.body):
             needs = replace(needs, signals=options.signals, rate=options.rate)

@@ -62,6 +62,7 @@ class Concatenation(Baseline):
         super().__init__(plan, classes, dropout, 2 * plan.features)
 
     def feature(self, given: FusionInputs) -> Tensor:
+        """Mean face feature and pulse feature, side by side (B, 2 D)."""
         return torch.cat([given.face, given.encode()[0]], dim=1)
 
 
@@ -74,6 +75,7 @@ class LateFusion(Concatenation):
         self.pulse = nn.Linear(plan.features, classes)
 
     def forward(self, given: FusionInputs) -> tuple[Tensor, Tensor]:
+        """The log of the mean of both predictions (B, K), and the features."""
         face, pulse = (self.dropout(part) for part in self.feature(given).chunk(2, dim=1))
         each = torch.stack([self.head(face), self.pulse(pulse)]).log_softmax(dim=-1)
         return each.logsumexp(dim=0), self.feature(given)  # the mean of both predictions
@@ -83,6 +85,7 @@ class PulseOnly(Baseline):
     """The feature of the image."""
 
     def feature(self, given: FusionInputs) -> Tensor:
+        """The pulse feature (B, D)."""
         return given.encode()[0]
 
 
@@ -95,6 +98,7 @@ class CrossAttention(Baseline):
         self.norms = nn.ModuleList((nn.LayerNorm(plan.features), nn.LayerNorm(plan.width), nn.LayerNorm(plan.features)))
 
     def feature(self, given: FusionInputs) -> Tensor:
+        """Frames that attend to the tokens of the pulse, averaged (B, D)."""
         tokens = self.norms[1](given.encode()[1])
         mixed, _ = self.attend(self.norms[0](given.frames), tokens, tokens, need_weights=False)
         return self.norms[2](given.frames + mixed).mean(dim=1)
@@ -113,6 +117,7 @@ class MultimodalTransformer(Baseline):
         self.layers = nn.TransformerEncoder(layer, 2, nn.LayerNorm(plan.features), enable_nested_tensor=False)
 
     def feature(self, given: FusionInputs) -> Tensor:
+        """The class token (B, D) of a transformer over frames and tokens of the pulse."""
         pulse = self.pulse(given.encode()[1])
         tokens = [self.cls.expand(len(pulse), 1, -1), given.frames + self.kinds[0], pulse + self.kinds[1]]
         return self.layers(torch.cat(tokens, dim=1))[:, 0]
@@ -125,6 +130,7 @@ class Spectrum(Baseline):
         super().__init__(plan, classes, 0.0, plan.size)
 
     def feature(self, given: FusionInputs) -> Tensor:
+        """The mean spectrum of the pulse (B, rows)."""
         return given.image[:, 0].mean(dim=-1)
 
 
@@ -136,6 +142,7 @@ class RateAlone(Baseline):
         self.rows = plan.size
 
     def feature(self, given: FusionInputs) -> Tensor:
+        """The row with most power as a number -1..1 (B, 1)."""
         highest = given.image[:, 0].mean(dim=-1).argmax(dim=1, keepdim=True)
         return 2 * highest / (self.rows - 1) - 1
 

@@ -42,6 +42,7 @@ class MlpEncoder(PatchEncoder):
                                  nn.Linear(inner, plan.width))
 
     def forward(self, image: Tensor) -> Tensor:
+        """Time-frequency images -> tokens, each with its own MLP added."""
         tokens = super().forward(image)
         return tokens + self.mlp(tokens)
 
@@ -60,6 +61,7 @@ class ResidualStage(nn.Module):
         self.norms = nn.ModuleList(nn.GroupNorm(8, out) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply two convolutions with a shortcut."""
         inner = F.gelu(self.norms[0](self.first(x)))
         return F.gelu(self.norms[1](self.second(inner)) + self.norms[2](self.shortcut(x)))
 

@@ -16,11 +16,13 @@ class GradientReversal(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, value: Tensor, strength: float) -> Tensor:
+        """The value unchanged."""
         ctx.strength = strength
         return value.clone()
 
     @staticmethod
     def backward(ctx, *gradients: Tensor):
+        """The gradient times minus `strength`."""
         return -ctx.strength * gradients[0], None
 
 

@@ -97,6 +97,7 @@ class SCPT(nn.Module, Method):
 
     @property
     def needs(self) -> ModelRequirements:
+        """What the model needs of a window."""
         plan, options = self.tower.plan, self.options
         needs = ModelRequirements(frames=FRAMES, size=plan.size, mean=plan.mean, std=plan.std, seconds=SECONDS)
         if not options.seen:

@@ -79,9 +79,11 @@ class Mcp(_Encoded):
         self.layers = nn.ModuleList(Prompter(plan.width, options) for _ in range(plan.layers))
 
     def begin(self, image: Tensor) -> Tensor:
+        """The tokens of the image with their places added."""
         return super().begin(image) + self.places
 
     def forward(self, layer: int, tokens: Tensor, pulse: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens with the prompt of this layer added, and the prompt."""
         face = self.norms[max(layer - 1, 0)](tokens[:, 1:].float())
         prompt = self.layers[layer](face, self.norms[layer](pulse))
         return torch.cat([tokens[:, :1], tokens[:, 1:] + prompt.to(tokens.dtype)], dim=1), prompt
@@ -111,6 +113,7 @@ class Crossing(_Placed):
                                  for _ in range(plan.layers))
 
     def forward(self, layer: int, tokens: Tensor, pulse: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens with the prompt of this layer added, and the prompt: tokens attend to the pulse."""
         k, v = self.kv[layer](pulse).chunk(2, dim=-1)
         q = self.ask[layer](self.norms[layer](tokens[:, 1:].float()))
         prompt = self.out[layer](F.scaled_dot_product_attention(q, k, v))
@@ -133,6 +136,7 @@ class Prepended(_Placed):
                                  for _ in range(plan.layers))
 
     def forward(self, layer: int, tokens: Tensor, pulse: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens with the prompts of this layer in front, and the prompts."""
         k, v = self.kv(pulse).chunk(2, dim=-1)
         attended = F.scaled_dot_product_attention(self.ask[layer].expand(len(pulse), -1, -1), k, v)
         prompt = self.base[layer] + self.out[layer](attended)
