@@ -25,11 +25,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
     Of a process on another host we cannot know whether it lives: its folder stays for a day.
     """
-    for old in leftovers(folder):
-        owner = read_owner(old / OWNER)
-        is_dead = owner is not None and owner.is_dead
-        if is_dead or time.time() - old.stat().st_mtime > DAY:  # others may belong to a parallel run
-            shutil.rmtree(old, ignore_errors=True)
+    remove_unfinished(folder)
     root = folder / f".partial-{uuid.uuid4().hex[:12]}"
     files = root / "files"
     root.mkdir()
@@ -39,6 +35,21 @@ def staging(folder: Path) -> Iterator[Path]:
         yield files
     finally:
         shutil.rmtree(root)
+
+
+def remove_unfinished(folder: Path, *, idle: bool = False) -> None:
+    """Remove the unfinished files in a folder that no process will finish.
+
+    Args:
+        folder: The folder of the results.
+        idle: Nobody works in the folder. Else only those of dead processes and those older than a day are removed, as
+            the others may belong to a parallel run.
+    """
+    for old in leftovers(folder):
+        owner = read_owner(old / OWNER)
+        is_dead = owner is not None and owner.is_dead
+        if idle or is_dead or time.time() - old.stat().st_mtime > DAY:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -14,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from mien.core.atomic_folders import leftovers
+from mien.core.atomic_folders import remove_unfinished
 from mien.core.file_names import to_text
 from mien.core.folder_lock import NAME as LOCK_NAME
 from mien.core.folder_lock import folder_lock, remove_dead_lock
@@ -149,8 +148,7 @@ def _clean(folders: Sequence[Path]) -> None:
         while lock.exists() and not remove_dead_lock(folder) and time.monotonic() < end:
             time.sleep(0.02)
         if folder.is_dir() and not lock.exists():
-            for left in leftovers(folder):
-                shutil.rmtree(left, ignore_errors=True)
+            remove_unfinished(folder, idle=True)
 
 
 def _entry(item: InputFile, outcome: Outcome) -> ManifestEntry:

@@ -39,17 +39,7 @@ def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[d
     content = {"classes": timeline.task.classes, "duration": timeline.source.end, "people": data,
                "units": [[unit, unit_description(unit)] for unit in ACTION_UNITS],
                "session": session, "gaps": charts.gaps(timeline.source)}
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{BESIDE if script else POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{name}: expression and pulse</title>
-<style>
-{_asset("style.css")}</style>
-</head>
+    return f"""{head(f"{name}: expression and pulse", stylesheet(), BESIDE if script else POLICY)}
 <body>
 {_header(timeline, name)}
 <main>
@@ -89,6 +79,30 @@ def chart_library() -> str:
     from plotly.offline import get_plotlyjs
 
     return get_plotlyjs()
+
+
+def head(title: str, style: str, policy: str = POLICY) -> str:
+    """The beginning of a page, up to the end of its head.
+
+    Args:
+        title: Title as HTML, escaped.
+        style: The style sheet.
+        policy: What the page may load.
+
+    Returns:
+        The HTML text.
+    """
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>"""
 
 
 def stylesheet() -> str:

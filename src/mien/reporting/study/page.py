@@ -8,7 +8,7 @@ from html import escape
 import pandas as pd
 
 from mien.core.plain_text import counted
-from mien.reporting.html.page import POLICY, stylesheet
+from mien.reporting.html.page import head, stylesheet
 from mien.reporting.study.charts import MAX_LINES, chart
 from mien.reporting.study.compute import Study
 from mien.reporting.study.measure_names import digits, measure_name, measure_unit, number, p_value
@@ -59,17 +59,7 @@ def study_page(study: Study, files: Sequence[tuple[str, str]]) -> str:
     title = f"{counted(people, 'participant')}, {counted(len(study.conditions), 'condition')}"
     facts = [counted(recordings, "recording"), f"conditions: {', '.join(study.conditions)}",
              f"baseline: {', '.join(study.baseline) or 'none'}", counted(len(study.measures), "measure")]
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Study: {escape(title)}</title>
-<style>
-{stylesheet()}{STYLE}</style>
-</head>
+    return f"""{head(f"Study: {escape(title)}", stylesheet() + STYLE)}
 <body>
 <header>
 <p class="kicker">Study of expression and pulse from video</p>
