@@ -276,6 +276,16 @@ def test_nothing_outside_models_asks_for_a_methods_type(figures_of_the_house):
     assert figures_of_the_house.branches(figures_of_the_house.trees(SRC)) == []
 
 
+def test_the_goals_of_the_house_are_kept(figures_of_the_house):
+    """Those that `make house` counts from the syntax trees; docs/architecture.md says what they mean."""
+    house, files = figures_of_the_house, figures_of_the_house.trees(SRC)
+    assert len(house.rooms(SRC)) <= 20
+    assert house.repeated_classes(files) == {}, "one name, one concept"
+    assert house.repetitions_by_flag(files) == 0
+    assert house.callers(files, "Tracker") == ["face/setup.py"], "one path from frames to rows"
+    assert 1000 * house.conditionals(files) / house.code_lines(SRC) < 15, "write an if, or name the case"
+
+
 @pytest.mark.parametrize(
     ("code", "found"),
     [

@@ -17,7 +17,7 @@ from mien.inference.live.event import LiveEvent
 from mien.inference.live.history import EventHistory
 from mien.reporting import llm
 from mien.reporting.llm.message import CERTAINTY, make_utterance
-from mien.reporting.llm.observation import HEADS, SMILES, TRENDS, TURNED, Observation, head_word, smile_word
+from mien.reporting.llm.observation import HEADS, SMILES, TRENDS, TURNED, PersonObservation, head_word, smile_word
 
 MADE = make_task({"bored": "a dull face", "quite amused": "an amused face"})
 CLASSES = {task.name: task.classes for task in (*TASKS.values(), MADE)}
@@ -38,8 +38,8 @@ def observations(draw, task):
         heart_reason = "no_face"
     said = llm.Utterance(task, label, certainty, reason, rate, heart_reason)
     if reason == "no_face" and rate is None:
-        return Observation(said)
-    return Observation(said, draw(st.integers(0, 900)), draw(st.sampled_from([word for word, _ in SMILES])),
+        return PersonObservation(said)
+    return PersonObservation(said, draw(st.integers(0, 900)), draw(st.sampled_from([word for word, _ in SMILES])),
                        draw(st.sampled_from(HEADS)), draw(st.sampled_from(TRENDS)),
                        draw(st.sampled_from(("", *classes))), draw(st.booleans()), draw(st.integers(-60, 60)))
 
@@ -58,7 +58,7 @@ def test_what_is_written_is_read_back(language, task, data):
 
 def test_all_that_may_be_said_and_the_shortest():
     said = llm.Utterance("expression7", "happy", "likely", "", 72, "")
-    full = Observation(said, 12, "slight", "towards", "more_pleasant", "neutral", False, 8)
+    full = PersonObservation(said, 12, "slight", "towards", "more_pleasant", "neutral", False, 8)
     assert llm.render_observation(full) == (
         "The person probably looks happy. This has lasted for 12 s. They smile slightly. Their head faces the camera. "
         "The expression has become more pleasant in the last seconds. At your last turn this person looked neutral. "
@@ -68,8 +68,8 @@ def test_all_that_may_be_said_and_the_shortest():
         "zugewandt. In den letzten Sekunden ist die Miene freundlicher geworden. Bei deiner letzten Antwort wirkte "
         "diese Person neutral. Puls etwa 72 Schläge in der Minute. Das sind 8 mehr als bei deiner letzten Antwort.")
     unsure = replace(said, heart_rate=None, heart_reason="low_snr")
-    assert llm.render_observation(Observation(unsure)) == "The person probably looks happy."
-    assert llm.render_observation(Observation()) == "No person is visible."
+    assert llm.render_observation(PersonObservation(unsure)) == "The person probably looks happy."
+    assert llm.render_observation(PersonObservation()) == "No person is visible."
 
 
 def test_another_text_is_not_read():
@@ -148,7 +148,7 @@ def test_the_change_since_the_last_turn_of_a_conversation():
     observed = kept.observe(mark_turn=True)
     assert (observed.before, observed.rate_change, observed.other_person) == ("", 0, True)
     kept.push(nobody(3))
-    assert kept.observe(mark_turn=True) == Observation()
+    assert kept.observe(mark_turn=True) == PersonObservation()
     kept.push(event(4, "happy", face=2))
     assert not kept.observe().other_person
 

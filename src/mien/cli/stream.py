@@ -25,7 +25,7 @@ from mien.core.settings import Settings
 if TYPE_CHECKING:
     from mien.inference.live.camera_thread import Live
     from mien.inference.live.event import LiveEvent
-    from mien.inference.live.outputs import Output
+    from mien.inference.live.outputs import EventOutput
 
 STOPPED = "nothing was stored"
 
@@ -87,7 +87,7 @@ def stream(
             print_line(f"end of {source}: {camera.frames_read} frames, {camera.dropped} dropped{steps}")
 
 
-def _follow(live: Live, outputs: Iterable[Output], form: str, changes: bool, quiet: bool) -> bool:
+def _follow(live: Live, outputs: Iterable[EventOutput], form: str, changes: bool, quiet: bool) -> bool:
     """Print and send all events -> False if the reader has closed the output."""
     last_text, dropped = "", 0
     for event in live.events():
@@ -108,7 +108,7 @@ def _follow(live: Live, outputs: Iterable[Output], form: str, changes: bool, qui
     return True
 
 
-def _send(outputs: Iterable[Output], event: LiveEvent) -> None:
+def _send(outputs: Iterable[EventOutput], event: LiveEvent) -> None:
     for output in outputs:
         output.send(event)
 

@@ -14,7 +14,7 @@ from mien.core.results import Prediction
 from mien.core.tasks import ACTION_UNITS
 from mien.inference.live.event import LiveEvent
 from mien.reporting.llm.message import NO_PERSON, Utterance
-from mien.reporting.llm.observation import Observation, head_word, smile_word
+from mien.reporting.llm.observation import PersonObservation, head_word, smile_word
 
 KEPT = 1200
 """Events that are kept. Our choice: ten minutes of steps of 0.5 s."""
@@ -66,7 +66,7 @@ class EventHistory:
             end = self._events[-1].end
             return [event for event in self._events if event.end > end - seconds]
 
-    def observe(self, mark_turn: bool = False) -> Observation:
+    def observe(self, mark_turn: bool = False) -> PersonObservation:
         """The text for a language model now.
 
         Args:
@@ -77,28 +77,28 @@ class EventHistory:
         """
         events = self.last(BEFORE)
         if not events:
-            return Observation()
+            return PersonObservation()
         newest = events[-1]
         rows = [event.row for event in events if event.row is not None]
         face = None if newest.row is None else newest.row.face
-        observation = Observation()
+        observation = PersonObservation()
         if newest.row is not None:
             observation = self._of_person(newest, [row for row in rows if row.face == newest.row.face])
         if mark_turn:
             self._turn = Turn(face, newest.said)
         return observation
 
-    def _of_person(self, newest: LiveEvent, rows: list[Prediction]) -> Observation:
+    def _of_person(self, newest: LiveEvent, rows: list[Prediction]) -> PersonObservation:
         said, turn = newest.said, self._turn
         if said == NO_PERSON:
-            return Observation()
+            return PersonObservation()
         recent = [row for row in rows if row.end > newest.end - RECENT]
         same = turn is not None and turn.face == rows[-1].face
         before, change = "", 0
         if turn is not None and same:
             before = turn.said.label
             change = (said.heart_rate or 0) - (turn.said.heart_rate or 0)
-        return Observation(
+        return PersonObservation(
             said=said,
             lasting=int(newest.end - newest.since),
             smile=smile_word(_median([float(row.aus[AU12]) for row in recent])),

@@ -31,7 +31,7 @@ TRENDS = ("", "more_pleasant", "less_pleasant")
 
 
 @dataclass(frozen=True)
-class Observation:
+class PersonObservation:
     """What the sentences say.
 
     Args:
@@ -72,7 +72,7 @@ def head_word(pose: np.ndarray) -> str:
     return ("down", "up")[pitch > 0]
 
 
-def render_observation(observation: Observation, language: str = "en") -> str:
+def render_observation(observation: PersonObservation, language: str = "en") -> str:
     """Write an observation as sentences.
 
     Args:
@@ -108,7 +108,7 @@ def render_observation(observation: Observation, language: str = "en") -> str:
     return " ".join(sentences)
 
 
-def fields(observation: Observation) -> dict[str, Any]:
+def fields(observation: PersonObservation) -> dict[str, Any]:
     """The fields that the sentences hold, as JSON data."""
     said = observation.said
     return {"person": said.reason != "no_face" or said.heart_rate is not None, "label": said.label,
@@ -132,7 +132,7 @@ def parse(text: str, language: str = "en", task: str = EXPRESSION.name) -> dict[
     Raises:
         ValueError: The language is unknown, or a part of the text is no sentence of `render_observation`.
     """
-    found = fields(Observation())
+    found = fields(PersonObservation())
     if text == template(language)["no_face"]:
         return found
     found |= {"person": True, "reason": ""}

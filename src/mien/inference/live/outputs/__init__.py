@@ -14,13 +14,13 @@ from mien.core import entry_points
 from mien.inference.live.outputs.lsl import open_lsl
 from mien.inference.live.outputs.mqtt import open_mqtt
 from mien.inference.live.outputs.osc import open_osc
-from mien.inference.live.outputs.output import Output, OutputError
+from mien.inference.live.outputs.output import EventOutput, OutputError
 
-__all__ = ["GROUP", "OUTPUTS", "Output", "OutputError", "names", "open_output"]
+__all__ = ["GROUP", "OUTPUTS", "EventOutput", "OutputError", "names", "open_output"]
 
 GROUP = "mien.outputs"
 
-Opener = Callable[[str, tuple[str, ...]], Output]
+Opener = Callable[[str, tuple[str, ...]], EventOutput]
 """Takes the whole address and the classes of the model."""
 
 OUTPUTS: dict[str, Opener] = {"lsl": open_lsl, "mqtt": open_mqtt, "mqtts": open_mqtt, "osc": open_osc}
@@ -31,7 +31,7 @@ def names() -> list[str]:
     return entry_points.names(OUTPUTS, GROUP)
 
 
-def open_output(address: str, classes: Iterable[str]) -> Output:
+def open_output(address: str, classes: Iterable[str]) -> EventOutput:
     """Open the output that an address names.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mien.core.hashing import version
 from mien.inference.live.event import LiveEvent
-from mien.inference.live.outputs.output import Channel, channels, numbers, require
+from mien.inference.live.outputs.output import EventChannel, channels, numbers, require
 
 
 class LslOutput:
@@ -45,7 +45,7 @@ class LslOutput:
         del self._numbers, self._text
 
 
-def _describe(info: Any, named: list[Channel]) -> None:
+def _describe(info: Any, named: list[EventChannel]) -> None:
     """Add the channels' labels and units, as XDF's specification of meta-data names them."""
     description = info.desc()
     description.append_child_value("manufacturer", f"mien {version()}")

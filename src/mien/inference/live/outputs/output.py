@@ -16,7 +16,7 @@ class OutputError(ConnectionError):
     """The receiver of an output cannot be reached."""
 
 
-class Output(Protocol):
+class EventOutput(Protocol):
     """A receiver of live events. `send` never waits for the receiver."""
 
     def send(self, event: LiveEvent) -> None:
@@ -26,7 +26,7 @@ class Output(Protocol):
         """Send what is still waiting, and disconnect."""
 
 
-class Channel(NamedTuple):
+class EventChannel(NamedTuple):
     """A number of an event: its group in the JSON event ("" for none), its name there and its unit."""
 
     group: str
@@ -39,7 +39,7 @@ class Channel(NamedTuple):
         return ".".join(filter(None, (self.group, self.name)))
 
 
-def channels(classes: Iterable[str]) -> list[Channel]:
+def channels(classes: Iterable[str]) -> list[EventChannel]:
     """The numbers of an event in a fixed order.
 
     Args:
@@ -49,20 +49,20 @@ def channels(classes: Iterable[str]) -> list[Channel]:
         A channel for each number.
     """
     return [
-        Channel("", "face_id", "id"),
-        Channel("", "confidence", "probability"),
-        *(Channel("expression", name, "probability") for name in classes),
-        Channel("", "valence", "-1..1"),
-        Channel("", "arousal", "-1..1"),
-        *(Channel("action_units", name, "0..5") for name in ACTION_UNITS),
-        *(Channel("head_pose", name, "degrees") for name in ("pitch", "yaw", "roll")),
-        *(Channel("gaze", name, "degrees") for name in ("yaw", "pitch")),
-        Channel("heart_rate", "value", "bpm"),
-        Channel("heart_rate", "quality", "0..1"),
+        EventChannel("", "face_id", "id"),
+        EventChannel("", "confidence", "probability"),
+        *(EventChannel("expression", name, "probability") for name in classes),
+        EventChannel("", "valence", "-1..1"),
+        EventChannel("", "arousal", "-1..1"),
+        *(EventChannel("action_units", name, "0..5") for name in ACTION_UNITS),
+        *(EventChannel("head_pose", name, "degrees") for name in ("pitch", "yaw", "roll")),
+        *(EventChannel("gaze", name, "degrees") for name in ("yaw", "pitch")),
+        EventChannel("heart_rate", "value", "bpm"),
+        EventChannel("heart_rate", "quality", "0..1"),
     ]
 
 
-def numbers(event: LiveEvent, wanted: Iterable[Channel]) -> list[float]:
+def numbers(event: LiveEvent, wanted: Iterable[EventChannel]) -> list[float]:
     """The numbers of an event; NaN for what was not measured.
 
     Args:
