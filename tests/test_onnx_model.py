@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,8 @@ import mien
 from mien.cli import app
 from mien.core.hashing import sha256
 from mien.core.observations import Window
-from mien.inference.onnx_model import load_onnx, onnx_file, pin, read_card
+from mien.inference.onnx_model import load_onnx, onnx_file, read_card
+from mien.inference.onnx_pins import pin_file as pin
 from mien.simulation.datasets.expression_sets import LabelledPerson
 
 onnx = pytest.importorskip("onnx")
@@ -153,7 +155,8 @@ def hub(model, monkeypatch, tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)  # tests are off line, but for this machine
+    constants = importlib.import_module("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # tests are off line, but for this machine
     download = huggingface_hub.hf_hub_download
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *names, **options: download(
         *names, **options, endpoint=address, cache_dir=tmp_path / "hub"))

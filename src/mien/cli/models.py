@@ -43,10 +43,10 @@ def pin(
 ) -> None:
     """Write the SHA-256 of somebody else's model into its card. From then on no other file passes for it."""
     with exit_on_error(debug, "nothing was written"):
-        from mien.inference import onnx_model
+        from mien.inference.onnx_model import onnx_file
+        from mien.inference.onnx_pins import pin_file
 
-        path = onnx_model.onnx_file(model)
-        card = onnx_model.pin(path, accept)
+        card = pin_file(onnx_file(model), accept)
         print_line(f"{card.name}: {card.sha256}, {card.licence}: {'accepted' if card.accepted else 'not accepted yet'}")
 
 

@@ -81,7 +81,7 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
                 units = recording.load_external_aus(settings.aus, frames.source.fps_mean, times, stream.people)
                 emotions, whole = _late(stream, model, stream.observed(), frames.source.end, settings, clips, units)
             emotions = rows_again(emotions, stream.people, model, settings)
-            vitals = vitals_of_people(stream)
+            vitals = vitals_of_people(stream, path)
             emotions = [with_rate(row, vitals[row.face], settings.duration) for row in emotions]
             people = tuple(_person(stream, id_, model.task, emotions, vitals[id_]) for id_ in sorted(stream.people))
             if still:

@@ -1,22 +1,20 @@
 """Other people's expression models: an ONNX file and a card that says how it looks at a face, by onnxruntime alone.
 
-The card is a JSON file beside the model, of the same name. It is checked before the model runs: its hash, its sizes,
-its labels, and that its licence was accepted. No hash is guessed: `mien models pin FILE` writes that of a file at hand.
+The card (`mien.core.onnx_card`) is checked before the model runs: its hash, its sizes, its labels, and that its licence
+was accepted.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from mien.core import atomic_files
-from mien.core.hashing import sha256
 from mien.core.observations import Window
+from mien.core.onnx_card import OnnxCard, card_of, read_values
 from mien.core.requirements import ModelRequirements
 from mien.core.tasks import Task
 from mien.face.crop import MARGIN
@@ -32,12 +30,11 @@ SECONDS = 0.5
 OUTPUTS = "logits", "probabilities"
 
 
-@dataclass(frozen=True)
-class OnnxCard:
-    """How a model looks at a face.
+@dataclass(frozen=True, kw_only=True)
+class ExpressionCard(OnnxCard):
+    """How a model of expressions looks at a face.
 
     Args:
-        name: Of the model.
         labels: Name of each output, ours where the class is ours (K).
         output: "logits" or "probabilities".
         box_factor: Side of the cut, of the longer side of the face's box; up to 1.3.
@@ -47,21 +44,10 @@ class OnnxCard:
         scale: Factor of the grey levels 0..255.
         mean: Is subtracted from the scaled picture, for each colour.
         deviation: Divides it then.
-        sha256: Of the file; "" where no source states one.
-        licence_weights: Of the file.
-        licence_data: Of the pictures that it learnt from.
-        accepted: The licences as they were accepted; "" before.
-        source: Where the file comes from, for people.
-
-    Raises:
-        ValueError: A value is not as described.
     """
 
-    name: str
     labels: tuple[str, ...]
     size: int
-    licence_weights: str
-    licence_data: str
     output: str = "logits"
     box_factor: float = 1.3
     layout: str = "NCHW"
@@ -69,12 +55,10 @@ class OnnxCard:
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
-    sha256: str = ""
-    accepted: str = ""
-    source: str = ""
 
-    def __post_init__(self) -> None:
-        rules = {
+    def rules(self) -> dict[str, tuple[bool, str]]:
+        """Whether each field is as expected, and what is expected."""
+        return super().rules() | {
             "labels": (len(set(self.labels)) == len(self.labels) > 1, "two different names or more"),
             "output": (self.output in OUTPUTS, " or ".join(OUTPUTS)),
             "box_factor": (0.5 <= self.box_factor <= 1 + MARGIN, f"0.5 to {1 + MARGIN:g}"),
@@ -83,17 +67,7 @@ class OnnxCard:
             "colour": (self.colour in ("RGB", "BGR"), "RGB or BGR"),
             "mean": (len(self.mean) == 3, "three numbers"),
             "deviation": (len(self.deviation) == 3 and min(self.deviation) > 0, "three positive numbers"),
-            "licence_weights": (bool(self.licence_weights), "the licence of the weights"),
-            "licence_data": (bool(self.licence_data), "the licence of the data"),
         }
-        for name, (good, expected) in rules.items():
-            if not good:
-                raise ValueError(f"card of {self.name}: expected {expected} in {name}, got {getattr(self, name)!r}")
-
-    @property
-    def licence(self) -> str:
-        """Both licences, as they are accepted."""
-        return f"weights: {self.licence_weights}; data: {self.licence_data}"
 
 
 class OnnxModel:
@@ -109,8 +83,8 @@ class OnnxModel:
 
     seconds = SECONDS
 
-    def __init__(self, path: Path, card: OnnxCard) -> None:
-        _expect_accepted(path, card)
+    def __init__(self, path: Path, card: ExpressionCard) -> None:
+        card.expect_accepted(path)
         self.card = card
         self.task: Task = own_task(card.labels)
         self._side = math.ceil(card.size * (1 + MARGIN) / card.box_factor)
@@ -152,65 +126,17 @@ class OnnxModel:
                              f"{outputs}: correct labels in the card")
 
 
-def _expect_accepted(path: Path, card: OnnxCard) -> None:
-    if not card.sha256:
-        raise ValueError(f"{path.name}: expected a SHA-256 in its card, got none: check where the file is from, then "
-                         f"mien models pin {path}")
-    if (found := sha256(path)) != card.sha256:
-        raise ValueError(f"{path.name}: expected the SHA-256 {card.sha256} of its card, got {found}: it is another "
-                         "file than the one that was pinned")
-    if card.accepted != card.licence:
-        raise ValueError(f"{path.name}: expected its licence to be accepted ({card.licence}), got none: accept it with "
-                         f"mien models pin {path} --accept")
-
-
-def read_card(path: Path) -> OnnxCard:
+def read_card(path: Path) -> ExpressionCard:
     """The card beside a model, or a ready one of the package for a file of that name.
 
     Raises:
         FileNotFoundError: There is no card.
         ValueError: It is not valid.
     """
-    beside = path.with_suffix(".json")
-    ready = resources.files("mien.inference") / "cards" / beside.name
-    if not beside.is_file() and not ready.is_file():
-        raise FileNotFoundError(f"{path.name}: expected a card beside it, got nothing at {beside}: write one "
-                                "(docs/face_models.md)")
-    text = beside.read_text(encoding="utf-8") if beside.is_file() else ready.read_text(encoding="utf-8")
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{beside.name}: expected JSON, got: {error}") from error
-    known = {each.name for each in fields(OnnxCard)}
-    if not isinstance(values, dict) or (unknown := set(values) - known):
-        got = "no object" if not isinstance(values, dict) else ", ".join(sorted(unknown))
-        raise ValueError(f"{beside.name}: expected the fields {', '.join(sorted(known))}, got {got}")
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    try:
-        return OnnxCard(**{**values, **lists})
-    except TypeError as error:
-        raise ValueError(f"{beside.name}: expected name, labels, size, licence_weights and licence_data, got: {error}"
-                         ) from error
-
-
-def pin(path: Path, accept: bool) -> OnnxCard:
-    """Write the SHA-256 of a file, and with `accept` its licences as accepted, into the card beside it.
-
-    Raises:
-        FileNotFoundError: There is no file or no card.
-        ValueError: The card is not valid, or has the hash of another file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"models pin: expected an ONNX file, got nothing at {path}: check the spelling")
-    card, found = read_card(path), sha256(path)
-    if card.sha256 not in ("", found):
-        raise ValueError(f"{path.name}: expected the SHA-256 {card.sha256} of its card, got {found}: remove it from "
-                         "the card if this is the file you want")
-    values = {each.name: getattr(card, each.name) for each in fields(OnnxCard)} | {"sha256": found}
-    if accept:
-        values["accepted"] = card.licence
-    atomic_files.text(path.with_suffix(".json"), json.dumps(values, indent=1, ensure_ascii=False) + "\n")
-    return OnnxCard(**values)
+    name = path.with_suffix(".json").name
+    ready = resources.files("mien.inference") / "cards" / name
+    text = ready.read_text(encoding="utf-8") if ready.is_file() else ""
+    return card_of(read_values(path, text), ExpressionCard, name)
 
 
 def load_onnx(name: str) -> OnnxModel:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import time as clock
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from mien import rppg
+from mien import rppg, video
 from mien.core.results import Prediction
 from mien.inference.stream import Stream
 
 
-def vitals_of_people(stream: Stream) -> dict[int, rppg.Vitals]:
-    """The vital signs of everybody over the whole recording."""
+def vitals_of_people(stream: Stream, path: str | Path) -> dict[int, rppg.Vitals]:
+    """The vital signs of everybody over the whole recording.
+
+    Args:
+        stream: What was seen in the recording.
+        path: The recording, which a method that looks at pictures reads again.
+    """
     started = clock.perf_counter()
-    found = {id_: rppg.vitals(person.seen.window(-np.inf, np.inf), stream.settings.pulse_method)
-             for id_, person in stream.people.items()}
+    method = stream.settings.pulse_method
+    windows = {id_: person.seen.window(-np.inf, np.inf) for id_, person in stream.people.items()}
+    waves = {}
+    if rppg.names_frames(method):
+        with video.open_video(path, fps=stream.settings.fps) as frames:
+            waves = rppg.frame_waves(frames, windows, rppg.frame_method(method))
+    found = {id_: rppg.vitals(window, method, waves.get(id_)) for id_, window in windows.items()}
     stream.seconds["pulse"] += clock.perf_counter() - started
     return found
 

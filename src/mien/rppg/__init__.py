@@ -3,9 +3,12 @@
 `METHODS` holds seven published waveform methods; the program itself uses `heart_rate`, `waveform` and `vitals`.
 """
 
+from mien.rppg.frame_methods import FrameMethod, expect_method, frame_method, names_frames
+from mien.rppg.frame_waves import frame_waves
 from mien.rppg.heart_rate import METHOD, PulseReading, heart_rate, read_pulse
-from mien.rppg.methods import AUTO, BAND, METHODS, expect_method, installed, rppg_method
+from mien.rppg.methods import AUTO, BAND, METHODS, installed, rppg_method
 from mien.rppg.vitals import Vitals, vitals, waveform
 
-__all__ = ["AUTO", "BAND", "METHOD", "METHODS", "PulseReading", "Vitals", "expect_method", "heart_rate", "installed",
-           "read_pulse", "rppg_method", "vitals", "waveform"]
+__all__ = ["AUTO", "BAND", "METHOD", "METHODS", "FrameMethod", "PulseReading", "Vitals", "expect_method",
+           "frame_method", "frame_waves", "heart_rate", "installed", "names_frames", "read_pulse", "rppg_method",
+           "vitals", "waveform"]

@@ -171,19 +171,6 @@ def rppg_method(name: str) -> Callable[[np.ndarray, float], np.ndarray]:
     return entry_points.find("rPPG method", name.upper() if name.upper() in METHODS else name, METHODS, GROUP)
 
 
-def expect_method(name: str) -> None:
-    """Check the name of a method before any video is read.
-
-    Args:
-        name: `AUTO`, or what `rppg_method` finds.
-
-    Raises:
-        ValueError: no such method.
-    """
-    if name != AUTO:
-        rppg_method(name)
-
-
 def installed() -> dict[str, Callable[[np.ndarray, float], np.ndarray]]:
     """`METHODS`, and the methods of installed packages."""
     return {**entry_points.loaded(GROUP), **METHODS}

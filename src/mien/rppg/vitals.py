@@ -48,7 +48,7 @@ class Vitals:
         return self.reading.heart_rate_between(start, end)
 
 
-def vitals(window: Window, method: str = AUTO) -> Vitals:
+def vitals(window: Window, method: str = AUTO, given: Signal | None = None) -> Vitals:
     """Compute the vital signs of a person over a whole recording.
 
     Args:
@@ -56,6 +56,7 @@ def vitals(window: Window, method: str = AUTO) -> Vitals:
         method: the rPPG method of the waveform, which gives the beats, the variability and the respiration:
             `methods.AUTO` for the estimator's own mixture, or a name of `methods.rppg_method`. The heart rate, and
             whether there is one, always come from the posterior.
+        given: the waveform of a method that looks at pictures (`frame_waves`), where `method` names one.
 
     Returns:
         The heart rate of the recording. The other values come from the longest stretch whose pieces show the pulse.
@@ -67,7 +68,7 @@ def vitals(window: Window, method: str = AUTO) -> Vitals:
     rate = reading.heart_rate()
     if rate.value is None:
         return _without(rate.reason, reading)
-    start, raw, quality = _waves(reading, window, RATE, method)
+    start, raw, quality = _waves(reading, window, RATE, method, given)
     first, last = longest_run(quality > 0)
     seconds = (last - first) / RATE
     wave = band(raw, RATE)
@@ -123,7 +124,7 @@ class _Part:
     weight: float
 
 
-def _waves(reading: PulseReading | str, window: Window, rate: float, method: str
+def _waves(reading: PulseReading | str, window: Window, rate: float, method: str, given: Signal | None = None
            ) -> tuple[float, np.ndarray, np.ndarray]:
     """Overlap-add the parts: start s, waves (3, N) of the face, forehead and cheeks, quality (N,), at `rate` Hz."""
     if not len(window.times):
@@ -134,7 +135,7 @@ def _waves(reading: PulseReading | str, window: Window, rate: float, method: str
     if isinstance(reading, str):
         return start, total, quality
     sure = _piece_quality(reading)
-    for part in _pieces(reading, sure) if method == AUTO else _runs(reading, method):
+    for part in _pieces(reading, sure) if method == AUTO or given is not None else _runs(reading, method):
         times = part.start + np.arange(part.waves.shape[1]) / part.rate
         low, high = _samples(times[0], times[-1], start, rate, count)
         place = start + np.arange(low, high) / rate
@@ -144,7 +145,12 @@ def _waves(reading: PulseReading | str, window: Window, rate: float, method: str
     for first, length, good in zip(reading.posterior.starts, reading.posterior.length, sure, strict=True):
         low, high = _samples(first, first + length - 1 / rate, start, rate, count)
         quality[low:high] = np.maximum(quality[low:high], good)
-    return start, total / weight, quality
+    waves = total / weight
+    if given is not None:
+        place = start + np.arange(count) / rate
+        known = np.interp(place, given.times, given.values[0], np.nan, np.nan)
+        waves[0], quality = np.nan_to_num(known), np.where(np.isfinite(known), quality, 0.0)
+    return start, waves, quality
 
 
 def _samples(first: float, last: float, start: float, rate: float, count: int) -> tuple[int, int]:

@@ -113,11 +113,12 @@ def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecordi
         return replace(empty, problem="no_face")
     end = float(seen.times[-1])
     if wire.heart_rate is not None:
-        return replace(empty, windows=pd.DataFrame([_line(rppg.vitals(seen, method), 0.0, end, wire.heart_rate, None)]))
+        found = _vitals(recording, seen, method)
+        return replace(empty, windows=pd.DataFrame([_line(found, 0.0, end, wire.heart_rate, None)]))
     problem, beats = _beats_of(wire, end)
     if problem:
         return replace(empty, problem=problem)
-    found = rppg.vitals(seen, method)
+    found = _vitals(recording, seen, method)
     clocks = compare_clocks(beats.times, found.beats)
     offset, shift = float("nan"), 0.0
     if clocks is not None:
@@ -131,6 +132,15 @@ def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecordi
     return replace(empty, offset=offset, windows=known, unread=len(table) - len(known),
                    rmssd=(moved.rmssd(), found.hrv["rmssd"].number),
                    respiration=(_breath(wire, -shift, end - shift), found.respiration.number))
+
+
+def _vitals(recording: PulseRecording, seen: Window, method: str) -> rppg.Vitals:
+    """The vital signs of the person; a method that looks at pictures reads the film again."""
+    wave = None
+    if rppg.names_frames(method):
+        frames = recording.open_frames(recording.path)
+        wave = rppg.frame_waves(frames, {0: seen}, rppg.frame_method(method))[0]
+    return rppg.vitals(seen, method, wave)
 
 
 def _breath(wire: ContactWire, start: float, end: float) -> float:

@@ -181,6 +181,8 @@ class AnalysisOptions:
             optional["fps"] = self.fps
         if self.pulse_method != Settings.pulse_method:
             optional["pulse_method"] = self.pulse_method
+            if os.path.isfile(weights := self.pulse_method.partition(":")[2]):
+                optional["pulse_weights"] = sha256(weights)
         return optional | {
             "model": self._model,
             "step": self.step,

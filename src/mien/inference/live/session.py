@@ -23,6 +23,7 @@ from mien.inference.prediction import ExpressionModel, StepObservation, StepPred
 from mien.inference.stream import Stream
 from mien.reporting.llm.message import NO_PERSON
 from mien.reporting.llm.templates import render
+from mien.rppg.frame_methods import expect_method
 from mien.rppg.methods import AUTO, band, rppg_method
 from mien.rppg.rgb_traces import rgb_traces
 
@@ -63,6 +64,7 @@ class LiveSession:
                  finder: FaceBackend | None = None, language: str = "en", person: int | None = None, hold: float = HOLD,
                  apart: InferenceWorker | bool = False, reuse: bool = False) -> None:
         # our choice: a live session keeps no pictures
+        expect_method((settings or Settings()).pulse_method, live=True)
         self.settings = replace(settings or Settings(), pictures=False)
         self.person, self.language, self.hold = person, language, hold
         self.chosen: int | None = None
