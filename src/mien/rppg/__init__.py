@@ -3,8 +3,8 @@
 `METHODS` holds seven published waveform methods; the program itself uses `heart_rate`, `waveform` and `vitals`.
 """
 
+from mien.rppg.frame_clips import frame_waves
 from mien.rppg.frame_methods import FrameMethod, expect_method, frame_method, names_frames
-from mien.rppg.frame_waves import frame_waves
 from mien.rppg.heart_rate import METHOD, PulseReading, heart_rate, read_pulse
 from mien.rppg.methods import AUTO, BAND, METHODS, installed, rppg_method
 from mien.rppg.vitals import Vitals, vitals, waveform

@@ -56,7 +56,7 @@ def vitals(window: Window, method: str = AUTO, given: Signal | None = None) -> V
         method: the rPPG method of the waveform, which gives the beats, the variability and the respiration:
             `methods.AUTO` for the estimator's own mixture, or a name of `methods.rppg_method`. The heart rate, and
             whether there is one, always come from the posterior.
-        given: the waveform of a method that looks at pictures (`frame_waves`), where `method` names one.
+        given: the waveform of a method that looks at pictures (`frame_clips.frame_waves`), where `method` names one.
 
     Returns:
         The heart rate of the recording. The other values come from the longest stretch whose pieces show the pulse.
