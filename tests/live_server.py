@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from mien.server.application import app
 from mien.server.config import ServerConfig
 from mien.server.http_timeout import TimeoutHTTPProtocol
 
-__all__ = ["CEILING", "film", "mien", "uvicorn_of"]
+__all__ = ["CEILING", "film", "mien", "received", "uvicorn_of"]
 
 CEILING = 300.0
 """s that a test waits for what must come, however busy the machine is. It decides nothing: what comes, comes sooner."""
@@ -47,3 +48,10 @@ def mien(**options):
     how = {"http": TimeoutHTTPProtocol, "ws_max_size": chosen.frame, "timeout_graceful_shutdown": 2}
     with uvicorn_of(application, **how) as (address, _):
         yield address, application.state.room
+
+
+def received(socket, kind):
+    """The next message of a kind."""
+    while (message := json.loads(socket.recv(timeout=CEILING)))["type"] != kind:
+        pass
+    return message

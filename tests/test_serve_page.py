@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -101,9 +102,9 @@ def copied(download, path):
 
 def test_the_camera_is_read_and_the_pulse_appears(page, films):
     page.get_by_text("Recording and options").click()
-    assert not page.get_by_label("Record the events").is_checked()  # off, until asked
-    assert page.get_by_label("and the camera").is_disabled()
-    page.get_by_label("Record the events").check()
+    assert not page.get_by_label("Record this session").is_checked()  # off, until asked
+    assert page.get_by_label("Record the camera").is_disabled()
+    page.get_by_label("Record this session").check()
     page.get_by_role("button", name="Start camera").click()
     playwright.expect(page.locator("#text")).to_have_text(LOOKS, timeout=CEILING)
     first = ink(page, "timeline")
@@ -120,9 +121,9 @@ def test_the_camera_is_read_and_the_pulse_appears(page, films):
     playwright.expect(page.locator("#status")).to_have_text("Connected.")  # frames come in their order
     shown(page, "light")
     assert page.get_by_role("button", name="Download video").is_disabled()  # no frame is kept unasked
-    page.get_by_label("and the camera").check()
+    page.get_by_label("Record the camera").check()
     page.wait_for_timeout(2500)
-    page.get_by_label("and the camera").uncheck()
+    page.get_by_label("Record the camera").uncheck()
     playwright.expect(page.locator("#count")).to_have_text(re.compile("MB of video"))
     with page.expect_download() as download:
         page.get_by_role("button", name="Download video").click()
@@ -148,8 +149,65 @@ def test_the_camera_is_read_and_the_pulse_appears(page, films):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shown(page, "phone")
     page.get_by_role("button", name="Stop camera").click()
-    assert page.locator("#hint").is_visible()
+    playwright.expect(page.locator("#hint")).to_be_visible(timeout=CEILING)
     assert page.evaluate("state.media === null && state.socket === null")
+    with page.context.expect_page() as opened:  # the session was recorded: its report opens from the page
+        page.get_by_role("link", name="Open the report").click()
+    report = opened.value
+    report.locator("h1").wait_for()
+    assert "live session" in report.locator("h1").text_content()
+    assert report.locator("img").count() == 0
+    shown(report, "session_report")
+    report.close()
+
+
+def test_frames_are_counted_where_they_are_lost(page):
+    """Once while the page is busy, once while the server's answers are missing: both in the browser."""
+    page.get_by_role("button", name="Start camera").click()
+    playwright.expect(page.locator("#dropped")).to_have_text("0", timeout=CEILING)
+    before = page.locator("#held").text_content()
+    page.evaluate("() => { const until = performance.now() + 1000; while (performance.now() < until); }")
+    playwright.expect(page.locator("#held")).not_to_have_text(str(before), timeout=CEILING)
+    busy = page.evaluate("(state.flight = 1e6, state.held)")  # none of them is answered
+    playwright.expect(page.locator("#held")).not_to_have_text(str(busy), timeout=CEILING)
+    page.get_by_role("button", name="Stop camera").click()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """The source of axe-core, from npm or its cache."""
+    folder, npm = tmp_path_factory.mktemp("axe"), shutil.which("npm")
+    if npm is None:
+        pytest.skip("expected npm, which installs axe-core, got none: apt install npm")
+    done = subprocess.run([npm, "install", "--silent", "--prefer-offline", "--no-audit", "--no-fund", "--prefix",
+                           str(folder), "axe-core@4"], capture_output=True, text=True, timeout=300, check=False)
+    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not source.is_file():
+        pytest.skip(f"expected axe-core from npm, got: {done.stderr.strip()[:200]}")
+    return source.read_text(encoding="utf-8")
+
+
+def violations(page, axe):
+    """What axe-core finds wrong, by its rule and the elements."""
+    page.evaluate(axe)
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return {each["id"]: [node["html"][:200] for node in each["nodes"]] for each in found}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+def test_axe_finds_no_violation(page, axe, scheme, width):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    assert violations(page, axe) == {}
+    page.get_by_text("Recording and options").click()
+    page.get_by_role("button", name="Start camera").click()
+    playwright.expect(page.locator("#text")).to_have_text(LOOKS, timeout=CEILING)
+    page.wait_for_timeout(1000)
+    assert violations(page, axe) == {}
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown(page, f"live_{width}_{scheme}")
+    page.get_by_role("button", name="Stop camera").click()
 
 
 def test_a_video_is_played_and_read_like_a_camera(page, films):

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien import face, rppg, video
+from mien import rppg, video
 from mien.core import parallel
 from mien.core.observations import Frame
 from mien.core.recording_prediction import RecordingPrediction
-from mien.core.results import Person, Prediction
+from mien.core.results import Prediction
 from mien.core.settings import BEATS, CLIP, Settings, neutral_seconds
-from mien.core.tasks import EXPRESSION, Task, read_labels, seen_units
+from mien.core.tasks import EXPRESSION, Task, read_labels
 from mien.datasets import readers
 from mien.face.backend import OnnxFaceBackend
 from mien.face.expression_head import load_head
-from mien.face.track_buffer import mean
 from mien.inference import recording
 from mien.inference.neutral_pictures import neutral_faces
 from mien.inference.onnx_model import HUB, ONNX, load_onnx, onnx_file
+from mien.inference.person_summary import person_summary
 from mien.inference.prediction import BUILT_IN, ExpressionModel, HeadModel, StepObservation, head_file
 from mien.inference.pulse_rows import vitals_of_people, with_rate
 from mien.inference.second_pass import read_again, rows_again
@@ -83,13 +83,14 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
             emotions = rows_again(emotions, stream.people, model, settings)
             vitals = vitals_of_people(stream, path)
             emotions = [with_rate(row, vitals[row.face], settings.duration) for row in emotions]
-            people = tuple(_person(stream, id_, model.task, emotions, vitals[id_]) for id_ in sorted(stream.people))
+            people = tuple(person_summary(stream, id_, model.task, emotions, vitals[id_])
+                           for id_ in sorted(stream.people))
             if still:
                 emotions, people = without_time(emotions, people)
             seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
             return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=whole,
                             settings={**asdict(settings), "finder": finder.name, "doubt": getattr(model, "doubt", "")},
-                            seconds=seconds, versions=_versions())
+                            seconds=seconds, versions=library_versions())
 
 
 def _expect_rate(frames: video.Video) -> None:
@@ -169,24 +170,6 @@ def load_contact_signals(settings: Settings, seconds: float | None = None, corre
                                    [anchor for anchor in settings.physio_anchors if anchor != BEATS], correction)
 
 
-def _person(stream: Stream, id_: int, task: Task, emotions: list[Prediction], vitals: rppg.Vitals) -> Person:
-    """One person over the whole recording."""
-    seen = stream.people[id_].seen
-    whole = seen.window(-np.inf, np.inf)
-    rows = [row for row in emotions if row.face == id_ and not row.abstained]
-    probs = np.mean([row.probs for row in rows], axis=0) if rows else np.full(len(task.classes), np.nan)
-    valence, arousal = task.affect(probs)
-    times, boxes = seen.path()
-    _, blinks = face.blinks(whole.times, whole.aus[:, face.ACTION_UNITS.index("AU45")])
-    return Person(
-        id=id_, coverage=seen.frames_tracked / stream.frames, first=seen.first, last=seen.last,
-        task=task.name, expression=probs, valence=valence, arousal=arousal, aus=seen_units(mean(whole.aus)),
-        pose=mean(whole.pose), gaze=mean(whole.gaze), heart_rate=vitals.heart_rate, respiration=vitals.respiration,
-        blink_rate=blinks, hrv=vitals.hrv, pulse=vitals.waveform,
-        beats=vitals.beats if len(vitals.beats) else None, picture=stream.people[id_].picture,
-        times=times, boxes=boxes)
-
-
 def load_model(settings: Settings) -> ExpressionModel:
     """What reads the expression: the built-in model, or one that is loaded once and kept.
 
@@ -245,6 +228,9 @@ def _loaded(name: str, tower: str, labels: Task | None, stamps: tuple[tuple[str,
     return model
 
 
-def _versions() -> dict[str, str]:
-    """By the modules, for a library may come from a distribution of another name (onnxruntime-gpu, conda's opencv)."""
+def library_versions() -> dict[str, str]:
+    """Versions of mien and of the libraries that measure, by name.
+
+    By the modules, for a library may come from a distribution of another name (onnxruntime-gpu, conda's opencv).
+    """
     return {"mien": parallel.version(), **{name: import_module(name).__version__ for name in _LIBRARIES}}

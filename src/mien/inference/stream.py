@@ -67,7 +67,9 @@ class Stream:
         settings: What to do, and how.
         finder: What finds faces and landmarks; None: onnxruntime.
         neutral: Neutral faces that are known; None: none.
-        keep_all: Remember each person's whole recording (for a file); otherwise the last `duration` s.
+        keep_all: Remember each person's whole recording; otherwise the last `duration` s.
+        live: Give each row a heart rate of its own, although everything is remembered; of a file, `analyze` reads all
+            rates in the end.
         album: Which pictures of each person are kept; None: by what the model asks for.
         request: What the steps that `observed` gives are to hold for a model that reads them elsewhere.
 
@@ -77,6 +79,7 @@ class Stream:
 
     def __init__(self, model: ExpressionModel | None = BUILT_IN, settings: Settings | None = None, *,
                  finder: FaceBackend | None = None, neutral: NeutralFaces | None = None, keep_all: bool = False,
+                 live: bool = False,
                  album: AlbumRequest | None = None, request: WindowRequest | None = None) -> None:
         self.settings = settings or Settings()
         self.model = model
@@ -91,7 +94,7 @@ class Stream:
         self.seconds = {"track": 0.0, "skin": 0.0, "pulse": 0.0, "model": 0.0}
         self.frames = 0
         self._neutral = neutral or NeutralFaces()
-        self._keep_all = keep_all
+        self._keep_all, self._live = keep_all, live
         self._steps = 0  # finished
         self._newest = -np.inf  # time of the last frame in which faces were looked for, s
         self._last: Frame | None = None
@@ -281,7 +284,7 @@ class Stream:
     def _heart_rate(self, person: TrackBuffer, state: str, end: float) -> Measurement:
         if state == "lost":
             return Measurement(None, "bpm", 0.0, "", "no_face")
-        if self._keep_all:  # of a recording, `analyze` reads all rates from one posterior in the end
+        if self._keep_all and not self._live:
             return Measurement(None, "bpm", 0.0, rppg.METHOD, "too_short")
         until = end + self.settings.latency
         return rppg.heart_rate(person.window(until - self.settings.duration, until))

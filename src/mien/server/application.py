@@ -31,6 +31,7 @@ from mien.server.schemas import (
     NowResponse,
     problem_responses,
 )
+from mien.server.session_report import add_session_reports
 from mien.server.state import ServerState, address_of
 from mien.server.upload_validation import HEAD, detect_suffix
 
@@ -76,14 +77,16 @@ def app(options: ServerConfig) -> FastAPI:
     _add_status(application, room)
     _add_uploads(application, room)
     _add_chat(application, room)
+    add_session_reports(application, room)
 
     @application.websocket("/v1/stream")
     async def stream(ws: WebSocket, step: float | None = None, language: str = options.language, person: int = 0,
-                     frames: bool = False) -> None:
+                     frames: bool = False, record: bool = False) -> None:
         if step is not None and not 0.1 <= step <= 10:  # NaN, too
             await ws.close(1008, "step: expected 0.1 to 10 s")
             return
-        await socket.stream(ws, room, step=step, language=language, person=person or None, send_frames=frames)
+        await socket.stream(ws, room, step=step, language=language, person=person or None, send_frames=frames,
+                            record=record)
 
     return application
 
@@ -191,12 +194,13 @@ def _add_uploads(application: FastAPI, room: ServerState) -> None:
 
     @application.get("/v1/analyze/{id}/{name}", operation_id="upload_result", response_class=FileResponse,
                      responses={200: {"content": content}, **problem_responses(404)})
-    async def result(id: Id, name: Name) -> FileResponse:
-        """Download one result file of an upload."""
+    async def result(id: Id, name: Name, view: bool = False) -> FileResponse:
+        """Download one result file of an upload or of a session; `view` lets the browser show it."""
         job = known(id)
         if name not in job.response().files:
             raise HTTPException(404, "expected an upload that is done, got one that is not")
         return FileResponse(job.folder / "result" / name, media_type=RESULT_FILES[name], filename=name,
+                            content_disposition_type=("attachment", "inline")[view],
                             headers={"content-security-policy": SANDBOX})
 
 

@@ -94,6 +94,11 @@ class UploadQueue:
             job.progress = 0.0
             self._changed.notify()
 
+    def finish(self, job: UploadJob, people: int) -> None:
+        """Mark a job of which the results were written elsewhere, into the folder `result`, as done."""
+        with self._changed:
+            job.people, job.progress, job.status, job.ended = people, 1.0, "done", clock.monotonic()
+
     def drop(self, job: UploadJob) -> None:
         """Delete a job and its files; a running job is stopped first."""
         with self._changed:

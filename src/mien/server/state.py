@@ -16,7 +16,8 @@ from mien.inference.live.camera import Camera
 from mien.inference.live.camera_thread import Live
 from mien.inference.live.event import FRESH, LiveEvent
 from mien.inference.live.history import EventHistory
-from mien.inference.live.session import LiveSession, load_live_model
+from mien.inference.live.load_live_model import load_live_model
+from mien.inference.live.session import LiveSession
 from mien.inference.live.worker import InferenceWorker
 from mien.reporting.llm.observation import render_observation
 from mien.server.config import ServerConfig
@@ -84,7 +85,8 @@ class ServerState:
             self.worker.close()
 
     def enter(
-        self, send: Any, *, step: float | None, language: str, person: int | None, send_frames: bool
+        self, send: Any, *, step: float | None, language: str, person: int | None, send_frames: bool,
+        record: bool = False
     ) -> ClientConnection:
         """Register a new client.
 
@@ -94,6 +96,7 @@ class ServerState:
             language: Language of the sentences.
             person: Id of the person to follow; None to follow the main one.
             send_frames: Whether the client gets a message for every frame, and the pulse wave.
+            record: Whether its rows are kept for a report; they are forgotten when it leaves.
 
         Returns:
             The client.
@@ -105,7 +108,7 @@ class ServerState:
         if step is not None:
             settings = replace(settings, step=step)
         session = LiveSession(settings, model=self.model, finder=self.finder, language=language, person=person,
-                          apart=self.worker)
+                          apart=self.worker, record=record)
         guest = ClientConnection(session, send, pixels=self.options.pixels, send_frames=send_frames)
         self.guests[guest.id] = guest
         self.meters.clients.set(len(self.guests))

@@ -48,7 +48,7 @@ class SendQueue:
 
 
 async def stream(socket: WebSocket, room: ServerState, *, step: float | None, language: str, person: int | None,
-                 send_frames: bool) -> None:
+                 send_frames: bool, record: bool) -> None:
     """Serve one client until it disconnects. The arguments are those of `Room.enter`."""
     address, most = address_of(socket), room.options.clients
     if room.connected[address] >= most or room.clients >= with_reserve(most):
@@ -56,7 +56,8 @@ async def stream(socket: WebSocket, room: ServerState, *, step: float | None, la
         return
     room.connected[address] += 1
     try:
-        await _serve(socket, room, step=step, language=language, person=person, send_frames=send_frames)
+        await _serve(socket, room, step=step, language=language, person=person, send_frames=send_frames,
+                     record=record)
     finally:
         room.connected[address] -= 1
         room.connected += Counter()  # forgets addresses without clients
@@ -72,11 +73,11 @@ async def _refuse(socket: WebSocket, reason: str) -> None:
 
 
 async def _serve(socket: WebSocket, room: ServerState, *, step: float | None, language: str, person: int | None,
-                 send_frames: bool) -> None:
+                 send_frames: bool, record: bool) -> None:
     outbox = SendQueue()
     try:
         guest = await asyncio.to_thread(room.enter, outbox.put, step=step, language=language, person=person,
-                                        send_frames=send_frames)
+                                        send_frames=send_frames, record=record)
     except ValueError as error:
         await socket.close(1008, str(error)[:120])
         return

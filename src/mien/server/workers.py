@@ -73,6 +73,7 @@ class ClientConnection:
         self.dropped = self.malformed = self.done = 0
         self.reported = 0, 0, 0  # dropped, malformed and skipped, as far as the meters have counted them
         self.in_turn = self.gone = False
+        self.busy = threading.Lock()  # held while the session is in use
         self.last_event_at: float | None = None  # perf_counter s
         self._malformed_in_a_row = 0
         self._budget = DECODE_BURST, 0.0  # s of decoding that are left, and when, perf_counter s
@@ -188,7 +189,9 @@ class WorkerPool:
                 item = guest.waiting.popleft() if guest.waiting else None
             if item is not None and not guest.gone:
                 try:
-                    self._on_done(guest, guest.work(*item))
+                    with guest.busy:
+                        events = guest.work(*item)
+                    self._on_done(guest, events)
                 except Exception as error:  # noqa: BLE001 - the client gets the error, a meter counts it, others go on
                     self._on_error(guest, error)
             with self._changed:

@@ -12,10 +12,11 @@ from mien.core.observations import Face, Frame, Signal
 from mien.core.results import Prediction
 from mien.core.settings import Settings
 from mien.face.backend import FaceBackend
-from mien.inference.analyze import load_model
 from mien.inference.live.debounce import HOLD, Debouncer
 from mien.inference.live.event import Change, LiveEvent
 from mien.inference.live.history import EventHistory
+from mien.inference.live.load_live_model import load_live_model
+from mien.inference.live.recorder import SessionRecorder
 from mien.inference.live.target_selection import select_person
 from mien.inference.live.worker import InferenceWorker, WorkerQueue, WorkerResult, WorkerStep
 from mien.inference.neutral_pictures import neutral_faces
@@ -23,6 +24,7 @@ from mien.inference.prediction import ExpressionModel, StepObservation, StepPred
 from mien.inference.stream import Stream
 from mien.reporting.llm.message import NO_PERSON
 from mien.reporting.llm.templates import render
+from mien.reporting.timeline import Timeline
 from mien.rppg.frame_methods import expect_method
 from mien.rppg.methods import AUTO, band, rppg_method
 from mien.rppg.rgb_traces import rgb_traces
@@ -55,6 +57,7 @@ class LiveSession:
             then never waits for the model. The events of a step come with a later frame. While the model is busy, only
             the newest step waits, and the others are skipped.
         reuse: As in `eyes`.
+        record: Whether `timeline` is wanted in the end.
 
     Raises:
         ValueError: The language is unknown, or the model does not suit.
@@ -62,7 +65,7 @@ class LiveSession:
 
     def __init__(self, settings: Settings | None = None, *, model: ExpressionModel | None = None,
                  finder: FaceBackend | None = None, language: str = "en", person: int | None = None, hold: float = HOLD,
-                 apart: InferenceWorker | bool = False, reuse: bool = False) -> None:
+                 apart: InferenceWorker | bool = False, reuse: bool = False, record: bool = False) -> None:
         # our choice: a live session keeps no pictures
         expect_method((settings or Settings()).pulse_method, live=True)
         self.settings = replace(settings or Settings(), pictures=False)
@@ -84,6 +87,7 @@ class LiveSession:
                 self._worker = InferenceWorker(self._model)
                 self._desk = self._worker.desk()
         self._predictor = StepPredictor(self._model, self.settings.smoothing)
+        self._recorder = SessionRecorder(self.settings, self._model.task) if record else None
         self._finder = finder
         self._neutral = neutral_faces(self.settings, finder=finder)
         self._steady: dict[int, Debouncer] = {}
@@ -151,6 +155,8 @@ class LiveSession:
             self._renew(frame.time)
         self._last = frame.time
         self.frames += 1
+        if self._recorder is not None and self._recorder.push(frame):
+            self._renew(frame.time)
         self._stream.push(Frame(frame.time - self._base, frame.rgb))
         self._times.append(frame.time)
         self._highest = max([self._highest, *(face.id for face in self.faces)])
@@ -173,6 +179,23 @@ class LiveSession:
         if self._desk is None:
             return []
         return [self._event(answer.step, self._with_results(answer)) for answer in self._desk.results(wait)]
+
+    def timeline(self, name: str = "live") -> Timeline:
+        """Everything since the start of the session, as from the analysis of a file. Its times begin at 0.
+
+        Args:
+            name: Name of the recording in the timeline.
+
+        Returns:
+            The timeline. It has no pictures of faces.
+
+        Raises:
+            ValueError: The session was made without `record`, or no frame has come.
+        """
+        if self._recorder is None:
+            raise ValueError("LiveSession.timeline: expected a session that records, got none: make it with "
+                             "record=True")
+        return self._recorder.timeline(name, self._stream, self._base, self._id_offset)
 
     def wave(self) -> Signal | None:
         """The last `WAVE` s of the selected person's pulse; None if the signal is too short.
@@ -200,11 +223,14 @@ class LiveSession:
         return again
 
     def _open(self) -> Stream:
-        return Stream(None, self.settings, finder=self._finder, neutral=self._neutral,
+        return Stream(None, self.settings, finder=self._finder, neutral=self._neutral, live=True,
+                      keep_all=self._recorder is not None and not self._recorder.full,
                       request=WindowRequest(self._model.needs, self._model.seconds))
 
     def _renew(self, time: float) -> None:
         """Start a new stream without any known person; ids continue, so that none is used twice."""
+        if self._recorder is not None:
+            self._recorder.end_part(self._stream, self._base, self._id_offset)
         self._id_offset = self._highest
         self._stream, self._base, self._done_until = self._open(), time, time
         self._steady.clear()
@@ -242,6 +268,8 @@ class LiveSession:
         return bisect_left(self._times, start) < bisect_left(self._times, end)
 
     def _event(self, step: WorkerStep, rows: list[Prediction]) -> LiveEvent:
+        if self._recorder is not None:
+            self._recorder.add(rows)
         before = self.chosen
         self.chosen = self.person if self.person is not None else select_person(rows, self.chosen)
         stable = {row.face: self._steady.setdefault(row.face, Debouncer(self.hold)).push(row) for row in rows}
@@ -261,27 +289,3 @@ class LiveSession:
                             clock.perf_counter() - step.arrived)
         self.history.push(self.latest)
         return self.latest
-
-
-def load_live_model(settings: Settings, reuse: bool = False) -> ExpressionModel:
-    """Load the expression model, as `analysis.reader` does.
-
-    Args:
-        settings: Settings that name the model.
-        reuse: Whether to keep the features of a frame for later windows (`checkpoint.Reusing`).
-
-    Returns:
-        The model.
-
-    Raises:
-        ValueError: The model cannot be loaded, or it has no features to keep.
-    """
-    model = load_model(settings)
-    if not reuse:
-        return model
-    if settings.model == "facs":
-        raise ValueError("--reuse: expected a checkpoint whose frames are read one by one, or clip:, got facs, which "
-                         "needs nothing kept: leave it out")
-    from mien.checkpoints.feature_cache import FeatureCache
-
-    return FeatureCache(model)

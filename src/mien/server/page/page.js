@@ -3,7 +3,7 @@
 
 const $ = (id) => document.getElementById(id);
 const WIDTH = 640, FLIGHT = 3, MINUTE = 60, KEPT = 20000, FILM = 5e8;  // px; unanswered frames; s; most events, bytes
-const state = { socket: null, media: null, flight: 0, held: 0, classes: [], units: {}, rows: [], kept: [], faces: null, last: -1,
+const state = { socket: null, media: null, flight: 0, held: 0, shown: 0, client: "", classes: [], units: {}, rows: [], kept: [], faces: null, last: -1,
   wave: null, recorder: null, film: [], sending: Promise.resolve(), complained: false, asking: false };
 
 const token = () => $("token").value || new URLSearchParams(location.hash.slice(1)).get("token") || "";
@@ -48,6 +48,7 @@ async function watch(file) {  // play the visitor's video here and analyse it li
 async function begin(button) {
   await $("video").play();
   state.rows = [];
+  state.held = state.shown = 0;
   $("hint").hidden = true;
   $("camera").textContent = button;
   $("camera").setAttribute("aria-pressed", "true");
@@ -75,7 +76,7 @@ function stop(text = "The camera is off.") {
 }
 
 function connect() {
-  const query = new URLSearchParams({ frames: "true", language: $("language").value });
+  const query = new URLSearchParams({ frames: "true", language: $("language").value, record: $("record").checked });
   if (token()) query.set("token", token());
   const media = state.media;
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream?${query}`);
@@ -94,8 +95,17 @@ function connect() {
     }
   };
   state.socket = socket;
-  state.flight = state.held = 0;
+  state.flight = 0;
+  state.client = "";
   state.last = -1;
+}
+
+function reconnect() {  // with other options; the old socket's close is then no surprise
+  const before = state.socket;
+  if (!before) return;
+  state.socket = null;
+  before.close();
+  connect();
 }
 
 async function closeReason(event, opened) {
@@ -119,6 +129,9 @@ function follow() {
   const next = (now, frame) => {
     if (!state.media) return;
     video.requestVideoFrameCallback(next);
+    // The browser counts the frames that it shows; those between two calls came while this page was busy.
+    if (state.shown) hold(Math.max(0, frame.presentedFrames - state.shown - 1));
+    state.shown = frame.presentedFrames;
     // Use the capture time if the browser knows it: the arrival time jitters, which would ruin the pulse. The first
     // frame of a file has time 0, which must not be replaced by the arrival time.
     send(state.media.url ? frame.mediaTime : (frame.captureTime || frame.mediaTime * 1000 || now) / 1000);
@@ -126,11 +139,16 @@ function follow() {
   video.requestVideoFrameCallback(next);
 }
 
+function hold(frames) {  // frames that never left this browser
+  state.held += frames;
+  $("held").textContent = `${state.held}`;
+}
+
 function send(time) {
   const socket = state.socket, video = $("video");
   if (!socket || socket.readyState !== WebSocket.OPEN || time <= state.last) return;
   if (state.flight >= FLIGHT) {  // the server or the network is slower than the camera
-    state.held += 1;
+    hold(1);
     return;
   }
   const scale = Math.min(1, WIDTH / video.videoWidth);
@@ -154,6 +172,7 @@ function send(time) {
 
 function receive(message) {
   if (message.type === "hello") {
+    state.client = message.client;
     state.classes = message.classes;
     state.units = message.units || {};
     $("legend").replaceChildren(...message.classes.map((name, i) => {
@@ -165,8 +184,7 @@ function receive(message) {
   } else if (message.type === "frame") {
     state.flight = Math.max(0, state.flight - 1);
     state.faces = message;
-    $("dropped").textContent = `${message.dropped + state.held}`;
-    $("dropped").title = `${state.held} in this browser, ${message.dropped} on the server`;
+    $("dropped").textContent = `${message.dropped}`;
     draw();
   } else if (message.type === "error") {
     state.flight = Math.max(0, state.flight - 1);
@@ -217,6 +235,7 @@ function count() {
   const bytes = state.film.reduce((sum, chunk) => sum + chunk.size, 0);
   if (bytes > FILM && state.recorder) state.recorder.stop();
   $("download").disabled = $("table").disabled = !state.kept.length;
+  $("report").disabled = !($("record").checked && state.client && state.kept.length);
   $("filmed").disabled = !state.film.length;
   const counts = [state.kept.length && `${state.kept.length} events${state.kept.length === KEPT ? " (limit)" : ""}`,
     bytes && `${(bytes / 1e6).toFixed(1)} MB of video${bytes > FILM ? " (limit)" : ""}`];
@@ -234,6 +253,28 @@ function record() {  // record video only if both boxes are ticked, and only fro
     state.recorder.start(1000);
   } else if (!enabled && state.recorder) state.recorder.stop();
   count();
+}
+
+async function report() {  // of the session so far; the server has its rows
+  const id = state.client;
+  if ($("report").disabled || !id) return;
+  $("report").disabled = true;
+  say("Making the report of this session.");
+  try {
+    const work = await (await ask(`v1/sessions/${id}/report`, { method: "POST" })).json();
+    show(work);
+    say("The report of this session is ready.");
+  } catch (error) {
+    say(error.message, true);
+  }
+  count();
+}
+
+async function finish(text) {  // the server forgets a session with its connection: the report comes first
+  const media = state.media;
+  $("video").pause();
+  await report();
+  if (state.media === media) stop(text);
 }
 
 function csv(rows) {
@@ -330,11 +371,13 @@ function trend(id, values, low, high) {
 function strips() {
   const [context, width, height] = fitted($("strips"));
   const names = Object.keys((state.rows.findLast((row) => row.action_units) || {}).action_units || {});
-  const style = getComputedStyle(document.documentElement), left = 44, high = height / Math.max(names.length, 1);
+  const style = getComputedStyle(document.documentElement), high = height / Math.max(names.length, 1);
   context.font = "11px system-ui, sans-serif";
+  const labels = names.map((name) => [name, state.units[name]].filter(Boolean).join(" "));
+  const left = Math.min(width / 2, Math.max(0, ...labels.map((label) => context.measureText(label).width)) + 10);
   names.forEach((name, i) => {
     context.fillStyle = style.getPropertyValue("--soft");
-    context.fillText(name, 4, (i + .5) * high + 4);
+    context.fillText(labels[i], 4, (i + .5) * high + 4, left - 8);
     context.fillStyle = style.getPropertyValue("--accent");
     for (const row of state.rows) {
       const x = left + place(row, width - left), x0 = Math.round(x - (row.window[1] - row.window[0]) / MINUTE * (width - left));
@@ -398,7 +441,7 @@ async function upload(file) {
     $("progress").value = work.progress;
     if (work.status !== "done") throw new Error(work.reason || work.status);
     $("jobname").textContent = `${file.name}: ${work.people} ${work.people === 1 ? "person" : "people"}`;
-    $("results").replaceChildren(...work.files.map(result));
+    show(work);
     say("The analysis is complete.");
   } catch (error) {
     $("jobname").textContent = `${file.name} was not analysed`;
@@ -408,12 +451,25 @@ async function upload(file) {
   $("cancel").disabled = true;
 }
 
-function result(name) {
+function show(work) {  // the files of a finished job; with a token a browser cannot open them by address
+  $("results").replaceChildren(...work.files.map((name) => result(work.id, name)));
+  if (token() || !work.files.includes("report.html")) return;
+  const item = document.createElement("li"), link = document.createElement("a");
+  link.className = "button";
+  link.textContent = "Open the report";
+  link.href = `v1/analyze/${work.id}/report.html?view=true`;
+  link.target = "_blank";
+  link.rel = "noopener";
+  item.append(link);
+  $("results").prepend(item);
+}
+
+function result(id, name) {
   const item = document.createElement("li"), button = document.createElement("button");
   button.type = "button";
   button.textContent = `Download ${name}`;
   button.onclick = async () => {
-    try { save(await (await ask(`v1/analyze/${job}/${name}`)).blob(), name); } catch (error) { say(error.message, true); }
+    try { save(await (await ask(`v1/analyze/${id}/${name}`)).blob(), name); } catch (error) { say(error.message, true); }
   };
   item.append(button);
   return item;
@@ -429,16 +485,18 @@ function save(blob, name) {
 
 // ------------------------------------------------------------------ buttons
 
-$("camera").onclick = () => (state.media ? stop() : start());
+$("camera").onclick = () => (state.media ? finish("The camera is off.") : start());
 $("file").onchange = () => { const [file] = $("file").files; $("file").value = ""; if (file) upload(file); };
 $("watch").onchange = () => { const [file] = $("watch").files; $("watch").value = ""; if (file) watch(file); };
-$("video").onended = () => stop("The video is over.");
+$("video").onended = () => finish("The video is over.");
+$("report").onclick = report;
 $("cancel").onclick = () => { cancelled = true; ask(`v1/analyze/${job}`, { method: "DELETE" }).catch((error) => say(error.message, true)); };
 $("download").onclick = () => save(new Blob([state.kept.map((row) => JSON.stringify(row) + "\n").join("")],
   { type: "application/jsonl" }), "events.jsonl");
 $("table").onclick = () => save(new Blob([csv(state.kept)], { type: "text/csv" }), "events.csv");
 $("filmed").onclick = () => save(new Blob(state.film, { type: state.film[0].type || "video/webm" }), "session.webm");
-$("record").onchange = $("film").onchange = record;
-$("language").onchange = () => { if (state.socket) state.socket.close(); };
+$("film").onchange = record;
+$("record").onchange = () => { state.kept = []; record(); reconnect(); };
+$("language").onchange = reconnect;
 window.addEventListener("resize", () => { draw(); plots(); line(); });
 line();

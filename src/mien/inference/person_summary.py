@@ -1,0 +1,40 @@
+"""The summary of one person over a whole recording."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien import face, rppg
+from mien.core.results import Person, Prediction
+from mien.core.tasks import Task, seen_units
+from mien.face.track_buffer import mean
+from mien.inference.stream import Stream
+
+
+def person_summary(stream: Stream, id_: int, task: Task, emotions: list[Prediction], vitals: rppg.Vitals) -> Person:
+    """Summarise one person over the whole recording.
+
+    Args:
+        stream: The stream, which kept everything (`keep_all`).
+        id_: Id of the person in the stream.
+        task: Label space of the rows.
+        emotions: The rows of everybody.
+        vitals: The person's vital signs.
+
+    Returns:
+        The summary.
+    """
+    seen = stream.people[id_].seen
+    whole = seen.window(-np.inf, np.inf)
+    rows = [row for row in emotions if row.face == id_ and not row.abstained]
+    probs = np.mean([row.probs for row in rows], axis=0) if rows else np.full(len(task.classes), np.nan)
+    valence, arousal = task.affect(probs)
+    times, boxes = seen.path()
+    _, blinks = face.blinks(whole.times, whole.aus[:, face.ACTION_UNITS.index("AU45")])
+    return Person(
+        id=id_, coverage=seen.frames_tracked / stream.frames, first=seen.first, last=seen.last,
+        task=task.name, expression=probs, valence=valence, arousal=arousal, aus=seen_units(mean(whole.aus)),
+        pose=mean(whole.pose), gaze=mean(whole.gaze), heart_rate=vitals.heart_rate, respiration=vitals.respiration,
+        blink_rate=blinks, hrv=vitals.hrv, pulse=vitals.waveform,
+        beats=vitals.beats if len(vitals.beats) else None, picture=stream.people[id_].picture,
+        times=times, boxes=boxes)
