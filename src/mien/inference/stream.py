@@ -38,8 +38,6 @@ AHEAD = 4
 SPARE = 4
 """Pictures kept for each that a model looks at. Our choice: any segment of a window then has some to choose from."""
 
-"""Arrays of a window that are views of a person's buffer, where the stream goes on writing."""
-
 
 @dataclass(eq=False)
 class TrackState:
@@ -68,8 +66,7 @@ class Stream:
         finder: What finds faces and landmarks; None: onnxruntime.
         neutral: Neutral faces that are known; None: none.
         keep_all: Remember each person's whole recording; otherwise the last `duration` s.
-        live: Give each row a heart rate of its own, although everything is remembered; of a file, `analyze` reads all
-            rates in the end.
+        live: Give each row a heart rate, although everything is remembered.
         album: Which pictures of each person are kept; None: by what the model asks for.
         request: What the steps that `observed` gives are to hold for a model that reads them elsewhere.
 
