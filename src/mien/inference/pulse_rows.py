@@ -13,18 +13,19 @@ from mien.core.results import Prediction
 from mien.inference.stream import Stream
 
 
-def vitals_of_people(stream: Stream, path: str | Path) -> dict[int, rppg.Vitals]:
+def vitals_of_people(stream: Stream, path: str | Path | None) -> dict[int, rppg.Vitals]:
     """The vital signs of everybody over the whole recording.
 
     Args:
         stream: What was seen in the recording.
-        path: The recording, which a method that looks at pictures reads again.
+        path: The recording, which a method that looks at pictures reads again; None for a live session, which has
+            no such method.
     """
     started = clock.perf_counter()
     method = stream.settings.pulse_method
     windows = {id_: person.seen.window(-np.inf, np.inf) for id_, person in stream.people.items()}
     waves = {}
-    if rppg.names_frames(method):
+    if path is not None and rppg.names_frames(method):
         with video.open_video(path, fps=stream.settings.fps) as frames:
             waves = rppg.frame_waves(frames, windows, rppg.frame_method(method))
     found = {id_: rppg.vitals(window, method, waves.get(id_)) for id_, window in windows.items()}

@@ -82,7 +82,7 @@ class SessionRecorder:
         """Rows and people of one stream on the clock of the session. A person without a row is left out."""
         if not self._rows:
             return [], []
-        vitals = vitals_of_people(stream)
+        vitals = vitals_of_people(stream, None)
         rows = [_local(row, base, id_offset) for row in self._rows]
         known = sorted(stream.people.keys() & {row.face for row in rows})
         rows = [with_rate(row, vitals[row.face], self._settings.duration) for row in rows if row.face in known]
