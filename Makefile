@@ -33,10 +33,10 @@ demo: .venv/.demo
 	@$(python) -m mien.cli.demo $${VIDEO:+"$$VIDEO"} --out demo
 
 test: .venv/.test
-	$(calm) $(python) -m pytest -n 2 -rs --durations=25 tests
+	$(calm) $(python) -m pytest -n 2 --dist worksteal -rs --durations=25 tests
 
 coverage: .venv/.test
-	HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 $(python) -m pytest -n 2 -rs --cov=mien \
+	HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 $(python) -m pytest -n 2 --dist worksteal -rs --cov=mien \
 	  --cov-report=term:skip-covered tests
 
 lint: .venv/.lint
@@ -71,7 +71,7 @@ test-newest:
 	  "python$$version" -m venv "$$place"; \
 	  "$$place/bin/python" -m pip install $(quiet) '.[test]'; \
 	  "$$place/bin/python" -m mien.cli.demo --out "$$place/demo"; \
-	  $(calm) "$$place/bin/python" -m pytest -n 2 -rs $(TESTS); \
+	  $(calm) "$$place/bin/python" -m pytest -n 2 --dist worksteal -rs $(TESTS); \
 	done
 
 # uv installs the lowest version of each requirement that stands in pyproject.toml, and the newest of what those need.

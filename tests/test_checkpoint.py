@@ -20,12 +20,14 @@ from mien.backbones.tower import Tower
 from mien.checkpoints.card import CARD, WEIGHTS
 from mien.checkpoints.factory import build_model, load_clip
 from mien.checkpoints.predictor import Predictor, make_card
+from mien.core.class_texts import class_texts
 from mien.core.observations import Window
 from mien.core.tasks import ACTION_UNITS, EXPRESSION, make_task, read_labels
 from mien.models.duse.config import DuSEConfig
 from mien.models.duse.model import DuSE
 from mien.models.method import trainable
 from mien.recipes import RECIPES, tiny_recipe
+from mien.recipes.overrides import override
 
 TINY = tiny_recipe(RECIPES["duse/dfew"])
 
@@ -75,6 +77,20 @@ def test_what_is_loaded_reads_as_what_was_saved(saved):
     assert after.card.recipe == TINY
     assert after.model.text is None
     assert not after.model.training
+
+
+@pytest.mark.parametrize("kind", ["names", "averaged"])
+def test_the_texts_of_the_recipe_go_with_the_checkpoint(tmp_path, kind):
+    recipe = override(TINY, {"texts": kind})
+    before = stirred(recipe, recipe.task)
+    after = mien.load(before.save_pretrained(tmp_path), precision="32")
+    windows = [window(seed) for seed in range(2)]
+    np.testing.assert_allclose(after.read_all(windows), before.read_all(windows), rtol=1e-5, atol=1e-7)
+    assert after.task.texts == class_texts(kind)
+    others = np.log([found.read_all(windows) for found in (after, stirred())])
+    assert np.abs(others[0] - others[1]).max() > 0.1  # other texts, other answers
+    again = mien.load(tmp_path, precision="32", labels=LABELS)  # the text tower is read again
+    assert again.read(windows[0]).shape == (len(LABELS.classes),)
 
 
 def test_only_trained_tensors_and_the_text_features_are_saved(saved):

@@ -56,6 +56,26 @@ def trainable(model: DuSE) -> dict[str, Tensor]:
     return {name: value for name, value in model.named_parameters() if value.requires_grad}
 
 
+# ---------------------------------------------------------------------------------------------- class texts
+
+
+def test_features_of_several_texts_of_a_class_are_averaged():
+    """Two texts of the first class, one of the second: directions are averaged, lengths too."""
+    both = build()
+    one_each = both.text_features()
+    grouped = DuSE(both.image, both.text, TOKENS, DEFAULT, (2, 1)).eval()
+    grouped.htpc.load_state_dict(both.htpc.state_dict())
+    with torch.no_grad():
+        features = grouped.text_features()
+    length = one_each[:2].norm(dim=1)
+    direction = (one_each[0] / length[0] + one_each[1] / length[1]) / 2
+    expected = length.mean() * direction / direction.norm()
+    torch.testing.assert_close(features[0], expected)
+    torch.testing.assert_close(features[1], one_each[2], rtol=1e-6, atol=1e-6)
+    assert grouped(batch()).shape == (3, 2)
+    assert grouped.cache_text_features().shape == (2, 16)
+
+
 # ---------------------------------------------------------------------------------------------- plain CLIP
 
 def test_without_prompts_the_towers_are_plain_clip(tmp_path):

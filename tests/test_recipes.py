@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from mien.core.class_texts import split_texts
 from mien.core.tasks import EXPRESSION
 from mien.core.trials import Trial
 from mien.models.duse.config import AS_PRINTED, DuSEConfig
@@ -50,6 +51,16 @@ def test_set_changes_one_value_by_its_type(path, text, value):
     assert differences(found, DFEW) == {part, "changed"}
     assert differences(getattr(found, part), getattr(DFEW, part)) == {name}
     assert found.changed == {path: text}
+
+
+def test_class_texts_are_a_setting_of_recipes_of_expressions():
+    assert override(DFEW, {"texts": "names"}).task.texts == EXPRESSION.classes
+    texts, counts = split_texts(override(DFEW, {"texts": "averaged"}).task)
+    assert counts == (3,) * len(EXPRESSION.classes)
+    assert texts[::3] == list(EXPRESSION.texts)
+    assert split_texts(EXPRESSION) == (list(EXPRESSION.texts), (1,) * len(EXPRESSION.classes))
+    with pytest.raises(ValueError, match="expected described for"):
+        override(RECIPES["mvp/deap-valence"], {"texts": "names"})
 
 
 def test_set_may_name_the_tower_and_several_at_once():

@@ -14,6 +14,7 @@ from mien.backbones.load import load
 from mien.backbones.tiny import SOURCE, tiny_tokens, tiny_tower
 from mien.backbones.tokenizer import tokenize
 from mien.backbones.tower import Tower, fast_dtype
+from mien.core.class_texts import split_texts
 from mien.core.tasks import Task
 from mien.models.method import trainable
 from mien.models.registry import method
@@ -117,12 +118,12 @@ def restored_towers(around: Literal["clip", "vit", "none"], where: str, image: s
 
 
 def tokenize_texts(source: str, task: Task, context: int) -> Tensor:
-    """Token ids (K, L) of a task's texts, by the tokenizer at `source`. Raises ValueError for a task without texts."""
+    """Token ids (R, L) of all texts of a task by the tokenizer at `source`. Raises ValueError for one without texts."""
     if task.texts is None:
         raise ValueError(f"{task.name}: expected a text for each class, got none: give a file with --labels")
     if source == SOURCE:
-        return tiny_tokens(task.texts)
-    return tokenize(task.texts, source, context)
+        return tiny_tokens(split_texts(task)[0])
+    return tokenize(split_texts(task)[0], source, context)
 
 
 def build_model(recipe: Recipe, task: Task, parts: ClipEncoders | None, seed: int = 0, subjects: int = 0) -> Any:

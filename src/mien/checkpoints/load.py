@@ -27,6 +27,7 @@ from mien.checkpoints.factory import (
 from mien.checkpoints.formats import FORMATS
 from mien.checkpoints.predictor import Predictor
 from mien.checkpoints.video_backbone import TOWER_FOLDER
+from mien.core.class_texts import split_texts
 from mien.core.plain_text import what_is_at
 from mien.core.tasks import EXPRESSION, Task
 from mien.models import zero_shot as clip_zero_shot
@@ -101,7 +102,8 @@ def zero_shot(source: str, labels: Task = EXPRESSION, *, device: str = "cpu", pr
         seconds: length of a window.
     """
     image, text = load_tower(source, "clip-image"), load_tower(source, "clip-text")
-    model = clip_zero_shot.zero_shot(image, text, tokenize_texts(source, labels, text.plan.context))
+    tokens = tokenize_texts(source, labels, text.plan.context)
+    model = clip_zero_shot.zero_shot(image, text, tokens, split_texts(labels)[1])
     model.cache_text_features()
     to_device(model, device, precision)
     return Predictor(model, labels, seconds, doubt=TINY_DOUBT if source == SOURCE else "")

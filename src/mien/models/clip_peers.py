@@ -81,17 +81,19 @@ class ClipPeer(DuSE):
     Args:
         image: a tower of kind clip-image.
         text: a tower of kind clip-text.
-        tokens: (K, L) token ids of the class texts.
+        tokens: (R, L) token ids of the class texts.
         options: which peer, and its settings.
+        texts: number of texts of each class (K); empty for one each.
     """
 
     options_type: ClassVar[Any] = ClipPeerConfig
 
-    def __init__(self, image: Tower, text: Tower, tokens: Tensor, options: ClipPeerConfig):
-        super().__init__(image, text, tokens, options.parts)
+    def __init__(self, image: Tower, text: Tower, tokens: Tensor, options: ClipPeerConfig,
+                 texts: Sequence[int] = ()):
+        super().__init__(image, text, tokens, options.parts, texts)
         self.peer = options
         width = image.plan.features
-        self.probe = nn.Linear(width, len(tokens)) if options.kind == "probe" else None
+        self.probe = nn.Linear(width, len(self.texts)) if options.kind == "probe" else None
         self.temporal = FrameTransformer(width, options.heads) if options.kind == "dfer-clip" else None
         if options.kind == "maple" and self.htpc is not None:
             layers = len(self.htpc.text)

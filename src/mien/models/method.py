@@ -119,7 +119,7 @@ class TowerSet(Protocol):
         """The text tower; None without."""
 
     def tokens(self, task: Task) -> Tensor:
-        """Token ids (K, L) of the class texts."""
+        """Token ids (R, L) of all class texts."""
 
 
 class Method(Protocol):

@@ -6,6 +6,8 @@ a clip is the average over its frames. The model is DuSE (models/duse) without p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from mien.backbones.tower import Tower
@@ -16,6 +18,13 @@ ZERO_SHOT_CONFIG = DuSEConfig(prompts=0, lsea=False)
 """No prompts, no LSEA; the cosine is multiplied by the scale that the tower was trained with."""
 
 
-def zero_shot(image: Tower, text: Tower, tokens: Tensor) -> DuSE:
-    """Build the classifier from both towers of one CLIP and the token ids (K, L) of the class texts."""
-    return DuSE(image, text, tokens, ZERO_SHOT_CONFIG)
+def zero_shot(image: Tower, text: Tower, tokens: Tensor, texts: Sequence[int] = ()) -> DuSE:
+    """Build the classifier.
+
+    Args:
+        image: the image tower of a CLIP.
+        text: its text tower.
+        tokens: (R, L) token ids of the class texts.
+        texts: number of texts of each class (K); empty for one each.
+    """
+    return DuSE(image, text, tokens, ZERO_SHOT_CONFIG, texts)

@@ -98,6 +98,13 @@ _PROMPTS = Ablation(
     tuple(AblationRow(f"n = {n}", {"options.prompts": str(n)}, _WHOLE if n == 4 else {}) for n in (1, 2, 4, 8, 16)),
     source="arXiv 2604.12777, table I for n = 4", note="The paper has no such table; n = 4 is its setting.")
 
+_TEXTS = Ablation(
+    "Class texts", _DUSE,
+    (AblationRow("descriptions", {}, _WHOLE), AblationRow("names alone", {"texts": "names"}),
+     AblationRow("description and two sentences, averaged", {"texts": "averaged"})),
+    source="arXiv 2604.12777, table I for descriptions",
+    note="The paper uses categories with descriptions of subtle changes and compares no others; the words are ours.")
+
 _PEERS = Ablation(
     "Methods around one frozen CLIP", ("clip/coop-dfew", "clip/coop-ferv39k"),
     tuple(AblationRow(title, {"options.kind": kind}) for title, kind in (
@@ -226,6 +233,7 @@ _FORMS = (
 
 ABLATIONS: dict[str, Ablation] = {
     "duse/table3": _TABLE3, "duse/table4": _TABLE4, "duse/table5": _TABLE5, "duse/prompts": _PROMPTS,
+    "duse/texts": _TEXTS,
     "clip/peers": _PEERS,
     "mvp/modalities": _MODALITIES, "mvp/length": _LENGTH, "mvp/crop": _CROP, "mvp/video-backbones": _VIDEO,
     "mvp/fusion": _FUSION, "mvp/signals": _signals("deap", ("ppg", "eda")),

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 from mien.backbones.tiny import SOURCE as TINY
+from mien.core.class_texts import TextKind, with_texts
 from mien.core.tasks import Task
 from mien.core.trials import Fold
 from mien.datasets import dataset
@@ -126,7 +127,8 @@ class Recipe:
     protocol's own; `split_seed`: seed of the protocol's random choices; `rule`: key of `labels.RULES`; `tower`: folder
     or hub id, "" for none; `seconds`: length of a window; `licence`: of the trained weights; `labels`: training
     targets, each trial's single class or the annotators' votes if the dataset has them; the evaluation always uses the
-    single class; `published`: the authors' scores; `tiny`, `changed`: deviations from the named recipe.
+    single class; `texts`: kind of the class texts, see `class_texts`; `published`: the authors' scores; `tiny`,
+    `changed`: deviations from the named recipe.
 
     Raises:
         ValueError: a value is unknown, out of range, or does not fit the others.
@@ -146,6 +148,7 @@ class Recipe:
     validation: float | None = None
     split_seed: int = 0
     labels: Literal["single", "votes"] = "single"
+    texts: TextKind = "described"  # section IV-A2 of DuSE: categories and descriptions of subtle changes
     published: PublishedResult | None = None
     tiny: bool = False
     changed: dict[str, str] = field(default_factory=dict)
@@ -194,8 +197,8 @@ class Recipe:
 
     @property
     def task(self) -> Task:
-        """The label space."""
-        return self.label_rule.task
+        """The label space, with the class texts of this recipe."""
+        return with_texts(self.label_rule.task, self.texts)
 
     @property
     def label_rule(self) -> Rule:

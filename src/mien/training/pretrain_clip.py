@@ -26,6 +26,7 @@ from mien.backbones.save import save
 from mien.backbones.tower import Tower, normalise_pixels
 from mien.checkpoints.factory import resolve_device
 from mien.core.atomic_folders import staging
+from mien.core.class_texts import split_texts
 from mien.core.hashing import version
 from mien.core.parallel.outcome import ProgressCallback
 from mien.core.parallel.supervised import local_processes
@@ -79,7 +80,7 @@ def pretrain(recipe: Pretraining, out: str | Path, *, seed: int = 0, device: str
         torch.manual_seed(seed)
         made = parent / "clip"
         made.mkdir()
-        texts = [text for task in TASKS.values() for text in task.texts or ()]  # so that they need few tokens
+        texts = [text for task in TASKS.values() for text in split_texts(task)[0]]  # so that they need few tokens
         train_bpe([words for phrase in PHRASES for words in phrase] + texts, made)
         learner = PretrainModule(recipe, made, seen, where, seed)
         loss = learner.learn(lambda share: report(DRAWING_SHARE + (1 - DRAWING_SHARE) * share))

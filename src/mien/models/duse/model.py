@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.backbones.config import BackboneConfig
 from mien.backbones.tower import Tower, end_positions, normalise_pixels
 from mien.core.batch import Batch
+from mien.core.class_texts import split_texts
 from mien.core.requirements import ModelRequirements
 from mien.core.tasks import Task
 from mien.models.distributed_loss import SINGLE_PROCESS, cross_entropy
@@ -55,8 +57,9 @@ class DuSE(nn.Module, Method):
     Args:
         image: a tower of kind clip-image.
         text: a tower of kind clip-text.
-        tokens: (K, L) token ids of the class texts, from `towers.tokenize`.
+        tokens: (R, L) token ids of the class texts, from `towers.tokenize`.
         options: the settings.
+        texts: number of texts of each class (K), whose features are averaged; empty for one each.
     """
 
     options_type: ClassVar[Any] = DuSEConfig
@@ -70,9 +73,11 @@ class DuSE(nn.Module, Method):
     cached_text: Tensor | None
     share = SINGLE_PROCESS
 
-    def __init__(self, image: Tower, text: Tower, tokens: Tensor, options: DuSEConfig = DEFAULT):
+    def __init__(self, image: Tower, text: Tower, tokens: Tensor, options: DuSEConfig = DEFAULT,
+                 texts: Sequence[int] = ()):
         super().__init__()
         _check_parts(image, text, tokens, options)
+        self.texts = tuple(texts) or (1,) * len(tokens)
         self.options = options
         self.image, self.text = image.requires_grad_(False), text.requires_grad_(False)
         last = end_positions(tokens, text.plan.end)
@@ -106,7 +111,7 @@ class DuSE(nn.Module, Method):
             shallow, *deep = self.htpc.text[:, None]
             prompts = [shallow + text.embed.positions[at : at + n], *deep]
         tokens = forward_with_prompts(text.blocks, tokens, prompts, at, keep=coop or options.after == "keep")
-        return text.finish(tokens, self.ends).float()
+        return average_texts(text.finish(tokens, self.ends).float(), self.texts)
 
     def frame_features(self, frames: Tensor, places: Sequence[int] = ()) -> Tensor:
         """Encode frames.
@@ -193,7 +198,7 @@ class DuSE(nn.Module, Method):
         """
         if features is None:
             features = self.text_features()
-        expected = (len(self.tokens), self.image.plan.features)
+        expected = (len(self.texts), self.image.plan.features)
         if tuple(features.shape) != expected:
             raise ValueError(f"DuSE.cache_text_features: expected text features {expected}, got "
                              f"{tuple(features.shape)}: other labels?")
@@ -210,7 +215,7 @@ class DuSE(nn.Module, Method):
         """Create a model for the class texts of the task."""
         if towers is None or towers.text is None:
             raise ValueError("DuSE: expected the image and the text tower of one CLIP, got none or a part of it")
-        return cls(towers.image, towers.text, towers.tokens(task), options)
+        return cls(towers.image, towers.text, towers.tokens(task), options, split_texts(task)[1])
 
     @contextmanager
     def scoring(self) -> Iterator[None]:
@@ -259,6 +264,21 @@ class ImageSide(nn.Module):
         model = self.model
         video = model.frame_features(frames)
         return model.score(model.aggregate(video, self.text)[0], self.text), video
+
+
+def average_texts(features: Tensor, texts: Sequence[int]) -> Tensor:
+    """Features (R, d) of all texts -> (K, d): the mean direction of each class's texts, with their mean length.
+
+    CLIP averages unit vectors (Radford et al. 2021, section 3.1.4). The length is our choice: LSEA adds these features
+    to others of the tower. One text keeps its feature exactly.
+    """
+    if max(texts) == 1:
+        return features
+    means = []
+    for part in features.split(list(texts)):
+        length = part.norm(dim=-1, keepdim=True)
+        means.append(F.normalize((part / length).mean(dim=0), dim=0) * length.mean())
+    return torch.stack(means)
 
 
 def _check_parts(image: Tower, text: Tower, tokens: Tensor, options: DuSEConfig) -> None:
