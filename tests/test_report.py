@@ -230,9 +230,18 @@ def test_pauses_stay_pauses():
     assert np.isnan(found.probs[gap]).all()
 
 
-def test_many_people_for_two_hours_fit_in_six_megabytes(tmp_path):
-    html_report.write_report(timeline(people=5, seconds=7200, step=3), tmp_path / "r.html")
-    assert (tmp_path / "r.html").stat().st_size < 6e6
+@pytest.mark.parametrize(("people", "seconds", "most"), [(0, 60, 50_000), (1, 600, 500_000), (1, 7200, 500_000),
+                                                         (5, 7200, 1_500_000)])
+def test_a_report_is_small_and_lies_beside_its_chart_library(tmp_path, people, seconds, most):
+    html_report.write_report(timeline(people=people, seconds=seconds, step=3), tmp_path / "r.html", images=False)
+    assert (tmp_path / "r.html").stat().st_size < most
+    assert sorted(path.name for path in tmp_path.iterdir()) == [html_report.CHART_LIBRARY, "r.html"][people == 0:]
+
+
+def test_one_file_holds_everything_where_that_is_wanted(tmp_path):
+    html_report.write_report(TALK, tmp_path / "r.html", script="")
+    assert os.listdir(tmp_path) == ["r.html"]
+    assert PLOTLY in (tmp_path / "r.html").read_text()
 
 
 def test_pictures_can_be_left_out_or_blurred():
@@ -370,7 +379,7 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     page.wait_for_function(f"document.querySelectorAll('.plot .main-svg').length >= {plots}", timeout=20_000)
     assert (plots == 0) == (name == "nobody")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert asked == [(tmp_path / "r.html").as_uri()]
+    assert set(asked) == {(tmp_path / name).as_uri() for name in ("r.html", html_report.CHART_LIBRARY)[:1 + (plots > 0)]}
     assert said == []
     for plot in page.locator(".plot").all():  # the time axis lies below the lowest lane
         lowest = plot.evaluate("""p => Object.entries(p._fullLayout).filter(([k]) => /^yaxis/.test(k))

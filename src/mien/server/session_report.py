@@ -70,4 +70,4 @@ def write_results(timeline: Timeline, folder: Path) -> None:
     for name in ("timeline.parquet", "timeline.csv", "events.jsonl"):
         timeline.save(folder / name)
     summary.summarize(timeline).save(folder / "summary.json")
-    html.write_report(timeline, folder / "report.html", images=False)
+    html.write_report(timeline, folder / "report.html", images=False, script="")

@@ -18,7 +18,8 @@ CHART_LIBRARY = "plotly.min.js"
 
 
 def write_report(timeline: Timeline, path: str | Path, images: bool = True, blur: bool = False,
-          truth: Mapping[int, Mapping[str, tuple[object, object]]] | None = None, script: str = "") -> None:
+          truth: Mapping[int, Mapping[str, tuple[object, object]]] | None = None,
+          script: str | None = None) -> None:
     """Write the report atomically.
 
     Args:
@@ -28,13 +29,18 @@ def write_report(timeline: Timeline, path: str | Path, images: bool = True, blur
         blur: Whether to make the pictures unrecognisable.
         truth: Ground truth to draw with the estimates: by face id, then by name (`heart_rate` in bpm, `pulse`, or an
             action unit in 0..5), a pair of times in s and values.
-        script: URL of the chart library relative to the report, as `write_chart_library` writes it; "" puts the library
-            into the report, which is then one file of 4.6 MB.
+        script: URL of the chart library relative to the report. None writes the library into the folder of the report,
+            `plotly.min.js`, which all reports there share. "" puts it into the report, which is then one file, 4.5 MB
+            larger.
 
     Raises:
         ValueError: A name in `truth` is unknown, or its times and values do not match.
     """
-    atomic_files.text(path, html(timeline, images, blur, truth, script))
+    url = CHART_LIBRARY if script is None else script
+    text = html(timeline, images, blur, truth, url)
+    if script is None and f'src="{url}"' in text:  # a report without charts needs none
+        write_chart_library(Path(path).parent)
+    atomic_files.text(path, text)
 
 
 def write_chart_library(folder: str | Path) -> None:
@@ -46,7 +52,7 @@ def write_chart_library(folder: str | Path) -> None:
 
 def html(timeline: Timeline, images: bool = True, blur: bool = False,
          truth: Mapping[int, Mapping[str, tuple[object, object]]] | None = None, script: str = "") -> str:
-    """The report as HTML text. The arguments are those of `write_report`."""
+    """The report as HTML text. The arguments are those of `write_report`; by default it holds the chart library."""
     people = timeline.faces
     doubt = str(timeline.settings.get("doubt", ""))
     cards = [person.card(who, timeline.task, images, blur, _basis(timeline, who), timeline.source.frames == 1)
