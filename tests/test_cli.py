@@ -136,7 +136,7 @@ def test_a_disk_that_is_full_leaves_earlier_results_as_they_were(tmp_path, good)
         (["--step", "0"], "mien: step: expected "),
         (["--neutral", "first:soon"], "mien: neutral: expected first:<seconds>s"),
         (["--neutral", "gone.jpg"], "mien: --neutral: expected a file, got nothing at gone.jpg"),
-        (["--neutral", "."], "mien: --neutral: expected a file, got ., which is a folder or a device; name a file"),
+        (["--neutral", "."], "mien: --neutral: expected pictures in the folder ., such as P01.jpg, got none"),
         (["--segments", "gone.csv"], "mien: --segments: expected a file, got nothing at gone.csv"),
         (["--segments", "empty.csv"], "mien: empty.csv: expected a table, got an empty file"),
         (["--out", "good.mp4"], "mien: --out: expected a folder, got the file good.mp4"),

@@ -379,7 +379,8 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     page.wait_for_function(f"document.querySelectorAll('.plot .main-svg').length >= {plots}", timeout=20_000)
     assert (plots == 0) == (name == "nobody")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert set(asked) == {(tmp_path / name).as_uri() for name in ("r.html", html_report.CHART_LIBRARY)[:1 + (plots > 0)]}
+    files = ("r.html", html_report.CHART_LIBRARY)[: 1 + (plots > 0)]
+    assert set(asked) == {(tmp_path / file).as_uri() for file in files}
     assert said == []
     for plot in page.locator(".plot").all():  # the time axis lies below the lowest lane
         lowest = plot.evaluate("""p => Object.entries(p._fullLayout).filter(([k]) => /^yaxis/.test(k))

@@ -12,6 +12,7 @@ from mien import video
 from mien.core.settings import Settings, neutral_seconds, neutral_spans
 from mien.face import FaceBackend, OnnxFaceBackend
 from mien.face.still import still_landmarks
+from mien.video.image_sequences import is_picture
 
 _SEPARATORS = "_- ."
 """What may follow a person's name in the name of a recording."""
@@ -55,17 +56,35 @@ def pictures_of(folder: str | Path, recording: str | Path) -> dict[int, Path]:
         The pictures by the number of the person, 0 for everybody; empty where none belongs to the recording.
     """
     stem, chosen = Path(recording).stem, {}
-    files = sorted(path for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith("."))
+    files = _pictures(Path(folder))
     for path in files:
         if path.stem.isdecimal() and int(path.stem) > 0:
             chosen[int(path.stem)] = path
     named = [path for path in files if _names(path.stem, stem)]
     if named:
         chosen = {0: max(named, key=lambda path: len(path.stem))}
-    own = Path(folder, stem)
-    if own.is_dir():
-        chosen |= {int(path.stem): path for path in sorted(own.iterdir()) if path.stem.isdecimal() and path.is_file()}
+    chosen |= {int(path.stem): path for path in _pictures(Path(folder, stem)) if path.stem.isdecimal()}
     return chosen
+
+
+def all_pictures(folder: str | Path) -> list[Path]:
+    """Every picture of a folder and of the folders in it.
+
+    Raises:
+        ValueError: There is none.
+    """
+    folders = [Path(folder), *sorted(path for path in Path(folder).iterdir() if path.is_dir())]
+    found = [path for each in folders for path in _pictures(each)]
+    if not found:
+        raise ValueError(f"--neutral: expected pictures in the folder {folder}, such as P01.jpg, got none")
+    return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder in the order of their names; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if is_picture(path.name) and path.is_file())
 
 
 def neutral_faces(settings: Settings, recording: str | Path = "", finder: FaceBackend | None = None) -> NeutralFaces:

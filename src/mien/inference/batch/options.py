@@ -83,7 +83,9 @@ class AnalysisOptions:
 
         expect_method(self.stream().pulse_method)
         named = [("--segments", self.segments), ("--aus", self.aus)]
-        if not os.path.isdir(self.picture):
+        if os.path.isdir(self.picture):
+            self._pictures()
+        else:
             named.append(("--neutral", self.picture))
         for option, path in named:
             if path and not os.path.isfile(path):
@@ -132,9 +134,9 @@ class AnalysisOptions:
     def _pictures(self) -> str | list[str]:
         """Identifies the neutral faces: the SHA-256 of a picture, or the names and those of a folder of pictures."""
         if os.path.isdir(self.picture):
-            found = sorted(path for path in glob.glob(f"{glob.escape(self.picture)}/**", recursive=True)
-                           if os.path.isfile(path))
-            return [f"{os.path.relpath(path, self.picture)} {sha256(path)}" for path in found]
+            from mien.inference.neutral_pictures import all_pictures
+
+            return [f"{os.path.relpath(path, self.picture)} {sha256(path)}" for path in all_pictures(self.picture)]
         return _hash_of(self.picture) or self.neutral
 
     @property
