@@ -223,10 +223,12 @@ def test_a_session_tells_what_a_stream_reads(portrait):
         assert event.text == events[-1].text
     plain = json.loads(json.dumps(events[-1].json(), allow_nan=False))
     wanted = {"schema", "t", "face_id", "state", "expression", "valence", "arousal", "confidence", "abstained",
-              "reason", "heart_rate", "window", "since", "latency_ms", "text"}
+              "reason", "heart_rate", "window", "since", "latency_ms", "text", "neutral_known"}
     assert wanted <= set(plain)
     assert plain["schema"] == "mien.event/1"
     assert {"value", "quality"} <= set(plain["heart_rate"])
+    known = [event.neutral_known for event in events if event.row is not None]
+    assert 0 <= known[0] < known[-1] < 1  # the longer the person is seen, the better the neutral face is known
 
 
 def test_an_empty_picture_says_nobody_and_leaving_is_reported(portrait):

@@ -151,6 +151,13 @@ class TrackBuffer:
         """Whether action units up to `time` can be read: always, but for those that wait for their neutral face."""
         return not self._neutral or (not np.isnan(self.first) and time - self.first >= self._neutral)
 
+    @property
+    def neutral_known(self) -> float:
+        """How much of the person's neutral face is known, 0..1; NaN where none is asked for."""
+        if isinstance(self._reader, AUEstimator):
+            return self._reader.neutral.known
+        return float("nan")
+
     def read(self) -> None:
         """Read what is pending; a neutral face still waited for is taken from what there is."""
         if self._neutral and self._pending:

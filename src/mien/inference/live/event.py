@@ -29,6 +29,7 @@ class LiveEvent:
         change: What of `said` is new with this event; "" for nothing.
         text: The sentence.
         latency: s from the arrival of the frame that ended the step to this event.
+        neutral_known: How much of the person's neutral face is known, 0..1; NaN without a person.
     """
 
     start: float
@@ -39,6 +40,7 @@ class LiveEvent:
     change: Change
     text: str
     latency: float
+    neutral_known: float = math.nan
 
     def json(self) -> dict[str, Any]:
         """The row as in `Timeline.save("x.jsonl")` and the stable values, as JSON data; numbers are finite or None."""
@@ -52,6 +54,7 @@ class LiveEvent:
             "said": {"label": self.said.label, "certainty": self.said.certainty, "reason": self.said.reason,
                      "heart_rate": self.said.heart_rate, "heart_reason": self.said.heart_reason},
             "since": self.since, "change": self.change, "latency_ms": 1000 * self.latency, "text": self.text,
+            "neutral_known": self.neutral_known,
         }
         return json_finite(data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time as clock
 from bisect import bisect_left
 from dataclasses import replace
@@ -263,6 +264,10 @@ class LiveSession:
         self._predictor.keep(row.face for row in rows)
         return rows
 
+    def _neutral_known(self) -> float:
+        person = self._stream.people.get((self.chosen or 0) - self._id_offset)
+        return math.nan if person is None else person.seen.neutral_known
+
     def _has_frame(self, start: float, end: float) -> bool:
         """Whether a frame came in [start, end) s."""
         return bisect_left(self._times, start) < bisect_left(self._times, end)
@@ -286,6 +291,6 @@ class LiveSession:
         if self.latest is None or ((self.chosen != before or left) and (said, last) != (NO_PERSON, NO_PERSON)):
             change = "person"
         self.latest = LiveEvent(step.start, step.end, row, said, since, change, render(said, self.language),
-                            clock.perf_counter() - step.arrived)
+                            clock.perf_counter() - step.arrived, self._neutral_known())
         self.history.push(self.latest)
         return self.latest
