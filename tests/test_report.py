@@ -139,7 +139,7 @@ def test_it_is_complete_in_itself_and_well_formed(name):
 
 def test_it_says_what_it_is_and_is_not():
     words = Page(html_report.html(TALK)).words
-    assert "calibrated on simulated faces only; not emotion." in words
+    assert "of real faces only neutral and happy ones were measured. Not emotion." in words
     assert "angry, sad, disgusted and fearful ones were not" in words
     assert "weak evidence from video" in words
     assert "No reading: too few seconds of this person." in words
