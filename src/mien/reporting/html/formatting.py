@@ -10,8 +10,8 @@ from html import escape
 from mien.core.plain_text import counted
 from mien.core.results import REASONS, Measurement, Prediction, Source
 
-BASELINE = ("Expression estimate, calibrated on simulated faces; of real faces only neutral and happy ones were measured. "
-            "Not emotion.")
+BASELINE = ("Expression estimate, calibrated on simulated faces; of real faces only neutral and happy ones were "
+            "measured. Not emotion.")
 RULES = "estimated from their geometry by a network that was trained on simulated faces"
 
 HOW_TO_READ = (
