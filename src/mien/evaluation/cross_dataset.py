@@ -125,7 +125,8 @@ def cross_dataset(recipe: Recipe, folders: dict[str, Path], survey: DatasetIndex
         predicted = cast(
             Predictions,
             predict_trials(
-                folder, targets, source, recipe.windowed, device=device, precision=precision, workers=workers
+                folder, targets, source, recipe.windowed, views=recipe.views, device=device, precision=precision,
+                workers=workers
             ),
         )
         counts = classification.confusion(predicted.target, predicted.probs.argmax(axis=1), predicted.probs.shape[1])

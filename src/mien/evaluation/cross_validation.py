@@ -141,7 +141,8 @@ def evaluate_fold(
                          f"{len(fold.test)}: {'; '.join(notes)}")
     frames, predicted = [], {}
     for name, folder in (("last", fitted.last), ("chosen", fitted.chosen)):
-        predicted[name] = predict_trials(folder, test, material.source, recipe.windowed, **how)
+        predicted[name] = predict_trials(folder, test, material.source, recipe.windowed, views=recipe.views,
+                                         **how)
         frames.append(predicted[name].table(test, fold=fold.name, checkpoint=name))
     atomic_files.table(place / PREDICTIONS, pd.concat(frames, ignore_index=True))
     chosen = predicted["chosen"]

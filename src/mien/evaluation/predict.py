@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +110,33 @@ class _Outputs:
     pulses: list[bool]
 
 
+VIEWS: dict[int, tuple[tuple[float, bool], ...]] = {
+    1: ((0.5, False),),
+    2: ((0.5, False), (0.5, True)),
+    4: ((0.25, False), (0.25, True), (0.75, False), (0.75, True)),
+}
+"""Number of test-time views -> each view: place of the frame in its segment, and whether it is mirrored. Our choice."""
+
+
+def _averaged_outputs(model: Any, clips: Callable[[float], TrialDataset], views: int, size: int, workers: int
+                      ) -> _Outputs:
+    """The outputs of all trials, averaged over the views; `clips` makes the dataset for a place in each segment."""
+    if views > 1 and model.needs.frames is None:
+        raise ValueError(f"views: expected 1 for a model without frames, got {views}")
+    outputs = [_outputs(model, clips(at), mirrored, size, workers) for at, mirrored in VIEWS[views]]
+    return replace(outputs[0], logits=torch.stack([each.logits for each in outputs]).mean(dim=0),
+                   features=torch.stack([each.features for each in outputs]).mean(dim=0))
+
+
 @torch.inference_mode()
-def _outputs(model: Any, clips: TrialDataset, size: int, workers: int) -> _Outputs:
+def _outputs(model: Any, clips: TrialDataset, mirrored: bool, size: int, workers: int) -> _Outputs:
     names: list[str] = []
     logits, features = [], []
     pulses: list[bool] = []
     device = next(model.parameters()).device
     for batch in evaluation_loader(clips, size, workers):
+        if mirrored and batch.frames is not None:
+            batch = replace(batch, frames=batch.frames.flip(-1))
         output = model.predict(batch.to(device))
         logits.append(output.logits.double().cpu())
         features.append(output.features.float().cpu())
@@ -132,6 +152,7 @@ def predict_trials(
     source: WindowReader,
     windowed: bool,
     *,
+    views: int = 1,
     size: int = 16,
     device: str = "auto",
     precision: Precision = "auto",
@@ -144,6 +165,7 @@ def predict_trials(
         targets: trials, or windows of trials, with their classes.
         source: reads the window of a trial.
         windowed: whether `targets` are windows, to be averaged over each trial.
+        views: number of test-time views whose logits are averaged, a key of `VIEWS`.
         size: batch size.
         device: as in `checkpoint.load`.
         precision: as in `checkpoint.load`.
@@ -159,7 +181,9 @@ def predict_trials(
     if not isinstance(model, Predictor):
         raise ValueError(f"{folder}: expected a checkpoint, got an exported model: name the folder of the checkpoint")
     classes = {trial.id: int(value) for trial, value in zip(targets.trials, targets.target, strict=True)}
-    outputs = _outputs(model.model, TrialDataset(targets.trials, source, model.needs, classes), size, workers)
+    needs = model.needs
+    outputs = _averaged_outputs(model.model, lambda at: TrialDataset(targets.trials, source, needs, classes, at=at),
+                                views, size, workers)
     names, raw = outputs.names, outputs.logits.numpy()
     if targets.rule.task.scale is not None:
         return RegressionPredictions(

@@ -32,6 +32,7 @@ class TrialDataset(Dataset[Batch]):
         seed: seed of the random draws for training; None for evaluation.
         votes: annotator shares (K,) by trial id.
         weight: loss weight by trial id.
+        at: place of the frame in each segment of a clip, 0..1, for evaluation.
 
     Raises:
         ValueError: a trial has no target.
@@ -46,12 +47,13 @@ class TrialDataset(Dataset[Batch]):
         seed: int | None = None,
         votes: Mapping[str, np.ndarray] | None = None,
         weight: Mapping[str, float] | None = None,
+        at: float = 0.5,
     ) -> None:
         missing = [trial.id for trial in trials if trial.id not in target]
         if missing:
             raise ValueError(f"Clips: expected a target for every trial, got none for {len(missing)}: {missing[:5]}")
         self.trials, self.source, self.needs, self.seed = tuple(trials), source, needs, seed
-        self.target, self.votes, self.weight = dict(target), votes, weight
+        self.target, self.votes, self.weight, self.at = dict(target), votes, weight, at
         names = sorted({trial.subject for trial in trials})
         self.subjects = {name: number for number, name in enumerate(names)}
 
@@ -78,7 +80,7 @@ class TrialDataset(Dataset[Batch]):
         frames = self.needs.frames
         if frames is None:
             return None
-        return lambda count: pick_frames(count, frames, rng)
+        return lambda count: pick_frames(count, frames, rng, self.at)
 
 
 def training_loader(clips: TrialDataset, steps: EpochSampler, workers: int = 0, pin: bool = False) -> DataLoader[Batch]:

@@ -127,8 +127,8 @@ class Recipe:
     protocol's own; `split_seed`: seed of the protocol's random choices; `rule`: key of `labels.RULES`; `tower`: folder
     or hub id, "" for none; `seconds`: length of a window; `licence`: of the trained weights; `labels`: training
     targets, each trial's single class or the annotators' votes if the dataset has them; the evaluation always uses the
-    single class; `texts`: kind of the class texts, see `class_texts`; `published`: the authors' scores; `tiny`,
-    `changed`: deviations from the named recipe.
+    single class; `views`: test-time views whose logits are averaged; `texts`: kind of the class texts, see
+    `class_texts`; `published`: the authors' scores; `tiny`, `changed`: deviations from the named recipe.
 
     Raises:
         ValueError: a value is unknown, out of range, or does not fit the others.
@@ -148,6 +148,7 @@ class Recipe:
     validation: float | None = None
     split_seed: int = 0
     labels: Literal["single", "votes"] = "single"
+    views: int = 1  # no paper averages views; `evaluation.predict.VIEWS` has 1, 2 and 4
     texts: TextKind = "described"  # section IV-A2 of DuSE: categories and descriptions of subtle changes
     published: PublishedResult | None = None
     tiny: bool = False
@@ -167,6 +168,9 @@ class Recipe:
                              f"got {self.validation}")
         if not self.seconds > 0:
             raise ValueError(f"Recipe.seconds: expected more than 0, got {self.seconds}")
+        if self.views not in (1, 2, 4):
+            raise ValueError(f"Recipe.views: expected 1, 2 (mirrored too) or 4 (two samplings, each mirrored too), got "
+                             f"{self.views}")
         _entry("protocol", self.protocol, PROTOCOLS, self.dataset)
         _entry("rule", self.rule, RULES, self.dataset)
         if (self.schedule.choose == "ccc") != (self.task.scale is not None):

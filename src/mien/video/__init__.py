@@ -223,7 +223,7 @@ def _end(ahead: Prefetcher[Frame], decoding: Decoding | PictureDecoding) -> None
     decoding.close()
 
 
-def pick_frames(count: int, frames: int = 16, rng: np.random.Generator | None = None) -> np.ndarray:
+def pick_frames(count: int, frames: int = 16, rng: np.random.Generator | None = None, at: float = 0.5) -> np.ndarray:
     """Pick one frame from each of `frames` equal segments of a clip, in order.
 
     A clip with fewer frames repeats its last one.
@@ -231,7 +231,8 @@ def pick_frames(count: int, frames: int = 16, rng: np.random.Generator | None = 
     Args:
         count: number of frames of the clip, 1 or more.
         frames: number of frames to pick, 1 or more; DFER-CLIP uses 16.
-        rng: picks a random frame of each segment (training). None: the middle one (test).
+        rng: picks a random frame of each segment (training). None: the one at `at` (test).
+        at: place in each segment, from 0, its first frame, to 1, its last one.
 
     Returns:
         (frames,) indices.
@@ -249,5 +250,5 @@ def pick_frames(count: int, frames: int = 16, rng: np.random.Generator | None = 
     edges = np.arange(frames + 1) * count // frames
     low, high = edges[:-1], edges[1:]
     if rng is None:
-        return (low + high - 1) // 2
+        return low + ((high - low - 1) * at).astype(int)
     return rng.integers(low, high)
