@@ -153,13 +153,14 @@ def test_nothing_is_there_and_the_leaky_split_claims_much():
 
 def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.amigos, "_film", lambda *given: None)
-    monkeypatch.setattr("mien.checkpoints.load_towers",
-                        lambda *given: pytest.fail("asked for weights that nobody needs"))
     datasets.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
-    done = CliRunner().invoke(cli.app, [
-        "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--baselines", "--set", "protocol=loso",
-        "--set", "options.modality=physio",
-        "--set", "options.subjects=all", "--out", str(tmp_path / "run")])
+    given = ["--data", str(tmp_path / "data"), "--set", "protocol=loso", "--set", "options.modality=physio", "--set",
+             "options.subjects=all"]
+    with monkeypatch.context() as patch:
+        patch.setattr("mien.checkpoints.load_towers",
+                      lambda *given: pytest.fail("asked for weights that nobody needs"))
+        done = CliRunner().invoke(cli.app, [
+            "bench", "mvp/amigos-valence", *given, "--baselines", "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "run/baselines.md").read_text()
     assert done.stdout == page
@@ -168,3 +169,13 @@ def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatc
     assert "LEAKY" in page
     table = pd.read_csv(tmp_path / "run/baselines.csv")
     assert set(classification.measures(2)) <= set(table)
+    rows = CliRunner().invoke(cli.app, [
+        "ablate", "mvp/peers", *given, "--cache", str(tmp_path / "run/cache"), "--rows", "1,3", "--quiet", "--out",
+        str(tmp_path / "peers")])
+    assert rows.exit_code == 0, rows.output
+    peers, table = pd.read_csv(tmp_path / "peers/table.csv").set_index("row"), table.set_index("classifier")
+    for name in ("SVM", "gradient boosting"):  # the same classifiers on the same folds, in the table of the method
+        row = peers.loc[f"{name} on hand-crafted features"]
+        assert row["macro_f1_last"] == row["macro_f1_chosen"] == pytest.approx(table.loc[name, "macro_f1"])
+        assert row["folds"] == 3
+    assert peers["macro_f1_last"].notna().sum() == 2

@@ -119,7 +119,7 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
         if not rows or number in rows:
             row_recipe = row_recipes[folders.index(folder)]  # of the first row that shares the folder
             jobs.setdefault(folder, AblationJob(row.name, row_recipe, str(place), str(out / folder), str(cache),
-                                        {"seed": seed, "workers": workers, **how}))
+                                        {"seed": seed, "workers": workers, **how}, classifier=row.classifier))
     failed = []
     for job, outcome in evaluate_row(list(jobs.values()), parallel=parallel, devices=devices, cluster=cluster,
                               progress=lambda done: report(begun + (1 - begun) * done / len(jobs))):
@@ -141,9 +141,9 @@ def _expect_rows(rows: Sequence[int], count: int) -> None:
 
 
 def column_positions(grid: Ablation, row_recipes: Sequence[Recipe]) -> list[str]:
-    """The folder of each row. Rows with the same recipe share the folder of the first of them."""
-    bare = [replace(recipe, changed={}) for recipe in row_recipes]
-    return [slug(grid.rows[bare.index(recipe)].name) for recipe in bare]
+    """The folder of each row. Rows with the same recipe and classifier share the folder of the first of them."""
+    bare = [(replace(recipe, changed={}), row.classifier) for row, recipe in zip(grid.rows, row_recipes, strict=True)]
+    return [slug(grid.rows[bare.index(each)].name) for each in bare]
 
 
 def slug(name: str) -> str:

@@ -21,6 +21,7 @@ from mien.core.folder_lock import folder_lock
 from mien.core.parallel.outcome import Outcome, ProgressCallback, interrupted, one_line_error
 from mien.core.parallel.polling import suppress_loky_warnings
 from mien.core.parallel.pool import DIED, run
+from mien.evaluation.classifier_rows import evaluate_classifier
 from mien.evaluation.cross_validation import cross_validate, evaluate_one_fold
 from mien.evaluation.report import write_report
 from mien.preprocessing.cache import Cache
@@ -41,7 +42,8 @@ class AblationJob:
     `recipe` is evaluated on the dataset at `root`, preprocessed in `cache`, and the results go to `folder`; all paths
     are absolute. `how`: keywords of `cross_validate`; `devices`: the process reserves one of them by a file in the
     folder `locks`; `threads`: threads of torch, 0 for its default; `fold`: name of the only fold to evaluate, whose
-    folder another process gathers; "" for the whole benchmark.
+    folder another process gathers; "" for the whole benchmark; `classifier`: key of `baselines.CLASSIFIERS` that the
+    row trains on hand-crafted features instead of the recipe's method.
     """
 
     title: str
@@ -54,6 +56,7 @@ class AblationJob:
     locks: str = ""
     threads: int = 0
     fold: str = ""
+    classifier: str = ""
 
 
 def run_job(job: AblationJob, progress: ProgressCallback | None = None) -> Outcome:
@@ -80,6 +83,10 @@ def run_job(job: AblationJob, progress: ProgressCallback | None = None) -> Outco
                 evaluate_one_fold(job.recipe, job.root, job.folder, job.fold, Cache(job.cache), report, **how)
             return Outcome("ok", seconds=time.perf_counter() - start)
         with _TURN, folder_lock(job.folder, "an ablation", wait=True):  # another command may evaluate the same row
+            if job.classifier:
+                evaluate_classifier(job.classifier, job.recipe, job.root, job.folder, Cache(job.cache),
+                                    seed=how["seed"], folds=how.get("folds", ()))
+                return Outcome("ok", seconds=time.perf_counter() - start)
             write_report(cross_validate(job.recipe, job.root, job.folder, cache=Cache(job.cache),
                                  on_progress=lambda _, share: report(share), **how))
     except Exception as error:  # the other rows go on; the command reports the failure at its end

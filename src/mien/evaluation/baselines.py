@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from mien.core import atomic_files
 from mien.core.trials import Fold, Trial
-from mien.datasets.labels import Rule
+from mien.datasets.labels import Rule, Targets
 from mien.datasets.splits.fingerprint import split_hash
 from mien.evaluation import handcrafted_features, regression_baselines, tables
 from mien.evaluation.regression_baselines import FeatureTable, fill_missing
@@ -96,6 +96,14 @@ def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str |
     return frame
 
 
+def fold_data(rule: Rule, fold: Fold, made: FeatureTable) -> tuple[Targets, Targets, np.ndarray, np.ndarray]:
+    """The targets of the training and of the test side that have features, and the features of both (N, F)."""
+    row_of = {id: k for k, id in enumerate(made[0])}
+    train, test = (rule([t for t in side if t.id in row_of], fold.train) for side in (fold.train, fold.test))
+    x, y = (made[1][[row_of[t.id] for t in side.trials]] for side in (train, test))
+    return train, test, x, y
+
+
 @threadpool_limits.wrap(1)  # the tasks are so small that threads would only wait for each other
 def subject_independent(rule: Rule, folds: Sequence[Fold], made: FeatureTable, seed: int) -> pd.DataFrame:
     """One row for each classifier: every measure over all test trials, in %, with its 95 % interval.
@@ -103,12 +111,10 @@ def subject_independent(rule: Rule, folds: Sequence[Fold], made: FeatureTable, s
     For rules that cut ratings, `ccc` is the CCC of a random forest that predicts the rating itself, 0..1.
     """
     classes = len(rule.task.classes)
-    row_of = {id: k for k, id in enumerate(made[0])}
     outputs: dict[str, list[np.ndarray]] = {name: [] for name in CLASSIFIERS}
     targets, people, rated = [], [], []
     for fold in folds:
-        train, test = (rule([t for t in side if t.id in row_of], fold.train) for side in (fold.train, fold.test))
-        x, y = (made[1][[row_of[t.id] for t in side.trials]] for side in (train, test))
+        train, test, x, y = fold_data(rule, fold, made)
         for name, make in CLASSIFIERS.items():
             outputs[name].append(make(seed).fit(x, train.target).predict(y))
         targets.append(test.target)
