@@ -170,7 +170,8 @@ def outcome(read: Callable[[Path], object], path: Path) -> str:
 def links(folder: Path, count: int, rng: random.Random) -> bool:
     """Datasets with symlinks that dangle, lead in circles or lead outside."""
     results, slowest = Counter(), 0.0
-    targets = ("/etc/passwd", "/dev/null", "/proc/self/mem", ".", "..", "nowhere", "loop", "/", "../../..")
+    targets = ("/etc/passwd", "/dev/null", "/dev/zero", "/dev/stdin", "/proc/self/mem", ".", "..", "nowhere", "loop",
+               "/", "../../..")
     for number in range(count):
         root = folder / f"links{number}"
         (root / "calm").mkdir(parents=True)

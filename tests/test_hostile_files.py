@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from mien.core import atomic_files, tasks
 from mien.core.parallel import one_line_error
 from mien.core.plain_text import cell, is_plain_name, printable
 from mien.core.read_json import read_json
+from mien.core.text_tables import TableError, read_text
+from mien.datasets.scan import scan_tree
 from mien.inference.batch.done_file import load_done
 from mien.reporting import llm
 from mien.reporting.llm import Utterance
@@ -154,3 +157,28 @@ def test_a_label_may_not_hold_control_characters(tmp_path):
     path.write_text('"calm\\e[2J": a face\nbored: another\n')
     with pytest.raises(ValueError, match="control characters"):
         tasks.read_labels(path)
+
+
+# ---------------------------------------------------------------- files without an end
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_pipes_and_devices_in_a_dataset_are_no_files_of_it(tmp_path):
+    (tmp_path / "calm").mkdir()
+    (tmp_path / "calm" / "a.mp4").write_bytes(b"x")
+    os.mkfifo(tmp_path / "calm" / "pipe.mp4")
+    os.mkfifo(tmp_path / "labels.csv")
+    (tmp_path / "zeros.mp4").symlink_to("/dev/zero")
+    (tmp_path / "gone.mp4").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    tree = scan_tree(tmp_path)
+    assert [tree.name(path) for path in tree.files] == ["gone.mp4", "calm/a.mp4"]  # a missing file is reported later
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_a_table_without_an_end_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zeros.csv").symlink_to("/dev/zero")
+    for name in ("pipe.csv", "zeros.csv"):
+        with pytest.raises(TableError, match=f"{name}: expected a file, got a device or a pipe"):
+            read_text(tmp_path / name)

@@ -114,7 +114,8 @@ def test_a_pause_is_reported_by_every_container(tmp_path, name, tick, pause):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts", "a.flv", "a.webm", "a.mpg"])
-@pytest.mark.parametrize(("picture", "sound"), [(2.0, 0.0), (0.0, 2.0), (0.5, 0.0), (7.3, 7.0), (0.0, None)])
+@pytest.mark.parametrize(("picture", "sound"), [
+    (2.0, 0.0), (0.0, 2.0), (0.5, 0.0), (7.0, 0.0), (7.3, 7.0), (0.0, None)])
 def test_times_are_on_the_players_clock(tmp_path, name, picture, sound):
     span = None if sound is None else (sound, picture + 3)
     path = film(tmp_path / name, steady(60, 30, picture), clock=Fraction(1, 30), sound=span)

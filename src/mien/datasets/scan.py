@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,23 +70,25 @@ def scan_tree(root: str | Path, depth: int = DEPTH) -> Tree:
 
 
 def list_entries(folder: Path) -> list[os.DirEntry[str]]:
-    """The entries of a folder by name, without hidden ones; none if the folder is unreadable."""
+    """The files and folders in a folder by name, without hidden ones; none if the folder is unreadable."""
     try:
         with os.scandir(folder) as scan:
             kept = [each for each in scan if not each.name.startswith(".") and each.name not in JUNK
-                    and not _is_circular_link(each)]
+                    and not _is_circular_or_special(each)]
     except OSError:
         return []
     return sorted(kept, key=lambda each: each.name)
 
 
-def _is_circular_link(entry: os.DirEntry[str]) -> bool:
-    """Whether the entry is a circular link."""
+def _is_circular_or_special(entry: os.DirEntry[str]) -> bool:
+    """Whether the entry is a circular link, or a pipe, a device or a socket (or leads to one): reading may not end."""
     try:
-        entry.is_dir()
+        mode = entry.stat().st_mode
+    except FileNotFoundError:
+        return False  # a link to a file that is missing
     except OSError:
         return True
-    return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def wrong_entries(listing: Tree, expected: str, inside: tuple[str, ...]) -> str:

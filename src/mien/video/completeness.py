@@ -16,7 +16,16 @@ from mien.video.decode_stats import DecodeStats
 NO_TIMESTAMPS = 0x80
 """AVFMT_NOTIMESTAMPS of FFmpeg's avformat.h: a stream without a container."""
 
-STATE_THE_END = ("matroska,webm", "asf", "nut")
+MATROSKA = "matroska,webm"
+"""Its streams state their end in a tag. The duration of a stream in FFmpeg is that of the file, sound included."""
+
+ESTIMATED = ("mpeg", "mpegts")
+"""Formats without durations; FFmpeg estimates them from the first and the last packets."""
+
+SAME = 1e-3
+"""s between two durations that are the same. Our choice: less than any interval between pictures."""
+
+STATE_THE_END = (MATROSKA, "asf", "nut")
 """Formats that state the time stamp of the end. The others state the duration from the first time stamp on."""
 
 LAST = 0.75
@@ -48,15 +57,23 @@ def _stated_end(container: InputContainer, stream: VideoStream) -> tuple[float |
     starts = (stream.start_time or 0, container.start_time or 0)
     if container.format.name in STATE_THE_END:
         starts = (0, 0)
-    if stream.duration and stream.time_base:
-        return float((starts[0] + stream.duration) * stream.time_base), True
-    tagged = _seconds(stream.metadata.get("DURATION", ""))  # Matroska
-    if tagged is not None:
+    tagged = _seconds(stream.metadata.get("DURATION", ""))
+    if tagged is not None and container.format.name == MATROSKA:
         return tagged, True
+    if stream.duration and stream.time_base and container.format.name != MATROSKA:
+        own = float(stream.duration * stream.time_base)
+        return float(starts[0] * stream.time_base) + own, not _is_of_the_file(container, own)
     if container.duration:
         sure = len(container.streams) == 1 and container.format.name != "flv"  # its duration has the decoder's delay
         return (starts[1] + container.duration) / av.time_base, sure
     return None, False
+
+
+def _is_of_the_file(container: InputContainer, seconds: float) -> bool:
+    """Whether a duration may be that of the file, which FFmpeg gives to a stream that it did not see at first."""
+    if container.format.name not in ESTIMATED or len(container.streams) == 1 or not container.duration:
+        return False
+    return abs(seconds - container.duration / av.time_base) < SAME
 
 
 def _seconds(tag: str) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,8 @@ def read_text(path: Path) -> DecodedText:
         TableError: it is empty or blank, cannot be read, or is no text; names the line.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise TableError("expected a file, got a device or a pipe: save it as a file first", path)
         raw = path.read_bytes()
     except FileNotFoundError:
         raise
