@@ -516,6 +516,15 @@ def test_hum_of_the_mains_is_named_and_clean_or_noisy_signals_have_none(rate, ma
     assert signals.quality.mains_hum(ecg, 64.0) is None
 
 
+@pytest.mark.parametrize(("level", "unit", "is_named"), [
+    (0.01, "uS", True), (80.0, "uS", True), (4.0, "uS", False), (0.01, "", False), (80.0, "uS?", False)])
+def test_skin_conductance_that_no_skin_has_is_named(level, unit, is_named) -> None:
+    values = np.random.default_rng(0).normal(4.0, 0.01, 4000)
+    values[1000:2000] = level + np.random.default_rng(1).normal(0, 0.001, 1000)
+    _, notes = signals.quality.quality_table(Signal(values[None], 32.0, ("eda",), (unit,)))
+    assert any("electrode off or shorted: 25.0% outside of 0.05 to 60 uS" in note for note in notes) is is_named
+
+
 def test_an_electrode_that_is_off_is_named() -> None:
     times = np.arange(0, 30, 1 / 250)
     ecg = contact_signals.ecg(times, np.arange(-2.0, 34.0))

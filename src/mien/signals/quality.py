@@ -1,4 +1,4 @@
-"""Signal quality: missing data, flat lines, clipping, a wrong sampling rate. (B, N) or (N,), time last.
+"""Signal quality: missing data, flat lines, clipping, electrodes, hum, a wrong rate. (B, N) or (N,), time last.
 
 The checks run on raw values, before any filter: a filter hides clipping and moves a flat line.
 """
@@ -35,6 +35,10 @@ ELECTRODES = ("ecg", "eda")
 OFF_SHARE = 0.01
 """Share of flat samples at the end of the scale from which on an electrode counts as off. Our choice: 0.6 s in
 a minute."""
+
+SKIN = (0.05, 60.0)
+"""uS between which skin conductance lies; outside, the electrodes are off or shorted. From Kleckner et al. 2018,
+10.1109/TBME.2017.2758643."""
 
 MAINS, HUM_SHARE = (50.0, 60.0), 0.1
 """Hz of the mains, and the share of the power there that counts as hum. Our choice: white noise has 2 % there at
@@ -152,10 +156,22 @@ def quality_table(signal: Signal) -> tuple[Signal, tuple[str, ...]]:
     verdicts = [check_quality(signal.values[i], signal.rate, name) for i, name in enumerate(signal.names)]
     named = zip(signal.names, verdicts, strict=True)
     notes = tuple(f"{name}: {word}" for name, verdict in named for word in verdict.words[0])
+    notes += tuple(filter(None, map(_skin_fault, signal.values, signal.names, signal.units)))
     worst = np.min([verdict.quality[0] for verdict in verdicts], axis=0)
     if signal.quality is not None:
         worst = np.minimum(worst, signal.quality)
     return replace(signal, quality=worst), notes
+
+
+def _skin_fault(row: np.ndarray, name: str, unit: str) -> str:
+    """Say of a channel of skin conductance how much of it no skin has; "" for others and for little."""
+    known = row[np.isfinite(row)]
+    if name.split("_")[0] != "eda" or unit.lower() not in ("us", "µs", "μs") or not known.size:
+        return ""
+    outside = float(((known < SKIN[0]) | (known > SKIN[1])).mean())
+    if outside <= OFF_SHARE:
+        return ""
+    return f"{name}: electrode off or shorted: {outside:.1%} outside of {SKIN[0]:g} to {SKIN[1]:g} uS"
 
 
 def _fault_text(name: str, where: np.ndarray, rate: float) -> str:
