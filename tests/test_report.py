@@ -174,7 +174,7 @@ def test_a_file_name_cannot_break_the_page():
     html = html_report.html(Timeline(TALK.emotions, TALK.faces, odd, {"x": "</script><script>alert(2)</script>"}))
     page = Page(html)
     assert all(attrs for attrs in page.all("i"))  # every one is a mark of ours, with a style
-    assert len(page.all("script")) == 3
+    assert len(page.all("script")) == 4
     assert page.headings[0] == (1, ODD)
     assert "the <i>end</i>" in page.words
 

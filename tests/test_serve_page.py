@@ -6,13 +6,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import live_server
+from accessibility import axe, violations  # noqa: F401  # axe is a fixture
 from mien import simulation, video
 from mien.reporting.llm.templates import languages
 
@@ -173,30 +173,9 @@ def test_frames_are_counted_where_they_are_lost(page):
     page.get_by_role("button", name="Stop camera").click()
 
 
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory):
-    """The source of axe-core, from npm or its cache."""
-    folder, npm = tmp_path_factory.mktemp("axe"), shutil.which("npm")
-    if npm is None:
-        pytest.skip("expected npm, which installs axe-core, got none: apt install npm")
-    done = subprocess.run([npm, "install", "--silent", "--prefer-offline", "--no-audit", "--no-fund", "--prefix",
-                           str(folder), "axe-core@4"], capture_output=True, text=True, timeout=300, check=False)
-    source = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.is_file():
-        pytest.skip(f"expected axe-core from npm, got: {done.stderr.strip()[:200]}")
-    return source.read_text(encoding="utf-8")
-
-
-def violations(page, axe):
-    """What axe-core finds wrong, by its rule and the elements."""
-    page.evaluate(axe)
-    found = page.evaluate("async () => (await axe.run()).violations")
-    return {each["id"]: [node["html"][:200] for node in each["nodes"]] for each in found}
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920])
-def test_axe_finds_no_violation(page, axe, scheme, width):
+def test_axe_finds_no_violation(page, axe, scheme, width):  # noqa: F811
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     assert violations(page, axe) == {}

@@ -14,7 +14,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import mien
-from mien.cli import ablate, analyze, bench, data, doctor, export, listing, mcp, models, serve, stream, study, train
+from mien.cli import (
+    ablate,
+    agree,
+    analyze,
+    bench,
+    data,
+    doctor,
+    export,
+    listing,
+    mcp,
+    models,
+    serve,
+    stream,
+    study,
+    train,
+)
 from mien.cli.console import print_line
 from mien.cli.crash_guard import guard
 from mien.cli.options import grouped
@@ -25,6 +40,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command(cls=grouped(("--out", "--format", "--segments", "--workers", "--overlay")))(analyze.analyze)
 app.command()(study.study)
+app.command()(agree.agree)
 app.command()(doctor.doctor)
 app.command(cls=grouped(("--source", "--format", "--to", "--changes", "--model")))(stream.stream)
 app.command(cls=grouped(("--port", "--source", "--model", "--llm", "--token")))(serve.serve)

@@ -39,7 +39,7 @@ Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The id t
 Language = Annotated[str, Query(description="Language of the sentence.", pattern=f"^({'|'.join(languages())})$")]
 VIDEO = {"requestBody": {"required": True, "description": "The video file, in any format that FFmpeg reads.",
                          "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
-SANDBOX = "sandbox allow-scripts; default-src 'unsafe-inline' data:"
+SANDBOX = "sandbox allow-scripts allow-forms allow-downloads; default-src 'unsafe-inline' data:"
 """Content security policy of a report that is opened in the browser: it has no origin and can load nothing."""
 
 CHAT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {

@@ -9,6 +9,7 @@ from typing import Any
 from mien.core import atomic_files
 from mien.core.tasks import ACTION_UNITS, Task, unit_description
 from mien.reporting.html import charts, formatting
+from mien.reporting.html.annotate import annotation_section
 from mien.reporting.timeline import Timeline
 
 # With this policy the browser refuses every request: the page can neither load nor send anything.
@@ -36,7 +37,8 @@ def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[d
     name = escape(timeline.source.name)
     people = len(timeline.faces)
     overview = _glance(timeline.task) if people > 1 and timeline.source.frames != 1 else ""
-    content = {"classes": timeline.task.classes, "duration": timeline.source.end, "people": data,
+    content = {"video": timeline.source.name, "classes": timeline.task.classes, "duration": timeline.source.end,
+               "people": data,
                "units": [[unit, unit_description(unit)] for unit in ACTION_UNITS],
                "session": session, "gaps": charts.gaps(timeline.source)}
     return f"""{head(f"{name}: expression and pulse", stylesheet(), BESIDE if script else POLICY)}
@@ -46,6 +48,7 @@ def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[d
 {_people(people, cards)}
 {overview}
 {"".join(sections)}
+{_annotate(timeline)}
 {_howto(str(timeline.settings.get("model", "")))}
 {_provenance(timeline)}
 </main>
@@ -71,7 +74,7 @@ def _scripts(url: str) -> str:
         library = (f'<p class="notice warn" id="nocharts" hidden>The charts need the file {name}, which lies in the '
                    'folder of all results: keep both together. The numbers and tables work without it.</p>\n'
                    f'<script src="{escape(url)}"></script>')
-    return f"{library}\n<script>\n{_asset('script.js')}</script>"
+    return f"{library}\n<script>\n{_asset('script.js')}</script>\n<script>\n{_asset('annotate.js')}</script>"
 
 
 def chart_library() -> str:
@@ -178,8 +181,14 @@ or brighter picture.</p></div></section>"""
 def _glance(task: Task) -> str:
     return f"""<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>
 <figure><figcaption>The most probable expression of each person over the whole recording.</figcaption>{class_keys(task)}
-<div class="plot" data-chart="glance" role="img" aria-label="A strip for each person, coloured by the most probable
+<div class="plot" data-chart="glance" role="group" aria-label="A strip for each person, coloured by the most probable
 expression. The tables below contain the same data."></div></figure></section>"""
+
+
+def _annotate(timeline: Timeline) -> str:
+    if not timeline.faces or timeline.source.frames == 1:
+        return ""
+    return annotation_section(timeline.faces, timeline.task)
 
 
 def _howto(model: str) -> str:

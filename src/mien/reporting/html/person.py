@@ -114,7 +114,7 @@ def _figure(who: Person, chart: str, heading: str, caption: str, alt: str, legen
         more = f"{tag}<summary>Show as a table</summary>{table}</details>"
     return f"""<figure aria-labelledby="{chart}-{who.id}"><h3 id="{chart}-{who.id}">{heading}</h3>
 <figcaption>{caption}</figcaption>{legend}
-<div class="plot" data-chart="{chart}" data-person="{{index}}" role="img" aria-label="{escape(alt)}"></div>
+<div class="plot" data-chart="{chart}" data-person="{{index}}" role="group" aria-label="{escape(alt)}"></div>
 {more}</figure>
 """
 

@@ -55,7 +55,7 @@ recording, from long parts of it. It is not calibrated here, and it does not mea
 <figure aria-labelledby="session-chart"><h3 id="session-chart">Signals, timeline and attention</h3>
 <figcaption>The answer over time, each value from the seconds before it; the signals as the model received them, with
 gaps where it used none; and the model&rsquo;s attention, where 1 is the average over all moments.</figcaption>{where}
-<div class="plot" data-chart="session" data-person="{_index(recording)}" role="img"
+<div class="plot" data-chart="session" data-person="{_index(recording)}" role="group"
 aria-label="{escape(_alt(recording))}"></div>
 </figure></section>
 """
