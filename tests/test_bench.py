@@ -80,6 +80,27 @@ def judged(data, tmp_path_factory) -> Path:
     return out
 
 
+def test_the_best_epoch_on_test_is_a_marked_column_and_changes_nothing_else(data, judged, tmp_path):
+    given = ["--folds", "1", "--set", "schedule.epochs=3"]
+    for name, more in (("plain", []), ("marked", ["--set", "test_epochs=true"])):
+        done = CliRunner().invoke(cli.app, arguments(data, tmp_path / name, *given, *more))
+        assert done.exit_code == 0, done.output
+    plain, marked = (pd.read_parquet(tmp_path / name / "predictions.parquet") for name in ("plain", "marked"))
+    pd.testing.assert_frame_equal(plain, marked)  # the same weights: no epoch was selected by it
+    fold = tmp_path / "marked/folds/fd1"
+    rows = pd.read_csv(fold / "test-epochs.csv")
+    assert rows["epoch"].tolist() == [1, 2, 3]
+    last = marked[marked["checkpoint"] == "last"]
+    assert rows["war"][2] == pytest.approx((last["label"] == last["predicted"]).mean())
+    table = pd.read_csv(tmp_path / "marked/table.csv").set_index("measure")
+    assert table.loc["uar", "best_on_test"] == pytest.approx(100 * rows["uar"].max())
+    assert "best epoch on test, as the field often reports" in (tmp_path / "marked/table.md").read_text()
+    for run in (judged, tmp_path / "plain"):  # never by default
+        assert "best_on_test" not in pd.read_csv(run / "table.csv")
+        assert "best epoch on test, as the field" not in (run / "table.md").read_text()
+    assert sorted(path.parent.name for path in fold.rglob("card.json")) == ["chosen", "last"]
+
+
 def test_every_file_is_there_and_every_clip_is_judged_by_the_fold_that_tests_it(data, judged):
     assert [name for name in FILES if not (judged / name).stat().st_size] == []
     frame = pd.read_parquet(judged / "predictions.parquet")

@@ -21,6 +21,8 @@ from mien.core.read_json import read_json
 from mien.core.trials import Fold
 from mien.datasets.splits.fingerprint import split_hash, split_statement
 from mien.evaluation.environment import describe_environment
+from mien.evaluation.epochs_on_test import NAME as BEST_ON_TEST
+from mien.evaluation.epochs_on_test import TestEpochs
 from mien.evaluation.predict import predict_trials
 from mien.preprocessing.cache import Cache
 from mien.recipes.recipe import Recipe
@@ -133,12 +135,15 @@ def evaluate_fold(
     `DONE` is written last. `surveyed`: number of trials of the dataset; `progress`: as in `train.fit`.
     """
     material = load_fold(recipe, fold, ready, surveyed, how.get("device", "auto"), seed)
-    fitted = training.fit(recipe, material.train, material.val, material.source, place, seed=seed, data=material.data,
-                       progress=progress, deterministic=deterministic, **how)
     test, notes = load_test_targets(recipe, material)
     if not test.trials:
         raise ValueError(f"{fold.name}: expected test trials with labels and a picture of a face, got none of "
                          f"{len(fold.test)}: {'; '.join(notes)}")
+    epochs = None
+    if recipe.test_epochs:
+        epochs = TestEpochs(place, test, material.source, recipe.windowed, recipe.views)
+    fitted = training.fit(recipe, material.train, material.val, material.source, place, seed=seed, data=material.data,
+                       progress=progress, deterministic=deterministic, each_epoch=epochs, **how)
     frames, predicted = [], {}
     for name, folder in (("last", fitted.last), ("chosen", fitted.chosen)):
         predicted[name] = predict_trials(folder, test, material.source, recipe.windowed, views=recipe.views,
@@ -162,6 +167,8 @@ def evaluate_fold(
             seed, resolve_device(how.get("device", "auto")), how.get("precision", "auto")
         ),
     }
+    if epochs is not None:
+        record[BEST_ON_TEST] = epochs.best(recipe.schedule.choose)
     if recipe.task.scale is not None:
         record["mean"] = float(material.train.ratings.mean())
     atomic_files.text(place / DONE, json.dumps(record, indent=1) + "\n")

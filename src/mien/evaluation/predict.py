@@ -180,16 +180,27 @@ def predict_trials(
     model = checkpoints.load(folder, task=targets.rule.task, device=resolve_device(device), precision=precision)
     if not isinstance(model, Predictor):
         raise ValueError(f"{folder}: expected a checkpoint, got an exported model: name the folder of the checkpoint")
+    return model_predictions(model.model, targets, source, windowed, views=views, size=size, workers=workers,
+                             temperature=model.temperature)
+
+
+def model_predictions(model: Any, targets: Targets, source: WindowReader, windowed: bool, *, views: int = 1,
+                      size: int = 16, workers: int = 0, temperature: float = 1.0
+                      ) -> Predictions | RegressionPredictions:
+    """Predict `targets` with a model; the parameters are those of `predict_trials`.
+
+    `temperature`: divisor of the logits for the calibrated probabilities.
+    """
     classes = {trial.id: int(value) for trial, value in zip(targets.trials, targets.target, strict=True)}
     needs = model.needs
-    outputs = _averaged_outputs(model.model, lambda at: TrialDataset(targets.trials, source, needs, classes, at=at),
+    outputs = _averaged_outputs(model, lambda at: TrialDataset(targets.trials, source, needs, classes, at=at),
                                 views, size, workers)
     names, raw = outputs.names, outputs.logits.numpy()
     if targets.rule.task.scale is not None:
         return RegressionPredictions(
             tuple(names), targets.target, targets.ratings, targets.rule.task.points(raw[:, 0]), raw
         )
-    rows = [probabilities(raw), probabilities(raw, model.temperature), outputs.features.numpy()]
+    rows = [probabilities(raw), probabilities(raw, temperature), outputs.features.numpy()]
     trials = names
     if windowed:
         trials = [trial_id_of_window(name) for name in names]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mien.evaluation import scores
 from mien.evaluation.cross_validation import CrossValidationResult
+from mien.evaluation.epochs_on_test import NAME as BEST_ON_TEST
 from mien.metrics.classification import METRICS
 from mien.models.registry import method
 from mien.recipes.published import OTHER_WORKS, PEER_COLUMNS, PEER_RECALLS, PEERS, PUBLISHED_SCORES, S2D, PublishedValue
@@ -31,8 +32,9 @@ def main_table(result: CrossValidationResult) -> pd.DataFrame:
     Columns: measure, paper, last, last_low, last_high, folds_last, chosen, chosen_low, chosen_high, folds_chosen, guess
     (random classes at their training frequency), difference_last and difference_chosen. `last` and `chosen` count all
     test trials together; `folds_last` and `folds_chosen` are the means over the folds. The differences are these means
-    minus the paper's; NaN for changed settings and tiny runs. The rows at the end are those of `scores.references`, the
-    same for both checkpoints.
+    minus the paper's; NaN for changed settings and tiny runs. `best_on_test` is there if the recipe has `test_epochs`:
+    the mean over the folds at the epoch that is best on the test side, which is too high. The rows at the end are those
+    of `scores.references`, the same for both checkpoints.
     """
     task = result.recipe.task
     printed = PUBLISHED_SCORES.get(result.recipe.name, PublishedValue()).values
@@ -56,6 +58,8 @@ def main_table(result: CrossValidationResult) -> pd.DataFrame:
             mean = 100 * means[name].get(measure, np.nan)
             row |= {f"{name}_low": 100 * low, f"{name}_high": 100 * high, f"folds_{name}": mean}
         row["guess"] = 100 * guess.get(measure, np.nan)
+        if all(BEST_ON_TEST in fold for fold in result.folds):
+            row[BEST_ON_TEST] = 100 * float(np.mean([fold[BEST_ON_TEST].get(measure, np.nan) for fold in result.folds]))
         rows.append(row | differences(row, alike))
     for kind, reference in references.items():
         for measure in ("uar", "war", "macro_f1"):
@@ -127,11 +131,19 @@ def _page_main(frame: pd.DataFrame, who: bool) -> list[str]:
         apart = [format_number(row[f"difference_{name}"], "+.2f") for name in scores.CHECKPOINTS]
         rows.append([_title(row["measure"]), plain["paper"], cell(row, "last"), plain["folds_last"],
                      cell(row, "chosen"), plain["folds_chosen"], plain["guess"], *apart])
+        if BEST_ON_TEST in frame:
+            rows[-1].append(format_number(row[BEST_ON_TEST]))
     what = "people" if who else "clips"
     columns = ["%", "paper", "last epoch", "mean of folds", "chosen on validation", "mean of folds",
                "chance (frequency)", "difference, last", "difference, chosen"]
+    marked = []
+    if BEST_ON_TEST in frame:
+        columns.append("best epoch on test, as the field often reports")
+        marked = ["", "Best epoch on test: the mean of folds at the epoch with the highest score on the test side "
+                  "itself. It is too high, and only for the comparison with papers that report it."]
     return [
         *markdown_grid(columns, rows),
+        *marked,
         "",
         f"Last epoch and chosen: all test trials together, in brackets 95 % intervals, bootstrap over {what}. Mean of "
         "folds: the mean of each fold's score, as papers report it. Chance (frequency): random classes at their "

@@ -127,7 +127,8 @@ class Recipe:
     protocol's own; `split_seed`: seed of the protocol's random choices; `rule`: key of `labels.RULES`; `tower`: folder
     or hub id, "" for none; `seconds`: length of a window; `licence`: of the trained weights; `labels`: training
     targets, each trial's single class or the annotators' votes if the dataset has them; the evaluation always uses the
-    single class; `views`: test-time views whose logits are averaged; `texts`: kind of the class texts, see
+    single class; `test_epochs`: `bench` also scores every epoch on the test side, and shows the best in a column of its
+    own; `views`: test-time views whose logits are averaged; `texts`: kind of the class texts, see
     `class_texts`; `published`: the authors' scores; `tiny`, `changed`: deviations from the named recipe.
 
     Raises:
@@ -148,6 +149,7 @@ class Recipe:
     validation: float | None = None
     split_seed: int = 0
     labels: Literal["single", "votes"] = "single"
+    test_epochs: bool = False  # the test side chooses: for comparison with papers that do so, never for a result
     views: int = 1  # no paper averages views; `evaluation.predict.VIEWS` has 1, 2 and 4
     texts: TextKind = "described"  # section IV-A2 of DuSE: categories and descriptions of subtle changes
     published: PublishedResult | None = None
@@ -168,6 +170,8 @@ class Recipe:
                              f"got {self.validation}")
         if not self.seconds > 0:
             raise ValueError(f"Recipe.seconds: expected more than 0, got {self.seconds}")
+        if self.test_epochs and self.task.scale is not None:
+            raise ValueError(f"Recipe.test_epochs: expected false for {self.rule}, got true: it is for classes")
         if self.views not in (1, 2, 4):
             raise ValueError(f"Recipe.views: expected 1, 2 (mirrored too) or 4 (two samplings, each mirrored too), got "
                              f"{self.views}")

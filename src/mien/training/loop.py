@@ -38,7 +38,7 @@ from mien.training.fabric import (
 )
 from mien.training.logs import LOG_FILE, TENSORBOARD_FILE, CsvLog, TensorBoardLog, expect_tensorboard
 from mien.training.memory import MemoryPlan, expect_parts, set_checkpointing
-from mien.training.progress import Progress
+from mien.training.progress import EpochCallback, Progress
 from mien.training.setup import choose_memory, compile_towers, make_optimiser, new_model
 from mien.training.state import restore_state, save_state
 from mien.training.step import TrainingRun, training_step
@@ -71,7 +71,7 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
         parts: checkpoints.ClipEncoders | None = None, data: Mapping[str, Any] | None = None,
         progress: Callable[[int, int, float], None] | None = None, log: Callable[[str], None] | None = None,
         deterministic: bool | Literal["warn"] = False, tensorboard: bool = False,
-        memory: MemoryPlan | None = None) -> TrainingResult:
+        memory: MemoryPlan | None = None, each_epoch: EpochCallback | None = None) -> TrainingResult:
     """Train a recipe and select the best epoch on the validation side.
 
     An interrupted training in `out` resumes. Two trainings in one folder exclude each other.
@@ -91,8 +91,8 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
         compile: whether to compile the blocks of the towers.
         parts: the towers, if they are loaded already.
         data: description of the trials for the card.
-        progress: receives step, number of steps and loss.
-        log: receives a line for every epoch.
+        progress, log: receive step, number of steps and loss; a line for every epoch.
+        each_epoch: receives the model and the number of every epoch that has ended; it must change neither.
         deterministic: see `fabric.deterministic_algorithms`.
         tensorboard: whether to write the log for TensorBoard too.
         memory: how a step uses memory; None chooses from the free memory of a GPU. It changes only the order of sums.
@@ -124,13 +124,12 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
         run = TrainingRun(fabric, module, optimiser, recipe, steps, seed, card, out, computes, deterministic, memory)
         if val.trials:
             val_batches = evaluation_loader(val_dataset(val, source, model.needs), schedule.batch, workers)
-        return _loop(run, clips, val_batches, workers, save_every, tensorboard, progress, log)
-
-
+        return _loop(run, clips, val_batches, workers, save_every, tensorboard, progress, log, each_epoch)
 
 
 def _loop(run: TrainingRun, clips: TrialDataset, val_batches: Any, workers: int, save_every: float, tensorboard: bool,
-          progress: Callable[[int, int, float], None] | None, log: Callable[[str], None] | None) -> TrainingResult:
+          progress: Callable[[int, int, float], None] | None, log: Callable[[str], None] | None,
+          each_epoch: EpochCallback | None) -> TrainingResult:
     state = restore_state(run.out, _same(run, clips)) or {}
     now, logs = Progress(run, state), _Logs(run, state, tensorboard)
     change = Augmenter(clips.needs.size or 0, run.recipe.augment)
@@ -149,7 +148,7 @@ def _loop(run: TrainingRun, clips: TrialDataset, val_batches: Any, workers: int,
         ended = now.done % steps.per_epoch == 0
         if ended:
             now.end_epoch(run, val_batches, trained,
-                          save=lambda: _write(run, CHOSEN, now.done, {"val": now.best}))
+                          save=lambda: _write(run, CHOSEN, now.done, {"val": now.best}), each_epoch=each_epoch)
             row |= {f"val_{name}": f"{now.scores[name]:.6f}" for name in LOGGED_MEASURES if name in now.scores}
             stopped = row["note"] = _exhausted(run.recipe.schedule, now.scores, now.best)
             if log is not None:

@@ -11,6 +11,9 @@ from mien.training.averaging import WeightAverage
 from mien.training.step import TrainingRun
 from mien.training.validation import is_better, validate, with_history
 
+EpochCallback = Callable[[Any, int], None]
+"""Receives the model and the number of an epoch that has ended, counted from 1."""
+
 
 class Progress:
     """How far a training has come.
@@ -40,8 +43,12 @@ class Progress:
         return {"step": self.done, "best": dict(self.best), "scores": dict(self.scores), "history": self.history,
                 "average": self.average.state}
 
-    def end_epoch(self, run: TrainingRun, val_batches: Any, trained: np.ndarray, save: Callable[[], None]) -> None:
-        """Validate the epoch; `save` is called, with the averaged weights in place, if it is the best so far."""
+    def end_epoch(self, run: TrainingRun, val_batches: Any, trained: np.ndarray, save: Callable[[], None],
+                  each_epoch: EpochCallback | None = None) -> None:
+        """Validate the epoch; `save` is called, with the averaged weights in place, if it is the best so far.
+
+        `each_epoch` is called with the model, the averaged weights in place, and the number of the epoch.
+        """
         schedule, task, epoch = run.recipe.schedule, run.recipe.task, self.done // run.steps.per_epoch
         with self.average.applied():
             found = validate(run.fabric, run.model, val_batches, task, run.recipe.windowed, trained)
@@ -49,3 +56,5 @@ class Progress:
             if is_better(self.scores, self.best, schedule.choose):
                 self.best = self.scores
                 save()
+            if each_epoch is not None and run.fabric.is_global_zero:
+                each_epoch(run.model.module, epoch)
