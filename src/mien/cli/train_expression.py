@@ -57,7 +57,7 @@ def _train_simulated(out: str, seed: int, tiny: bool, quiet: bool) -> list[str]:
     folder = run_folder(out, SIMULATED, tiny=tiny, tail=f"-seed{seed}")
     with spinner(lambda: f"training {SIMULATED}", quiet):
         _, figures = train_simulated(folder, seed, TINY if tiny else None)
-    return [f"{SIMULATED}, simulated people not learnt from: {100 * figures['accuracy']:.1f} % right, expected "
+    return [f"{SIMULATED}, other simulated people: {100 * figures['accuracy']:.1f} % right, expected "
             f"calibration error {figures['ece']:.3f}, temperature {figures['temperature']:.2f}",
             f"see {folder / 'simulated.npz'} and its card {folder / 'simulated.json'}"]
 

@@ -42,8 +42,8 @@ def remove_unfinished(folder: Path, *, idle: bool = False) -> None:
 
     Args:
         folder: The folder of the results.
-        idle: Nobody works in the folder. Else only those of dead processes and those older than a day are removed, as
-            the others may belong to a parallel run.
+        idle: No process works in the folder. Else only those of dead processes and those older than a day are removed,
+            as the others may belong to a parallel run.
     """
     for old in leftovers(folder):
         owner = read_owner(old / OWNER)

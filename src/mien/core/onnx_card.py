@@ -21,7 +21,7 @@ class OnnxCard:
     Args:
         name: Of the model.
         licence_weights: Of the file.
-        licence_data: Of the data that it learnt from.
+        licence_data: Of the data that it was trained on.
         sha256: Of the file; "" where no source states one.
         accepted: The licences as they were accepted; "" before.
         source: Where the file comes from, for people.

@@ -36,7 +36,7 @@ class AttentionOverTime:
 
 @dataclass(frozen=True, eq=False)
 class RecordingPrediction:
-    """The prediction for a whole recording, for the person to whom the contact signals are attributed.
+    """The prediction for a whole recording, for the person with the contact signals.
 
     Args:
         face: Id of the person; None if no face was seen.

@@ -1,7 +1,7 @@
 """Pictures and clips of faces with a label each: your own folder or table, and seven published sets by their layouts.
 
 A layout is one row of `LAYOUTS`: how a path, or a list beside the pictures, gives label and person, and the terms of
-the data, which a model that learnt from them carries on. Nothing is downloaded.
+the data, which a model that was trained on them inherits. Nothing is downloaded.
 
 References, in the order of the table: Cao et al. 2014 (10.1109/TAFFC.2014.2336244); Livingstone & Russo 2018
 (10.1371/journal.pone.0196391); Li, Deng & Du 2017 (10.1109/CVPR.2017.277); Mollahosseini, Hasani & Mahoor 2017

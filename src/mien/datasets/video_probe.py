@@ -26,8 +26,17 @@ class VideoProbe:
 
 
 def probe(path: Path) -> VideoProbe:
-    """Read the header of a video. Raises VideoError for a file that is missing, empty, no video or without its
-    index."""
+    """Read the header of a video.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What the header says.
+
+    Raises:
+        VideoError: The file is missing, empty, no video, or without its index.
+    """
     container, stream = open_file(path)
     try:
         rate = stream.average_rate or stream.guessed_rate

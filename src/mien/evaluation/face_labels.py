@@ -37,8 +37,8 @@ def bench_faces(found: LabelledFaces, faces: MeasuredFaces, folder: Path) -> str
 
 
 def _table(found: LabelledFaces, faces: MeasuredFaces, judged: Judged) -> str:
-    columns = [("learnt, no neutral", scores(judged.own, faces, False)),
-               ("learnt, own neutral", scores(judged.own, faces, True))]
+    columns = [("trained, no neutral", scores(judged.own, faces, False)),
+               ("trained, own neutral", scores(judged.own, faces, True))]
     if judged.built_in is not None:
         columns += [("built-in, no neutral", scores(judged.built_in, faces, False)),
                     ("built-in, own neutral", scores(judged.built_in, faces, True))]

@@ -191,7 +191,7 @@ class AUEstimator:
         columns = (np.concatenate(rows) for rows in zip(*self._pending, strict=True))
         times, measured, pose, intensities, neutral = columns
         self._pending = []
-        # a frame stands for the time since the one before, or below 2 frames a second nothing would ever be learnt
+        # a frame stands for the time since the one before, or below 2 frames a second nothing would ever be learned
         before = times[0] if self._before is None else max(self._before, times[0] - STEP)
         self.neutral.learn(measured, pose, intensities, neutral, share=min((times[-1] - before) / STEP, 1.0))
         self._before = float(times[-1])

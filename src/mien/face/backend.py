@@ -67,9 +67,17 @@ class OnnxFaceBackend:
         return self._detector(rgb)
 
     def mesh(self, rgb: np.ndarray, region: Region) -> np.ndarray | None:
-        """The face in the region of a picture uint8 (H, W, 3) -> its landmarks (478, 3) px; None where there is none.
+        """Find the landmarks of the face in a region.
 
-        Raises ValueError after close().
+        Args:
+            rgb: The picture, uint8 (H, W, 3).
+            region: Where the face is expected.
+
+        Returns:
+            The landmarks (478, 3) in px; None where there is no face.
+
+        Raises:
+            ValueError: The backend is closed.
         """
         if self._mesh is None:
             raise ValueError("mesh: expected an open backend, got one that was closed: make another")

@@ -22,10 +22,19 @@ _RIGID = list(RIGID)
 
 
 def crop(rgb: np.ndarray, where: np.ndarray, side: int, margin: float = MARGIN) -> np.ndarray:
-    """rgb uint8 (H, W, 3) -> uint8 (side, side, 3): a square around one face, edges of rgb repeated beyond it.
+    """Cut a square around one face out of a picture. Shrinking averages pixels, so that nothing aliases.
 
-    where: landmarks (L, 3) px, then the eyes are level in the cut; or, where there are none, a box (4,) px. Averages
-    where it shrinks, so that nothing aliases. Raises ValueError for a face without area.
+    Args:
+        rgb: The picture, uint8 (H, W, 3). Beyond its edges the edge pixels are repeated.
+        where: Landmarks (L, 3) in px, which make the eyes level; or a box (4,) in px.
+        side: Side of the result in px.
+        margin: Margin around the face, as a share of its size.
+
+    Returns:
+        The square, uint8 (side, side, 3).
+
+    Raises:
+        ValueError: The face has no area.
     """
     where = np.asarray(where, dtype=np.float64)
     if where.shape == (4,):

@@ -1,4 +1,4 @@
-"""The learnt reader of expressions: a small network over the measures, in NumPy.
+"""The trained reader of expressions: a small network over the measures, in NumPy.
 
 It was trained on simulated measures (`mien train expression/simulated`); its card says how and what it gives. The
 network sees the difference from what is known of the person's neutral face, how well that is known, and the head pose.

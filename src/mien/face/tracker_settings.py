@@ -29,7 +29,7 @@ class TrackerSettings:
             follows each face. At a lower frame rate the detector runs on every frame.
         search_interval: The same while no person is in the picture.
         check_interval: The same while somebody is missed or on probation.
-        retry_interval: The same while the last detection missed a person whom the mesh still follows.
+        retry_interval: The same while the last detection missed a person that the mesh still follows.
         confirmations: How often the detector must find a newcomer, with at most one miss. A pattern on a wall looks
             like a face for a frame or two.
         probation: How much time must lie between the first and the last of these confirmations. The frames of the

@@ -157,11 +157,19 @@ def _late(
 
 def load_contact_signals(settings: Settings, seconds: float | None = None, correction: tuple[float, float] = (1.0, 0.0)
                          ) -> readers.ContactSignals | None:
-    """The contact signals that the settings name, over a video of so many s; None when they name none.
+    """Load the contact signals that the settings name.
 
-    `correction` is the slope, and the offset in s, that align their clock by beats as well.
+    Args:
+        settings: Name the file and its clock.
+        seconds: Length of the video in s.
+        correction: Slope, and offset in s, that also align the clock by heart beats.
 
-    Raises ValueError or FileNotFoundError where there are none, or they cannot be read.
+    Returns:
+        The signals on the clock of the video; None when the settings name none.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It cannot be read.
     """
     if not settings.physio:
         return None
@@ -171,10 +179,17 @@ def load_contact_signals(settings: Settings, seconds: float | None = None, corre
 
 
 def load_model(settings: Settings) -> ExpressionModel:
-    """What reads the expression: the built-in model, or one that is loaded once and kept.
+    """Load the model that reads the expression; it is kept for later calls.
 
-    Raises ValueError or FileNotFoundError where there is none of that name, or it is not whole, and where it learnt
-    from action units of another program than those that it would be given.
+    Args:
+        settings: Name the model, its backbone and its labels.
+
+    Returns:
+        The built-in model, or the named one.
+
+    Raises:
+        FileNotFoundError: There is no model of this name.
+        ValueError: The model is damaged, or was trained on action units of another program than those that are given.
     """
     if settings.model == "facs":
         return BUILT_IN

@@ -51,7 +51,7 @@ class ModelWithSources(Protocol):
 
 
 class BuiltInReader:
-    """The default model: the head that learnt from simulated faces (`mien.face.expression_head`).
+    """The default model: the head that was trained on simulated faces (`mien.face.expression_head`).
 
     It reads each frame where the landmarks are measured; a step is the mean of its frames.
     """
@@ -73,7 +73,7 @@ BUILT_IN = BuiltInReader()
 
 
 class HeadModel:
-    """A head that learnt other labels (`mien train expression --data`); a step is the mean of its frames.
+    """A head that was trained on other labels (`mien train expression --data`); a step is the mean of its frames.
 
     Args:
         head: Reads each frame.

@@ -49,7 +49,7 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
         layout: name of a layout, or of `TRIALS`; "" for the first layout that fits.
         predictions: a table of another program's heart rates, to be scored by the same rules: columns recording and
             heart_rate, and start, end (s) and quality where known. A column trained_on names the people on whom the
-            program learnt, separated by semicolons.
+            program was trained, separated by semicolons.
         method: rPPG method of the waveform.
         on_progress: is called with 0..1.
         observe: gives the skin traces of a film; `skin_of_film` where None.
@@ -130,7 +130,7 @@ def read_predictions(path: Path, found: list[PulseRecording]) -> pd.DataFrame:
     """Read another program's heart rates.
 
     Raises:
-        ValueError: a column is missing, a film is not in the dataset, or a program learnt on the person that it reads.
+        ValueError: a column is missing, a film is not in the dataset, or a program trained on the person that it reads.
     """
     known, person = [each.id for each in found], {each.id: each.person for each in found}
     table = pd.read_csv(path)

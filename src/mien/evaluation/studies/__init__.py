@@ -47,9 +47,17 @@ def asked(name: str) -> tuple[EvidenceStudy, ...]:
 
 
 def collect(out: str | Path, path: str | Path) -> Sequence[str]:
-    """Write one page for all finished studies below `out` and return their names.
+    """Write one page for all finished studies.
 
-    Raises FileNotFoundError if there is no finished study.
+    Args:
+        out: Folder of the studies.
+        path: The page.
+
+    Returns:
+        The names of the studies.
+
+    Raises:
+        FileNotFoundError: There is no finished study.
     """
     results, scores = [], {}
     for name, study in EVIDENCE.items():

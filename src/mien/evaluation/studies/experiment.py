@@ -79,10 +79,22 @@ class ArmResult:
 
 def run_study(study: EvidenceStudy, out: str | Path, *, seeds: int = 3, first: int = 0, workers: int = 1,
         tiny: bool = False, progress: Callable[[float], None] | None = None) -> ArmResult:
-    """Train and test every arm for `seeds` seeds, starting at `first`, with `workers` processes of one thread.
+    """Train and test every arm of a study. Finished arms are kept.
 
-    Finished arms below `out` are kept. `progress` receives the finished share, 0..1. Raises ValueError if the finished
-    arms have other settings.
+    Args:
+        study: The study.
+        out: Folder of the results.
+        seeds: Number of seeds.
+        first: The first seed.
+        workers: Number of processes, of one thread each.
+        tiny: Whether to use the tiny sizes.
+        progress: Receives the finished share, 0..1.
+
+    Returns:
+        The scores of every arm and seed.
+
+    Raises:
+        ValueError: The finished arms have other settings.
     """
     out, report = Path(out), progress or (lambda share: None)
     if seeds < 1:

@@ -73,7 +73,7 @@ class EventHistory:
             mark_turn: Whether this is a turn of a conversation, to which the next observation is compared.
 
         Returns:
-            The observation of the newest event; without an event, that of nobody.
+            The observation of the newest event; without an event, that of no person.
         """
         events = self.last(BEFORE)
         if not events:

@@ -1,4 +1,4 @@
-"""Fit the head on simulated faces, and calibrate it on simulated people that it has not learnt from."""
+"""Fit the head on simulated faces, and calibrate it on other simulated people."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ SAME = {"happiness": "happy", "joy": "happy", "smile": "happy", "smiling": "happ
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Probabilities (N, K) for people left out, one row of `MeasuredFaces` each, by a head that learnt (`own`) and by
+    """Probabilities (N, K) for people left out, one row of `MeasuredFaces` each, by a trained head (`own`) and by
     the built-in one (`built_in`, None unless it has all of the classes)."""
 
     own: np.ndarray
