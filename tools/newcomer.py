@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 600.0
@@ -103,7 +104,7 @@ def training(who: Newcomer) -> None:
 class Model(BaseHTTPRequestHandler):
     """A language model that answers with one word and keeps what it was told."""
 
-    heard: list[dict] = []
+    heard: ClassVar[list[dict]] = []
 
     def do_POST(self) -> None:
         """Answer a chat."""
