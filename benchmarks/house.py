@@ -15,6 +15,7 @@ import sys
 import tokenize
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -54,6 +55,7 @@ OLD_NAMES = [
 """Files and folders below SRC whose names are not the field's terms (the left column of the table of names)."""
 
 
+@cache
 def trees(src: Path) -> dict[Path, ast.Module]:
     """Every file of the package, relative to it, with its syntax tree."""
     return {path.relative_to(src): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(src.rglob("*.py"))}

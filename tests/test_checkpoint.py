@@ -207,7 +207,7 @@ def test_what_is_no_checkpoint_is_reported(tmp_path, saved, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(FileNotFoundError, match=r"got no card\.json"):
         mien.load(tmp_path)
-    with pytest.raises(FileNotFoundError, match="got nothing there"):
+    with pytest.raises(FileNotFoundError, match="got nothing: check the spelling"):
         mien.load(tmp_path / "none" / "at" / "all")
     with pytest.raises(FileNotFoundError, match="got a file"):
         mien.load(saved / WEIGHTS)
