@@ -36,7 +36,7 @@ if [ ! -e "$work/built.made" ]; then
     touch "$work/built.made"
 fi
 
-# A mount namespace of its own: the root is read-only, /var/tmp and /tmp are small tmpfs, /proc is there.
+# A mount namespace of its own: the root is read-only, /var/tmp is a small tmpfs, /proc is there.
 failed=0
 check() {
     if [ "$2" = "$3" ]; then echo "ok: $1: $2"; else echo "FAILED: $1: expected $3, got $2"; failed=1; fi
@@ -44,7 +44,8 @@ check() {
 cat > "$work/serve.sh" <<'SERVE'
 mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"
 mount -t proc proc "$1/proc" && mount -t tmpfs -o size=256m,mode=1777 tmpfs "$1/var/tmp"
-exec chroot --userspec=10001:10001 "$1" env -i PATH=/opt/venv/bin:/usr/bin:/bin HOME=/home/mien MIEN_TOKEN="$MIEN_TOKEN" \
+home=$(chroot "$1" sh -c 'echo ~mien')
+exec chroot --userspec=10001:10001 "$1" env -i PATH=/opt/venv/bin:/usr/bin:/bin HOME="$home" MIEN_TOKEN="$MIEN_TOKEN" \
     OMP_WAIT_POLICY=passive PYTHONUNBUFFERED=1 TMPDIR=/var/tmp mien serve --host 0.0.0.0 --port "$PORT"
 SERVE
 MIEN_TOKEN=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n') PORT=${PORT:-18765}
