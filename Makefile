@@ -85,7 +85,7 @@ test-lowest: .venv/.release
 
 # For these no machine is at hand. MACOSX_DEPLOYMENT_TARGET: onnxruntime's wheels are for macOS 14 and later.
 platforms := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin x86_64-pc-windows-msvc
-extras := demo models data tensorboard cluster serve mcp study
+extras := demo models data tensorboard cluster serve mcp outputs study
 resolve: .venv/.release
 	@mkdir -p build
 	@for version in 3.11 3.12 3.13 3.14; do for platform in $(platforms); do \

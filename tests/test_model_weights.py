@@ -503,6 +503,12 @@ def test_a_wheel_that_is_named_leaves_the_installed_models_in_use(cache, onnx_fo
         install.write_whole(locate.installed_folder() / name, (onnx_folder / name).read_bytes())
     monkeypatch.setenv("MIEN_MODELS", str(write_wheel(tmp_path / pins.WHEEL, tflite_folder)))
     assert paths().source == "the user's cache"
+    (finding,) = models._named_source()
+    assert finding.status == "ok"
+    monkeypatch.setenv("MIEN_MODELS", str(write_wheel(tmp_path / "o.whl", tflite_folder, change=DETECTOR_TFLITE)))
+    (finding,) = models._named_source()
+    assert finding.status == "failure"
+    assert "not in use, and unusable" in finding.found
 
 
 def test_files_that_are_not_the_models_are_named(onnx_folder, tmp_path, monkeypatch):
@@ -513,7 +519,7 @@ def test_files_that_are_not_the_models_are_named(onnx_folder, tmp_path, monkeypa
                                 (mesh, detector, "expected a model with the outputs boxes and logits, got landmarks")]:
         for name, content in zip(locate.FILES, (first, second), strict=True):
             (tmp_path / name).write_bytes(content)
-        with pytest.raises(ModelsError, match=f"{said}.*install the models again"):
+        with pytest.raises(ModelsError, match=f"{said}.*MIEN_MODELS names .*: correct it, or unset it"):
             OnnxFaceBackend()
 
 

@@ -224,6 +224,7 @@ class Counting:
 
         self.name, self.took, self.gate, self.waiting = name, took, gate, deque()
         self.in_turn = self.gone = False
+        self.busy = threading.Lock()
         self.dropped = 0
 
     def work(self, message, at):

@@ -17,7 +17,7 @@ from mien.face.detector import THRESHOLD, FaceDetector
 from mien.face.inference import session
 from mien.face.mesh import FaceMesh
 from mien.face.region import Detection, Region
-from mien.face.weights.locate import ModelsError, paths
+from mien.face.weights.locate import ModelsError, paths, remedy
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -94,5 +94,5 @@ def _session(model: Path, threads: int, outputs: list[str]) -> InferenceSession:
     names = [output.name for output in loaded.get_outputs()]
     if names != outputs:
         raise ModelsError(f"{model}: expected a model with the outputs {' and '.join(outputs)}, got "
-                          f"{', '.join(names)}; install the models again: mien models install")
+                          f"{', '.join(names)}; {remedy()}")
     return loaded

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.core import telemetry
-from mien.face.weights.locate import ModelsError
+from mien.face.weights.locate import ModelsError, remedy
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -42,4 +42,4 @@ def session(model: Path, threads: int = 1) -> InferenceSession:
     except Exception as error:  # those of onnxruntime share no narrower class
         why = " ".join(str(error).split())
         raise ModelsError(f"{model}: expected an ONNX model, got a file that onnxruntime cannot load ({why}); "
-                          "install the models again: mien models install") from error
+                          f"{remedy()}") from error

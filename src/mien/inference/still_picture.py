@@ -21,7 +21,7 @@ def without_time(
         Both, with the reason `picture` instead of heart rate, respiration, variability and blinks.
     """
     def missing(reading: Measurement) -> Measurement:
-        return Measurement(None, reading.unit, 0.0, reading.method, "picture")
+        return Measurement(None, reading.unit, 0.0, "", "picture")
 
     rows = [replace(row, end=row.start, heart_rate=missing(row.heart_rate)) for row in emotions]
     return rows, tuple(

@@ -125,7 +125,7 @@ class PictureSequence:
                     rgb = to_rgb(image)
             except BROKEN as error:  # VideoError is a ValueError
                 failed.append(path.name)
-                tally.why = " ".join(str(error).split())
+                tally.why = tally.why or f"{path.name}: {' '.join(str(error).split())}"
                 continue
             yield Page(step / self._rate, duration, rgb)
         others = self._sequence.left_out
@@ -160,6 +160,9 @@ class PictureDecoding:
         self.tally = DecodeStats(time_base=0.001, is_part=span[0] > 0)
         self._pages = source.pages(self.tally)
         first = next(self._pages, None)
+        if first is None and isinstance(source, PictureSequence):
+            raise VideoError(f"expected a sequence with a picture that can be read, got none in {source.path}; the "
+                             f"first: {self.tally.why}")
         if first is None:
             raise VideoError(damaged_message(str(source.path), ValueError(self.tally.why)))
         self._first: Page | None = first

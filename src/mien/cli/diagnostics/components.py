@@ -145,7 +145,9 @@ def check_outcome(code: int | None, out: str, error: str) -> CheckResult:
     if code:
         last = [line for line in error.splitlines() if line.strip()][-1:] or [f"ended with {code}"]
         if ".ModelsMissing:" in last[0] or ".ModelsError:" in last[0]:
-            return CheckResult("face detector", "failure", last[0].split(": ", 1)[1].strip(), "mien models install")
+            from mien.face.weights.locate import remedy
+
+            return CheckResult("face detector", "failure", last[0].split(": ", 1)[1].strip(), remedy())
         return CheckResult("face detector", "failure", last[0].strip(), _library(error) or reinstall)
     found = json.loads(out.strip().splitlines()[-1])
     if found["faces"] != 1 or found["meshes"] != 1:

@@ -4,24 +4,52 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from mien.cli.diagnostics.check_result import CheckResult
 from mien.cli.diagnostics.components import BUSY, isolated
 
 _INSTALL = "mien models install"
-_AGAIN = f"pip install --force-reinstall --no-deps mien, or {_INSTALL} where it made these files"
+
+
+def _again() -> str:
+    """What to do about files that are damaged."""
+    from mien.face.weights.locate import VARIABLE, remedy
+
+    if os.environ.get(VARIABLE, ""):
+        return remedy()
+    return f"pip install --force-reinstall --no-deps mien, or {_INSTALL} where it made these files"
+
+
+def _named_source() -> list[CheckResult]:
+    """What MIEN_MODELS names, where only `mien models install` reads it: a wheel, or a folder of .tflite files."""
+    from mien.face.weights.locate import VARIABLE, ModelsError, has_models
+    from mien.face.weights.obtain import from_path
+
+    named = os.environ.get(VARIABLE, "")
+    path = Path(named).expanduser()
+    if not named or has_models(path):
+        return []
+    try:
+        from_path(path)
+    except ModelsError as error:
+        todo = f"correct {VARIABLE} or unset it"
+        return [CheckResult(VARIABLE, "failure", f"not in use, and unusable: {error}", todo)]
+    return [CheckResult(VARIABLE, "ok", f"{named} is what {_INSTALL} converts; the models above are in use")]
 
 
 def face_models() -> list[CheckResult]:
     """Find the face models, read their origin and licence, and compare their outputs with mediapipe 0.10.21."""
-    from mien.face.weights.locate import ModelsError, manifest, paths
+    from mien.face.weights.locate import VARIABLE, ModelsError, manifest, paths, remedy
 
     try:
         found = paths()
     except ModelsError as error:
-        return [CheckResult("face models", "failure", str(error), _INSTALL)]
+        todo = remedy() if os.environ.get(VARIABLE, "") else _INSTALL
+        return [CheckResult("face models", "failure", str(error), todo)]
     about = manifest(found.folder)
     origin = about.get("origin", "origin not stated")
     place = f"{found.detector.name} and {found.landmarks.name} in {found.folder} ({found.source})"
@@ -33,13 +61,14 @@ def face_models() -> list[CheckResult]:
                 "face models",
                 "failure",
                 f"{' and '.join(wrong)} in {found.folder} differ from manifest.json: damaged or replaced",
-                _AGAIN,
+                _again(),
             )
         ]
     return [
         CheckResult("face models", "ok", f"{place}, from {origin}; no download is needed"),
         CheckResult("licences of models", "ok", f"face detector and face mesh: {about.get('license', 'not stated')}"),
         judge(*isolated("from mien.cli.diagnostics.models import run_parity; run_parity()")),
+        *_named_source(),
     ]
 
 
@@ -69,10 +98,10 @@ def judge(code: int | None, out: str, error: str) -> CheckResult:
         return CheckResult(name, "warning", error, BUSY)
     if code:
         last = [line for line in error.splitlines() if line.strip()][-1:] or [f"ended with {code}"]
-        return CheckResult(name, "failure", last[0].strip(), f"pip install --force-reinstall onnxruntime; {_AGAIN}")
+        return CheckResult(name, "failure", last[0].strip(), f"pip install --force-reinstall onnxruntime; {_again()}")
     got = json.loads(out.strip().splitlines()[-1])
     said = (f"on mien's own drawing, against mediapipe 0.10.21: landmarks within {got['landmarks']:.2g} px, boxes "
             f"within {got['boxes']:.2g} px, presence of a face {'as' if got['presence'] else 'NOT as'} there")
     if not got["small"]:
-        return CheckResult(name, "failure", said, f"{_AGAIN}; if it stays, pip install --force-reinstall onnxruntime")
+        return CheckResult(name, "failure", said, f"{_again()}; if it stays, pip install --force-reinstall onnxruntime")
     return CheckResult(name, "ok", said)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from .locate import FILES, VARIABLE, ModelsError, has_models, installed_folder, version
+from .locate import FILES, VARIABLE, ModelsError, has_models, installed_folder, remedy, version
 from .obtain import obtain, write_whole
 from .pins import LICENSE, PROJECT, SOURCES, VERSION, WHEEL, WHEEL_SHA256
 
@@ -55,8 +55,8 @@ def _read(folder: Path) -> dict[str, Any]:
         try:
             models[name] = onnx.load_model_from_string((folder / name).read_bytes())
         except (OSError, DecodeError) as error:
-            raise ModelsError(f"{folder / name}: expected an ONNX file, got one that cannot be read ({error}); install "
-                              "the models again") from error
+            raise ModelsError(f"{folder / name}: expected an ONNX file, got one that cannot be read ({error}); "
+                              f"{remedy()}") from error
     return models
 
 

@@ -46,6 +46,14 @@ class ModelPaths:
         return self.detector.parent
 
 
+def remedy() -> str:
+    """What to do about models that cannot be used. What MIEN_MODELS names comes first, so it is corrected first."""
+    named = os.environ.get(VARIABLE, "")
+    if named:
+        return f"{VARIABLE} names {named}: correct it, or unset it"
+    return "install the models again: mien models install"
+
+
 def paths() -> ModelPaths:
     """Find the face models: in the folder that MIEN_MODELS names, in the installed package, or in the user's cache.
 
@@ -145,6 +153,5 @@ def manifest(folder: Path) -> dict[str, str]:
     except ValueError:  # no JSON, or no UTF-8
         stated = None
     if not isinstance(stated, dict):
-        raise ModelsError(f"{path}: expected a JSON object, got a damaged file; install the models again: "
-                          "mien models install")
+        raise ModelsError(f"{path}: expected a JSON object, got a damaged file; {remedy()}")
     return stated

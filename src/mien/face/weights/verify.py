@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .locate import DIGESTS, ModelsError
+from .locate import DIGESTS, ModelsError, remedy
 
 GRAPH = "(graph)"  # the entry for inputs, outputs and operators
 
@@ -74,4 +74,4 @@ def verify(name: str, model: Any) -> None:
     if wrong:
         raise ModelsError(f"{name}: expected the {len(expected)} tensors that mien pins, got {len(wrong)} that differ "
                           f"({', '.join(wrong[:3])}{' ...' if len(wrong) > 3 else ''}); the file is damaged or of "
-                          "another version: install the models again")
+                          f"another version: {remedy()}")
