@@ -96,7 +96,8 @@ def test_unknown_names_are_found(code, missing):
 
 NOT_HERE = ("foo", "runs/", "results/", "caches/")  # what the reader makes
 GROUPS = {"mien.methods", "mien.recipes", "mien.datasets", "mien.rppg", "mien.rppg.frames",
-          "mien.outputs"}  # entry points
+          "mien.outputs",
+          "mien.loggers"}  # entry points
 
 
 def text_of(page: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -315,3 +316,66 @@ def test_fit_has_no_way_in_for_test_data():
     import inspect
 
     assert not [name for name in inspect.signature(fit).parameters if "test" in name]
+
+
+# ---------------------------------------------------------------------------------------------- other loggers
+
+
+def test_mlflow_has_the_losses_of_the_log_each_once_though_it_was_stopped(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason='expected MLflow, got none: pip install "mien[loggers]"')
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(Stop):
+        run(tmp_path, loggers=("mlflow",), progress=pull(4))
+    found = run(tmp_path, loggers=("mlflow",))
+    client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
+    (kept,) = client.search_runs([client.get_experiment_by_name("mien").experiment_id])
+    history = sorted((point.step, point.value) for point in client.get_metric_history(kept.info.run_id, "loss"))
+    log = [(int(row["step"]), float(row["loss"])) for row in rows(found.log)]
+    assert [step for step, _ in history] == [step for step, _ in log]
+    np.testing.assert_allclose([value for _, value in history], [value for _, value in log], rtol=1e-6)
+    assert kept.info.status == "FINISHED"
+
+
+def leveldb_records(content: bytes, begin: int = 7):
+    """The records of a log of LevelDB, in blocks of 32 kB: checksum (4 bytes), length (2), part of a record (1)."""
+    place, record = 0, b""
+    while place + 7 <= len(content):
+        left = 32768 - (place + begin) % 32768
+        if left < 7:  # the rest of a block is empty
+            place += left
+            continue
+        length, kind = int.from_bytes(content[place + 4 : place + 6], "little"), content[place + 6]
+        record += content[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            yield record
+            record = b""
+
+
+def test_wandb_has_the_losses_of_the_log_off_line(tmp_path, monkeypatch):
+    pytest.importorskip("wandb", reason='expected W&B, got none: pip install "mien[loggers]"')
+    from wandb.proto import wandb_internal_pb2
+
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    found = run(tmp_path, loggers=("wandb",))
+    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    records, until = [], time.monotonic() + 60
+    while not any(record.WhichOneof("record_type") == "exit" for record in records) and time.monotonic() < until:
+        # a process of W&B's writes the file, maybe after the run's end
+        records = [wandb_internal_pb2.Record.FromString(each) for each in leveldb_records(file.read_bytes()[7:])]
+    losses = {}
+    for record in records:
+        items = {(item.key or ".".join(item.nested_key)): item.value_json for item in record.history.item}
+        if "loss" in items:
+            losses[int(items["_step"])] = float(items["loss"])
+    log = {int(row["step"]): float(row["loss"]) for row in rows(found.log)}
+    assert losses == pytest.approx(log, rel=1e-6)
+
+
+def test_an_installed_package_adds_a_logger_and_another_name_is_refused_first(plugin, tmp_path):
+    with pytest.raises(ValueError, match="expected one of wandb, mlflow, lines, got 'none'"):
+        run(tmp_path / "refused", loggers=("none",))
+    assert not (tmp_path / "refused").exists()
+    found = run(tmp_path / "run", loggers=("lines",))
+    lines = (tmp_path / "run" / "losses.txt").read_text().splitlines()
+    assert lines == [f"{row['step']} {row['loss']}" for row in rows(found.log)]

@@ -62,6 +62,10 @@ Compile = Annotated[
 Tensorboard = Annotated[
     bool, typer.Option("--tensorboard", help="Also write the values of log.csv for TensorBoard.")
 ]
+Loggers = Annotated[
+    list[str] | None, typer.Option("--logger", metavar="NAME", help="Also write the values of log.csv to wandb or "
+                                   "mlflow, off line. You may repeat it.")
+]
 MicroBatch = Annotated[
     int, typer.Option("--micro-batch", metavar="N", min=0, help="Rows that pass the model at once; the gradients of a "
                       "batch are added up. 0 means chosen from the free memory of the GPU.")
@@ -88,6 +92,7 @@ def train(
     compile: Compile = False,
     deterministic: Deterministic = False,
     tensorboard: Tensorboard = False,
+    logger: Loggers = None,
     micro_batch: MicroBatch = 0,
     checkpointing: Checkpointing = False,
     seed: Seed = 0,
@@ -101,8 +106,7 @@ def train(
 
     `chosen` is the best epoch by validation. The same command resumes a run, even after SIGKILL. Test data stay unread.
 
-    clip/synthetic and expression/simulated need no dataset: a small CLIP of rendered people, a backbone for
-    --set tower=DIR; and the built-in reader of expressions. expression learns your labels: a folder a class in ROOT.
+    clip/synthetic, a small CLIP, and expression/simulated need no dataset; expression learns your folder a class.
     """
     if train_expression.is_expression(recipe):
         return train_expression.train_expression(recipe, root, out, seed, tiny, changes or [], quiet, debug)
@@ -113,10 +117,9 @@ def train(
         parts = expect_usable(precision, device, chosen, devices, nodes)
         from mien import training
 
-        training.expect_tensorboard(tensorboard)
+        training.expect_loggers(tensorboard, logger or ())
         memory = _memory(chosen, micro_batch, checkpointing)
-        quiet = quiet or not training.is_first_process()
-        other = _other(chosen, test_data, test_cache)
+        other, quiet = _other(chosen, test_data, test_cache), quiet or not training.is_first_process()
         folder = run_folder(out, recipe, tiny=tiny, tail=f"-fold{fold}-seed{seed}")
         with training.deterministic_algorithms(deterministic), progress_bar("preparing", 1, quiet) as (tick, above):
             material = training.load_data(chosen, root, cache or folder / "cache", fold, workers=max(workers, 1),
@@ -126,8 +129,9 @@ def train(
             fitted = training.fit(
                 chosen, material.train, material.val, material.source, folder, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
-                compile=compile, parts=parts, deterministic=deterministic, tensorboard=tensorboard, data=material.data,
-                memory=memory, progress=lambda step, steps, _: tick(step / steps), log=unless(quiet, above))
+                compile=compile, parts=parts, deterministic=deterministic, tensorboard=tensorboard,
+                loggers=logger or (), data=material.data, memory=memory,
+                progress=lambda step, steps, _: tick(step / steps), log=unless(quiet, above))
         lines = _summary(chosen, fitted, material, training.write_plots(chosen, material, fitted))
         lines += _test(chosen, fitted, material, other, folder, test_cache, quiet, device, precision, workers)
     if not quiet:

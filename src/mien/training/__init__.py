@@ -2,7 +2,7 @@
 
 from mien.training.data_module import DataModule, load_data
 from mien.training.fabric import check_batch_size, deterministic_algorithms, expect_learning, is_first_process
-from mien.training.logs import expect_tensorboard
+from mien.training.loggers import expect_loggers
 from mien.training.loop import TrainingResult, fit
 from mien.training.memory import MemoryPlan, expect_parts
 from mien.training.plots import write_plots
@@ -16,8 +16,8 @@ __all__ = [
            "check_batch_size",
            "deterministic_algorithms",
            "expect_learning",
+           "expect_loggers",
            "expect_parts",
-           "expect_tensorboard",
            "fit",
            "is_first_process",
            "load_data",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +36,8 @@ from mien.training.fabric import (
     own_folder,
     share_batch,
 )
-from mien.training.logs import LOG_FILE, TENSORBOARD_FILE, CsvLog, TensorBoardLog, expect_tensorboard
+from mien.training.loggers import TrainingLogger, expect_loggers, open_logger
+from mien.training.logs import LOG_FILE, TENSORBOARD_FILE, CsvLog, TensorBoardLog
 from mien.training.memory import MemoryPlan, expect_parts, set_checkpointing
 from mien.training.progress import EpochCallback, Progress
 from mien.training.setup import choose_memory, compile_towers, make_optimiser, new_model
@@ -70,7 +71,7 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
         workers: int = 0, save_every: float = 60.0, compile: bool = False,
         parts: checkpoints.ClipEncoders | None = None, data: Mapping[str, Any] | None = None,
         progress: Callable[[int, int, float], None] | None = None, log: Callable[[str], None] | None = None,
-        deterministic: bool | Literal["warn"] = False, tensorboard: bool = False,
+        deterministic: bool | Literal["warn"] = False, tensorboard: bool = False, loggers: Sequence[str] = (),
         memory: MemoryPlan | None = None, each_epoch: EpochCallback | None = None) -> TrainingResult:
     """Train a recipe and select the best epoch on the validation side.
 
@@ -94,7 +95,7 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
         progress, log: receive step, number of steps and loss; a line for every epoch.
         each_epoch: receives the model and the number of every epoch that has ended; it must change neither.
         deterministic: see `fabric.deterministic_algorithms`.
-        tensorboard: whether to write the log for TensorBoard too.
+        tensorboard, loggers: whether to write the log for TensorBoard, and names of `training.loggers` that get it.
         memory: how a step uses memory; None chooses from the free memory of a GPU. It changes only the order of sums.
 
     Raises:
@@ -103,7 +104,7 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
     """
     out, kind, val_batches, schedule = Path(out), resolve_device(device), None, recipe.schedule
     expect_learnable(schedule, train, val)
-    expect_tensorboard(tensorboard)
+    expect_loggers(tensorboard, loggers)
     with ExitStack() as locked, deterministic_algorithms(deterministic), torch.random.fork_rng(devices=[]):
         fabric = fabric_on(kind, devices, nodes, strategy, precision, unread=method(recipe.method).partial_gradients)
         locked.enter_context(own_folder(fabric, out, log))
@@ -124,14 +125,14 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
         run = TrainingRun(fabric, module, optimiser, recipe, steps, seed, card, out, computes, deterministic, memory)
         if val.trials:
             val_batches = evaluation_loader(val_dataset(val, source, model.needs), schedule.batch, workers)
-        return _loop(run, clips, val_batches, workers, save_every, tensorboard, progress, log, each_epoch)
+        return _loop(run, clips, val_batches, workers, save_every, (tensorboard, loggers), progress, log, each_epoch)
 
 
-def _loop(run: TrainingRun, clips: TrialDataset, val_batches: Any, workers: int, save_every: float, tensorboard: bool,
-          progress: Callable[[int, int, float], None] | None, log: Callable[[str], None] | None,
-          each_epoch: EpochCallback | None) -> TrainingResult:
+def _loop(run: TrainingRun, clips: TrialDataset, val_batches: Any, workers: int, save_every: float,
+          wanted: tuple[bool, Sequence[str]], progress: Callable[[int, int, float], None] | None,
+          log: Callable[[str], None] | None, each_epoch: EpochCallback | None) -> TrainingResult:
     state = restore_state(run.out, _same(run, clips)) or {}
-    now, logs = Progress(run, state), _Logs(run, state, tensorboard)
+    now, logs = Progress(run, state), _Logs(run, state, *wanted)
     change = Augmenter(clips.needs.size or 0, run.recipe.augment)
     steps, saved = replace(run.steps, start=now.done), time.monotonic()
     trained = np.array([clips.target[trial.id] for trial in clips.trials])
@@ -193,13 +194,14 @@ def _exhausted(schedule: Schedule, scores: Mapping[str, Any], best: Mapping[str,
 class _Logs:
     """The log files and the state that the first process writes; the other processes write nothing."""
 
-    def __init__(self, run: TrainingRun, state: Mapping[str, Any], tensorboard: bool) -> None:
+    def __init__(self, run: TrainingRun, state: Mapping[str, Any], tensorboard: bool, loggers: Sequence[str]) -> None:
         self.run, self.sizes = run, {name: state[name] for name in ("log", "points") if name in state}
-        self.files: dict[str, CsvLog | TensorBoardLog] = {}
+        self.files: dict[str, CsvLog | TensorBoardLog | TrainingLogger] = {}
         if run.fabric.is_global_zero:
             self.files["log"] = CsvLog(run.out / LOG_FILE, COLUMNS, self.sizes.get("log"))
             if tensorboard:
                 self.files["points"] = TensorBoardLog(run.out / TENSORBOARD_FILE, self.sizes.get("points"))
+            self.files |= {f"logger {name}": open_logger(name, run.out) for name in loggers}
 
     def write(self, row: Mapping[str, Any]) -> None:
         for file in self.files.values():
