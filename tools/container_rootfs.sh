@@ -27,7 +27,7 @@ if [ ! -e "$work/built.made" ]; then
     done
     cp /etc/resolv.conf "$root/etc/resolv.conf"
     for file in /etc/pip.conf "$HOME/.config/pip/pip.conf"; do
-        if [ -e "$file" ]; then cat "$file" >> "$root/etc/pip.conf"; fi
+        if [ -e "$file" ]; then mkdir -p "$root/$(dirname "$file")" && cp "$file" "$root/$file"; fi
     done
     cp "${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}" "$root/etc/ssl/certs/ca-certificates.crt"
     chroot "$root" python3 -m venv /opt/venv
