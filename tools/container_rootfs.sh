@@ -52,7 +52,8 @@ MIEN_TOKEN=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n') PORT=${PORT:-18765}
 export MIEN_TOKEN PORT
 unshare --mount --pid --fork --kill-child sh "$work/serve.sh" "$root" > "$work/serve.log" 2>&1 &
 server=$!
-trap 'kill "$server" 2>/dev/null || true' EXIT
+# The child of unshare is process 1 of the namespace; what it started ends with it.
+trap 'kill $(pgrep -P "$server") "$server" 2>/dev/null || true' EXIT
 tries=0
 until curl -sf "http://127.0.0.1:$PORT/healthz" > /dev/null; do
     tries=$((tries + 1))
@@ -60,7 +61,7 @@ until curl -sf "http://127.0.0.1:$PORT/healthz" > /dev/null; do
     sleep 1
 done
 status() { curl -s -o /dev/null -w '%{http_code}' "$@"; }
-python_pid=$(pgrep -u 10001 -f "mien serve" | head -1)
+python_pid=$(pgrep -P "$server" | head -1)
 check "user" "$(awk '/^Uid/ {print $2}' "/proc/$python_pid/status")" 10001
 check "root file system" "$(awk '$5 == "/" {print substr($6, 1, 2)}' "/proc/$python_pid/mountinfo")" ro
 check "health" "$(status "http://127.0.0.1:$PORT/healthz")" 200
