@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import mien
 import prepare_work
 from mien import checkpoints, cli, datasets, export, recipes, rppg, signals
+from mien.checkpoints import exported
 from mien.checkpoints.formats import FORMATS
 from mien.core import entry_points
 from mien.core.tasks import EXPRESSION
@@ -174,6 +175,7 @@ def test_an_installed_rppg_method_finds_the_planted_pulse_under_changing_light(p
 
 
 def test_a_new_export_format_is_written_and_read(plugin, monkeypatch, tmp_path):
+    exported._TRIALS.close()  # a child that began before the package was there does not find it
     program = example("torch_program")
     monkeypatch.setitem(FORMATS, "torch", program.FORMAT)
     monkeypatch.setitem(WRITERS, "torch", program.write)
