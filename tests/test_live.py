@@ -176,12 +176,12 @@ def test_a_full_queue_drops_the_oldest_and_counts():
 
 def test_a_reader_that_waits_is_woken():
     buffer, got = DropOldestQueue(2), []
-    reader = threading.Thread(target=lambda: got.extend([buffer.get(5), buffer.get(5)]))
+    reader = threading.Thread(target=lambda: got.extend([buffer.get(CEILING), buffer.get(CEILING)]))
     reader.start()
     buffer.put("one")
     time.sleep(0.05)
     buffer.close()
-    reader.join(2)
+    reader.join(CEILING)
     assert got == ["one", None]
 
 

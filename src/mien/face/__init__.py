@@ -1,6 +1,6 @@
 """Face detection, tracking, landmarks, skin colour, action units, head pose, gaze, blinks and expression.
 
-The default expression method works from landmarks alone and needs no training.
+The default expression method works from landmarks alone, with a small network that was trained on simulated faces.
 """
 
 from mien.core.tasks import ACTION_UNITS

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from mien.core.requirements import ModelRequirements
 from mien.core.results import Prediction
 from mien.core.settings import Settings, neutral_spans
 from mien.core.tasks import seen_units
 from mien.face.track_buffer import mean
-from mien.inference.prediction import BuiltInReader, ExpressionModel, HeadModel, StepObservation, StepPredictor
+from mien.inference.prediction import ExpressionModel, StepObservation, StepPredictor
 from mien.inference.stream import TrackState
 
 
@@ -35,7 +36,9 @@ def rows_again(rows: Sequence[Prediction], people: Mapping[int, TrackState], mod
     Returns:
         The rows.
     """
-    predictor = StepPredictor(model, settings.smoothing) if isinstance(model, BuiltInReader | HeadModel) else None
+    predictor = None
+    if model.needs == ModelRequirements():  # it reads what was measured, and nothing else
+        predictor = StepPredictor(model, settings.smoothing)
     return [_row(row, people[row.face], predictor) for row in rows]
 
 

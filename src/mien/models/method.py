@@ -1,9 +1,9 @@
 """The interface between a model and training, evaluation, checkpoints, inference and export.
 
 A method is one class: an `nn.Module` that inherits from `Method`. The class states what must be known before a model
-exists: its options, the towers it is built around and its inputs. The model states the rest. Only `mien.models` and
-`mien.recipes` know which paper a model is from. `Method` has defaults for everything that a plain classifier does not
-need. docs/adding.md shows the smallest method.
+exists: its options, the towers it is built around and its inputs. The model states the rest. Only `mien.models`,
+`mien.recipes` and the studies know which paper a model is from. `Method` has defaults for everything that a plain
+classifier does not need. docs/adding.md shows the smallest method.
 """
 
 from __future__ import annotations

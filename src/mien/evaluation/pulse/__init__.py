@@ -84,7 +84,8 @@ def recordings_below(root: Path, layout: str = "") -> list[PulseRecording]:
     module = datasets.dataset(layout)
     trials = [trial for trial in module.survey(root).trials if trial.video is not None and trial.signals is not None]
     if not trials:
-        raise ValueError(f"{root}: expected films and wires of {layout}, got none: see mien data inspect {layout}")
+        raise ValueError(f"{root}: expected videos with contact signals of {layout}, got none: run mien data check "
+                         f"{layout} {root}")
     return [PulseRecording(trial.id, trial.subject, trial.video, _frames_of(trial), _wire_of(trial, module.signals))
             for trial in trials if trial.video is not None]
 
