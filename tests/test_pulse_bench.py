@@ -34,7 +34,7 @@ def beat_times(person: int) -> np.ndarray:
 
 
 def contact(person: int, rate: float, fault: str = "") -> tuple[np.ndarray, np.ndarray]:
-    """Times (N,) s on the wire's clock, which is `OFFSET` behind the film's, and the blood volume (N,)."""
+    """Times (N,) s on the contact sensor's clock, which is `OFFSET` behind the film's, and the blood volume (N,)."""
     times = np.arange(int(SECONDS * rate)) / rate
     if fault == "off":
         return times, 0.01 * np.random.default_rng(person).normal(size=len(times))
@@ -129,13 +129,13 @@ def skin_of(person: int) -> Window:
 
 
 @pytest.mark.parametrize("layout", list(LOOKALIKES))
-def test_offset_bad_wire_and_wrong_rate_of_a_lookalike(layout: str, tmp_path: Path) -> None:
+def test_offset_bad_sensor_and_wrong_rate_of_a_lookalike(layout: str, tmp_path: Path) -> None:
     write: Callable[[Path, int, str], None] = LOOKALIKES[layout]
     for person, fault in ((1, ""), (2, ""), (3, "off"), (4, "rate")):
         write(tmp_path / "data", person, fault)
     text = bench_pulse(tmp_path / "data", tmp_path / "out", observe=film)
     table = pd.read_csv(tmp_path / "out" / "recordings.csv")
-    assert list(table.problem.fillna("")) == ["", "", "wire_off", "wire_rate"]
+    assert list(table.problem.fillna("")) == ["", "", "sensor_off", "rate_mismatch"]
     assert table.offset_s[:2].to_numpy() == pytest.approx(OFFSET, abs=0.1)
     assert table.offset_s[2:].isna().all()
     windows = pd.read_csv(tmp_path / "out" / "windows.csv")
@@ -143,7 +143,7 @@ def test_offset_bad_wire_and_wrong_rate_of_a_lookalike(layout: str, tmp_path: Pa
     assert len(windows) == 6
     assert (windows.camera - windows.truth).abs().max() < 2
     assert windows.correlation.min() > 0.8
-    assert "Left out: wire_off 1; wire_rate 1." in text
+    assert "Left out: rate_mismatch 1; sensor_off 1." in text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "table.md", "windows.csv", "recordings.csv", "folds.csv", "bland_altman.png", "risk_coverage.png"}
     if layout == "mmpd":
@@ -191,8 +191,8 @@ def test_the_breath_of_a_belt_is_compared(tmp_path: Path) -> None:
     table.assign(resp_belt=breath).to_csv(tmp_path / "data" / "1_rest.csv", index=False)
     text = bench_pulse(tmp_path / "data", tmp_path / "out", observe=film)
     found = pd.read_csv(tmp_path / "out" / "recordings.csv")
-    assert found.respiration_wire_per_min[0] == pytest.approx(15, abs=0.3)
-    assert " of 1 films" in text[text.index("Respiration:"):]
+    assert found.respiration_reference_per_min[0] == pytest.approx(15, abs=0.3)
+    assert " of 1 videos" in text[text.index("Respiration:"):]
 
 
 def test_films_have_a_group_by_their_bit_rate(tmp_path: Path) -> None:
@@ -239,4 +239,4 @@ def test_scores_of_planted_errors() -> None:
 def test_a_person_who_is_alone_has_no_row_of_somebody_else(tmp_path: Path) -> None:
     own(tmp_path, 1, "")
     text = bench_pulse(tmp_path, tmp_path / "out", observe=film)
-    assert "| truth of somebody else | 0 |" in text
+    assert "| rate of another person | 0 |" in text

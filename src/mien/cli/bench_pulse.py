@@ -23,7 +23,7 @@ Predictions = Annotated[
 
 
 def run(root: Path | None, out: str, layout: str, predictions: Path | None, method: str, quiet: bool) -> None:
-    """Compare the camera with the wire in every film below the root, and print the table.
+    """Compare the camera with the contact sensor in every film below the root, and print the table.
 
     Args:
         root: folder of the dataset.
@@ -34,7 +34,7 @@ def run(root: Path | None, out: str, layout: str, predictions: Path | None, meth
         quiet: whether to print nothing.
 
     Raises:
-        ValueError: there is no such method or layout, or no film with a wire.
+        ValueError: there is no such method or layout, or no film with a contact sensor.
     """
     from mien.core.folder_lock import folder_lock
     from mien.evaluation.pulse import bench_pulse

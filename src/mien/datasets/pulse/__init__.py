@@ -1,7 +1,7 @@
 """Films with a contact pulse, by the published layouts of the field's datasets.
 
-Each row of `LAYOUTS` says which files are films, where the wire of a film is and how it is read. A dataset that is not
-here is read as a folder: films with a table of the same name beside each (`folder`).
+Each row of `LAYOUTS` says which files are films, and where and how the contact signal of a film is read. A dataset that
+is not here is read as a folder: films with a table of the same name beside each (`folder`).
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from pathlib import Path
 
 from mien.core.observations import Frame
 from mien.datasets.pulse import readers
-from mien.datasets.pulse.readers import ContactWire, PulseRecording
+from mien.datasets.pulse.readers import ContactPulse, PulseRecording
 
-__all__ = ["LAYOUTS", "ContactWire", "PulseLayout", "PulseRecording", "find_recordings"]
+__all__ = ["LAYOUTS", "ContactPulse", "PulseLayout", "PulseRecording", "find_recordings"]
 
 
 @dataclass(frozen=True)
 class PulseLayout:
-    """How a dataset lays out its films and wires.
+    """How a dataset lays out its films and contact signals.
 
     Attributes:
         title: the dataset and its description.
         films: pattern of the films below the root.
-        wire: reads the wire of a film.
+        contact: reads the contact sensor of a film.
         person: name of the person in a film.
         fits: whether a file of the pattern is a film of this layout.
         frames: iterates over a film's frames.
@@ -33,7 +33,7 @@ class PulseLayout:
 
     title: str
     films: str
-    wire: Callable[[Path], ContactWire]
+    contact: Callable[[Path], ContactPulse]
     person: Callable[[Path], str]
     fits: Callable[[Path], bool] = lambda film: True
     frames: Callable[[Path], Iterator[Frame]] = readers.film_frames
@@ -49,7 +49,7 @@ LAYOUTS: dict[str, PulseLayout] = {
         lambda film: (film.parent / "gtdump.xmp").is_file()),
     "ubfc-phys": PulseLayout(
         "UBFC-Phys (Meziati Sabour et al. 2021, 10.1109/TAFFC.2021.3056960)", "vid_s*_T*.avi", readers.ubfc_phys,
-        lambda film: film.stem.split("_")[1], lambda film: readers.ubfc_phys_wire(film).is_file(),
+        lambda film: film.stem.split("_")[1], lambda film: readers.ubfc_phys_contact(film).is_file(),
         about=lambda film: {"task": film.stem.split("_")[2]}),
     "pure": PulseLayout(
         "PURE (Stricker, Mueller & Gross 2014, 10.1109/ROMAN.2014.6926392)", "[0-9][0-9]-[0-9][0-9].json", readers.pure,
@@ -71,16 +71,17 @@ LAYOUTS: dict[str, PulseLayout] = {
         frames=readers.ibvp_frames),
     "mcd-rppg": PulseLayout(
         "MCD-rPPG (Egorov et al. 2025, arXiv 2508.17924)", "video/*_*_*.avi", readers.mcd,
-        lambda film: film.stem.split("_")[0], lambda film: readers.mcd_wire(film).is_file(), about=readers.mcd_about),
+        lambda film: film.stem.split("_")[0], lambda film: readers.mcd_contact(film).is_file(),
+        about=readers.mcd_about),
     "folder": PulseLayout(
-        "own folder: a table of the same name beside each film, with a wire or a column heart_rate", "*",
-        readers.own_wire, lambda film: film.stem.split("_")[0], readers.has_own_wire),
+        "own folder: a table of the same name beside each film, with a contact sensor or a column heart_rate", "*",
+        readers.own_contact, lambda film: film.stem.split("_")[0], readers.has_own_contact),
 }
 """Name -> layout. Where several fit, the first one counts."""
 
 
 def find_recordings(root: Path, layout: str = "") -> list[PulseRecording]:
-    """Find the films with a wire below a folder.
+    """Find the films with a contact sensor below a folder.
 
     Args:
         root: the folder.
@@ -90,14 +91,14 @@ def find_recordings(root: Path, layout: str = "") -> list[PulseRecording]:
         The recordings, in the order of their names.
 
     Raises:
-        ValueError: there is no such layout, or no film with a wire.
+        ValueError: there is no such layout, or no film with a contact sensor.
     """
     if layout and layout not in LAYOUTS:
         raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}: choose one of them")
     for each in [LAYOUTS[layout]] if layout else LAYOUTS.values():
         films = sorted(film for film in root.rglob(each.films) if each.fits(film))
         if films:
-            return [PulseRecording(film.relative_to(root).as_posix(), each.person(film), film, each.frames, each.wire,
-                                   each.about(film)) for film in films]
+            return [PulseRecording(film.relative_to(root).as_posix(), each.person(film), film, each.frames,
+                                   each.contact, each.about(film)) for film in films]
     raise ValueError(f"{root}: expected films with a contact pulse in the layout of {layout or ', '.join(LAYOUTS)}, "
                      "got none: put a table of the same name beside each film, such as one.mp4 and one.csv")

@@ -1,4 +1,4 @@
-"""Read films and wires of the datasets with a contact pulse, each by its published description."""
+"""Read films and contact signals of the datasets with a contact pulse, each by its published description."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ E4_RATE = 64.0
 
 
 @dataclass(frozen=True, eq=False)
-class ContactWire:
+class ContactPulse:
     """A contact pulse, or only a heart rate.
 
     Attributes:
@@ -47,14 +47,14 @@ class ContactWire:
 
 @dataclass(frozen=True, eq=False)
 class PulseRecording:
-    """One film with a wire; nothing is loaded.
+    """One film with a contact sensor; nothing is loaded.
 
     Attributes:
         id: path of the film below the root.
         person: name of the person.
         path: the film.
         open_frames: iterates over the frames of the path.
-        read_wire: reads the wire of the path.
+        read_contact: reads the contact sensor of the path.
         about: skin tone, motion and such, where known.
     """
 
@@ -62,7 +62,7 @@ class PulseRecording:
     person: str
     path: Path
     open_frames: Callable[[Path], Iterator[Frame]]
-    read_wire: Callable[[Path], ContactWire]
+    read_contact: Callable[[Path], ContactPulse]
     about: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,53 +72,53 @@ def film_frames(path: Path) -> Iterator[Frame]:
         yield from frames
 
 
-def ubfc_2(film: Path) -> ContactWire:
+def ubfc_2(film: Path) -> ContactPulse:
     """ground_truth.txt: three lines, of the blood volume, the heart rate, and the times in s."""
     lines = (film.parent / "ground_truth.txt").read_text(encoding="ascii").split("\n")
     values, _, times = (np.array(line.split(), float) for line in lines[:3])
     return _by_times(times, values)
 
 
-def ubfc_1(film: Path) -> ContactWire:
+def ubfc_1(film: Path) -> ContactPulse:
     """gtdump.xmp: a row for each sample with the time in ms, the heart rate, the oxygen saturation and the blood
     volume."""
     table = np.loadtxt(film.parent / "gtdump.xmp", delimiter=",", ndmin=2)
     return _by_times(table[:, 0] / 1000, table[:, 3])
 
 
-def ubfc_phys_wire(film: Path) -> Path:
-    """The wire beside vid_s1_T1.avi: bvp_s1_T1.csv."""
+def ubfc_phys_contact(film: Path) -> Path:
+    """The contact sensor beside vid_s1_T1.avi: bvp_s1_T1.csv."""
     return film.with_name(film.stem.replace("vid_", "bvp_", 1) + ".csv")
 
 
-def ubfc_phys(film: Path) -> ContactWire:
+def ubfc_phys(film: Path) -> ContactPulse:
     """bvp_s1_T1.csv: one column without a name, from an Empatica E4."""
-    return ContactWire(np.loadtxt(ubfc_phys_wire(film), delimiter=",", ndmin=1), E4_RATE)
+    return ContactPulse(np.loadtxt(ubfc_phys_contact(film), delimiter=",", ndmin=1), E4_RATE)
 
 
-def pure_pictures(wire: Path) -> list[Path]:
+def pure_pictures(contact: Path) -> list[Path]:
     """Pictures of a recording of PURE: Image1392643993642815000.png in the folder 01-01 beside 01-01.json."""
-    folder = wire.with_suffix("")
-    return sorted(folder.glob("Image*.png")) or sorted((folder / wire.stem).glob("Image*.png"))
+    folder = contact.with_suffix("")
+    return sorted(folder.glob("Image*.png")) or sorted((folder / contact.stem).glob("Image*.png"))
 
 
-def pure_frames(wire: Path) -> Iterator[Frame]:
+def pure_frames(contact: Path) -> Iterator[Frame]:
     """The pictures; their names hold the time in ns."""
-    names = pure_pictures(wire)
+    names = pure_pictures(contact)
     stamps = [_stamp(name) for name in names]
     for name, stamp in zip(names, stamps, strict=True):
         yield Frame((stamp - stamps[0]) / 1e9, _picture(name))
 
 
-def pure(wire: Path) -> ContactWire:
+def pure(contact: Path) -> ContactPulse:
     """01-01.json: "/FullPackage", a list of time stamps in ns with the waveform of a pulse oximeter."""
-    package = json.loads(wire.read_text(encoding="utf-8"))["/FullPackage"]
+    package = json.loads(contact.read_text(encoding="utf-8"))["/FullPackage"]
     stamps = np.array([each["Timestamp"] for each in package], np.int64)
-    times = (stamps - _stamp(pure_pictures(wire)[0])) / 1e9
+    times = (stamps - _stamp(pure_pictures(contact)[0])) / 1e9
     return _by_times(times, np.array([each["Value"]["waveform"] for each in package], float))
 
 
-def cohface(film: Path) -> ContactWire:
+def cohface(film: Path) -> ContactPulse:
     """data.hdf5: "pulse" and "time" in s, at 256 Hz."""
     values, times = native.read(_cohface, film.with_suffix(".hdf5"))
     return _by_times(times, values)
@@ -131,9 +131,9 @@ def _cohface(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(file["pulse"], float).reshape(-1), np.asarray(file["time"], float).reshape(-1)
 
 
-def mmpd(film: Path) -> ContactWire:
+def mmpd(film: Path) -> ContactPulse:
     """p1_0.mat: "GT_ppg", a value for each picture."""
-    return ContactWire(mat.load(film, ("GT_ppg",))["GT_ppg"].reshape(-1).astype(float), PICTURE_RATE)
+    return ContactPulse(mat.load(film, ("GT_ppg",))["GT_ppg"].reshape(-1).astype(float), PICTURE_RATE)
 
 
 def mmpd_frames(film: Path) -> Iterator[Frame]:
@@ -147,9 +147,9 @@ def mmpd_about(film: Path) -> dict[str, str]:
     return {name: str(np.asarray(value).reshape(-1)[0]) for name, value in known.items()}
 
 
-def scamps(film: Path) -> ContactWire:
+def scamps(film: Path) -> ContactPulse:
     """P000001.mat: "d_ppg", a value for each picture."""
-    return ContactWire(mat.load(film, ("d_ppg",))["d_ppg"].reshape(-1).astype(float), PICTURE_RATE)
+    return ContactPulse(mat.load(film, ("d_ppg",))["d_ppg"].reshape(-1).astype(float), PICTURE_RATE)
 
 
 def scamps_frames(film: Path) -> Iterator[Frame]:
@@ -160,43 +160,43 @@ def scamps_frames(film: Path) -> Iterator[Frame]:
     return _array_frames(next(iter(known.values())))
 
 
-def ibvp_pictures(wire: Path) -> Path:
+def ibvp_pictures(contact: Path) -> Path:
     """The folder p01_a_rgb beside p01_a_bvp.csv."""
-    return wire.with_name(wire.name.replace("_bvp.csv", "_rgb"))
+    return contact.with_name(contact.name.replace("_bvp.csv", "_rgb"))
 
 
-def ibvp_frames(wire: Path) -> Iterator[Frame]:
+def ibvp_frames(contact: Path) -> Iterator[Frame]:
     """The pictures, in the order of their names."""
-    for index, name in enumerate(sorted(ibvp_pictures(wire).glob("*.bmp"))):
+    for index, name in enumerate(sorted(ibvp_pictures(contact).glob("*.bmp"))):
         yield Frame(index / PICTURE_RATE, _picture(name))
 
 
-def ibvp(wire: Path) -> ContactWire:
+def ibvp(contact: Path) -> ContactPulse:
     """p01_a_bvp.csv: the blood volume in the first column, its quality in the fourth, over the length of the film.
 
     Samples of a quality of 0.3 or less are unknown, as in the authors' own tool.
     """
-    table = pd.read_csv(wire)
+    table = pd.read_csv(contact)
     values = table.iloc[:, 0].to_numpy(float)
     if table.shape[1] > 3:
         values = np.where(table.iloc[:, 3].to_numpy(float) > 0.3, values, np.nan)
-    seconds = len(list(ibvp_pictures(wire).glob("*.bmp"))) / PICTURE_RATE
-    return ContactWire(values, len(values) / max(seconds, 1.0))
+    seconds = len(list(ibvp_pictures(contact).glob("*.bmp"))) / PICTURE_RATE
+    return ContactPulse(values, len(values) / max(seconds, 1.0))
 
 
-def mcd_wire(film: Path) -> Path:
-    """The wire of video/1020_FullHDwebcam_before.avi: ppg_sync/1020_FullHDwebcam_before.txt."""
+def mcd_contact(film: Path) -> Path:
+    """The contact sensor of video/1020_FullHDwebcam_before.avi: ppg_sync/1020_FullHDwebcam_before.txt."""
     return film.parent.parent / "ppg_sync" / f"{film.stem}.txt"
 
 
-def mcd(film: Path) -> ContactWire:
+def mcd(film: Path) -> ContactPulse:
     """ppg_sync/1020_FullHDwebcam_before.txt: a line for each sample with the blood volume and the s since the sample
     before (second-hand: from the code of a user of the dataset)."""
-    lines = mcd_wire(film).read_text(encoding="ascii").replace(",", " ").split("\n")
+    lines = mcd_contact(film).read_text(encoding="ascii").replace(",", " ").split("\n")
     table = np.array([line.split() for line in lines if line.strip()], float)
     if table.shape[1] != 2 or not 0 < np.median(table[:, 1]) < 1 or (table[:, 1] < 0).any():
-        raise ValueError(f"{mcd_wire(film)}: expected two columns, the blood volume and the s since the sample before, "
-                         "got others: read the films as a folder")
+        raise ValueError(f"{mcd_contact(film)}: expected two columns, the blood volume and the s since the last "
+                         "sample, got others: read the films as a folder")
     return _by_times(np.cumsum(table[:, 1]) - table[0, 1], table[:, 0])
 
 
@@ -206,39 +206,39 @@ def mcd_about(film: Path) -> dict[str, str]:
     return {"camera_model": camera, "step": step}
 
 
-def has_own_wire(film: Path) -> bool:
+def has_own_contact(film: Path) -> bool:
     """Whether a table of the same name is beside a film."""
     return film.suffix.lower() in FILMS and film.with_suffix(".csv").is_file()
 
 
-def own_wire(film: Path) -> ContactWire:
+def own_contact(film: Path) -> ContactPulse:
     """one.csv beside one.mp4: a time column and a column whose name begins with ppg, bvp or ecg; or a column
     heart_rate, whose mean counts. A column whose name begins with resp or rsp is the breath."""
     path = film.with_suffix(".csv")
     names = [str(name).strip() for name in pd.read_csv(path, nrows=0)]
     if "heart_rate" in names:
         rate = float(pd.read_csv(path).rename(columns=str.strip)["heart_rate"].mean())
-        return ContactWire(np.empty(0), 1.0, heart_rate=rate)
+        return ContactPulse(np.empty(0), 1.0, heart_rate=rate)
     signal = csv_signals.read_signal(path)
     kinds = [re.split(r"[^a-z]", name.lower())[0] for name in signal.names]
     breath = [signal.values[index] for index, kind in enumerate(kinds) if kind in ("resp", "respiration", "rsp")]
     for index, kind in enumerate(kinds):
         if kind in ("ppg", "bvp", "ecg"):
-            wire = ContactWire(signal.values[index], signal.rate, signal.start, "ecg" if kind == "ecg" else "ppg")
-            return replace(wire, respiration=breath[0]) if breath else wire
+            contact = ContactPulse(signal.values[index], signal.rate, signal.start, "ecg" if kind == "ecg" else "ppg")
+            return replace(contact, respiration=breath[0]) if breath else contact
     raise ValueError(f"{path}: expected a column whose name begins with ppg, bvp or ecg, or heart_rate, got "
                      f"{', '.join(names)}: rename one")
 
 
-def _by_times(times: np.ndarray, values: np.ndarray) -> ContactWire:
-    """A wire on an even clock, at the most common rate of its times (N,) s."""
+def _by_times(times: np.ndarray, values: np.ndarray) -> ContactPulse:
+    """A contact sensor on an even clock, at the most common rate of its times (N,) s."""
     count = min(len(times), len(values))
     times, values = times[:count], values[:count]
     kept = np.concatenate([[True], np.diff(times) > 0])
     times, values = times[kept], values[kept]
     rate = (len(times) - 1) / (times[-1] - times[0])
     even = times[0] + np.arange(int((times[-1] - times[0]) * rate) + 1) / rate
-    return ContactWire(np.interp(even, times, values), rate, float(times[0]))
+    return ContactPulse(np.interp(even, times, values), rate, float(times[0]))
 
 
 def _array_frames(values: np.ndarray) -> Iterator[Frame]:

@@ -14,7 +14,7 @@ from mien.core import atomic_files
 from mien.core.observations import Frame, Window
 from mien.core.settings import Settings
 from mien.core.trials import Trial
-from mien.datasets.pulse import LAYOUTS, ContactWire, PulseRecording, find_recordings
+from mien.datasets.pulse import LAYOUTS, ContactPulse, PulseRecording, find_recordings
 from mien.datasets.pulse.readers import FILMS
 from mien.datasets.video_probe import probe
 from mien.evaluation.pulse.recordings import RecordingComparison, compare_recording
@@ -25,7 +25,7 @@ from mien.preprocessing.trial_reader import TrialFrames
 __all__ = ["LAYOUTS", "RecordingComparison", "bench_pulse", "recordings_below"]
 
 TRIALS = ("mahnob", "deap", "amigos")
-"""Datasets whose films and wires `mien.datasets` reads."""
+"""Datasets whose films and contact signals `mien.datasets` reads."""
 
 FOLDS = 5
 """Groups of people that folds.csv lists for methods that learn (our choice)."""
@@ -34,14 +34,14 @@ BIT_RATES = (0.05, 0.2)
 """Bits for each pixel of a film that separate a low, a middle and a high bit rate. Our choice: about x264 at crf 28 and
 at crf 20."""
 
-WIRES = ("ecg", "ecg_left", "ppg")
+CHANNELS = ("ecg", "ecg_left", "ppg")
 """Their channels with a pulse, the best first."""
 
 
 def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | None = None, method: str = "auto",
                 on_progress: Callable[[float], None] = lambda share: None,
                 observe: Callable[[PulseRecording], Window | None] | None = None) -> str:
-    """Compare the camera with the wire in every film of a dataset, and write the tables.
+    """Compare the camera with the contact sensor in every film of a dataset, and write the tables.
 
     Args:
         root: folder of the dataset.
@@ -58,7 +58,7 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
         The table as text.
 
     Raises:
-        ValueError: no film with a wire is found, or the predictions lack a column or name no film.
+        ValueError: no film with a contact sensor is found, or the predictions lack a column or name no film.
     """
     found = recordings_below(root, layout)
     table = None if predictions is None else read_predictions(predictions, found)
@@ -74,7 +74,7 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
 
 
 def recordings_below(root: Path, layout: str = "") -> list[PulseRecording]:
-    """The films with a wire below a folder; of `TRIALS` by the readers of `mien.datasets`.
+    """The films with a contact sensor below a folder; of `TRIALS` by the readers of `mien.datasets`.
 
     Raises:
         ValueError: there is none.
@@ -86,7 +86,7 @@ def recordings_below(root: Path, layout: str = "") -> list[PulseRecording]:
     if not trials:
         raise ValueError(f"{root}: expected videos with contact signals of {layout}, got none: run mien data check "
                          f"{layout} {root}")
-    return [PulseRecording(trial.id, trial.subject, trial.video, _frames_of(trial), _wire_of(trial, module.signals))
+    return [PulseRecording(trial.id, trial.subject, trial.video, _frames_of(trial), _contact_of(trial, module.signals))
             for trial in trials if trial.video is not None]
 
 
@@ -156,15 +156,15 @@ def _frames_of(trial: Trial) -> Callable[[Path], Iterator[Frame]]:
     return lambda _: iter(TrialFrames(trial))
 
 
-def _wire_of(trial: Trial, read: Callable[[Trial], object]) -> Callable[[Path], ContactWire]:
-    def wire(_: Path) -> ContactWire:
+def _contact_of(trial: Trial, read: Callable[[Trial], object]) -> Callable[[Path], ContactPulse]:
+    def contact(_: Path) -> ContactPulse:
         signal = read(trial)
-        name = next(name for name in WIRES if name in signal.names)  # type: ignore[attr-defined]
+        name = next(name for name in CHANNELS if name in signal.names)  # type: ignore[attr-defined]
         values = signal.values[signal.names.index(name)]  # type: ignore[attr-defined]
-        found = ContactWire(np.asarray(values, float), signal.rate, signal.start)  # type: ignore[attr-defined]
+        found = ContactPulse(np.asarray(values, float), signal.rate, signal.start)  # type: ignore[attr-defined]
         if "respiration" in signal.names:  # type: ignore[attr-defined]
             breath = signal.values[signal.names.index("respiration")]  # type: ignore[attr-defined]
             found = replace(found, respiration=np.asarray(breath, float))
         return replace(found, kind=name.split("_")[0])
 
-    return wire
+    return contact

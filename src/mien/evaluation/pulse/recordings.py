@@ -1,4 +1,4 @@
-"""Camera and wire of one film: the offset between their clocks, and the heart rates of both in each window."""
+"""Camera and contact sensor of one film: the offset of their clocks, and the heart rates of both in each window."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from mien import rppg, signals
 from mien.core.observations import Signal, Window
-from mien.datasets.pulse import ContactWire, PulseRecording
+from mien.datasets.pulse import ContactPulse, PulseRecording
 from mien.rppg.methods import band
 from mien.rppg.respiration import belt_rate
 from mien.signals import ecg, ppg
@@ -23,29 +23,29 @@ one counts from `SHORTEST` s on."""
 SHORTEST = 10.0
 
 ENOUGH = 0.5
-"""Least share of a window, or of a recording, that accepted intervals of the wire must cover. Our choice."""
+"""Least share of a window, or of a recording, that accepted intervals of the contact sensor must cover. Our choice."""
 
 LENGTHS = (0.8, 1.25)
-"""Least length of the wire and latest end of it, over the length of the film, without `SPARE`: outside, the wire's rate
-cannot be right (our choice). A wrong rate stretches every interval."""
+"""Least length of the contact signal and latest end of it, over the length of the film, without `SPARE`: outside, its
+sampling rate cannot be right (our choice). A wrong rate stretches every interval."""
 
 SPARE = 40.0
-"""s that a wire may begin before the film or end after it (our choice: MAHNOB has 30 s)."""
+"""s that a contact sensor may begin before the film or end after it (our choice: MAHNOB has 30 s)."""
 
 
 @dataclass(frozen=True, eq=False)
 class RecordingComparison:
-    """What camera and wire say of one film.
+    """What camera and contact sensor say of one film.
 
     Attributes:
         id: name of the film.
         person: name of the person.
-        problem: why the film was left out: `wire_off`, `wire_rate`, `no_face`, or what its reader says; else "".
-        offset: s to add to the times of the wire; NaN where the beats fit no offset.
+        problem: why the film was left out: `sensor_off`, `rate_mismatch`, `no_face`, or what its reader says; else "".
+        offset: s to add to the times of the contact sensor; NaN where the beats fit no offset.
         windows: one line per window: start, end, truth, camera, forced, quality, reason, snr, correlation.
-        rmssd: ms by the wire and by the camera, NaN without.
+        rmssd: ms by the contact sensor and by the camera, NaN without.
         respiration: breaths a minute by the sensor and by the camera, NaN without.
-        unread: windows in which the wire itself has no rate.
+        unread: windows in which the contact sensor itself has no rate.
         about: skin tone, motion and such.
     """
 
@@ -102,20 +102,20 @@ class _Beats:
 
 def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecording], Window | None], method: str
                       ) -> RecordingComparison:
-    """Compare camera and wire in one film. A film that cannot be used is returned with its problem."""
+    """Compare camera and contact sensor in one film. A film that cannot be used is returned with its problem."""
     empty = RecordingComparison(recording.id, recording.person, about=recording.about)
     try:
-        wire = recording.read_wire(recording.path)
+        contact = recording.read_contact(recording.path)
         seen = observe(recording)
     except (ValueError, OSError, KeyError, IndexError) as error:
         return replace(empty, problem=" ".join(str(error).split()) or type(error).__name__)
     if seen is None or len(seen.times) < 2:
         return replace(empty, problem="no_face")
     end = float(seen.times[-1])
-    if wire.heart_rate is not None:
+    if contact.heart_rate is not None:
         found = _vitals(recording, seen, method)
-        return replace(empty, windows=pd.DataFrame([_line(found, 0.0, end, wire.heart_rate, None)]))
-    problem, beats = _beats_of(wire, end)
+        return replace(empty, windows=pd.DataFrame([_line(found, 0.0, end, contact.heart_rate, None)]))
+    problem, beats = _beats_of(contact, end)
     if problem:
         return replace(empty, problem=problem)
     found = _vitals(recording, seen, method)
@@ -126,12 +126,12 @@ def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecordi
     moved = _Beats(beats.times + shift, beats.good)
     starts = np.arange(0.0, max(end - SHORTEST, 0.0) + 1e-6, WINDOW)
     lines = [_line(found, start, min(start + WINDOW, end), moved.rate(start, min(start + WINDOW, end)),
-                   replace(wire, start=wire.start + shift)) for start in starts]
+                   replace(contact, start=contact.start + shift)) for start in starts]
     table = pd.DataFrame(lines)
     known = table[np.isfinite(table.truth)].reset_index(drop=True) if len(table) else table
     return replace(empty, offset=offset, windows=known, unread=len(table) - len(known),
                    rmssd=(moved.rmssd(), found.hrv["rmssd"].number),
-                   respiration=(_breath(wire, -shift, end - shift), found.respiration.number))
+                   respiration=(_breath(contact, -shift, end - shift), found.respiration.number))
 
 
 def _vitals(recording: PulseRecording, seen: Window, method: str) -> rppg.Vitals:
@@ -143,39 +143,40 @@ def _vitals(recording: PulseRecording, seen: Window, method: str) -> rppg.Vitals
     return rppg.vitals(seen, method, wave)
 
 
-def _breath(wire: ContactWire, start: float, end: float) -> float:
+def _breath(contact: ContactPulse, start: float, end: float) -> float:
     """Breaths a minute of the sensor from `start` to `end` s of its own clock; NaN without."""
-    if not len(wire.respiration):
+    if not len(contact.respiration):
         return float("nan")
-    first, last = (max(round((time - wire.start) * wire.rate), 0) for time in (start, end))
-    return belt_rate(wire.respiration[first:last], wire.rate)
+    first, last = (max(round((time - contact.start) * contact.rate), 0) for time in (start, end))
+    return belt_rate(contact.respiration[first:last], contact.rate)
 
 
-def _beats_of(wire: ContactWire, seconds: float) -> tuple[str, _Beats]:
-    """Why the wire cannot be used, or "" and its beats around the film."""
+def _beats_of(contact: ContactPulse, seconds: float) -> tuple[str, _Beats]:
+    """Why the contact sensor cannot be used, or "" and its beats around the film."""
     none = _Beats(np.empty(0), np.empty(0, bool))
-    times = wire.start + np.arange(len(wire.values)) / wire.rate
+    times = contact.start + np.arange(len(contact.values)) / contact.rate
     around = (times >= -SPARE) & (times <= seconds + SPARE)
-    length = float(around.sum()) / wire.rate
-    end = wire.start + len(wire.values) / wire.rate
+    length = float(around.sum()) / contact.rate
+    end = contact.start + len(contact.values) / contact.rate
     if length < LENGTHS[0] * seconds or end > LENGTHS[1] * seconds + SPARE:
-        return "wire_rate", none
-    detector = ecg if wire.kind == "ecg" else ppg
-    values = wire.values[around]
-    if wire.rate <= detector.SLOWEST_RATE:
-        return "wire_rate", none
+        return "rate_mismatch", none
+    detector = ecg if contact.kind == "ecg" else ppg
+    values = contact.values[around]
+    if contact.rate <= detector.SLOWEST_RATE:
+        return "rate_mismatch", none
     known = np.isfinite(values)
     if known.mean() < ENOUGH or not np.std(values[known]) > 0:
-        return "wire_off", none
-    found = detector.beats_of(values, wire.rate)
+        return "sensor_off", none
+    found = detector.beats_of(values, contact.rate)
     count = int(np.isfinite(found.times[0]).sum())
     beats = _Beats(times[around][0] + found.times[0, :count], found.believed[0, : max(count - 1, 0)])
     if count < 2 or not np.diff(beats.times)[beats.good].sum() >= ENOUGH * length:
-        return "wire_off", none
+        return "sensor_off", none
     return "", beats
 
 
-def _line(found: rppg.Vitals, start: float, end: float, truth: float, wire: ContactWire | None) -> dict[str, object]:
+def _line(found: rppg.Vitals, start: float, end: float, truth: float, contact: ContactPulse | None
+          ) -> dict[str, object]:
     """One window of both."""
     reading = found.heart_rate_between(start, end)
     forced = float("nan")
@@ -184,12 +185,12 @@ def _line(found: rppg.Vitals, start: float, end: float, truth: float, wire: Cont
         forced = found.reading.posterior.between(start + half - 1e-6, end - half + 1e-6).answer()[0]
     decibel, correlation = float("nan"), float("nan")
     if found.waveform is not None and np.isfinite(truth):
-        decibel, correlation = _waves_alike(found.waveform, wire, start, end, truth)
+        decibel, correlation = _waves_alike(found.waveform, contact, start, end, truth)
     return {"start": start, "end": end, "truth": truth, "camera": reading.number, "forced": forced,
             "quality": reading.quality, "reason": reading.reason, "snr": decibel, "correlation": correlation}
 
 
-def _waves_alike(wave: Signal, wire: ContactWire | None, start: float, end: float, truth: float
+def _waves_alike(wave: Signal, contact: ContactPulse | None, start: float, end: float, truth: float
                  ) -> tuple[float, float]:
     """SNR in dB of the camera's waveform at the true rate, and its correlation with a photoplethysmogram."""
     inside = (wave.times >= start) & (wave.times < end)
@@ -197,10 +198,10 @@ def _waves_alike(wave: Signal, wire: ContactWire | None, start: float, end: floa
     if len(values) < SHORTEST * wave.rate:
         return float("nan"), float("nan")
     decibel = float(signals.snr(*signals.spectrum(values, wave.rate, *rppg.BAND), truth / 60))
-    if wire is None or wire.kind != "ppg":
+    if contact is None or contact.kind != "ppg":
         return decibel, float("nan")
-    times = wire.start + np.arange(len(wire.values)) / wire.rate
-    known = np.isfinite(wire.values)
-    contact = band(np.interp(wave.times, times[known], wire.values[known]), wave.rate)[inside]
+    times = contact.start + np.arange(len(contact.values)) / contact.rate
+    known = np.isfinite(contact.values)
+    other = band(np.interp(wave.times, times[known], contact.values[known]), wave.rate)[inside]
     lags = range(-round(0.5 * wave.rate), round(0.5 * wave.rate) + 1)  # the pulse reaches the finger later
-    return decibel, max(float(np.corrcoef(values, np.roll(contact, lag))[0, 1]) for lag in lags)
+    return decibel, max(float(np.corrcoef(values, np.roll(other, lag))[0, 1]) for lag in lags)

@@ -1,4 +1,4 @@
-"""Tables and figures of the camera against the wire."""
+"""Tables and figures of the camera against the contact sensor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_pulse_report(compared: Sequence[RecordingComparison], out: Path, title
     """Write table.md, windows.csv, recordings.csv, bland_altman.png and risk_coverage.png.
 
     Args:
-        compared: all films.
+        compared: all videos.
         out: the folder.
         title: name of the program whose estimates these are.
 
@@ -54,8 +54,8 @@ def _windows(compared: Sequence[RecordingComparison]) -> pd.DataFrame:
 
 def _recording(each: RecordingComparison) -> dict[str, object]:
     return {"recording": each.id, "person": each.person, "problem": each.problem, "offset_s": each.offset,
-            "windows": len(each.windows), "windows_without_truth": each.unread, "rmssd_wire_ms": each.rmssd[0],
-            "rmssd_camera_ms": each.rmssd[1], "respiration_wire_per_min": each.respiration[0],
+            "windows": len(each.windows), "windows_without_truth": each.unread, "rmssd_reference_ms": each.rmssd[0],
+            "rmssd_camera_ms": each.rmssd[1], "respiration_reference_per_min": each.respiration[0],
             "respiration_camera_per_min": each.respiration[1], **each.about}
 
 
@@ -64,17 +64,17 @@ def _table(compared: Sequence[RecordingComparison], windows: pd.DataFrame, title
     left_out = "; ".join(f"{name} {count}" for name, count in sorted(problems.items())) or "none"
     unread = sum(each.unread for each in compared)
     offsets = np.array([each.offset for each in compared if np.isfinite(each.offset)])
-    clock = "no film has beats that fit one offset of the clocks"
+    clock = "no video has beats that fit one offset of the clocks"
     if len(offsets):
-        clock = (f"the wire's clock was moved by {np.median(offsets):+.2f} s (median; {offsets.min():+.2f} to "
-                 f"{offsets.max():+.2f} s) in {len(offsets)} films, and left as stated in the others")
+        clock = (f"the contact sensor's clock was moved by {np.median(offsets):+.2f} s (median; {offsets.min():+.2f} "
+                 f"to {offsets.max():+.2f} s) in {len(offsets)} videos, and left as stated in the others")
     answered = windows[np.isfinite(windows.camera)]
     lines = [f"# Camera pulse against contact pulse: {title}", "",
-             f"{len(compared)} films of {len({each.person for each in compared})} people. Left out: {left_out}. "
-             f"Windows in which the wire has no rate: {unread}. Clocks: {clock}.", "",
+             f"{len(compared)} videos of {len({each.person for each in compared})} people. Left out: {left_out}. "
+             f"Windows in which the contact sensor has no rate: {unread}. Clocks: {clock}.", "",
              f"Answered: {len(answered)} of {len(windows)} windows.", "", HEAD, _row("answered", answered, "camera"),
              _row("all, forced", windows[np.isfinite(windows.forced)], "forced"),
-             _row("truth of somebody else", windows.assign(other=of_somebody_else(windows)).dropna(subset="other"),
+             _row("rate of another person", windows.assign(other=of_somebody_else(windows)).dropna(subset="other"),
                   "other")]
     for name in _groups(windows):
         lines += [_row(f"answered, {name} {value}", part, "camera")
@@ -117,20 +117,20 @@ def _waveform(answered: pd.DataFrame) -> str:
         return "Waveform: not compared."
     text = f"Waveform of answered windows: SNR {decibel.mean():.1f} dB (mean)"
     if len(alike):
-        text += f", correlation with the wire {alike.mean():.2f}"
+        text += f", correlation with the contact sensor {alike.mean():.2f}"
     return text + "."
 
 
 def _paired(compared: Sequence[RecordingComparison], measure: str, name: str, unit: str) -> str:
-    """A measure with one value for each film: how often the camera has one, and its error."""
+    """A measure with one value for each video: how often the camera has one, and its error."""
     found = np.array([getattr(each, measure) for each in compared]).reshape(-1, 2)
     possible, pairs = int(np.isfinite(found[:, 0]).sum()), found[np.isfinite(found).all(axis=1)]
     if not possible:
-        return f"{name}: the wire has one in no film."
+        return f"{name}: the contact sensor has one in no video."
     if not len(pairs):
-        return f"{name}: the camera has one in 0 of {possible} films."
+        return f"{name}: the camera has one in 0 of {possible} videos."
     error = pairs[:, 1] - pairs[:, 0]
-    return (f"{name}: the camera has one in {len(pairs)} of {possible} films, MAE {np.abs(error).mean():.1f} {unit}, "
+    return (f"{name}: the camera has one in {len(pairs)} of {possible} videos, MAE {np.abs(error).mean():.1f} {unit}, "
             f"bias {error.mean():+.1f} {unit}.")
 
 
@@ -142,7 +142,7 @@ def _bland_altman(path: Path, answered: pd.DataFrame) -> None:
     spread = float(error.std(ddof=1)) if len(error) > 1 else 0.0
     for away, style in ((0.0, "-"), (-1.96, "--"), (1.96, "--")):
         axes.axhline(float(error.mean()) + away * spread, color="#222222", linestyle=style, linewidth=0.8)
-    axes.set(xlabel="mean of camera and wire, bpm", ylabel="camera - wire, bpm")
+    axes.set(xlabel="mean of camera and contact sensor, bpm", ylabel="camera - contact sensor, bpm")
     _save(figure, path)
 
 
