@@ -218,4 +218,5 @@ def test_axe_finds_no_violation_in_the_report(page, axe, scheme, width):  # noqa
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_selector("[data-chart=expression].js-plotly-plot")
     assert violations(page, axe) == {}
-    page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")  # once the charts are as wide as the page
+    # once the charts are as wide as the page
+    page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
