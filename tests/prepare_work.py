@@ -35,7 +35,7 @@ class Blind:
 
 
 def work(job: preprocess_trial.PreprocessingJob, tick: ProgressCallback | None) -> Outcome:
-    """`making.perform`, blind."""
+    """`preprocess_trial`, blind."""
     with patch.object(preprocess_trial, "_finder", Blind):
         return preprocess_trial.preprocess_trial(job, tick)
 

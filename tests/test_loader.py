@@ -232,5 +232,5 @@ def test_each_kind_of_augmentation_does_what_it_says():
     assert len(factors.unique()) == 8
     assert ((factors > 0.45) & (factors < 1.5)).all()
     assert Augmenter(24, replace(none, on=False))(frames, 1) is frames
-    with pytest.raises(ValueError, match=r"Augment\.area"):
+    with pytest.raises(ValueError, match=r"AugmentOptions\.area"):
         AugmentOptions(area=(0.5, 1.5))

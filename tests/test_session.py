@@ -200,7 +200,7 @@ def test_a_word_in_a_cell_is_a_missing_number_and_times_in_ms_can_be_declared(tm
 
 # ------------------------------------------------------------------------------------------------------------ answers
 class Seen:
-    """A person's rows, as a `Windower` gives them."""
+    """A person's rows, as the stream collects them."""
 
     def __init__(self, window: Window, frames: int) -> None:
         self.whole, self.frames_tracked = window, frames

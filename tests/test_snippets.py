@@ -139,3 +139,92 @@ def test_the_page_of_the_face_models_quotes_the_folder_of_this_version():
 def test_a_page_is_free_of_riddles(page):
     """Words that made sentences hard to read for people who learn English."""
     assert re.findall(r"\b(?:told|nobody|whom|whoever|learnt)\b", page.read_text(encoding="utf-8"), re.IGNORECASE) == []
+
+
+# Names in the backticks of the package's own docstrings, comments and messages
+
+SUFFIXES = {"csv", "html", "jpg", "js", "json", "jsonl", "md", "mjpeg", "mov", "mp4", "npy", "npz", "py", "safetensors",
+            "toml", "txt", "xml"}
+OTHERS = {"Image", "app", "av", "cPickle", "joblib", "nn", "numpy", "pickle", "skimage", "time", "torch"}  # packages
+VALUES = {  # names in files, of other programs, and of settings
+    "Boolean", "EDA", "Experiment_id", "FaceScore", "MLFLOW_TRACKING_URI", "RESIZE_BILINEAR", "STRIDED_SLICE",
+    "Shimmer_1_GSR_CAL", "TransformLandmarks", "VideoIDs", "X_Value", "expression.happy", "options.heads",
+    "schedule.choose"}
+NAMED = re.compile(r"(?<!`)`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\([^`\n]*\))?`(?!`)")
+SHOWY = re.compile(r"[A-Z][a-z]\w*|[A-Z]+[a-z]\w+|[A-Z]{3,}_?[A-Z_]*")  # a class or a constant
+SAID = re.compile(r"Error\(\s*f?\"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\.\{\w+\})?: ")  # at the start of an error's text
+
+
+class Package:
+    """The names of a package by the last part of their module or class, from the text alone."""
+
+    def __init__(self, sources: dict[str, str]):
+        self.sources = sources
+        self.members: dict[str, set[str]] = {}
+        self.bases: dict[str, set[str]] = {}
+        for module, text in sources.items():
+            parts = module.split(".")
+            self.collect(parts[-1], ast.parse(text), text.split("\n"), "__all__" in text)
+            if len(parts) > 1:
+                self.members.setdefault(parts[-2], set()).add(parts[-1])
+        self.defined = set(self.members).union(*self.members.values())
+
+    def collect(self, owner: str, node: ast.Module | ast.ClassDef | ast.If | ast.Try, lines: list[str],
+                reexports: bool) -> None:
+        found = self.members.setdefault(owner, set())
+        for child in node.body:
+            if isinstance(child, ast.ClassDef):
+                self.collect(child.name, child, lines, reexports)
+                self.bases.setdefault(child.name, set()).update(ast.unparse(base) for base in child.bases)
+                written = "\n".join(lines[child.lineno - 1:child.end_lineno])
+                self.members[child.name].update(re.findall(r"\bself\.(\w+)\b", written))
+            if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                found.add(child.name)
+            elif isinstance(child, (ast.If, ast.Try)):
+                self.collect(owner, child, lines, reexports)
+            elif isinstance(child, ast.ImportFrom) and reexports:
+                found.update((alias.asname or alias.name).split(".")[0] for alias in child.names)
+            elif isinstance(child, (ast.Assign, ast.AnnAssign)):
+                found.update(name.id for name in ast.walk(child) if isinstance(name, ast.Name))
+
+    def has(self, owner: str, name: str) -> bool:
+        return name in self.members.get(owner, ()) or any(
+            self.has(base.split("[")[0].split(".")[-1], name) for base in self.bases.get(owner, ()))
+
+    def knows(self, name: str, text: str) -> bool:
+        """Whether a name exists, or the code around it has this attribute of a variable."""
+        first, *rest = name.split(".")
+        if not rest:
+            return first in self.defined or not SHOWY.fullmatch(first)
+        if first in self.members and all(self.has(*pair) for pair in zip([first, *rest], rest, strict=False)
+                                         if pair[0] in self.members):
+            return True
+        return re.search(rf"(?<![`\".\w]){re.escape(name)}\b", text) is not None
+
+    def unknown(self) -> list[str]:
+        """The names in backticks and in errors that do not exist, each with its module."""
+        return [f"{module}: {name}" for module, text in self.sources.items()
+                for name in NAMED.findall(text) + SAID.findall(text)
+                if name not in VALUES | GROUPS and name.split(".")[0] not in OTHERS
+                and name.split(".")[-1] not in SUFFIXES and not self.knows(name, text)]
+
+
+def read_package(root: Path) -> Package:
+    return Package({".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__"):
+                    path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py"))})
+
+
+def test_package_text_names_existing_objects():
+    assert read_package(ROOT / "src/mien").unknown() == []
+
+
+@pytest.mark.parametrize(("text", "missing"), [
+    ("`shapes.Circle`, `Circle.area`, `Circle.radius`, `mien.shapes`, `Circle`, `SIZES`, `radius`", []),
+    ("`shapes.Square`", ["shapes.Square"]), ("`forms.Circle`", ["forms.Circle"]), ("`Circle.edge`", ["Circle.edge"]),
+    ("`Square`", ["Square"]), ("`COLOURS`", ["COLOURS"]), ("`numpy.mean(x)`, `notes.txt`", []),
+    ("raise ValueError(f\"Circle.radius: expected {x}\")", []),
+    ("raise ValueError(f\"Square.{name}: expected {x}\")", ["Square"])])
+def test_package_text_with_unknown_names_is_found(text, missing):
+    package = Package({"mien": "", "mien.shapes": f"'''{text}'''\nSIZES = 1\nclass Circle:\n    radius: float\n"
+                                                  "    def area(self):\n        self.cached = 1\n"})
+    assert package.unknown() == [f"mien.shapes: {name}" for name in missing]

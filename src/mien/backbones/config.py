@@ -69,7 +69,7 @@ class BackboneConfig:
 
     def _expect(self, ok: bool, name: str, expected: str) -> None:
         if not ok:
-            raise ValueError(f"Plan.{name}: expected {expected}, got {getattr(self, name)!r}")
+            raise ValueError(f"BackboneConfig.{name}: expected {expected}, got {getattr(self, name)!r}")
 
     @property
     def patches(self) -> int:

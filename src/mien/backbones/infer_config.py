@@ -37,7 +37,7 @@ def infer_config(
         kind: the kind of tower.
         names: the layout that the file uses.
         folder: the folder with the config files.
-        changes: fields of `Plan` that replace the inferred ones.
+        changes: fields of `BackboneConfig` that replace the inferred ones.
 
     Raises:
         ValueError: a CLIP has no config and `changes` has no `act`; the tensors do not show whether the activation is
@@ -76,7 +76,7 @@ def _sizes(ours: Mapping[str, Tensor], kind: Kind, names: TensorNames) -> dict[s
 
 
 def _from_config(kind: Kind, names: TensorNames, folder: Path, width: int) -> dict[str, object]:
-    """The fields of `Plan` that the config in `folder` states."""
+    """The fields of `BackboneConfig` that the config in `folder` states."""
     config = _json(folder / "config.json")
     if names.layout.startswith("transformers"):
         stated = _transformers(kind, config, _json(folder / "preprocessor_config.json"))

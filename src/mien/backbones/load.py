@@ -43,7 +43,7 @@ def load(source: str | Path, kind: Kind, *, expect: str = "", revision: str | No
         revision: revision of a hub repository.
         offline: read the hub's cache only.
         cache: folder of the hub's cache.
-        changes: fields of `Plan` that a file without a config does not state, such as `act="quick_gelu"`.
+        changes: fields of `BackboneConfig` that a file without a config does not state, such as `act="quick_gelu"`.
 
     Raises:
         FileNotFoundError: there are no weights at `source`.

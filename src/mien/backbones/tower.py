@@ -8,7 +8,7 @@ A tower has three parts. A method calls them itself, so that its file shows the 
         tokens = tokens + block.mlp(tokens)
     features = tower.finish(tokens)                  # (B, d)
 
-`attend` and `mlp` start with a layer norm (`attend.norm`, `mlp.norm`); the caller adds the residual.
+`attend` and `mlp` start with a layer norm (`SelfAttention.norm`, `Mlp.norm`); the caller adds the residual.
 Vaswani et al. 2017 (1706.03762); Dosovitskiy et al. 2021 (2010.11929); Radford et al. 2021 (2103.00020);
 Tong et al. 2022 (2203.12602).
 """

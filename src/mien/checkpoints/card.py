@@ -31,7 +31,7 @@ class Card:
     """The description of a checkpoint.
 
     `classes`, `texts` (K,): labels and their texts, `tokens`: the texts' token ids; `image`, `text`: sha256 of the
-    towers from `recipe.tower` (`towers.digest`); `words`: the configuration of the text tower; `preprocessing`: frame
+    towers from `recipe.tower` (`weights_digest`); `words`: the configuration of the text tower; `preprocessing`: frame
     size, normalisation and sampling; `data`: dataset, fold and numbers of trials; `scores`: by the name of the scored
     side, including the temperature of "val"; `parameters`: number of trained values.
     """

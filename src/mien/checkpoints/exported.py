@@ -54,7 +54,7 @@ class ExportCard:
 
     @property
     def needs(self) -> ModelRequirements:
-        """The inputs that `data.prepare` must make from a window."""
+        """The inputs that `prepare_batch` must make from a window."""
         inputs = self.checkpoint.preprocessing
         return ModelRequirements(inputs["frames"], inputs["size"], tuple(inputs["mean"]), tuple(inputs["std"]))
 

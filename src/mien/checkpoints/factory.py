@@ -102,8 +102,8 @@ def restored_towers(around: Literal["clip", "vit", "none"], where: str, image: s
         image: sha256 of the image tower.
         text: sha256 of the text tower.
         ids: token ids (K, L) of the class texts, used with `words`.
-        words: configuration of the text tower, fields of `Plan`, to create it without weights; None loads the tower, so
-            that it can encode other texts.
+        words: configuration of the text tower, fields of `BackboneConfig`, to create it without weights; None
+            loads the tower, so that it can encode other texts.
     """
     if around == "none":
         return None

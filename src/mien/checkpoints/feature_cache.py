@@ -29,7 +29,7 @@ MAX_FEATURES = 4096
 
 
 class FeatureCache:
-    """A `Trained` model with `FrameFeatures`, such as DuSE or zero-shot CLIP, that encodes each picture once.
+    """A `Predictor` model with `FrameFeatures`, such as DuSE or zero-shot CLIP, that encodes each picture once.
 
     `pictures`: number of pictures so far; `fresh`: how many of them were encoded.
 

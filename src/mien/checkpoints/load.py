@@ -48,8 +48,8 @@ def load(source: str | Path, *, task: Task | None = None, labels: Task | None = 
         task: the labels that the model must have.
         labels: other labels with texts, for a model with a text tower.
         clip: folder or hub id of the towers; "" for the source in the card.
-        device: as in `checkpoint.parts.pick`.
-        precision: of the towers, as in `checkpoint.parts.place`.
+        device: as in `factory.resolve_device`.
+        precision: of the towers, as in `factory.to_device`.
         revision: of the hub repository.
         token: of the hub.
 
@@ -97,8 +97,8 @@ def zero_shot(source: str, labels: Task = EXPRESSION, *, device: str = "cpu", pr
     Args:
         source: folder or hub id of a CLIP.
         labels: classes with texts.
-        device: as in `checkpoint.parts.pick`.
-        precision: of the towers, as in `checkpoint.parts.place`.
+        device: as in `factory.resolve_device`.
+        precision: of the towers, as in `factory.to_device`.
         seconds: length of a window.
     """
     image, text = load_tower(source, "clip-image"), load_tower(source, "clip-text")

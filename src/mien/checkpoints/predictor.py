@@ -52,7 +52,7 @@ class Predictor:
 
     @property
     def needs(self) -> ModelRequirements:
-        """The inputs that `data.prepare` must make from a window; `aus_by`: the program of the action units."""
+        """The inputs that `prepare_batch` must make from a window; `aus_by`: the program of the action units."""
         needs = self.model.needs
         if self.card is None or needs.aus is None:
             return needs
@@ -73,7 +73,7 @@ class Predictor:
         return method(self.card.recipe.method).inputs(self.card.recipe.options).clips
 
     def videomae(self) -> Tower:
-        """Load the video tower of a model with clips (`needs.clips`).
+        """Load the video tower of a model with clips (`ModelRequirements.clips`).
 
         Raises:
             ValueError: the model has no clips, or the tower is another one.
@@ -92,12 +92,12 @@ class Predictor:
         return self._probabilities(self.predict(windows))
 
     def predict_with_sources(self, window: Window) -> tuple[np.ndarray, str]:
-        """Probabilities (K,) for a window of one person, and the inputs that they rest on, as `Emotion.read_from`."""
+        """Probabilities (K,) for a window of a person, and the inputs that they rest on, as `Prediction.read_from`."""
         output = self.predict([window])
         return self._probabilities(output)[0], output.sources[0]
 
     def rate(self, windows: Sequence[Window]) -> np.ndarray:
-        """Ratings (N,) for windows (N,) in points of `task.scale`; NaN if the inputs are unknown.
+        """Ratings (N,) for windows (N,) in points of `Task.scale`; NaN if the inputs are unknown.
 
         Raises:
             ValueError: the model predicts classes.

@@ -81,7 +81,7 @@ def table(path: str | Path, frame: DataFrame) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):
-        raise ValueError(f"writing.table: expected a name that ends in .csv or .parquet, got {path.name!r}")
+        raise ValueError(f"atomic_files.table: expected a name that ends in .csv or .parquet, got {path.name!r}")
     with replacing(path) as temporary:
         if path.suffix.lower() == ".csv":
             safe = _without_formulas(frame)

@@ -96,7 +96,7 @@ class Window:
         times: Times of the rows in s (T,).
         skin: Mean RGB of `REGIONS` (T, R, 3).
         position: x and y of the head and width of the face in px (T, 3).
-        aus: Intensities 0..5 in the order of `facs.ACTION_UNITS` (T, A).
+        aus: Intensities 0..5 in the order of `tasks.ACTION_UNITS` (T, A).
         pose: Pitch (up), yaw (to the person's left) and roll (to the person's left shoulder) in degrees (T, 3).
         gaze: Yaw and pitch of the eyes in the head in degrees, with the same signs (T, 2).
         faces: Pictures, uint8 (P, S, S, 3); only for models that need them. Frames without a face have none, and some

@@ -9,7 +9,7 @@ from mien.core.validation import expect
 
 @dataclass(frozen=True)
 class ModelRequirements:
-    """The inputs that `data.prepare` makes for a model; None for inputs that the model does not use.
+    """The inputs that `prepare_batch` makes for a model; None for inputs that the model does not use.
 
     Args:
         frames: Number of pictures of the face.

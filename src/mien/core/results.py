@@ -92,7 +92,7 @@ class Prediction:
         confidence: Its probability 0..1; 0 when abstained.
         valence: -1..1.
         arousal: -1..1.
-        aus: Intensities 0..5 in the order of `facs.ACTION_UNITS` (A,).
+        aus: Intensities 0..5 in the order of `tasks.ACTION_UNITS` (A,).
         pose: Pitch, yaw and roll in degrees (3,).
         gaze: Yaw and pitch in degrees (2,).
         heart_rate: The heart rate, with a reason of its own.

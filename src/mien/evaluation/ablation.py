@@ -95,9 +95,9 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
         settings: changes of the recipe that apply to every row.
         seed: random seed of the training.
         workers: processes that load data.
-        parallel: rows at a time, see `rows.judge`.
-        devices: devices to spread the rows over, see `rows.judge`.
-        cluster: address of a Dask scheduler, see `rows.judge`.
+        parallel: rows at a time, see `ablation_jobs.evaluate_row`.
+        devices: devices to spread the rows over, see `ablation_jobs.evaluate_row`.
+        cluster: address of a Dask scheduler, see `ablation_jobs.evaluate_row`.
         on_progress: receives the finished share, 0..1.
         log: receives a line for each trial or row that failed.
         **how: as in `cross_validate`.

@@ -67,7 +67,7 @@ def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str |
         log: receives a line for each trial that cannot be preprocessed.
 
     Returns:
-        One row for each model, in %, or for ratings as `regressors.honest`.
+        One row for each model, in %, or for ratings as `regression_baselines.subject_independent`.
     """
     out = Path(out)
     survey, all_folds = split(recipe, root)
@@ -168,7 +168,7 @@ def window_split(
 
 
 def _table(recipe: Recipe, frame: pd.DataFrame) -> list[str]:
-    """The result of `honest` as lines of markdown; the first row has the paper's numbers."""
+    """The result of `subject_independent` as lines of markdown; the first row has the paper's numbers."""
     printed = PUBLISHED_SCORES.get(recipe.name, PublishedValue()).values
     measures = [name for name in classification.measures(len(recipe.task.classes))]
     head = ["%", *(tables.names()[name] for name in measures)]

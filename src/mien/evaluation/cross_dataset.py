@@ -98,8 +98,8 @@ def cross_dataset(recipe: Recipe, folders: dict[str, Path], survey: DatasetIndex
         cache: its preprocessed form; missing trials are preprocessed first.
         out: file for the table of all predictions.
         train: training trials; their ratings set the class boundary, if the rule needs them.
-        device: as in `checkpoint.load`.
-        precision: as in `checkpoint.load`.
+        device: as in `checkpoints.load`.
+        precision: as in `checkpoints.load`.
         workers: processes that load data.
         progress: receives the finished share of the preprocessing, 0..1.
         log: receives a line for each trial that cannot be preprocessed.

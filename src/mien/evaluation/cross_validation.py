@@ -1,4 +1,4 @@
-"""Cross-validation by a recipe's protocol: `train.fit` trains each fold without its test side, which then tests it."""
+"""Cross-validation by a recipe's protocol: `training.fit` trains without a fold's test side, which then tests it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class CrossValidationResult:
 
     `split`: sha256 of all folds; `count`: number of folds of the protocol; `folds`: the content of `DONE` for each
     finished fold (name, statement, notes, training trials of each class and more); `predictions`: one row for each
-    trial, fold and checkpoint (`Answers.table`); `features` (N, d) of the first fold's chosen checkpoint and `target`
-    (N,), their classes; `by`: columns of the trial table to report groups of.
+    trial, fold and checkpoint (`Predictions.table`); `features` (N, d) of the first fold's chosen checkpoint and
+    `target` (N,), their classes; `by`: columns of the trial table to report groups of.
     """
 
     recipe: Recipe
@@ -75,12 +75,12 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
         seed: random seed.
         folds: names or numbers of the folds; empty for all.
         by: columns of the trial table to report groups of.
-        device: as in `train.fit`.
-        precision: as in `train.fit`.
+        device: as in `training.fit`.
+        precision: as in `training.fit`.
         workers: processes that load data.
         log: receives a line for each trial that cannot be preprocessed.
         on_progress: receives the current activity and the finished share, 0..1.
-        deterministic: as in `train.fit`.
+        deterministic: as in `training.fit`.
 
     Raises:
         FolderLockedError: another benchmark is under way in `out`.
@@ -132,7 +132,7 @@ def evaluate_fold(
 ) -> None:
     """Train one fold, test both checkpoints on its test side, and write the results into the folder `place`.
 
-    `DONE` is written last. `surveyed`: number of trials of the dataset; `progress`: as in `train.fit`.
+    `DONE` is written last. `surveyed`: number of trials of the dataset; `progress`: as in `training.fit`.
     """
     material = load_fold(recipe, fold, ready, surveyed, how.get("device", "auto"), seed)
     test, notes = load_test_targets(recipe, material)
@@ -187,8 +187,8 @@ def evaluate_one_fold(recipe: Recipe, root: str | Path, out: str | Path, fold: s
         cache: the preprocessed dataset.
         on_progress: receives the finished share, 0..1.
         seed: random seed.
-        deterministic: as in `train.fit`.
-        **how: device, precision and workers, as in `train.fit`.
+        deterministic: as in `training.fit`.
+        **how: device, precision and workers, as in `training.fit`.
     """
     survey, folds = split(recipe, root)
     place = Path(out) / FOLDS / fold

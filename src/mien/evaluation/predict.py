@@ -167,12 +167,12 @@ def predict_trials(
         windowed: whether `targets` are windows, to be averaged over each trial.
         views: number of test-time views whose logits are averaged, a key of `VIEWS`.
         size: batch size.
-        device: as in `checkpoint.load`.
-        precision: as in `checkpoint.load`.
+        device: as in `checkpoints.load`.
+        precision: as in `checkpoints.load`.
         workers: processes that load data.
 
     Returns:
-        Class predictions, or `Guesses` for a model of ratings.
+        Class predictions, or `RegressionPredictions` for a model of ratings.
 
     Raises:
         ValueError: `folder` holds an exported model.

@@ -76,8 +76,8 @@ def main_table(result: CrossValidationResult) -> pd.DataFrame:
     """The main table: one row for each measure.
 
     Columns: measure, last, last_low, last_high, chosen, chosen_low, chosen_high, and the constant predictions mean and
-    own (`references`). The rows of `CUT`, 0..1, score the cut ratings; they have frequency and majority instead
-    (`scores.references`).
+    own (`constant_baselines`). The rows of `CUT_MEASURES`, 0..1, score the cut ratings; they have
+    frequency and majority instead (`scores.guessing_baselines`).
     """
     task, parts = result.recipe.task, _parts(result)
     constant = constant_baselines(parts["last"], result.folds)
@@ -116,7 +116,7 @@ def fold_table(result: CrossValidationResult) -> pd.DataFrame:
 
 
 def group_table(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """One row for each group of `column`, as `scores.grouped`: trials, people, the measures, and CCC's interval."""
+    """One row for each group of `column`, as `scores.group_scores`: trials, people, the measures, CCC's interval."""
     rows = []
     for value, part in scores.group_rows(frame, column):
         low, high = np.nan, np.nan

@@ -26,7 +26,7 @@ from mien.evaluation.predict import GUESS, RATING
 from mien.metrics import regression
 
 FeatureTable = tuple[list[str], np.ndarray, list[str]]
-"""Trial id of each row, values (R, F) and feature names (F,), as `features.table` returns them."""
+"""Trial id of each row, values (R, F) and feature names (F,), as `feature_table` returns them."""
 
 MEAN_BASELINE = "mean of training"
 
@@ -63,7 +63,8 @@ def subject_independent(
         deep: the predictions of the recipe's own model by their title, as `deep_model` reads them: the first rows.
 
     Returns:
-        One row for each regressor: trials, every measure of `ratings.NAMES` over all test trials, and CCC's interval.
+        One row for each regressor: trials, every measure of `regression.MEASURES` over all test trials, and
+        CCC's interval.
     """
     row_of = {id: k for k, id in enumerate(made[0])}
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in (*REGRESSORS, MEAN_BASELINE)}
@@ -126,7 +127,7 @@ def window_split(
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """The result of `honest` as lines of markdown."""
+    """The result of `subject_independent` as lines of markdown."""
     names = [name for name in regression_scores.MEASURE_TITLES if name in frame]
     rows = [[line["regressor"], tables.format_interval(line["ccc"], line["ccc_low"], line["ccc_high"], ".3f"),
              *(tables.format_number(line[name], ".3f") for name in names[1:])] for _, line in frame.iterrows()]

@@ -34,7 +34,7 @@ def main_table(result: CrossValidationResult) -> pd.DataFrame:
     test trials together; `folds_last` and `folds_chosen` are the means over the folds. The differences are these means
     minus the paper's; NaN for changed settings and tiny runs. `best_on_test` is there if the recipe has `test_epochs`:
     the mean over the folds at the epoch that is best on the test side, which is too high. The rows at the end are those
-    of `scores.references`, the same for both checkpoints.
+    of `scores.guessing_baselines`, the same for both checkpoints.
     """
     task = result.recipe.task
     printed = PUBLISHED_SCORES.get(result.recipe.name, PublishedValue()).values

@@ -170,4 +170,4 @@ def _int8(model: Any, clips: Sequence[np.ndarray], kept: list[str], to_input: An
 
 WRITERS: dict[str, Callable[[Any, Sequence[np.ndarray], Path], None]] = {"openvino": _openvino, "onnx": _onnx}
 """Format -> how it is written: an exported program of torch, clips uint8 (T, 3, S, S) to calibrate int8 with or none,
-the path of the first file of `checkpoint.formats.FORMATS`."""
+the path of the first file of `checkpoints.formats.FORMATS`."""

@@ -34,8 +34,8 @@ class FaceMeasurements:
 
     Attributes:
         aus: (T, A) intensities 0..5 in the order of `ACTION_UNITS`.
-        pose: (T, 3) in degrees, as in `types.Window`.
-        gaze: (T, 2) in degrees, as in `types.Window`.
+        pose: (T, 3) in degrees, as in `Window`.
+        gaze: (T, 2) in degrees, as in `Window`.
         expression: (T, K) probabilities of the classes of `tasks.EXPRESSION`.
         features: (T, F) what heads of other classes read (`expression_head.features`).
         measured: (T, M) mm, in the order of `MEASURES`.
@@ -70,7 +70,7 @@ class AUEstimator:
             landmarks = _check(neutral)
             seen = np.isfinite(landmarks).all(axis=(1, 2))
             if not seen.any():
-                raise ValueError("Reader: expected neutral landmarks of at least one frame with a face, got none; "
+                raise ValueError("AUEstimator: expected neutral landmarks of at least one frame with a face, got none; "
                                  "choose a stretch in which the face is seen")  # fmt: skip
             points, rotation = head_frame(landmarks[seen], POINTS)
             self.neutral.fix(distances(points)[0], angles(rotation))
@@ -94,7 +94,8 @@ class AUEstimator:
         """
         times, landmarks = np.asarray(times, dtype=np.float64), _check(landmarks)
         if times.shape != landmarks.shape[:1]:
-            raise ValueError(f"Reader.read: expected one time a frame, got {len(times)} times, {len(landmarks)} frames")
+            raise ValueError(f"AUEstimator.read: expected one time a frame, got {len(times)} times, "
+                             f"{len(landmarks)} frames")
         result = FaceMeasurements(*(np.full((len(times), n), np.nan) for n in WIDTHS))
         seen = np.flatnonzero(np.isfinite(landmarks).all(axis=(1, 2)))
         if not len(seen):
@@ -198,7 +199,7 @@ class AUEstimator:
 
 
 class PoseReader:
-    """Reads the head's pose alone, where no expression is asked for; what a `Reader` reads beside it is NaN."""
+    """Reads the head's pose alone, where no expression is asked for; what a `AUEstimator` reads beside it is NaN."""
 
     def read(self, times: np.ndarray, landmarks: np.ndarray, size: tuple[int, int]) -> FaceMeasurements:
         """times (T,) s, landmarks (T, 478, 3) px, NaN rows without a face; size of the picture is not looked at."""

@@ -96,7 +96,7 @@ def angles(rotation: np.ndarray) -> np.ndarray:
         rotation: (T, 3, 3) from `head_frame`.
 
     Returns:
-        (T, 3) pitch, yaw and roll in degrees, with the signs of `types.Window`.
+        (T, 3) pitch, yaw and roll in degrees, with the signs of `Window`.
     """
     forward, left = rotation[:, :, 2], rotation[:, :, 0]
     yaw = np.arctan2(forward[:, 0], forward[:, 2])

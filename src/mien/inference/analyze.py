@@ -46,14 +46,14 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
     """Reads expression and pulse of everybody in a recording, or the expressions in a picture.
 
     Args:
-        path: A video, a picture, or an image sequence (`video.read`). A picture gives one row for each face, without
+        path: A video, a picture, or an image sequence (`open_video`). A picture gives one row for each face, without
             a pulse: its reason is `picture`.
         settings: What to do, and how; `Settings()` where None.
         progress: Is called with 0..1 now and then.
         **changes: Single settings by name: `analyze("talk.mp4", step=1.0)`.
 
     Returns:
-        The timeline. A partly damaged file is analysed as far as possible; `source.lost` describes what is missing.
+        The timeline. A partly damaged file is analysed as far as possible; `Source.lost` describes what is missing.
 
     Raises:
         video.VideoError: Nothing can be decoded, or an image sequence has no frame rate (`fps`).

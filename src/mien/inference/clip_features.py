@@ -26,7 +26,7 @@ class ClipFeatureBuffer(FaceCropBuffer):
         seconds: length of a clip.
         gap: minimum interval between pictures in s.
         tower: the VideoMAE, None to discard the clips.
-        crop: large or tight, as in `wholes.fitted`.
+        crop: large or tight, as in `resize_and_crop`.
         features_by_clip: (d,) by clip number.
         last: time of the last picture in s, by clip number.
     """
@@ -45,7 +45,7 @@ class ClipFeatureBuffer(FaceCropBuffer):
         return _clip(time) != self._clip or super().wants(time)
 
     def push(self, time: float, picture: np.ndarray) -> None:
-        """Add a picture as `Album.push` does; the first picture of a clip closes the previous clip."""
+        """Add a picture as `FaceCropBuffer.push` does; the first picture of a clip closes the previous clip."""
         if _clip(time) != self._clip:
             self.close()
             self._clip = _clip(time)

@@ -47,7 +47,7 @@ class ModelWithSources(Protocol):
     """A `ExpressionModel` that looks at more than the face, and says what there was of it."""
 
     def predict_with_sources(self, window: Window) -> tuple[np.ndarray, str]:
-        """A window of one person -> probabilities (K,), and `Emotion.read_from`."""
+        """A window of one person -> probabilities (K,), and `Prediction.read_from`."""
 
 
 class BuiltInReader:
@@ -129,7 +129,7 @@ _COPIED = "times", "skin", "position", "aus", "pose", "gaze", "expression", "fea
 
 @dataclass(frozen=True, eq=False)
 class StepObservation:
-    """All that was observed of one person over [start, end] s, before a model reads it; fields as in `Emotion`.
+    """All that was observed of one person over [start, end] s, before a model reads it; fields as in `Prediction`.
 
     `reason`: why no expression can be read, "" where one can; `window`: what a model is to read then, None where no
     model asks for it; `arrived`: when the frame came that ended the step, perf_counter s.
@@ -164,7 +164,7 @@ def assemble_row(step: StepObservation, task: Task, probs: np.ndarray | None, re
         step: What was observed.
         task: What the model classifies.
         probs: Its probabilities (K,), smoothed; None where it abstains.
-        read_from: What it looked at, as in `Emotion`.
+        read_from: What it looked at, as in `Prediction`.
         reason: Why it abstains; needed where `probs` is None.
         latency: s from the arrival of the step's last frame to now.
 
@@ -184,7 +184,7 @@ def assemble_row(step: StepObservation, task: Task, probs: np.ndarray | None, re
 
 
 def read_expression(model: ExpressionModel, window: Window) -> tuple[np.ndarray, str]:
-    """A window of one person -> a model's probabilities (K,), and what it looked at, as in `Emotion.read_from`."""
+    """A window of one person -> a model's probabilities (K,), and what it looked at, as in `Prediction.read_from`."""
     if isinstance(model, ModelWithSources):
         return model.predict_with_sources(window)
     return model.read(window), ""

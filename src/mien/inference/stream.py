@@ -1,6 +1,6 @@
 """The main job, live: frames in, expression and pulse of everybody in the picture out, a row a person and step.
 
-A file is a stream that ends: `analyze` in analysis.py is this, run over `video.read(path)`.
+A file is a stream that ends: `analyze` in analyze.py is this, run over `open_video(path)`.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def within_subject(ratings: np.ndarray, group: Sequence[str] | np.ndarray) -> np
 
 def bootstrap(measure: Measure, truth: np.ndarray, guess: np.ndarray, group: Sequence[str] | np.ndarray | None = None,
               level: float = 0.95, resamples: int = classification.RESAMPLES, seed: int = 0) -> tuple[float, float]:
-    """Compute the percentile bootstrap interval of a metric, as `metrics.bootstrap` does.
+    """Compute the percentile bootstrap interval of a metric, as `classification.bootstrap` does.
 
     Args:
         measure: a metric of sums (..., 8).

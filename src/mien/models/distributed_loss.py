@@ -1,7 +1,8 @@
 """Losses and dropout that give the same result for any number of DDP processes.
 
-Row g of a batch of B is row g // R of process g % R (`data.order`). Every process draws random numbers for all B rows
-from the same seed and keeps those of its rows. Losses that compare rows, or average over some of them, gather the rows.
+Row g of a batch of B is row g // R of process g % R (`preprocessing.samplers`). Every process draws random numbers for
+all B rows from the same seed and keeps those of its rows. Losses that compare rows, or average over some of them,
+gather the rows.
 """
 
 from __future__ import annotations

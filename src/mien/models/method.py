@@ -63,7 +63,7 @@ class Output:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The modalities present in each row, joined by +, the format of `Emotion.read_from`."""
+        """The modalities present in each row, joined by +, the format of `Prediction.read_from`."""
         rows = [[name for name, present in self.modalities.items() if bool(present[k])]
                 for k in range(len(self.logits))]
         return tuple(map("+".join, rows))
@@ -108,7 +108,7 @@ class TrialInputs:
 
 
 class TowerSet(Protocol):
-    """The pretrained towers that a model is built around; `checkpoint.Clip` implements this."""
+    """The pretrained towers that a model is built around; `checkpoints.factory.ClipEncoders` implements this."""
 
     @property
     def image(self) -> Tower:
@@ -133,9 +133,9 @@ class Method(Protocol):
         partial_gradients: in some steps some parameters have no gradient.
         rows_apart: the loss is a mean over rows, and rows share no random draw: a batch may be split into parts.
         measures: the metrics that its paper reports; tables list them first.
-        figures: which of `train.figures` are drawn.
+        figures: which plots `training.plots.write_plots` draws.
         training_only: parts of the names of parameters that inference does not need.
-        share: this process's part of a distributed batch; the training loop sets it (`models.shared`).
+        share: this process's part of a distributed batch; the training loop sets it (`models.distributed_loss`).
         progress: 0..1, the share of training done; the training loop sets it before each step.
     """
 
@@ -180,12 +180,12 @@ class Method(Protocol):
 
     @classmethod
     def tiny_settings(cls, settings: Mapping[str, str]) -> dict[str, str]:
-        """Adapt ablation settings (`recipes.change`) to a tiny recipe: drop those that name published weights."""
+        """Adapt ablation settings (`overrides.override`) to a tiny recipe: drop those that name published weights."""
         return dict(settings)
 
     @property
     def needs(self) -> ModelRequirements:
-        """The tensors that `data.prepare` has to make of a window."""
+        """The tensors that `prepare_batch` has to make of a window."""
         ...
 
     def predict(self, batch: Batch, attention: bool = False) -> Output:

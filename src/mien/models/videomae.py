@@ -6,7 +6,7 @@ Nine tenths of a clip's patches are masked, the same ones in every frame ("tubes
 the next frame. The tower encodes the visible patches, and a small decoder reconstructs the masked ones.
 
 B clips of T frames, 3 x S x S px; L patches of `tubelet` frames and `patch` x `patch` px; V of them visible. This
-module does not know folds: `data.features` keeps validation and test subjects out of the training.
+module does not know folds: `clip_feature_cache` keeps validation and test subjects out of the training.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class MaskedVideoMAE(nn.Module):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The loss by name. torch's generator draws the masked patches."""
-        frames = _frames(batch, "Masked.loss")
+        frames = _frames(batch, "MaskedVideoMAE.loss")
         hidden = random_tubes(self.tower.plan, len(frames), self.share).to(frames.device)
         expected = pixel_targets(frames, self.tower.plan)[hidden].unflatten(0, (len(frames), -1))
         return {"pixels": F.mse_loss(self(frames, hidden), expected)}
@@ -112,12 +112,13 @@ class VideoMAEClassifier(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Classify a batch -> logits (B, K)."""
         plan = self.tower.plan
-        return self.head(self.tower(normalise_pixels(_frames(batch, "Judging"), plan, self.tower.dtype)).float())
+        pixels = normalise_pixels(_frames(batch, "VideoMAEClassifier"), plan, self.tower.dtype)
+        return self.head(self.tower(pixels).float())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The loss by name. Raises ValueError for a batch without targets."""
         if batch.target is None:
-            raise ValueError("Judging.loss: expected a target (B,), got none: train on clips with labels")
+            raise ValueError("VideoMAEClassifier.loss: expected a target (B,), got none: train on clips with labels")
         return {"cross_entropy": F.cross_entropy(self(batch), batch.target)}
 
 

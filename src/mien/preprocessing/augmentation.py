@@ -34,8 +34,8 @@ class Augmenter:
         Args:
             frames: (B, T, 3, S, S) uint8, the rows of this process.
             seed: it alone determines the random parameters; the global generators do not change.
-            rank, ranks: this process and the number of processes that share the batch (`data.order`). The parameters
-                are drawn for the batch of all processes, and each process uses those of its rows.
+            rank, ranks: this process and the number of processes that share the batch (`preprocessing.samplers`). The
+                parameters are drawn for the batch of all processes, and each process uses those of its rows.
 
         Returns:
             Float 0..1 of the same shape; the frames themselves if augmentation is off.

@@ -1,8 +1,8 @@
 """Build the cache of a dataset: preprocess every trial once, in parallel, and report every item.
 
 `build` may be killed at any time; the next run resumes. The result is byte for byte the same for any number of
-interruptions and workers. It contains `trials/` with a folder per trial (`making`), `cache.json` for `Cache`, and
-`manifest.csv` for users, with a row for every trial and for every problem of the dataset.
+interruptions and workers. It contains `trials/` with a folder per trial (`preprocess_trial`), `cache.json` for `Cache`,
+and `manifest.csv` for users, with a row for every trial and for every problem of the dataset.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ def build_cache(
         survey: the trials of the dataset.
         out: folder of the cache.
         how: settings of the preparation.
-        aus: folder with another program's action units of every filmed trial (`imported.find`), which replace ours; a
+        aus: folder with another program's action units of every filmed trial (`find_au_files`), which replace ours; a
             trial without a file fails.
-        workers, cluster: as in `work.run`.
+        workers, cluster: as in `parallel.run`.
         progress: called with the number of trials done, including the fractions in progress.
         on_result: called with each trial and its outcome.
         work: the job that prepares a trial.

@@ -3,11 +3,11 @@
     cache = Cache("prepared/deap")
     for trial in cache.trials:
         index = video.pick_frames(len(cache.pictured(trial.id)), 16)
-        window = cache.window(trial.id, 0.0, 60.0, pictures=index)   # types.Window with 16 faces
-        signals = cache.signals(trial.id, 0.0, 60.0)                 # types.Signal or None
+        window = cache.window(trial.id, 0.0, 60.0, pictures=index)   # a Window with 16 faces
+        signals = cache.signals(trial.id, 0.0, 60.0)                 # a Signal or None
 
-On disk (written by `data.build`): `cache.json` lists all trials, and each trial has a folder. It contains `rows.npy`
-with a row per video frame (`ROW`), `faces.mjpeg` with the pictures as concatenated JPEGs (a playable video), and
+On disk (written by `build_cache`): `cache.json` lists all trials, and each trial has a folder. It contains `rows.npy`
+with a row per video frame (`ROW_DTYPE`), `faces.mjpeg` with the pictures as concatenated JPEGs (a playable video), and
 `signals.npy` (C, N). Times are relative to the trial: 0 is `span[0]` of its video.
 """
 
@@ -33,14 +33,14 @@ INDEX = "cache.json"
 ROWS, FACES, SIGNALS, QUALITY = "rows.npy", "faces.mjpeg", "signals.npy", "quality.npy"
 
 MEASURED = "skin", "position", "aus", "pose", "gaze", "expression"
-"""Fields of `types.Window` that a row holds."""
+"""Fields of `Window` that a row holds."""
 
 ROW_DTYPE = np.dtype([
     ("time", "<f8"), ("skin", "<f4", (len(REGIONS), 3)), ("position", "<f4", 3), ("aus", "<f4", len(ACTION_UNITS)),
     ("pose", "<f4", 3), ("gaze", "<f4", 2), ("expression", "<f4", len(EXPRESSION.classes)), ("state", "i1"),
     ("offset", "<i8"), ("length", "<i4"),
 ])  # fmt: skip
-"""A frame: its time in s of the trial, the fields of `types.Window`, the index of `types.STATES` (-1: no face yet), and
+"""A frame: its time in s of the trial, the fields of `Window`, the index of `STATES` (-1: no face yet), and
 the position of its picture in `faces.mjpeg` (length 0: no picture)."""
 
 CACHED_TABLES = 16
@@ -83,7 +83,7 @@ class Cache:
         dataset: its name.
         settings: settings of the preparation.
         entries: entries by trial id.
-        aus: summary of imported action units (`imported.Folder.summary`), None for ours.
+        aus: summary of imported action units (`AUFolder.summary`), None for ours.
 
     Raises:
         ValueError: `path` has no finished cache, or one of another version.

@@ -35,7 +35,7 @@ _METADATA_KEY = "mien.learnt"
 
 @dataclass(frozen=True)
 class TrainingProvenance:
-    """The training data of a tower: `split`, the hash of the fold (`protocols.split_hash`), and (dataset, subject)."""
+    """The training data of a tower: `split`, the hash of the fold (`splits.split_hash`), and (dataset, subject)."""
 
     split: str
     people: frozenset[SubjectKey]

@@ -51,7 +51,8 @@ class TrialDataset(Dataset[Batch]):
     ) -> None:
         missing = [trial.id for trial in trials if trial.id not in target]
         if missing:
-            raise ValueError(f"Clips: expected a target for every trial, got none for {len(missing)}: {missing[:5]}")
+            raise ValueError(f"TrialDataset: expected a target for every trial, got none for "
+                             f"{len(missing)}: {missing[:5]}")
         self.trials, self.source, self.needs, self.seed = tuple(trials), source, needs, seed
         self.target, self.votes, self.weight, self.at = dict(target), votes, weight, at
         names = sorted({trial.subject for trial in trials})

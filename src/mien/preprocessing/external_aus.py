@@ -61,7 +61,7 @@ class AUFolder:
 
 
 def format_summary(summary: Mapping[str, Any]) -> str:
-    """Format the result of `Folder.summary` as a line of text."""
+    """Format the result of `AUFolder.summary` as a line of text."""
     files = summary["files"]
     text = f"action units: {PROGRAMS[summary['by']]}, files for {files} of {summary['trials']} filmed trials"
     if not summary["absent"]:
@@ -195,7 +195,7 @@ def merge_aus(
     Args:
         trial: the trial.
         match: its file.
-        table: rows of the trial (`cache.ROW`), changed in place.
+        table: rows of the trial (`cache.ROW_DTYPE`), changed in place.
         rate: frame rate of the full video in Hz.
         count: number of frames of the full video.
 

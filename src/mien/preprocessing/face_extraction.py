@@ -93,7 +93,7 @@ class FaceExtractor:
                 self._areas[one.face.id] += float(np.prod(one.face.box[2:] - one.face.box[:2]))
 
     def table(self, faces: BinaryIO, spool: BinaryIO) -> tuple[np.ndarray, float]:
-        """-> rows `ROW` of every frame, the main person in them, pictures copied from `spool` to `faces`; coverage.
+        """-> a row (`ROW_DTYPE`) for each frame, of the main person; coverage. `faces` gets the pictures in `spool`.
 
         The main person is the one whose face is seen largest for longest (our choice: area summed over frames).
         """

@@ -21,7 +21,7 @@ def prepare_batch(windows: Sequence[Window], needs: ModelRequirements, rng: np.r
 
     Pixels stay uint8; the model normalises them. `video.pick_frames` selects the frames: a random one per segment with
     `rng` (training), else the middle one; too few pictures repeat the last. A window without pulse has an image of
-    zeros and quality 0. Signals and video series are `needs.seconds` long and masked, see `series`.
+    zeros and quality 0. Signals and video series are `ModelRequirements.seconds` long and masked, see `to_series`.
 
     Args:
         windows: one or more windows.

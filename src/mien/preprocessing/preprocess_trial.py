@@ -42,7 +42,7 @@ ABOUT = "trial.json"
 @dataclass(frozen=True)
 class Preparation:
     """How trials are prepared: `size` px of the pictures, at most about `rate` of them a second, `faces` followed, and
-    which of `imports.PROGRAMS` read the action units, "" for mien.
+    which of `au_tracks.PROGRAMS` read the action units, "" for mien.
 
     rate: our choice; it keeps every frame of 24 to 30 Hz and every other one of 50 and 60 Hz, which a model that looks
     at 16 frames cannot tell. The rows, and with them the skin, keep every frame. faces: our choice; the main person is

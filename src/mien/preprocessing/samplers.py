@@ -45,10 +45,10 @@ class EpochSampler(Sampler[list[SampleIndex]]):
     def __post_init__(self) -> None:
         uneven = self.ranks > 1 and (self.size % self.ranks or self.count < self.size)
         if self.count < 1 or self.size < 1 or uneven:
-            raise ValueError(f"Steps: expected trials for a full batch, which {self.ranks} devices share evenly, got "
-                             f"{self.count} trials and batches of {self.size}")
+            raise ValueError(f"EpochSampler: expected trials for a full batch, which {self.ranks} devices share "
+                             f"evenly, got {self.count} trials and batches of {self.size}")
         if self.classes and len(self.classes) != self.count:
-            raise ValueError(f"Steps: expected the class of each of {self.count} rows, got {len(self.classes)}")
+            raise ValueError(f"EpochSampler: expected the class of each of {self.count} rows, got {len(self.classes)}")
 
     @property
     def per_epoch(self) -> int:
@@ -102,8 +102,8 @@ class SubjectBalancedSampler(EpochSampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.subject) != self.count or self.people < 1:
-            raise ValueError(f"Mixed: expected the subject of each of {self.count} rows and one or more people a "
-                             f"batch, got {len(self.subject)} and {self.people}")
+            raise ValueError(f"SubjectBalancedSampler: expected the subject of each of {self.count} rows and one or "
+                             f"more people a batch, got {len(self.subject)} and {self.people}")
 
     def order(self, epoch: int) -> np.ndarray:
         """The rows of an epoch; rows of subjects with few may repeat, and rows of subjects with many may be left out.

@@ -29,8 +29,8 @@ def to_series(
 ) -> dict[str, Tensor]:
     """Convert windows to masked sequences.
 
-    Samples of a channel that are missing, flat or clipped for `BRIDGE` or longer are NaN. A mask is True where any
-    channel or any feature is known.
+    Samples of a channel that are missing, flat or clipped for `MAX_GAP_SECONDS` or longer are NaN. A mask is True where
+    any channel or any feature is known.
 
     Args:
         windows: B windows.
@@ -83,7 +83,7 @@ def signal_series(signal: Signal | None, names: Sequence[str], rate: float, star
 
 
 def mask_bad_samples(signal: Signal) -> Signal:
-    """Mask bad samples of a raw signal at its sampling rate: NaN for `BRIDGE` or longer, interpolated if shorter."""
+    """Mask bad samples of a raw signal at its own rate: NaN for `MAX_GAP_SECONDS` and longer, else interpolated."""
     if signal.judged or not signal.values.shape[1]:
         return signal
     out = signal.values.astype(np.float64)

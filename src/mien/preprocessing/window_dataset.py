@@ -51,7 +51,7 @@ class WindowSource:
         return replace(targets, trials=tuple(trials), target=np.array(target, dtype=np.int64))
 
     def pulses(self, targets: Targets, of: str = "camera", side: str = "train", least: int = 1) -> str:
-        """Count the windows with a usable pulse, in a sample of at most `LOOK`.
+        """Count the windows with a usable pulse, in a sample of at most `PULSE_CHECK_WINDOWS`.
 
         Args:
             targets: windows from `cut`.

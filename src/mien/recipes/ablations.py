@@ -13,9 +13,9 @@ from mien.recipes.published import PUBLISHED_SCORES
 class AblationRow:
     """One row of an ablation.
 
-    `name`: title in the table; `settings`: changes as in `recipes.change`, a tiny recipe ignores the tower; `printed`:
-    recipe -> measure -> % in the paper, if public; `classifier`: a key of `evaluation.baselines.CLASSIFIERS` that is
-    trained on hand-crafted features of the recipe's inputs instead, "" for the recipe's method.
+    `name`: title in the table; `settings`: changes as in `overrides.override`, a tiny recipe ignores the tower;
+    `printed`: recipe -> measure -> % in the paper, if public; `classifier`: a key of `evaluation.baselines.CLASSIFIERS`
+    that is trained on hand-crafted features of the recipe's inputs instead, "" for the recipe's method.
     """
 
     name: str

@@ -29,7 +29,7 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         for name in ("shift", "zoom", "light", "tint", "mirror"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"Views.{name}: expected 0..1, got {getattr(self, name)}")
+                raise ValueError(f"AugmentConfig.{name}: expected 0..1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Pretraining:
 
     @property
     def heads(self) -> int:
-        """Heads of the image tower: one for each patch, see `train.beginning`."""
+        """Heads of the image tower: one for each patch, see `training.clip_init`."""
         return (self.size // self.patch) ** 2
 
 

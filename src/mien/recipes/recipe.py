@@ -57,7 +57,7 @@ class AugmentOptions:
             ("hue", 0 <= self.hue <= 0.5, "0..0.5"),
         ):
             if not good:
-                raise ValueError(f"Augment.{name}: expected {expected}, got {getattr(self, name)}")
+                raise ValueError(f"AugmentOptions.{name}: expected {expected}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Schedule:
     gradient; `curve`: "cosine" falls to zero after `warmup` epochs and has no milestones; `clip`: largest norm of the
     gradient, 0 for no limit; `people`: subjects in every batch, 0 for a random number; `patience`: epochs without a
     better validation score before an early stop, 0 for none; `sampling`: "balanced" draws every class equally often,
-    see `data.order`; `weights`: "balanced" weighs a trial in the cross entropy by the inverse frequency of its class.
+    see `preprocessing.samplers`; `weights`: "balanced" weighs a trial in the cross entropy by the inverse
+    frequency of its class.
     """
 
     epochs: int = 50  # not stated; DFER-CLIP's, whose data and backbone these are
@@ -215,7 +216,7 @@ class Recipe:
 
     @property
     def folds(self) -> Callable[..., tuple[Fold, ...]]:
-        """The protocol of this name, of `protocols.PROTOCOLS` or of the dataset's own module: trials -> folds."""
+        """The protocol of this name, of `splits.PROTOCOLS` or of the dataset's own module: trials -> folds."""
         protocol = _entry("protocol", self.protocol, PROTOCOLS, self.dataset)
         chosen: dict[str, Any] = {}
         if self.validation is not None:

@@ -31,7 +31,7 @@ class ServerConfig:
         llm: Address of an OpenAI-compatible server up to its /v1; "" for none.
         llm_key: Key of that server.
         origins: Other origins that may send requests to this server.
-        reuse: As in `live.eyes`.
+        reuse: As in `load_live_model`.
         workers: Number of threads that analyse frames.
         upload: Largest upload in bytes.
         seconds: Longest uploaded video in s.

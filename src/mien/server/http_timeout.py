@@ -27,7 +27,7 @@ TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-lengt
 
 
 class TimeoutHTTPProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
-    """uvicorn's HTTP protocol with clocks; for `Config(http=...)`.
+    """uvicorn's HTTP protocol with clocks, for uvicorn's option `http`.
 
     The clocks of a request's body are those of `request_body.read_body`.
     """

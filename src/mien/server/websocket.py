@@ -49,7 +49,7 @@ class SendQueue:
 
 async def stream(socket: WebSocket, room: ServerState, *, step: float | None, language: str, person: int | None,
                  send_frames: bool, record: bool) -> None:
-    """Serve one client until it disconnects. The arguments are those of `Room.enter`."""
+    """Serve one client until it disconnects. The arguments are those of `ServerState.enter`."""
     address, most = address_of(socket), room.options.clients
     if room.connected[address] >= most or room.clients >= with_reserve(most):
         await _refuse(socket, f"expected {most} clients or fewer: try again later")

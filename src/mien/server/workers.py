@@ -82,7 +82,7 @@ class ClientConnection:
         """Analyse one message and send the results.
 
         Args:
-            message: A binary message as in `pictures.decode`.
+            message: A binary message as in `frame_codec.decode`.
             at: When it arrived, perf_counter s.
 
         Returns:

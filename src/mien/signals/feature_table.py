@@ -26,7 +26,7 @@ class SignalFeatures:
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or not self.values.shape[1] == len(self.names) == len(self.units):
-            raise ValueError(f"Features.values: expected (B, F), a column for each of {len(self.names)} names "
+            raise ValueError(f"SignalFeatures.values: expected (B, F), a column for each of {len(self.names)} names "
                              f"and {len(self.units)} units, got {self.values.shape}")
 
     def __getitem__(self, name: str) -> np.ndarray:

@@ -24,7 +24,7 @@ from torch import Tensor
 Kind = Literal["cwt", "stft", "ssq", "wave"]
 
 LOW, HIGH = 0.7, 4.0
-"""Hz: the band of every pulse here, `pulse.BAND`."""
+"""Hz: the band of every pulse here, `rppg.methods.BAND`."""
 
 MORLET_OMEGA = 6.0
 """Morlet's omega0, radians a scale: Torrence & Compo 1998; about six waves under the envelope."""

@@ -2,7 +2,7 @@
 
 No caption names an expression or describes the person. `PHRASES` describe in plain English what each part of the face
 does, after the Facial Action Coding System (Ekman, Friesen & Hager 2002). The faces are framed like the aligned ones of
-`acting`.
+`acted_video`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mien.simulation.datasets import acted_video
 FIRST = 1000
 """Number of the first person; the synthetic datasets use 0 to 39."""
 
-SHOWN = 1.2  # intensity from which a movement counts as visible; our choice: the smallest one of `acting.clip`
+SHOWN = 1.2  # intensity from which a movement counts as visible; our choice: the smallest one of `acted_video.clip`
 CHANCE = 0.2  # probability of each movement in a random face; our choice: three or four of eighteen at a time
 DARK = 0.88  # relative brightness below which the picture is dark; our choice: the middle of the range
 
@@ -101,7 +101,7 @@ class Pictures:
 def draw(number: int, count: int, side: int) -> Pictures:
     """Render pictures of one person, each with another facial movement, pose and light.
 
-    Half of the faces act an expression with the strengths of `acting.clip`; the others move at random.
+    Half of the faces act an expression with the strengths of `acted_video.clip`; the others move at random.
 
     Args:
         number: number of the person, `FIRST` or more.
@@ -112,10 +112,11 @@ def draw(number: int, count: int, side: int) -> Pictures:
         ValueError: `number` is too small.
     """
     if number < FIRST:
-        raise ValueError(f"captions.draw: expected a person from {FIRST} on, got {number}: others are for lookalikes")
+        raise ValueError(f"captioned_pictures.draw: expected a person from {FIRST} on, got {number}: others are for "
+                         "lookalikes")
     rng = np.random.default_rng([number, 77])
     units = np.stack([_acted(rng) if rng.random() < 0.5 else _moved(rng) for _ in range(count)])
-    pose = rng.normal(0, 1, (count, 3)) * (4, 9, 4)  # as in `acting.clip`
+    pose = rng.normal(0, 1, (count, 3)) * (4, 9, 4)  # as in `acted_video.clip`
     light = rng.uniform(0.7, 1.1, count)
     wide = 2 * side  # the pictures are averaged down, which avoids aliasing
     actor = simulation.Actor(

@@ -1,8 +1,8 @@
 """Pre-train and fine-tune a VideoMAE on the training set of one fold, first without labels, then with labels.
 
-Tong et al. 2022, 2203.12602; MVP (2501.03103), figure 2. `features.train_side` selects the trials, and there is no
+Tong et al. 2022, 2203.12602; MVP (2501.03103), figure 2. `training_trials` selects the trials, and there is no
 other access to trials here. The result stores its training subjects in the weights file. This module and
-`features.Features` reject it for any other fold.
+`ClipFeatureCache` reject it for any other fold.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The training loop: optimiser steps, validation after each epoch, and a saved state at intervals.
 
 Random draws depend on the seed, the step and the place in the global batch, not on earlier draws or on the number of
-processes (`models.shared`). So an interrupted training, even after SIGKILL, ends with the same weights: bit for bit on
-a CPU, while a GPU's kernels may sum in another order. The loop never sees test data.
+processes (`models.distributed_loss`). So an interrupted training, even after SIGKILL, ends with the same weights:
+bit for bit on a CPU, while a GPU's kernels may sum in another order. The loop never sees test data.
 """
 
 from __future__ import annotations

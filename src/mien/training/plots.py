@@ -229,7 +229,7 @@ def _plot_signals(axes: Any, window: Window) -> None:
 
 
 def plot_attention(case: ExampleTrial) -> np.ndarray:
-    """The middles (S,) in s of the rows that the model attends to, as `data.series` lays them out."""
+    """The middles (S,) in s of the rows that the model attends to, as `sequences.to_series` lays them out."""
     window, count = case.window, 0
     if case.attention is not None:
         count = len(case.attention)

@@ -62,7 +62,7 @@ def pretrain(recipe: Pretraining, out: str | Path, *, seed: int = 0, device: str
         recipe: sizes and schedule.
         out: the folder, new or empty.
         seed: random seed of the training.
-        device: as in `checkpoint.parts.pick`.
+        device: as in `factory.resolve_device`.
         workers: processes that draw pictures.
         progress: receives the finished share, 0..1.
         seen: the pictures of this recipe, if `draw` has drawn them already.
@@ -124,7 +124,7 @@ class PretrainModule:
         self.text.to(device)
 
     def _begin(self) -> None:
-        """Initialise the image tower as `beginning` describes, then align the text tower with it."""
+        """Initialise the image tower as `clip_init` describes, then align the text tower with it."""
         rng, rgb = np.random.default_rng([self.seed, 1]), self.rgb.cpu()
         whiten(self.image, rgb[:: max(len(rgb) // 1500, 1)])
         regression = Regression(self.image)

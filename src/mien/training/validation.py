@@ -36,9 +36,9 @@ def validate(fabric: Fabric, model: Any, batches: Iterable[Batch] | None, task: 
         taught: (N,) targets of the training trials, for the chance level.
 
     Returns:
-        Every measure of `metrics.measures`, or of `rating.MEASURES` in points; the same with the prefix `chance_` for
-        random classes at their training frequency, or for the constant mean of training; and for classes the
-        `temperature` that calibrates the logits, 1 below `ENOUGH` trials. Empty without batches.
+        Every measure of `classification.measures`, or of `regression.MEASURES` in points; the same with the prefix
+        `chance_` for random classes at their training frequency, or for the constant mean of training; and for classes
+        the `temperature` that calibrates the logits, 1 below `MIN_CALIBRATION_TRIALS` trials. Empty without batches.
     """
     if batches is None:
         return {}

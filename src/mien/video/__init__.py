@@ -51,7 +51,7 @@ def open_video(path: str | Path, *, start: float = 0.0, end: float | None = None
         end: s, or None for the end of the recording.
         alone: Decode in the calling thread only: less work in total, for one of many processes.
         fps: Hz, for inputs without time stamps: image sequences, TIFF files with several pages, and raw
-            streams. None: 25 for pictures, and `source.lost` says so; the header's rate for raw streams. A file with
+            streams. None: 25 for pictures, and `Source.lost` says so; the header's rate for raw streams. A file with
             time stamps keeps them.
 
     Returns:
@@ -102,7 +102,7 @@ def webcam(index: int = 0) -> Video:
     """Open the camera with this index.
 
     Times come from the camera's capture clock. Frames that a slow consumer misses are skipped and counted in
-    `source.lost`.
+    `Source.lost`.
 
     Raises:
         VideoError: there is no such camera.

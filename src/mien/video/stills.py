@@ -27,7 +27,7 @@ ORIENTATION = 0x0112
 
 TURNS = {2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0),
          8: (0, -1, 1, 0)}
-"""EXIF orientation -> the signs for `picture.turn` (EXIF 2.32, tag 274); 1 and unknown values are upright."""
+"""EXIF orientation -> the matrix that turns the picture upright (EXIF 2.32, tag 274); 1 and others are upright."""
 
 PAPER = (255, 255, 255)
 """Background of a transparent picture. Our choice: white, as in image viewers and browsers."""

@@ -23,6 +23,7 @@ class CheckResult:
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
-            raise ValueError(f"Finding.status: expected {' or '.join(STATUSES)}, got {self.status!r}; use one of them")
+            raise ValueError(f"CheckResult.status: expected {' or '.join(STATUSES)}, got {self.status!r}; "
+                             "use one of them")
         if self.status != "ok" and not self.remedy:
-            raise ValueError(f"Finding.remedy: expected what to do about {self.name!r}, got nothing; add it")
+            raise ValueError(f"CheckResult.remedy: expected what to do about {self.name!r}, got nothing; add it")

@@ -58,7 +58,7 @@ def imports() -> list[CheckResult]:
 
 
 def decoder() -> list[CheckResult]:
-    """Writes a film of two pictures and reads it through `video.read`, as `mien analyze` does."""
+    """Writes a film of two pictures and reads it through `open_video`, as `mien analyze` does."""
     import av
 
     from mien import video

@@ -55,7 +55,7 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class AmigosRecording:
-    """`cells` by VideoID; `broken`: why others are unusable; `gsr`: see `sweat.factor`."""
+    """`cells` by VideoID; `broken`: why others are unusable; `gsr`: see `eda_units.unit_factor`."""
 
     cells: dict[str, Cell] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)

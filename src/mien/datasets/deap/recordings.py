@@ -31,8 +31,8 @@ KEPT = 4
 
 @dataclass(frozen=True, eq=False)
 class DeapRecording:
-    """`values` (T, 4, N) in the order of `CHANNELS`; `gsr`: factor from the first channel to uS (`sweat`); `labels` (T,
-    4)."""
+    """`values` (T, 4, N) in the order of `CHANNELS`; `gsr`: factor from the first channel to uS (`unit_factor`);
+    `labels` (T, 4)."""
 
     values: np.ndarray
     gsr: float | None

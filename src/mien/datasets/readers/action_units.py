@@ -72,7 +72,7 @@ class ActionUnits:
 
 def main_face(path: str | Path, rate: float, times: np.ndarray, seen: tuple[np.ndarray, np.ndarray],
               start: float = 0.0, count: int = 0) -> ActionUnits:
-    """Read the action units of the main person from a file of either program, on the clock of a trial (`Tracks.on`).
+    """Read the action units of the main person from a file of either program, on the clock of a trial (`AUTracks.on`).
 
     Args:
         path: the file.

@@ -71,7 +71,7 @@ def read_physiology(path: Path, channels: Mapping[str, str] | None = None, units
         path: the file.
         channels: our name -> the file's column; None: all columns with a word in `KINDS` (`PPG Ear`: `ppg_ear`).
         units: our name -> unit; None: the text in brackets after the column's name, or the row of units.
-        time: the time column; None: the column whose name has a word in `clocks.WORDS`, if there is one.
+        time: the time column; None: the column whose name has a word in `clock_columns.WORDS`, if there is one.
         time_unit: unit of the times, see `clocks.read_clock`.
         strict: whether to refuse cells that are no numbers and rows whose time goes back.
 

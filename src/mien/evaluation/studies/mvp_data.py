@@ -48,7 +48,7 @@ def first_trials(of: SyntheticTrials, count: int) -> SyntheticTrials:
 
 
 def person(number: int, each: int) -> tuple[np.ndarray, ...]:
-    """Trials of one person, all four combinations of the two events equally often: the fields of `Trials`."""
+    """Trials of one person, all four combinations of the two events equally often: the fields of `SyntheticTrials`."""
     rng = np.random.default_rng([7, number])
     rest, smile = rng.uniform(0, 0.4, len(ACTION_UNITS)), rng.uniform(2, 4)
     pulse, level, response = rng.uniform(55, 95) / 60, rng.uniform(2, 12), rng.uniform(0.4, 1.2)

@@ -63,8 +63,8 @@ def analyze(
         out: Folder of the results.
         options: Settings and output files.
         overwrite: Whether to analyse files again that are done.
-        workers: Number of processes, as in `work.run`.
-        cluster: Address of a Dask scheduler, as in `work.run`.
+        workers: Number of processes, as in `parallel.run`.
+        cluster: Address of a Dask scheduler, as in `parallel.run`.
         progress: Called with the number of finished files, including the finished shares of those in progress.
         on_outcome: Called with each file and its outcome.
         work: Analyses one file.

@@ -32,7 +32,7 @@ the filter."""
 BUSY = "another run analyses it"
 
 Truths = Callable[["Timeline"], Mapping[int, Mapping[str, tuple[object, object]]]]
-"""Takes the analysis and returns the ground truth of each face (`report.write`)."""
+"""Takes the analysis and returns the ground truth of each face (`write_report`)."""
 
 
 @dataclass(frozen=True)

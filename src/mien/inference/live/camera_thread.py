@@ -25,10 +25,10 @@ class Live:
 
     Args:
         source: As in `Camera`, or a `Camera`.
-        settings: As in `Session`.
-        language: As in `Session`.
-        person: As in `Session`.
-        reuse: As in `Session`.
+        settings: As in `LiveSession`.
+        language: As in `LiveSession`.
+        person: As in `LiveSession`.
+        reuse: As in `LiveSession`.
         session: A session to use instead of a new one.
 
     Raises:

@@ -14,7 +14,7 @@ class DropOldestQueue(Generic[Item]):
 
     def __init__(self, depth: int) -> None:
         if depth < 1:
-            raise ValueError(f"Buffer: expected a depth of 1 or more, got {depth}")
+            raise ValueError(f"DropOldestQueue: expected a depth of 1 or more, got {depth}")
         self.dropped = 0
         self._items: deque[Item] = deque()
         self._depth = depth

@@ -8,11 +8,11 @@ from mien.inference.prediction import ExpressionModel
 
 
 def load_live_model(settings: Settings, reuse: bool = False) -> ExpressionModel:
-    """Load the expression model, as `analysis.reader` does.
+    """Load the expression model, as `analyze.load_model` does.
 
     Args:
         settings: Settings that name the model.
-        reuse: Whether to keep the features of a frame for later windows (`checkpoint.Reusing`).
+        reuse: Whether to keep the features of a frame for later windows (`FeatureCache`).
 
     Returns:
         The model.

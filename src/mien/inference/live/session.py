@@ -53,11 +53,11 @@ class LiveSession:
         finder: As in `Stream`; None to make one.
         language: Language of the sentences.
         person: Id of the person to follow; None to follow the one that `choose` selects.
-        hold: s for which a new value must persist, as in `Steady`.
+        hold: s for which a new value must persist, as in `Debouncer`.
         apart: Runs a model of windows in a worker thread: True for a new one, or a worker that sessions share. `push`
             then never waits for the model. The events of a step come with a later frame. While the model is busy, only
             the newest step waits, and the others are skipped.
-        reuse: As in `eyes`.
+        reuse: As in `load_live_model`.
         record: Whether `timeline` is wanted in the end.
 
     Raises:
@@ -199,7 +199,7 @@ class LiveSession:
         return self._recorder.timeline(name, self._stream, self._base, self._id_offset)
 
     def wave(self) -> Signal | None:
-        """The last `WAVE` s of the selected person's pulse; None if the signal is too short.
+        """The last `WAVE_SECONDS` s of the selected person's pulse; None if the signal is too short.
 
         It is by the method of the settings, or by POS, which needs no heart rate, where they leave the method open.
 

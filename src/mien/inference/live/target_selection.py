@@ -20,7 +20,7 @@ def select_person(rows: Iterable[Prediction], current: int | None = None) -> int
     Args:
         rows: The rows of one step.
         current: Id of the person who is selected now. They stay selected unless another person's weight is more than
-            `STICK` times theirs.
+            `SWITCH_FACTOR` times theirs.
 
     Returns:
         Id of the person with the largest `weight`; None if no face is visible.

@@ -36,7 +36,7 @@ class WorkerStep:
 
 @dataclass(frozen=True, eq=False)
 class WorkerResult:
-    """The model's results for a step, by index into `step.observed`: probabilities (K,) and `Emotion.read_from`."""
+    """The model's results for a step, by index into `step.observed`: probabilities (K,) and `Prediction.read_from`."""
 
     step: WorkerStep
     results: dict[int, tuple[np.ndarray, str]]
@@ -82,7 +82,7 @@ class InferenceWorker:
             answer: WorkerResult | Exception | None
             try:
                 answer = self._predict(desk, step)
-            except Exception as error:  # noqa: BLE001 - `Desk.results` raises it again
+            except Exception as error:  # noqa: BLE001 - `WorkerQueue.results` raises it again
                 answer = error
             with self._changed:
                 desk.busy = False

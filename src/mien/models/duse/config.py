@@ -14,7 +14,7 @@ Similarity = Literal["cosine", "dot"]
 
 @dataclass(frozen=True)
 class DuSEConfig:
-    """The paper's settings, then our choices for what it leaves open. `LITERAL` follows the printed equations."""
+    """The paper's settings, then our choices for what it leaves open. `AS_PRINTED` follows the printed equations."""
 
     prompts: int = 4  # n, section IV-A2
     depth: Depth | int = "normal"  # M, table IV: the input layer, one third or two thirds of the image layers

@@ -57,7 +57,7 @@ class DuSE(nn.Module, Method):
     Args:
         image: a tower of kind clip-image.
         text: a tower of kind clip-text.
-        tokens: (R, L) token ids of the class texts, from `towers.tokenize`.
+        tokens: (R, L) token ids of the class texts, from `tokenize_texts`.
         options: the settings.
         texts: number of texts of each class (K), whose features are averaged; empty for one each.
     """

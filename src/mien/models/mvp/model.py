@@ -134,7 +134,7 @@ class MVP(nn.Module, Method):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The loss by name. Trials without any input do not count.
 
-        With two heads a target is 2 valence + arousal, see `fusion.pairs`; with a rating head it is a number -1..1.
+        With two heads a target is 2 valence + arousal, see `fusion.joint_logits`; with a rating head a number -1..1.
 
         Raises:
             ValueError: there are no targets, or no trial has any input.

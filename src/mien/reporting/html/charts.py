@@ -105,7 +105,7 @@ def _curve(name: str, curve: Curve, excerpt: dict[str, Any] | None) -> dict[str,
 
 
 def wave(pulse: Signal, track: Track | None) -> dict[str, Any]:
-    """A standardised excerpt of the pulse around its best `VIEW` s, and the part to show first (`view`)."""
+    """A standardised excerpt of the pulse around its best `VIEW_SECONDS` s, and the part to show first (`view`)."""
     values = np.asarray(pulse.values[0], dtype=np.float64)
     times = pulse.times
     start = best(pulse, track)
@@ -121,7 +121,7 @@ def wave(pulse: Signal, track: Track | None) -> dict[str, Any]:
 
 
 def best(pulse: Signal, track: Track | None) -> float:
-    """Start in s of the `VIEW` s with the best pulse quality."""
+    """Start in s of the `VIEW_SECONDS` s with the best pulse quality."""
     first, last = float(pulse.times[0]), float(pulse.times[-1])
     rows = () if track is None else track.rows
     good = [row for row in rows if row.heart_rate.value is not None]

@@ -1,4 +1,4 @@
-"""The content of a sentence about a person: rows with equal `Said` have the same sentence."""
+"""The content of a sentence about a person: rows with equal `Utterance` have the same sentence."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Utterance:
         has_rate = self.heart_rate is not None
         for reason, has_value in ((self.reason, bool(self.label)), (self.heart_reason, has_rate)):
             if reason not in REASONS or bool(reason) == has_value:
-                raise ValueError(f"Said: expected a value or one of REASONS, got {self}")
+                raise ValueError(f"Utterance: expected a value or one of REASONS, got {self}")
         if self.label and self.certainty not in dict(CERTAINTY):
-            raise ValueError(f"Said.certainty: expected {', '.join(dict(CERTAINTY))}, got {self.certainty!r}")
+            raise ValueError(f"Utterance.certainty: expected {', '.join(dict(CERTAINTY))}, got {self.certainty!r}")
 
 
 NO_PERSON = Utterance()

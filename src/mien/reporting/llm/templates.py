@@ -1,4 +1,4 @@
-"""Turn `Said` into a sentence with the template file of a language."""
+"""Turn `Utterance` into a sentence with the template file of a language."""
 
 from __future__ import annotations
 

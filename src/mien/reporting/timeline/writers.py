@@ -60,8 +60,8 @@ def event_json(row: Prediction) -> dict[str, Any]:
 def subtitles(tracks: Tracks) -> str:
     """Subtitles in SubRip format, one line per person.
 
-    A line has the label and the mean confidence and heart rate of consecutive rows, for at most `CUE` s. A new cue
-    begins when the line of any person changes. Cues never overlap.
+    A line has the label and the mean confidence and heart rate of consecutive rows, for at most `MAX_CUE_SECONDS` s. A
+    new cue begins when the line of any person changes. Cues never overlap.
 
     Args:
         tracks: The rows of each person.

@@ -93,8 +93,8 @@ def write_amigos(root: str | Path, size: int = 4, seed: int = 0, variant: str = 
     """
     root = output.fresh(root, "amigos", variant, VARIANTS, size, 4, seed)
     if size > 16 or not set(participants) <= set(range(1, 41)) or seconds < 8:
-        raise ValueError(f"lookalikes.amigos: expected up to 16 films, participants 1..40 and 8 s or more, got {size}, "
-                         f"{participants}, {seconds}")
+        raise ValueError(f"simulation.datasets.amigos: expected up to 16 films, participants 1..40 and 8 s or more, "
+                         f"got {size}, {participants}, {seconds}")
     base = {"parent": root / "AMIGOS"}.get(variant, root)
     plans = _plans(size, seed, participants, seconds)
     for participant in participants:

@@ -69,7 +69,7 @@ def write_bdf(path: Path, channels: list[Channel], rate: int, start: datetime, p
     """
     lengths = {len(channel.values) for channel in channels}
     if len(lengths) != 1:
-        raise ValueError(f"bdf.write: expected channels of one length, got {sorted(lengths)}")
+        raise ValueError(f"write_bdf: expected channels of one length, got {sorted(lengths)}")
     samples = lengths.pop()
     records = -(-samples // rate)
     codes = np.stack([channel.codes for channel in channels])
@@ -97,5 +97,5 @@ def _header(channels: list[Channel], rate: int, records: int, start: datetime, p
 def _field(value: object, width: int) -> bytes:
     text = str(value).encode("ascii")
     if len(text) > width:
-        raise ValueError(f"bdf.write: expected a header field of at most {width} characters, got {value!r}")
+        raise ValueError(f"write_bdf: expected a header field of at most {width} characters, got {value!r}")
     return text.ljust(width)

@@ -96,8 +96,8 @@ def write_deap(root: str | Path, size: int = 4, seed: int = 0, variant: str = "o
     """
     root = output.fresh(root, "deap", variant, VARIANTS, size, 4, seed)
     if size > 40 or not set(subjects) <= set(range(1, 33)) or not 8 <= seconds <= SPAN:
-        raise ValueError(f"lookalikes.deap: expected up to 40 trials, participants 1..32, 8..{SPAN:g} s of video, "
-                         f"got {size}, {subjects}, {seconds}")
+        raise ValueError(f"simulation.datasets.deap: expected up to 40 trials, participants 1..32, 8..{SPAN:g} s of "
+                         f"video, got {size}, {subjects}, {seconds}")
     base = {"parent": root / "DEAP"}.get(variant, root)
     plans = _plans(size, seed, subjects, seconds)
     for participant in subjects:

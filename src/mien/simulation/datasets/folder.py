@@ -85,7 +85,8 @@ def write_folder(root: str | Path, size: int = 14, seed: int = 0, variant: str =
     """
     root = output.fresh(root, "folder", variant, VARIANTS, size, 7, seed)
     if size > 64 or seconds < 8:
-        raise ValueError(f"lookalikes.folder: expected up to 64 videos of 8 s or more, got {size} of {seconds} s")
+        raise ValueError(f"simulation.datasets.folder: expected up to 64 videos of 8 s or more, got {size} "
+                         f"of {seconds} s")
     plans = _plans(size, seed, seconds)
     output.each(partial(_row, root, variant, seed, seconds, marked), plans, workers)
     (root / "videos" / "notes.mp4").write_text("This is text, whatever its name says.\n", encoding="utf-8")

@@ -116,7 +116,7 @@ def write_mahnob(root: str | Path, size: int = 4, seed: int = 0, variant: str = 
     """
     root = output.fresh(root, "mahnob", variant, VARIANTS, size, 4, seed)
     if size > 20 or not set(participants) <= set(range(1, 31)) or seconds < 8:
-        raise ValueError(f"lookalikes.mahnob: expected up to 20 sessions, participants 1..30 and 8 s or more, "
+        raise ValueError(f"simulation.datasets.mahnob: expected up to 20 sessions, participants 1..30 and 8 s or more, "
                          f"got {size}, {participants}, {seconds}")
     base = {"flat": root, "parent": root / "MAHNOB-HCI" / "Sessions"}.get(variant, root / "Sessions")
     plans = _plans(size, seed, participants, seconds)

@@ -164,6 +164,6 @@ def read_signal_mark(values: np.ndarray, rate: float) -> tuple[float, int]:
     first = edges[0]
     opposite = edges[(edges > first) & (np.sign(change[edges]) != np.sign(change[first]))]
     if len(opposite) == 0:
-        raise ValueError("marks.read_signal_mark: expected a rectangle with two edges, got one; was it cut?")
+        raise ValueError("markers.read_signal_mark: expected a rectangle with two edges, got one; was it cut?")
     width = (opposite[0] - first) / rate
     return float((first + 1) / rate), round(width / WIDTH) - LEAST

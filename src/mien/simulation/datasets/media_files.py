@@ -21,7 +21,8 @@ def jpeg(path: Path, rgb: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not encoded:
-        raise ValueError(f"films.jpeg: expected a picture that can be encoded, got {rgb.dtype} {rgb.shape} for {path}")
+        raise ValueError(f"media_files.jpeg: expected a picture that can be encoded, got {rgb.dtype} "
+                         f"{rgb.shape} for {path}")
     path.write_bytes(data.tobytes())
 
 

@@ -43,13 +43,13 @@ def fresh(root: str | Path, dataset: str, variant: str, variants: Iterable[str],
         FileExistsError: the folder is not empty.
     """
     if variant not in variants:
-        raise ValueError(f"lookalikes.{dataset}: expected a variant of {', '.join(variants)}, got {variant!r}")
+        raise ValueError(f"simulation.datasets.{dataset}: expected a variant of {', '.join(variants)}, got {variant!r}")
     if size < least:
-        raise ValueError(f"lookalikes.{dataset}: expected a size of {least} or more, got {size}")
+        raise ValueError(f"simulation.datasets.{dataset}: expected a size of {least} or more, got {size}")
     folder = Path(root)
     if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"lookalikes.{dataset}: expected a new or empty folder, got {folder} with files in it; "
-                              "name another, or empty this one yourself")
+        raise FileExistsError(f"simulation.datasets.{dataset}: expected a new or empty folder, got {folder} with files "
+                              "in it; name another, or empty this one yourself")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / NOTE).write_text(
         f"A lookalike of {dataset}: its format without its content. Faces, signals and labels are synthetic;\n"

@@ -15,7 +15,7 @@ class Item:
     Attributes:
         id: name in the dataset: `00017`, `Action/Happy/0267`, `s01/7` (Experiment_id), `P01/80` (VideoID), session `2`.
         subject: name of the participant.
-        number: result of `marks.read_trial_number` for its pictures and of `marks.read_signal_mark` for its signals.
+        number: result of `markers.read_trial_number` for its pictures, `markers.read_signal_mark` for its signals.
         labels: the labels by name.
         video: path relative to the root, or None.
         signals: path relative to the root, or None.
