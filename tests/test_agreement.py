@@ -67,7 +67,7 @@ def test_kappa_is_that_of_statsmodels(items):
             assert not np.isfinite(theirs)
 
 
-def test_what_one_left_out_does_not_count():
+def test_cohen_kappa_ignores_items_with_a_missing_rating():
     assert cohen_kappa(["a", "b", "a", ""], ["a", "b", "", "b"]) == 1
     assert np.isnan(cohen_kappa(["a", ""], ["", "a"]))
     with pytest.raises(ValueError, match="the same items"):

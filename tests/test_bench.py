@@ -209,7 +209,7 @@ def test_killed_it_goes_on_and_ends_with_the_same_table(data, judged, tmp_path):
     (["--folds", "9"], "--fold: expected 1 to 5"),
     (["--by", "gender"], "--by: expected one of"),
 ])  # fmt: skip
-def test_what_does_not_go_on_is_reported_in_one_line(data, judged, more, reported):
+def test_bench_reports_a_run_that_cannot_continue_in_one_line(data, judged, more, reported):
     done = CliRunner().invoke(cli.app, arguments(data, judged, *more))
     assert done.exit_code == 1
     assert reported in done.stderr
@@ -392,7 +392,7 @@ def test_a_cell_keeps_its_borders():
 
 # ---------------------------------------------------------------------------------------------- what is printed
 
-def test_what_is_printed_agrees_with_itself():
+def test_published_scores_are_consistent():
     """UAR is the mean of the recalls, of DuSE as of its peers, one of which (SW-FSCL) is printed 0.06 above it."""
     for name, recalls in PEER_RECALLS.items():
         assert np.mean(list(recalls.values())) == pytest.approx(PEERS[name][0], abs=0.07), name
@@ -601,7 +601,7 @@ def test_devices_are_named_as_torch_calls_them(monkeypatch):
     (["duse/table3", "--recipe", "mvp/deap-arousal"], "--recipe: expected one of duse/dfew"),
     (["duse/table3", "--rows", "x"], "--rows: expected numbers"),
 ])  # fmt: skip
-def test_what_cannot_be_ablated_is_reported_in_one_line(tmp_path, more, reported):
+def test_ablate_reports_bad_arguments_in_one_line(tmp_path, more, reported):
     done = CliRunner().invoke(cli.app, ["ablate", *more, "--data", str(tmp_path), "--tiny", "--out",
                                         str(tmp_path / "x")])
     assert done.exit_code == 1

@@ -102,7 +102,7 @@ def people(signal: float, seed: int = 0):
     return trials, ids, np.array(rows)
 
 
-def test_what_is_there_is_found_and_what_is_not_is_not():
+def test_baselines_find_a_signal_and_score_at_chance_without_one():
     for signal, low, high in ((6.0, 0.93, 1.0), (0.0, 0.3, 0.67)):
         trials, ids, rows = people(signal)
         first = [ids.index(trial.id) for trial in trials]
@@ -143,7 +143,7 @@ def test_of_one_person_no_interval_is_reported():
     assert "nan" not in "".join(baselines._table(RECIPE, frame))
 
 
-def test_nothing_is_there_and_the_leaky_split_claims_much():
+def test_leaky_split_scores_above_chance_on_noise():
     trials, ids, rows = people(0.0)
     found = baselines.window_split(RECIPE.label_rule, splits.kfold(trials), trials, (ids, rows, list("abcdefghij")), 0)
     assert (found["by the protocol"] < 67).all(), found

@@ -65,7 +65,7 @@ def copy(saved, tmp_path) -> Path:
     return tmp_path
 
 
-def test_what_is_loaded_reads_as_what_was_saved(saved):
+def test_loaded_model_predicts_as_the_saved_one(saved):
     before, after = stirred(), mien.load(saved, precision="32")
     windows = [window(seed) for seed in range(3)]
     np.testing.assert_allclose(after.read_all(windows), before.read_all(windows), rtol=1e-5, atol=1e-7)
@@ -203,7 +203,7 @@ def test_weights_that_are_not_finite_are_refused(copy):
         mien.load(copy)
 
 
-def test_what_is_no_checkpoint_is_reported(tmp_path, saved, monkeypatch):
+def test_load_refuses_folders_without_a_checkpoint(tmp_path, saved, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(FileNotFoundError, match=r"got no card\.json"):
         mien.load(tmp_path)

@@ -115,7 +115,7 @@ def prepare(
     return became
 
 
-def test_what_is_there_is_kept(clips):
+def test_prepare_skips_finished_trials(clips):
     assert prepare(clips) == dict.fromkeys(["clip0", "clip1", "clip2"], "ok")
     before = contents(clips.parent / "cache")
     assert prepare(clips) == dict.fromkeys(["clip0", "clip1", "clip2"], "skipped")
@@ -157,7 +157,7 @@ def test_other_settings_make_all_of_it_again(clips, change):
 
 
 @pytest.mark.parametrize("lost", ["rows.npy", "faces.mjpeg", "trial.json"])
-def test_what_was_lost_or_cut_short_is_made_again(clips, lost):
+def test_prepare_makes_lost_or_truncated_files_again(clips, lost):
     prepare(clips)
     before = contents(clips.parent / "cache")
     path = next((clips.parent / "cache").glob(f"trials/clip1-*/*/{lost}"))
@@ -200,7 +200,7 @@ def test_a_trial_that_fails_today_keeps_what_was_made_of_it(clips):
         ({"trials": (Trial("a", "clips"), Trial("a", "clips"))}, "expected one trial an id, got several of a"),
     ],
 )
-def test_what_cannot_be_prepared_is_refused_before_anything_is_touched(clips, change, said):
+def test_prepare_refuses_before_it_changes_files(clips, change, said):
     prepare(clips)
     before = contents(clips.parent / "cache")
     with pytest.raises(ValueError, match=said):

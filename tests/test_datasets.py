@@ -666,7 +666,7 @@ def test_check_draws_the_tree_when_there_is_nothing(tmp_path):
 @pytest.mark.parametrize("arguments", [("check", "dfw", "x"), ("check", "dfew", "nowhere"), ("fake", "dfw", "x"),
                                        ("fake", "dfew", "new", "--size", "3"),
                                        ("fake", "dfew", "new", "--variant", "none")])
-def test_what_cannot_be_is_reported_in_one_line(tmp_path, monkeypatch, arguments):
+def test_data_command_reports_bad_arguments_in_one_line(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     done = mien(*arguments)
     assert done.exit_code == 1

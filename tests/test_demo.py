@@ -69,7 +69,7 @@ def test_the_comparison_says_when_nothing_was_read(folder):
     assert list(demo.compare_with_truth(folder, planted(demo.SECONDS))) == [("person", "people", "1", "0", "-1")]
 
 
-def test_what_is_planted_is_what_the_table_calls_truth():
+def test_demo_table_states_the_simulated_truth():
     truth = demo.scene().truth().actors[0]
     times = np.arange(len(truth.aus)) / 30
     assert truth.bpm == pytest.approx(84, abs=0.5)

@@ -30,11 +30,11 @@ def test_this_machine_is_looked_at_as_a_whole(findings):
 
 @pytest.mark.parametrize("name", ["python", "packages", "imports", "decoder", "OpenCV", "face detector",
                                   "face models", "parity of the face models"])
-def test_where_the_suite_runs_the_default_works(findings, name):
+def test_doctor_finds_the_default_analysis_usable(findings, name):
     assert findings[name].status == "ok", findings[name]
 
 
-def test_what_is_found_is_true(findings):
+def test_doctor_findings_are_true(findings):
     import av
     import numpy
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 # --------------------------------------------------------------------------------------------------------------- worlds
-def test_who_is_judged_shows_both_classes_alike_and_who_is_learnt_from_leans():
+def test_confound_is_in_training_people_and_not_in_test_people():
     drawn = scpt_data.draw(scpt_data.CONFOUND, 3, known=8, new=40, each=60, test_each=60)
     train, other, judged = ((batch.subject.numpy(), batch.target.numpy())
                             for batch in (drawn.train, drawn.other, drawn.test))
@@ -168,7 +168,7 @@ def test_even_attention_is_even_and_an_order_of_patches_is_one_of_places(some):
     assert torch.allclose(paid, paid[:, :1].expand_as(paid), atol=1e-7)
 
 
-def test_what_is_taken_from_duse_is_gone_and_nothing_else(filmed, tmp_path):
+def test_duse_arms_remove_their_part_and_no_other(filmed, tmp_path):
     duse.prepare([0], True, tmp_path, 1)
     clip = duse._clip(duse._clip_of(tmp_path, 0))
     of = replace(duse.TINY, steps=6, batch=7)
@@ -298,7 +298,7 @@ def test_the_published_page_has_the_words_of_the_generator():
     (["evidence/other"], "expected one of evidence/duse"), (["evidence/mvp", "--data", "."], "no --data"),
     (["evidence/mvp", "--set", "a=b"], "no --set"), (["evidence/mvp", "--device", "cuda"], "no --device"),
     (["evidence/duse", "--parallel", "2"], "no --parallel"), (["duse/dfew", "--page", "x.md"], "no --page")])
-def test_what_makes_no_sense_is_refused(arguments, expected, tmp_path):
+def test_bench_evidence_refuses_bad_arguments(arguments, expected, tmp_path):
     done = CliRunner().invoke(cli.app, ["bench", *arguments, "--out", str(tmp_path / "run")])
     assert done.exit_code == 1
     assert expected in done.stderr

@@ -89,7 +89,7 @@ def test_it_reads_as_the_checkpoint(made, saved, to):
     DuSEConfig(), DuSEConfig(lsea=False), DuSEConfig(htpc=False), DuSEConfig(prompts=0),
     DuSEConfig(residual=False, match="dot"), DuSEConfig(score="dot", after="keep", mlp="relu"),
 ])  # fmt: skip
-def test_what_is_exported_is_the_model(options):
+def test_export_graph_matches_the_model(options):
     recipe = replace(RECIPE, options=options)
     model = build_model(recipe, EXPRESSION, load_clip(recipe.tower))
     frames = torch.randint(0, 256, (1, 16, 3, 32, 32), dtype=torch.uint8)
@@ -264,7 +264,7 @@ def test_a_folder_without_its_card_is_reported(copy):
     pytest.param({"int8": True}, "--int8: expected --clips, videos like those", marks=needs_nncf),
     ({"to": "coreml"}, "--to: expected openvino or onnx, got 'coreml'"),
 ])
-def test_what_cannot_be_exported_is_reported_before_anything_is_written(saved, tmp_path, asked, reported):
+def test_export_refuses_before_it_writes_files(saved, tmp_path, asked, reported):
     with pytest.raises(ValueError, match=reported):
         export.export(saved, **{"to": "onnx", "out": tmp_path / "out", **asked})
     assert list(tmp_path.iterdir()) == []

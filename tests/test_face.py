@@ -148,7 +148,7 @@ def test_the_frames_of_the_probation_are_delivered_and_those_of_a_pattern_are_no
     assert observer.people[1].frames_tracked == len(times)
 
 
-def test_who_is_still_on_probation_at_the_end_counts_unless_missed():
+def test_observer_confirms_a_face_on_probation_at_the_end_unless_missed():
     for count, missed, known in ((1, (), True), (2, (), True), (2, (1,), False)):
         finder = Planted({"a": lambda t: None if round(t * 30) in missed else (150, 120, 80)})  # noqa: B023 - used here
         observer = Observer(Tracker(finder), lambda _: TrackBuffer(PoseReader()))
@@ -159,7 +159,7 @@ def test_who_is_still_on_probation_at_the_end_counts_unless_missed():
         assert [face.id for face in observer.faces] == [1] * known
 
 
-def test_who_comes_back_has_the_frames_of_the_second_probation_too():
+def test_observer_keeps_the_frames_of_a_second_probation():
     finder = Planted({"a": lambda t: None if 2 <= t < 4 else (150, 120, 80)})
     observer = Observer(Tracker(finder), lambda _: TrackBuffer(PoseReader()))
     for i in range(120):
@@ -194,7 +194,7 @@ def test_a_gap_is_predicted_then_lost_and_the_id_comes_back():
     assert _ids(seen) == [1]
 
 
-def test_who_is_not_seen_has_no_landmarks_and_no_skin():
+def test_observer_gives_lost_faces_no_landmarks_and_no_skin():
     seen = _run({"a": lambda t: None if t >= 2 else (150, 120, 80)}, seconds=4)
     for _, faces in seen:
         for face in faces:

@@ -228,7 +228,7 @@ def test_rows_without_a_face_are_nan_and_change_nothing(face: np.ndarray) -> Non
     assert AUEstimator().read(np.empty(0), np.empty((0, 478, 3)), SIZE).aus.shape == (0, len(ACTION_UNITS))
 
 
-def test_what_is_not_seen_is_not_read(face: np.ndarray) -> None:
+def test_au_estimator_leaves_hidden_units_unknown(face: np.ndarray) -> None:
     away = turned(face, 0, 60, 0)
     cut = face - [face[[61, 291], 0].mean(), 0, 0]
     shut = moved(face, "AU45", 1)

@@ -122,7 +122,7 @@ def test_results_are_not_analysed_again(here):
         ("x" * 300 + ".mp4", "got: File name too long"),
     ],
 )
-def test_what_cannot_be_read_is_listed_with_its_reason(here, name, got):
+def test_find_lists_unreadable_files_with_their_reason(here, name, got):
     touch(here, "a.mp4", "empty/readme.txt")
     (here / "loop.mp4").symlink_to("loop.mp4")
     (here / "broken.mp4").symlink_to("gone.mp4")
@@ -355,7 +355,7 @@ def test_less_than_what_is_there_is_done(here, faked):
 
 
 @pytest.mark.parametrize("lost", ["timeline.parquet", "report.html", "done.json"])
-def test_what_was_removed_is_made_again(here, faked, lost):
+def test_analyze_makes_removed_results_again(here, faked, lost):
     touch(here, "x.mp4")
     analyze_one(here, AnalysisOptions())
     (here / "out/x.mp4" / lost).unlink()
@@ -398,7 +398,7 @@ def test_a_record_names_no_file_outside_its_folder(here, faked):
     assert (here / "precious.txt").exists()
 
 
-def test_what_an_earlier_run_wrote_and_this_one_did_not_is_gone_and_the_users_own_stays(here, faked):
+def test_overwrite_removes_stale_results_and_keeps_the_users_files(here, faked):
     touch(here, "x.mp4", "out/x.mp4/notes.txt")
     analyze_one(here, AnalysisOptions(fex=True))
     analyze_one(here, AnalysisOptions(), overwrite=True)

@@ -114,7 +114,7 @@ def test_layouts_and_inputs_of_the_field(tmp_path: Path, layout: str, inputs: li
     assert np.corrcoef(wave.values[0], pulse(wave.times))[0, 1] > 0.9
 
 
-def test_what_does_not_fit_is_one_sentence(model: Path, tmp_path: Path) -> None:
+def test_pulse_model_card_errors_are_one_sentence(model: Path, tmp_path: Path) -> None:
     card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     for change, message in (({"sha256": ""}, "expected a SHA-256"), ({"accepted": ""}, "licence to be accepted"),
                             ({"layout": "HWC"}, "expected NDCHW, NDHWC"), ({"frames": 4}, "expected 16 to 2048"),

@@ -229,7 +229,7 @@ def test_the_version_stands_in_one_place_and_in_the_citation():
     assert f"\n## {mien.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_what_the_readme_names_is_there():
+def test_readme_names_existing_files_and_commands():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link]
     assert [link for link in links if not (ROOT / link).exists()] == []

@@ -194,7 +194,7 @@ def test_of_several_faces_it_is_the_main_persons(tmp_path):
         joined(bare, TIMES)
 
 
-def test_who_leaves_is_unknown_while_others_stay(tmp_path):
+def test_external_aus_are_unknown_while_their_person_is_away(tmp_path):
     path = pyfeat(tmp_path / "v.csv", TIMES, (("a", 100.0, 0.0), ("b", 300.0, 1.0)))
     lines = path.read_text().splitlines()
     gone = tuple(f",{k},00:02,a" for k in range(50, 60))
@@ -222,7 +222,7 @@ def test_units_without_degrees_are_reported(tmp_path):
     (lambda text: "\n".join([(lines := text.splitlines())[0], lines[1].rsplit(", ", 20)[0] + ", 7.5" + ", 0" * 19]),
      r"line 2: expected action units of OpenFace 2 from 0 to 5, got 7\.5"),
 ])
-def test_what_is_wrong_with_a_file_is_reported(tmp_path, change, said):
+def test_external_aus_report_a_bad_file(tmp_path, change, said):
     path = openface(tmp_path / "v.csv", TIMES)
     path.write_text(change(path.read_text()))
     with pytest.raises(ValueError, match=said):
@@ -358,7 +358,7 @@ def test_pictures_need_no_time_stamps(clips, tmp_path):
     np.testing.assert_allclose(Cache(tmp_path / "cache").window("c0").aus, planted(TIMES, OPENFACE), atol=1e-3)
 
 
-def test_what_lacks_or_cannot_be_read_fails_alone_and_is_reported(clips, tmp_path):
+def test_prepare_fails_only_trials_without_a_readable_au_file(clips, tmp_path):
     openface(tmp_path / "aus/c0.csv", TIMES)
     openface(tmp_path / "aus/stranger.csv", TIMES)
     (tmp_path / "aus/c1.csv").write_text((tmp_path / "aus/c0.csv").read_text().splitlines()[0])
@@ -543,7 +543,7 @@ def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
     np.testing.assert_array_equal(same.probs, reported.probs)
 
 
-def test_where_we_saw_nobody_the_file_still_answers_and_others_are_not_read(tmp_path):
+def test_recording_uses_external_aus_where_no_face_was_seen(tmp_path):
     known, blind, reader = person(), person(blind=(0.0, 30.0)), model(signals="ecg,eda")
     units = rows_of(known, openface(tmp_path / "v.csv", known.seen.whole.times))
     rows_, reported = recording.predict_recording(reader, {0: blind}, emotions(blind, step=2.0), 30.0, None,

@@ -152,7 +152,7 @@ def test_a_table_gone_wrong_is_reported_with_its_file_and_line(tmp_path, lines, 
     assert str(path) in str(reported.value)
 
 
-def test_what_is_no_text_is_refused(tmp_path) -> None:
+def test_openface_reader_refuses_binary_files(tmp_path) -> None:
     for name, data in (("film.csv", bytes(range(256))), ("picture.csv", b"\x89PNG\r\n\x1a\n\xff")):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match=rf"{name}, line \d: expected a table in text"):
@@ -383,7 +383,7 @@ def test_physiology_gone_wrong_is_reported(tmp_path, lines, options, why) -> Non
 
 
 @pytest.mark.parametrize("face", [0, 1])
-def test_what_we_write_in_openfaces_columns_comes_back(tmp_path, face) -> None:
+def test_openface_export_can_be_read_back(tmp_path, face) -> None:
     timeline = fake_timeline.timeline(people=2, seconds=10.0)
     timeline.to_openface().to_csv(tmp_path / "openface.csv", index=False)
     read = readers.openface(tmp_path / "openface.csv", face=face)

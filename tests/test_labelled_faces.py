@@ -87,7 +87,7 @@ def test_a_table_and_a_folder_with_any_labels(tmp_path):
         find_faces(table)
 
 
-def test_what_is_no_set_is_refused_with_a_remedy(tmp_path):
+def test_find_faces_refuses_other_folders_with_a_remedy(tmp_path):
     (tmp_path / "only").mkdir()
     cv2.imwrite(str(tmp_path / "only" / "1.png"), BLANK)
     with pytest.raises(ValueError, match=r"two classes or more.*got 1 files of 1: put each class into a folder"):

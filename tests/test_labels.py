@@ -48,7 +48,7 @@ def test_arousal_and_valence_are_not_mixed_up() -> None:
     assert RULES["mvp/arousal"]([trial]).target.tolist() == [0]
 
 
-def test_what_is_missing_is_dropped_and_counted_never_guessed() -> None:
+def test_rules_drop_and_count_trials_without_a_label() -> None:
     trials = rated(2, None, 8, 0, 10, "much", "7.5", float("inf"))
     targets = RULES["scpt/valence"](trials)
     assert [trial.id for trial in targets.trials] == ["s01/1", "s01/3", "s01/7"]

@@ -103,7 +103,7 @@ def test_a_glance_aside_is_not_said_but_turning_away_is():
     assert reasons == [""] * 11 + ["turned_away"] * 3
 
 
-def test_what_is_refuted_is_not_said_on_because_the_new_reading_has_two_shades():
+def test_debouncer_drops_a_refuted_value_though_the_new_one_alternates():
     heart = [Measurement(None, "bpm", 0.1, "POS", why) for why in ("motion", "low_snr")]
     shades = {
         "certainty": ([row(i, "sad", 0.52 - 0.04 * (i % 2), heart=72) for i in range(6, 16)], "label", "sad"),
@@ -139,7 +139,7 @@ def person(face, width=100.0, yaw=0.0, state="tracked"):
     return replace(ROW, face=face, box=np.array([0, 0, width, width]), pose=np.array([0.0, yaw, 0.0]), state=state)
 
 
-def test_who_is_nearest_and_faces_the_camera_is_chosen():
+def test_select_person_takes_the_nearest_who_faces_the_camera():
     assert select_person([person(1, 100), person(2, 150)]) == 2
     assert select_person([person(1, 100), person(2, 150, yaw=70)]) == 1
     assert select_person([person(1, 100), person(2, 300, state="lost")]) == 1
@@ -534,7 +534,7 @@ def test_latest_never_waits_while_the_work_stands_still(clip):
     assert events
 
 
-def test_what_goes_wrong_in_the_work_is_raised_where_events_are_read(clip):
+def test_camera_thread_raises_errors_where_events_are_read(clip):
     class Broken(LiveSession):
         def push(self, frame, arrived=None):
             raise ZeroDivisionError("planted")

@@ -124,7 +124,7 @@ def test_several_streams_share_one_model_in_turn():
         apart.close()
 
 
-def test_what_is_left_is_not_reported_and_nothing_waits_for_more_than_the_window_under_way():
+def test_worker_cancel_drops_results_and_waits_for_one_window():
     model = Slow()
     model.gate.clear()
     apart = InferenceWorker(model)
@@ -176,7 +176,7 @@ def test_the_end_does_not_wait_for_steps_that_were_asked(tmp_path):
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("mien-")] == []
 
 
-def test_what_a_model_in_its_thread_raises_comes_out_of_the_events(tmp_path):
+def test_worker_raises_model_errors_in_the_session(tmp_path):
     class Broken(Slow):
         def read(self, window):
             raise ZeroDivisionError("planted")

@@ -191,7 +191,7 @@ def test_tensors_of_another_model_are_refused(name):
 
 
 @pytest.mark.parametrize("name", FORMAT_1)
-def test_what_a_method_declares_of_trials_follows_from_its_options(name):
+def test_method_inputs_follow_from_its_options(name):
     recipe = RECIPES[name]
     asked = method(recipe.method).inputs(recipe.options)
     assert set(asked.any_of) <= {"pictures", "signals"}

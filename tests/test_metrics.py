@@ -154,7 +154,7 @@ def test_scores_pool_and_tell():
         classification.Scores(VALENCE, np.zeros((3, 3)))
 
 
-def test_what_cannot_be_counted_is_refused():
+def test_confusion_refuses_bad_input():
     with pytest.raises(ValueError, match="expected classes 0 to 1, got 0 to 2"):
         classification.confusion(np.array([0, 2]), np.array([0, 1]), 2)
     with pytest.raises(ValueError, match=r"expected target and predicted \(N,\)"):

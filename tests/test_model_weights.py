@@ -78,7 +78,7 @@ def test_custom_options_that_are_no_map_are_refused():
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 64, b"PK\x03\x04 a wheel"])
-def test_what_is_no_tflite_file_is_refused(content):
+def test_tflite_reader_refuses_other_files(content):
     with pytest.raises(ValueError, match="expected a TFLite file"):
         tflite.read(content)
 

@@ -134,7 +134,7 @@ def test_a_bad_stretch_of_one_channel_leaves_the_other():
 
 
 @torch.no_grad()
-def test_where_nothing_is_left_it_says_so():
+def test_mvp_marks_trials_without_any_input():
     batch = padded([trial(10, 0), trial(5, 1)])
     mask = batch.signals_mask.clone()
     mask[0] = False
@@ -303,7 +303,7 @@ def test_it_asks_for_what_it_looks_at():
     assert MVP(replace(SMALL, video="here")).needs.clips == "here"
 
 
-def test_what_it_cannot_read_is_reported():
+def test_mvp_refuses_inputs_of_another_shape():
     mvp, whole = model(), trial(10, 0)
     with pytest.raises(ValueError, match="expected 2 channels of signals, got 3"):
         mvp(replace(whole, signals=torch.zeros(1, 3, 160)))

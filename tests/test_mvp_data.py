@@ -65,7 +65,7 @@ def test_another_rate_is_brought_to_the_one_asked_for(rate, error):
     np.testing.assert_allclose(found, np.sin(2 * np.pi * 1.3 * np.arange(2560) / 128), atol=max(error, 6e-4))
 
 
-def test_what_is_bad_is_masked_and_the_rest_stays():
+def test_to_series_masks_bad_samples_only():
     one = window()
     values = one.signals.values.copy()
     values[2, 100:200] = np.nan

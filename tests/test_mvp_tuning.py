@@ -158,7 +158,7 @@ def test_the_seed_decides_a_tower_and_people_who_are_judged_do_not(cache, trials
     assert len({found["first"], found["learnt"], found["seed"]}) == 3
 
 
-def test_what_was_learnt_is_kept_and_distinguished(cache, trials, tmp_path):
+def test_finetuning_reuses_finished_weights_by_their_settings(cache, trials, tmp_path):
     fold = kfold(trials)[0]
     found = run(cache, fold, tmp_path)
     Spying.seen = set()

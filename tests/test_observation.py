@@ -47,7 +47,7 @@ def observations(draw, task):
 @pytest.mark.parametrize("language", llm.languages())
 @pytest.mark.parametrize("task", CLASSES)
 @given(data=st.data())
-def test_what_is_written_is_read_back(language, task, data):
+def test_rendered_observations_can_be_parsed(language, task, data):
     observation = data.draw(observations(task))
     text = llm.render_observation(observation, language)
     assert llm.parse(text, language, task) == llm.fields(observation)

@@ -100,7 +100,7 @@ def test_a_card_that_does_not_fit_is_refused_in_one_sentence(change, text, model
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_not_there_is_said(model, tmp_path):
+def test_load_onnx_reports_missing_files(model, tmp_path):
     with pytest.raises(FileNotFoundError, match="expected an ONNX file, got nothing"):
         load_onnx("onnx:gone.onnx")
     model.with_suffix(".json").unlink()

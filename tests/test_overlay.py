@@ -174,7 +174,7 @@ def test_boxes_beyond_the_picture_and_small_pictures():
         overlay.draw(np.zeros((*shape, 3), np.uint8), people, 1.0, blur=True)
 
 
-def test_what_is_blurred_cannot_be_distinguished():
+def test_face_blur_removes_the_differences_of_faces():
     """Two pictures with the same few mean colours become the same picture."""
     random = np.random.default_rng(1)
     cells = random.integers(40, 200, (face_blur.BLOCKS, face_blur.BLOCKS, 3))

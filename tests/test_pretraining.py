@@ -230,7 +230,7 @@ def planted(count: int, seed: int) -> Pictures:
     return Pictures(rgb, holds, np.arange(count) // 4)
 
 
-def test_what_is_seen_is_learnt_and_what_is_not_is_not(words):
+def test_pretraining_learns_visible_phrases_only(words):
     how = override(SMALL, {"steps": "40", "batch": "32", "views.mirror": "0", "views.shift": "0", "rate": "0.003"})
     learner = PretrainModule(how, words, planted(800, 0), CPU, 0)
     learner.learn(lambda share: None)

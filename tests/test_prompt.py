@@ -20,7 +20,7 @@ ROW = next(row for row in fake_timeline.timeline(seconds=20).emotions if not row
 SAID = llm.Utterance("expression7", "happy", "likely", "", 72, "")
 
 
-def test_what_is_said_of_a_row():
+def test_describe_gives_the_sentence_of_a_row():
     row = replace(ROW, label="happy", confidence=0.6, heart_rate=Measurement(71.6, "bpm", 0.8, "POS"))
     assert llm.describe(row) == "The person probably looks happy; heart rate about 72 beats a minute."
     assert llm.describe(row, "de") == "Die Person wirkt wahrscheinlich fröhlich; Puls etwa 72 Schläge in der Minute."
@@ -86,6 +86,6 @@ def test_an_unknown_language_is_reported(language):
 
 @pytest.mark.parametrize("wrong", [{"reason": "no_face"}, {"label": ""}, {"heart_reason": "odd"}, {"certainty": "?"},
                                    {"heart_rate": None}])
-def test_what_contradicts_itself_is_not_said(wrong):
+def test_utterance_refuses_contradictory_fields(wrong):
     with pytest.raises(ValueError, match="expected"):
         replace(SAID, **wrong)

@@ -294,7 +294,7 @@ def test_a_rate_at_the_edge_of_the_search_is_not_answered(bpm: float) -> None:
 
 
 @pytest.mark.parametrize("change", ["noise", "time", "container", "frame"])
-def test_what_nobody_sees_does_not_move_the_rate(change: str) -> None:
+def test_heart_rate_is_stable_under_invisible_changes(change: str) -> None:
     """Noise of 0.05 grey levels, jitter of 0.5 ms, time stamps in whole milliseconds, a first frame left out."""
     rng = np.random.default_rng(0)
     for seed in range(5):

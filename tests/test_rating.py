@@ -230,7 +230,7 @@ def follows(tmp_path_factory):
     return learnt(tmp_path_factory.mktemp("follows"), True)
 
 
-def test_what_signals_say_is_found_on_people_not_learnt_from(follows):
+def test_rating_model_generalises_to_other_people(follows):
     found, test, _, frame = follows
     low, high = regression_scores.intervals(frame)["ccc"]
     values = regression_scores.rating_scores(frame)

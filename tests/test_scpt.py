@@ -523,7 +523,7 @@ def test_with_one_subject_the_adversary_is_off_and_says_so():
         build(replace(FULL, decouple=False), subjects=1)
 
 
-def test_what_cannot_be_read_or_learnt_is_reported():
+def test_scpt_refuses_incomplete_batches():
     model = build().train()
     for change, reported in (({"frames": None}, "without a face cannot be read"), ({"target": None}, "a target"),
                          ({"subject": None}, "the subject")):

@@ -87,7 +87,7 @@ def test_a_wire_is_believed_only_where_a_heart_beats_on_it(name):
     assert 0.5 < quality(np.where((times > 4) & (times < 6), rng.normal(size=len(times)), beating)) < 1.0
 
 
-def test_where_there_is_no_pulse_image_and_quality_are_zero():
+def test_prepare_batch_gives_zeros_without_a_pulse():
     still, short = skin_traces.window(10.2, amplitude=0.0, seed=4), skin_traces.window(4.0)
     hidden = skin_traces.hide(skin_traces.window(10.2), 0.0, 11.0)
     found = prepare_batch([still, short, hidden], NEEDS)

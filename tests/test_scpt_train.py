@@ -255,7 +255,7 @@ def test_films_without_a_face_are_refused_before_training(tmp_path, monkeypatch)
     assert not (tmp_path / "run").exists()
 
 
-def test_what_the_face_alone_answered_is_marked(material, fitted, tmp_path):
+def test_predictions_mark_windows_without_a_pulse(material, fitted, tmp_path):
     """The skin of one of two windows of s3/0 is hidden: its trial is read with the pulse by half."""
     pieces, _, val = material
     dark = "s3/0@1"

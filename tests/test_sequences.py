@@ -130,7 +130,7 @@ def test_patterns_that_match_nothing_and_names_that_only_look_like_one(tmp_path)
         video.open_video(tmp_path, fps=0)
 
 
-def test_what_the_command_means_by_folders_patterns_and_pictures(tmp_path, monkeypatch):
+def test_analyze_finds_sequences_in_folders_patterns_and_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     row(tmp_path / "d", range(3))
     (tmp_path / "d/e").mkdir()

@@ -99,7 +99,7 @@ def test_frames_go_in_and_events_come_out_with_the_times_of_capture(server):
     assert hello["classes"][0] == "happy"
 
 
-def test_what_is_no_frame_is_reported_and_the_next_one_is_read(server):
+def test_stream_reports_malformed_frames_and_reads_the_next(server):
     address, room = server
     rgb = next(live_server.film()).rgb
     jpeg = encode(1.0, rgb)
@@ -148,7 +148,7 @@ def test_impossible_wishes_are_refused(server, query):
         ws.recv(timeout=CEILING)
 
 
-def test_who_sends_nothing_is_let_go_and_there_are_no_more_than_allowed():
+def test_stream_closes_idle_clients_and_limits_their_number():
     with live_server.mien(idle=2.0, clients=2, workers=1) as (address, room):
         started = time.monotonic()
         with connect(f"ws://{address}/v1/stream") as one, connect(f"ws://{address}/v1/stream") as other:
@@ -159,7 +159,7 @@ def test_who_sends_nothing_is_let_go_and_there_are_no_more_than_allowed():
         assert gone(room)
 
 
-def test_who_comes_at_the_same_moment_is_counted_too():
+def test_stream_counts_clients_that_connect_at_once():
     kinds = []
 
     async def greet(address):
@@ -403,7 +403,7 @@ def test_the_token_is_compared_in_constant_time(monkeypatch, guarded):
     assert asked == [(b"x", TOKEN.encode())]
 
 
-def test_who_asks_too_often_has_to_wait():
+def test_middleware_limits_requests_per_address():
     """By a clock of the test's own: a bucket of 3 requests that fills by 2 a second."""
     from starlette.responses import PlainTextResponse
 
@@ -492,7 +492,7 @@ def test_the_servers_own_camera_is_read_by_many(clip, tmp_path, monkeypatch):
     assert not room.live._thread.is_alive()
 
 
-def test_what_was_seen_too_long_ago_is_not_said(monkeypatch):
+def test_server_withholds_old_events(monkeypatch):
     with live_server.mien(workers=1) as (_, room):
         event, now = object(), time.perf_counter()
         guest = SimpleNamespace(id="a", last_event_at=now + 1e6, session=SimpleNamespace(latest=event))

@@ -179,7 +179,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_whole_and_its_headers_come_a
 @pytest.mark.parametrize(("content", "status"), [
     (b"", 400), (b"{", 400), (b"[]", 400), (b'{"messages": 3}', 400), (b"[" * 100_000, 400),
     (bytes(33 * 2**20), 413)])
-def test_what_is_no_conversation_is_reported(proxied, content, status):
+def test_chat_refuses_other_bodies(proxied, content, status):
     answer = httpx.post(f"http://{proxied[0]}/v1/chat/completions", content=iter([content]))  # no length is announced
     assert answer.status_code == status
     assert "expected" in answer.json()["error"]["message"]

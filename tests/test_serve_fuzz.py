@@ -62,7 +62,7 @@ def fuzz(operation):
     check()
 
 
-def test_what_follows_an_upload_is_no_fault_of_ours(schema):
+def test_upload_links_have_no_server_errors(schema):
     """schemathesis walks along the links: an upload, its progress, its results, its end, in any order and again."""
     seen = []
 

@@ -94,7 +94,7 @@ def test_an_upload_that_drips_is_ended_and_its_place_is_free(monkeypatch, limits
         assert not list(room.jobs._folder.iterdir())
 
 
-def test_who_does_not_read_an_answer_is_let_go(monkeypatch):
+def test_http_closes_clients_that_do_not_read(monkeypatch):
     monkeypatch.setattr(http_timeout, "READ", 1.0)
     ended = threading.Event()
 
@@ -182,7 +182,7 @@ FOREIGN = (b"access-control-allow-origin: *\r\naccess-control-allow-credentials:
 
 
 @pytest.mark.parametrize("path", ["models", "chat/completions"])
-def test_what_a_browser_may_do_is_not_for_the_language_server_to_say(path):
+def test_proxy_drops_browser_headers_of_the_language_server(path):
     def answer(listening):
         with listening.accept()[0] as taken:
             taken.recv(65536)

@@ -100,7 +100,7 @@ def test_a_channel_is_found_by_its_kind_when_it_is_the_only_one(tmp_path):
     ({"ecg": lambda t, x: np.where((t >= 5) & (t <= 12), np.nan, x)}, r"ecg: no data 23\.\d%, longest 7\S* s from 5 s"),
     ({"ecg": lambda t, x: np.clip(x, -1, 0.3)}, "ecg: clipped"),
 ])
-def test_what_is_bad_is_reported_with_its_time_and_leaves_the_other_channel(tmp_path, change, said):
+def test_contact_signals_report_bad_parts_of_one_channel(tmp_path, change, said):
     found = readers.contact_signals(table(tmp_path / "s.csv", **change), seconds=SECONDS)
     assert any(re.search(said, note) for note in found.notes), found.notes
     assert not any(note.startswith("eda") for note in found.notes)
@@ -493,7 +493,7 @@ def test_the_options_of_the_clock_through_the_command(place, monkeypatch, tmp_pa
     (["--physio", "s.csv", "--model", "facs"], "expected a model that reads contact signals, got facs"),
     (["--physio", "s.csv", "talk.mp4", "copy.mp4"], "expected one video, got 2"),
 ])
-def test_what_cannot_be_asked_is_reported_before_any_work(place, monkeypatch, arguments, said):
+def test_analyze_refuses_bad_signal_options_before_any_work(place, monkeypatch, arguments, said):
     monkeypatch.chdir(place)
     (place / "copy.mp4").write_bytes((place / "talk.mp4").read_bytes())
     done = analyze(place, *arguments)

@@ -214,7 +214,7 @@ def test_with_rare_looks_a_face_that_the_detector_missed_is_looked_for_again_soo
     assert steps.min() == pytest.approx(TrackerSettings().retry_interval, abs=0.06)  # within one frame at 20 Hz
 
 
-def test_who_leaves_is_said_to_be_gone(portrait):
+def test_stream_marks_people_who_left_as_lost(portrait):
     rows, _ = run(film(portrait, seconds=4, there=lambda t: t < 2))
     gone = [row for row in rows if row.start >= 2.5]
     assert gone

@@ -55,7 +55,7 @@ def test_values_are_the_persons():
     assert (face.gaze.yaw, face.gaze.pitch) == tuple(person.gaze)
 
 
-def test_what_was_never_seen_is_null():
+def test_summary_has_null_for_unknown_values():
     talk = timeline(people=1)
     (person,) = talk.faces
     nothing = replace(person, coverage=0, expression=np.full(7, np.nan), valence=math.nan, arousal=math.nan,

@@ -79,7 +79,7 @@ def test_memory_is_limited_and_errors_come_as_they_are(worker):
         worker.call(fail)
 
 
-def test_what_takes_too_long_is_killed():
+def test_supervised_worker_kills_slow_calls():
     worker = SupervisedWorker()
     with pytest.raises(WorkerError, match=r"needed more than 0\.5 s"):
         worker.call(time.sleep, CEILING, seconds=0.5)
@@ -152,7 +152,7 @@ def test_a_reader_that_dies_on_a_file_is_an_error_of_that_file(tmp_path, monkeyp
 # ---------------------------------------------------------------- temporary folders
 
 
-def test_what_a_killed_process_left_is_swept_and_what_lives_stays(tmp_path, monkeypatch):
+def test_scratch_folder_removes_folders_of_dead_processes_only(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "mien-other").mkdir()  # of another program: it has no owner's file
     living = ScratchFolder("test")

@@ -167,7 +167,7 @@ def test_background_and_clothes_have_no_pulse():
 
 
 @pytest.mark.parametrize("options", [{"pulse": None}, {"still": True}, {"painted": True}])
-def test_what_has_no_pulse_has_none(options):
+def test_actor_without_a_pulse_has_no_pulse_in_its_truth(options):
     film = scene(simulation.Actor(PERSON, respiration=None, **options), seconds=5)
     truth = film.truth().actors[0]
     assert truth.amplitude == 0

@@ -169,7 +169,7 @@ def test_a_flat_wave_is_an_empty_image_not_nan():
         assert not tfr.tfr_image(torch.ones(2, COUNT), RATE, (8, 8), kind).any()
 
 
-def test_what_cannot_be_transformed_is_reported():
+def test_tfr_image_refuses_bad_waves():
     waves = torch.zeros(1, COUNT)
     for bad, reported in ((torch.zeros(COUNT), "B, N"), (waves + torch.nan, "finite"), (waves.long(), "float")):
         with pytest.raises(ValueError, match=reported):

@@ -223,7 +223,7 @@ test_train.run(out, save_every=0.0, progress=hold)
     assert again.log.read_text() == fitted.log.read_text()
 
 
-def test_whatever_the_workers_the_weights_are_the_same(fitted, tmp_path):
+def test_fit_gives_the_same_weights_for_any_number_of_workers(fitted, tmp_path):
     assert same(run(tmp_path, workers=2).last, fitted.last)
 
 
@@ -255,7 +255,7 @@ def test_another_training_is_not_gone_on_with(fitted):
 # ---------------------------------------------------------------------------------------------- refusals
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])
-def test_what_is_not_finite_stops_and_names_step_and_trials(tmp_path, monkeypatch, what):
+def test_fit_stops_at_a_loss_that_is_not_finite_and_names_the_trials(tmp_path, monkeypatch, what):
     true, calls = DuSE.loss, []
 
     def spoilt(self, batch):
@@ -324,7 +324,7 @@ def test_a_fold_is_chosen_by_name_or_number():
         data_module.choose_fold(folds, "3")
 
 
-def test_who_was_not_filmed_is_on_no_side_of_a_model_of_faces():
+def test_filmed_trials_leaves_out_people_without_a_video():
     """DEAP: signals of 32 subjects, films of 22."""
     trials = [Trial(f"s{n:02d}/1", "deap", f"s{n:02d}", video=Path("x.avi") if n <= 22 else None) for n in range(1, 33)]
     assert {trial.subject for trial in data_module.filmed_trials(trials)} == {f"s{n:02d}" for n in range(1, 23)}
@@ -417,7 +417,7 @@ def test_one_command_learns_from_votes_with_points_and_in_one_order(trained, tmp
     (["duse/dfew", "--set", "tower=/no/clip"], "mien: /no/clip: expected a folder"),
     (["duse/dfew", "--tiny"], "expected the dataset dfew, got nothing"),
 ])  # fmt: skip
-def test_what_cannot_be_trained_is_reported_in_one_line(tmp_path, arguments, reported):
+def test_train_reports_bad_arguments_in_one_line(tmp_path, arguments, reported):
     done = CliRunner().invoke(cli.app, ["train", *arguments, "--data", str(tmp_path), "--out", str(tmp_path / "x")])
     assert done.exit_code == 1
     assert reported in done.stderr

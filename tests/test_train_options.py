@@ -77,7 +77,7 @@ def test_it_ends_when_validation_has_not_been_better_for_a_while(planted, tmp_pa
 
 
 @pytest.mark.parametrize("step", [7, 12, 14])
-def test_how_long_it_has_waited_is_not_forgotten_when_it_is_stopped(planted, tmp_path, step):
+def test_resumed_fit_remembers_its_patience(planted, tmp_path, step):
     whole = run(tmp_path / "whole", PATIENT)
     planted(0)
     with pytest.raises(Stop):
@@ -172,7 +172,7 @@ def test_deterministic_holds_inside_alone_and_is_reported(monkeypatch, tmp_path)
         run(tmp_path / "a")
 
 
-def test_what_has_no_order_is_refused_or_reported_and_nothing_stays_behind(monkeypatch, tmp_path):
+def test_deterministic_fit_refuses_nondeterministic_operations(monkeypatch, tmp_path):
     before, seen = settled(), []
     scattered(monkeypatch, seen)
     with pytest.raises(RuntimeError, match=r"put_.*does not have a deterministic implementation"):
@@ -296,7 +296,7 @@ def test_a_clip_without_votes_is_named(counts, tmp_path):
     assert not (tmp_path / LOG_FILE).exists()
 
 
-def test_who_learns_from_votes_doubts_as_the_annotators_do(tmp_path):
+def test_training_on_votes_gives_the_annotators_probabilities(tmp_path):
     """Seven of ten for the class, three for the next one; judged by the class alone."""
     recipe = override(RECIPE, {"labels": "votes", "schedule.epochs": "40", "schedule.rate": "0.01",
                              "augment.on": "false"})

@@ -91,7 +91,7 @@ def test_losses_that_compare_people_would_differ_in_processes_that_do_not_gather
     assert abs(float(first["loss"]) - float(last["loss"])) > 1e-3
 
 
-def test_what_two_began_one_ends(both, alone):
+def test_one_process_resumes_a_training_of_two(both, alone):
     assert not (both / "pulled" / "last").exists()
     together.run("duse", both / "pulled")
     assert apart(both / "pulled", alone[0] / "duse") < 5e-5
@@ -108,7 +108,7 @@ def test_a_loss_that_is_not_finite_is_reported_by_every_process_of_the_whole_bat
 
 # ---------------------------------------------------------------------------------------------- the parts
 
-def test_what_is_drawn_for_a_row_is_what_one_process_draws():
+def test_distributed_draws_equal_those_of_one_process():
     torch.manual_seed(0)
     whole = torch.rand(3, 6, 2)
     for rank in (0, 1, 2):

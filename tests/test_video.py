@@ -165,7 +165,7 @@ def test_rounded_stamps_are_no_variable_rate(tmp_path):
     (np.concatenate([np.arange(50) / 30, 50 / 30 + np.arange(50) / 24]), 1e-5, True),
     ([0.0, 0.1, 0.2, 0.5, 0.51], 1e-5, True),
 ])
-def test_what_counts_as_variable(times, tick, variable):
+def test_is_variable_decides_by_the_time_stamps(times, tick, variable):
     assert is_variable(np.asarray(times), tick) is variable
 
 

@@ -109,7 +109,7 @@ def test_targets_are_the_pixels_of_a_place_standardised():
             np.testing.assert_allclose(found[0, place, ..., colour].numpy(), wanted, atol=1e-5)
 
 
-def test_what_is_hidden_cannot_be_seen():
+def test_masked_patches_do_not_reach_the_encoder():
     model, frames = masked().eval(), clips(2)
     hidden = random_tubes(PLAN, 2, 0.75)
     other = clips(2, seed=1)
@@ -186,7 +186,7 @@ def test_features_are_kept_by_content_and_fold(tmp_path):
     assert len(calls) == len(list(tmp_path.glob("*.npy"))) == 5
 
 
-def test_nobody_who_is_judged_is_learnt_from(tmp_path):
+def test_training_trials_exclude_validation_and_test_people(tmp_path):
     first, second, *_ = kfold(trials())
     chosen, learnt = training_trials(first)
     judged = {trial.subject for trial in (*first.val, *first.test)}
@@ -207,7 +207,7 @@ def test_nobody_who_is_judged_is_learnt_from(tmp_path):
         training_trials(films[0])
 
 
-def test_what_it_cannot_work_with_is_reported():
+def test_videomae_refuses_bad_options_and_inputs():
     with pytest.raises(ValueError, match="expected 1 or more of 16 places hidden, 1 or more visible, got 0"):
         masked(share=0.01)
     with pytest.raises(ValueError, match="kind videomae, got vit"):

@@ -82,7 +82,7 @@ def test_forms_of_others_load_the_same_weights(first, tmp_path, name) -> None:
     assert load(tmp_path, "clip-image").hash == load(first, "clip-image").hash
 
 
-def test_what_was_found_is_said(first, tmp_path) -> None:
+def test_load_names_the_weights_it_found(first, tmp_path) -> None:
     torch.save({"runs": {"net": fresh(first, tmp_path)}}, tmp_path / "best.pth")
     with pytest.warns(UserWarning, match=r"took best\.pth: runs > net"):
         assert load(tmp_path, "clip-image").metadata["found"] == "best.pth: runs > net"
@@ -105,7 +105,7 @@ def test_what_was_found_is_said(first, tmp_path) -> None:
         json.dumps({"weight_map": {"a": "C:\\secret.safetensors"}})), "expected names of files beside it"),
     (lambda w, d: (d / "model.safetensors.index.json").write_text("[]"), "expected a weight_map"),
 ])
-def test_what_cannot_be_read_is_one_line_of_ours(first, tmp_path, write, why) -> None:
+def test_load_reports_unreadable_weights_in_one_line(first, tmp_path, write, why) -> None:
     write(fresh(first, tmp_path), tmp_path)
     with pytest.raises(ValueError, match=why) as reported:
         load(tmp_path, "clip-image")
