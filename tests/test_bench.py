@@ -543,7 +543,7 @@ def test_on_a_cluster_a_row_that_fails_stops_no_other_and_the_table_is_the_same(
         assert first.exit_code == 1
         assert "mien: CoOp, average over frames: --out" in first.stderr
         assert first.stderr.splitlines()[-1].startswith(
-            "mien: expected 2 judged rows, got 1 without CoOp, average over frames;")
+            "mien: expected 2 evaluated rows, got 1: CoOp, average over frames failed;")
         assert pd.read_csv(out / "table.csv")["uar_last"].notna().tolist() == [False, False, False, True]
         shutil.rmtree(out / "coop-average-over-frames")
         second = CliRunner().invoke(cli.app, command)

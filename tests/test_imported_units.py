@@ -205,7 +205,7 @@ def test_external_aus_are_unknown_while_their_person_is_away(tmp_path):
 
 def test_units_without_degrees_are_reported(tmp_path):
     _, _, notes = joined(pyfeat(tmp_path / "v.csv", TIMES, binary=True), TIMES)
-    assert notes == ["action units are there or not, without degrees"]
+    assert notes == ["the action units are binary (present or absent)"]
 
 
 @pytest.mark.parametrize(("change", "said"), [
@@ -535,7 +535,7 @@ def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
     np.testing.assert_allclose(reported.probs, reader.read_all(parts).mean(axis=0), atol=1e-4)
     assert reported.used["face"] == pytest.approx(28.0, abs=0.21)
     assert reported.notes[:2] == ("action units by OpenFace 2, v.csv, known in 93 % of frames",
-                                  "AU24: the file has none")
+                                  "the file lacks AU24")
     other = person()
     noise = np.random.default_rng(5).uniform(0, 5, other.seen.whole.aus.shape)
     other = replace(other, seen=type(other.seen)(replace(other.seen.whole, aus=noise), 750))
@@ -579,7 +579,7 @@ def test_the_command_reads_the_file_beside_video_and_signals(talk, monkeypatch):
     assert reported["used_s"] == pytest.approx({"ecg": 12.0, "eda": 12.0, "face": 12.0}, abs=0.8)
     assert "action units by OpenFace 2, of.csv, known in 100 % of frames" in reported["notes"]
     timeline = mien.analyze(talk / "talk.mp4", model=str(talk / "face"), aus=str(talk / "two.csv"))
-    assert "face 1 of 0, 1 is taken" in timeline.session.notes
+    assert "face 1 is used (faces in the file: 0, 1)" in timeline.session.notes
     assert timeline.session.used["face"] == pytest.approx(12.0, abs=0.3)
 
 

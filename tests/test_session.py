@@ -437,7 +437,7 @@ def test_the_command_reads_video_and_signals_together(place, monkeypatch):
     text = (place / "out/talk.mp4/report.html").read_text()
     assert "their time 0 lies at -3 s of the video" in text
     assert "shorter than the video" in text
-    assert "ecg_left: the model uses it, and the file does not contain it" in text
+    assert "the file has no ecg_left, which the model uses" in text
     assert "Attention to the face: no moments are named, since the model is" in text
     assert "it does not show what the answer depends on" in text
     assert "Attention to the face went" not in text

@@ -457,9 +457,11 @@ def test_a_checkpoint_analyses_a_video(trained, film, tmp_path):
     assert sum(expression.values()) == pytest.approx(1, abs=1e-4)
     report = (folder / "report.html").read_text()
     assert "named by the model" in report
-    assert "Not a reading: the model is tiny: it only tests the pipeline, its scores are meaningless." in report
+    assert ("These predictions are meaningless: the model is tiny: it only tests the pipeline, its scores are "
+            "meaningless.") in report
     notes = (tmp_path / "out/manifest.json").read_text()
-    assert "not a reading: the model is tiny: it only tests the pipeline, its scores are meaningless" in notes
+    assert ("these predictions are meaningless: the model is tiny: it only tests the pipeline, its scores are "
+            "meaningless") in notes
     facs = mien.analyze(film)
     read = mien.analyze(film, model=str(trained / "run/chosen"))
     for first, second in zip(facs.emotions, read.emotions, strict=True):

@@ -101,8 +101,9 @@ def ablate(
 def _exit_if_failed(result: AblationResult) -> None:
     """Name the rows that failed, and end with 1."""
     if result.failed:
-        print_line(f"expected {result.row_count} judged rows, got {result.row_count - len(result.failed)} without "
-            f"{', '.join(title for title, _ in result.failed)}; see above; run the same command again to continue")
+        names = ", ".join(title for title, _ in result.failed)
+        print_line(f"expected {result.row_count} evaluated rows, got {result.row_count - len(result.failed)}: {names} "
+                   "failed; see above; run the same command again to continue")
         raise typer.Exit(1)
 
 

@@ -99,7 +99,7 @@ Fps = Annotated[
     float | None, typer.Option(metavar="HZ", help="Frame rate of image sequences. With it, the pictures of each folder "
                                "are one recording. Videos keep their own rate.")
 ]
-Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Number of files that run at the same time.")]
+Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Number of files that are analysed at the same time.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Analyse finished files again.")]
 
 

@@ -105,9 +105,9 @@ def bench(
 
     The names evidence/duse, evidence/scpt, evidence/mvp and evidence/all run studies instead: they test on synthetic
     people whether the parts of a method do what its paper says. They need no --data. Each study has a folder in DIR.
-
-    expression/NAME judges heads on labelled faces in ROOT, a NAME of docs/datasets.md, beside the built-in reader.
-    pulse compares the camera's heart rate with a contact sensor, in every film of ROOT that has one.
+    expression/NAME cross-validates expression heads on the labelled faces in ROOT and compares them with the built-in
+    model; docs/datasets.md lists the NAMEs. pulse compares the heart rate from the camera with that of a contact
+    sensor, for every video in ROOT that has one.
     """
     with exit_on_error(debug):
         if recipe == bench_pulse.NAME:

@@ -106,8 +106,8 @@ def fake(
                      "--size: 4 or 5 people with 12 s, which takes a minute or longer."),
     ] = None,
     variant: Annotated[
-        str, typer.Option(metavar="NAME", help="Layout of the files, for datasets with several. A wrong name "
-                          "lists them all.")
+        str, typer.Option(metavar="NAME", help="Layout of the files, for datasets with several; mien lists the "
+                          "names if you give an unknown one.")
     ] = "official",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random people and faults.")] = 0,
     workers: Annotated[int, typer.Option(metavar="N", min=0, help="Number of processes that render videos. 0 means one "

@@ -22,7 +22,7 @@ def export(
         str, typer.Argument(metavar="CHECKPOINT", help="Folder that mien train wrote, or a hub id.")
     ],
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help="Format: openvino or onnx; a wrong name lists all.")
+        str, typer.Option("--to", metavar="FORMAT", help="Format: openvino or onnx.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; it must not exist.")],
     int8: Annotated[

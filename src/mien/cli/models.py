@@ -41,7 +41,7 @@ def pin(
                                                            "card names.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write the SHA-256 of somebody else's model into its card. From then on no other file passes for it."""
+    """Write the SHA-256 of a third-party model into its card. mien then refuses any other file."""
     with exit_on_error(debug, "nothing was written"):
         from mien.inference.onnx_model import onnx_file
         from mien.inference.onnx_pins import pin_file

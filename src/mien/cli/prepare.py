@@ -43,7 +43,8 @@ def prepare(
                      "each trial. Default: the action units of mien."),
     ] = None,
     accept_differences: AcceptDifferences = False,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Number of trials that run at the same time.")] = 1,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Number of trials that are prepared at the "
+                                         "same time.")] = 1,
     cluster: Cluster = "",
     quiet: Quiet = False,
     debug: Debug = False,

@@ -104,9 +104,9 @@ def train(
 ) -> None:
     """Train RECIPE on one fold of the dataset in ROOT. Write the checkpoints `chosen` and `last`, and log.csv, to DIR.
 
-    `chosen` is the best epoch by validation. The same command resumes a run, even after SIGKILL. Test data stay unread.
-
-    clip/synthetic, a small CLIP, and expression/simulated need no dataset; expression learns your folder a class.
+    `chosen` is the best epoch by validation. The same command resumes a killed run. Training never reads the test data.
+    clip/synthetic (a small CLIP) and expression/simulated need no dataset. expression trains on your own labels: ROOT
+    has one folder for each class.
     """
     if train_expression.is_expression(recipe):
         return train_expression.train_expression(recipe, root, out, seed, tiny, changes or [], quiet, debug)

@@ -209,7 +209,7 @@ LAYOUTS: dict[str, FaceLayout] = {
                          "Emotion/S005/001/S005_001_00000011_emotion.txt", _ckplus),
     "jaffe": FaceLayout("JAFFE", _RESEARCH, "KA.AN1.39.tiff",
                         _named(r"(?P<person>[A-Z]{2})\.(?P<label>[A-Z]{2})\d\.\d+\.\w+", _JAFFE)),
-    "folder": FaceLayout("a folder a class", OWN_TERMS, "happy/anna/1.jpg, or happy/1.jpg", _folders),
+    "folder": FaceLayout("one folder for each class", OWN_TERMS, "happy/anna/1.jpg, or happy/1.jpg", _folders),
 }
 """Name -> how it lies on disk. `folder` is tried last, for it takes any folder."""
 
@@ -248,7 +248,7 @@ def find_faces(root: str | Path, layout: str = "") -> LabelledFaces:
     notes = []
     people = {face.person for face in found}
     if "" in people or len(people) == len(found):
-        notes.append("no file says who is in it: each counts as a person of its own, and the figures are too good "
-                     "where a person is in several")
+        notes.append("the files do not identify people, so each file counts as one person and the scores are too "
+                     "optimistic")
         found = [replace(face, person=face.person or str(face.path)) for face in found]
     return LabelledFaces(title, terms, tuple(found), tuple(notes))

@@ -106,9 +106,9 @@ def load_external_aus(
     known = float(np.isfinite(values).any(axis=1).mean())
     notes = [f"action units by {PROGRAMS[read.program]}, {Path(path).name}, known in {100 * known:.0f} % of frames"]
     if read.absent:
-        notes.append(f"{', '.join(read.absent)}: the file has none")
+        notes.append(f"the file lacks {', '.join(read.absent)}")
     if len(read.faces) > 1:
-        notes.append(f"face {read.face} of {', '.join(read.faces)} is taken")
+        notes.append(f"face {read.face} is used (faces in the file: {', '.join(read.faces)})")
     last, end = float(max(read.times[-1:], default=0.0)), float(times[-1])
     if abs(last - end) > SHORT:
         comparison = "longer" if last > end else "shorter"

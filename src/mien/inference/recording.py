@@ -125,13 +125,13 @@ def _model_signals(
     for row, name in zip(out, needs.signals, strict=True):
         match = contact.find(name)
         if match is None:
-            notes.append(f"{name}: the model uses it, and the file does not contain it")
+            notes.append(f"the file has no {name}, which the model uses")
             continue
         signal, k = match
         channel = Signal(signal.values[k : k + 1], signal.rate, (name,), ("",), signal.start)
         row[:] = signal_series(channel, (name,), needs.rate, 0.0, seconds)[0]
         if signal.names[k] != name:
-            notes.append(f"{signal.names[k]} is taken for {name}")
+            notes.append(f"{signal.names[k]} is used as {name}")
     if not np.isfinite(out).any():
         return None, notes
     return Signal(out, needs.rate, needs.signals, ("",) * len(out), judged=True), notes

@@ -76,7 +76,7 @@ class ClipPeerConfig:
 
 
 class ClipPeer(DuSE):
-    """A peer of DuSE on the two frozen towers of one CLIP.
+    """Baselines for DuSE (linear probe, CoOp, MaPLe, DFER-CLIP) on the two frozen towers of one CLIP.
 
     Args:
         image: a tower of kind clip-image.

@@ -237,6 +237,6 @@ def merge_aus(
     elif last > end + SHORT and not part:
         notes.append(f"action units go on to {last:.1f} s, the video to {end:.1f} s")
     if np.isin(read.values[np.isfinite(read.values)], (0.0, read.top)).all():
-        notes.append("action units are there or not, without degrees")
+        notes.append("the action units are binary (present or absent)")
     return {"program": read.program, "file": match.path.name, "absent": list(read.absent),
             "unused": list(read.unused), "known": round(float(known.mean()), 4)}, notes

@@ -203,7 +203,7 @@ def _see(
     if len(table) and not people.count:
         notes.append("no face was found")
     if people.count > 1:
-        notes.append(f"{people.count} people were seen, the one seen largest for longest is kept")
+        notes.append(f"{people.count} people were found; the one whose face covers the largest area over time is kept")
     return table, coverage, notes
 
 

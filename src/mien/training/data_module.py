@@ -244,7 +244,7 @@ def _exclusion_notes(chosen: Fold, surveyed: int, usable: Mapping[str, _Side], k
     notes = []
     sided = sum(len(trials) for _, trials in chosen)
     if sided < surveyed:
-        notes.append(f"{surveyed - sided} trials were not filmed or are left out by the protocol: no side has them")
+        notes.append(f"{surveyed - sided} trials are in no fold: they have no video, or the protocol leaves them out")
     return notes + [_lost_note(name, side, kinds) for name, side in usable.items() if side.lost]
 
 

@@ -172,7 +172,7 @@ def _note(timeline: Timeline, job: FileJob) -> str:
     if timeline.source.lost:
         notes.append(timeline.source.lost)
     if timeline.settings.get("doubt"):
-        notes.append(f"not a reading: the model is {timeline.settings['doubt']}")
+        notes.append(f"these predictions are meaningless: the model is {timeline.settings['doubt']}")
     if not timeline.faces:
         notes.append("no face was seen")
     calibration = neutral_seconds(options.neutral)

@@ -49,7 +49,10 @@ class MVPOutput:
 
 
 class MVP(nn.Module, Method):
-    """The MVP model. All parameters are trained from the first step."""
+    """MVP: encoders of physiological signals and of facial action units, and a transformer that fuses them.
+
+    All parameters are trained from the first step.
+    """
 
     options_type: ClassVar[Any] = MVPConfig
     measures: ClassVar[tuple[str, ...]] = ("macro_f1", "positive_f1", "weighted_f1", "uar", "war")  # the paper has F1

@@ -28,7 +28,7 @@ DEFAULT_OPTIONS = SCPTConfig()
 
 
 class SCPT(nn.Module, Method):
-    """The SCPT model.
+    """SCPT: a ViT that reads faces, with pulse prompts before each layer and an adapter in each layer.
 
     Without subjects there are neither specific branches nor subject heads: inference does not need them, and
     `remove_training_heads` deletes them. The training loop sets `progress` (0..1, share of training done) and `share`.

@@ -28,8 +28,8 @@ HOW_TO_READ = (
      "are (Russell &amp; Mehrabian 1977). They describe the expression, not the person."),
     ("Action units",
      "Intensities from 0 (absent) to 5 (strongest), relative to the person&rsquo;s neutral face. It is estimated from "
-     "the recording unless you gave one. Geometry measures some units well; those marked weak it "
-     "measures poorly, and those marked not seen not at all: they are empty. The page Results of mien&rsquo;s "
+     "the recording unless you gave one. Geometry measures some units well. It measures units "
+     "marked weak poorly. Units marked not seen cannot be measured and are empty. The page Results of mien&rsquo;s "
      "documentation has the accuracy of each. Glasses, beards, hands and speech disturb them."),
     ("Heart rate",
      "Blood changes the colour of the skin by less than one percent with every beat. The rate is that at which "
@@ -67,7 +67,8 @@ def basis(model: str, rated: bool = False, doubt: str = "") -> tuple[str, str]:
     if model in ("", "facs"):
         return BASELINE, RULES
     if doubt:
-        return f"Not a reading: the model is {escape(doubt)}.", f"named by the model {escape(model)}"
+        return (f"These predictions are meaningless: the model is {escape(doubt)}.",
+                f"named by the model {escape(model)}")
     if rated:
         return ("A model&rsquo;s estimate of how the person would rate this, not emotion; not calibrated here.",
                 f"estimated as ratings by the model {escape(model)}")
@@ -76,7 +77,7 @@ def basis(model: str, rated: bool = False, doubt: str = "") -> tuple[str, str]:
 
 
 def how_to_read(model: str) -> tuple[tuple[str, str], ...]:
-    """`READING` with the paragraph on expressions for this model."""
+    """`HOW_TO_READ` with the paragraph on expressions for this model."""
     if model in ("", "facs"):
         return HOW_TO_READ
     text = (f"What the face shows, as the model {escape(model)} classifies it from pictures of the face. Its "
