@@ -1,10 +1,10 @@
-"""Are damaged recordings read without a crash, and is every lost frame told? 1,000 mutated files of 12 formats.
+"""Are damaged recordings read without a crash, and is every lost frame reported? 1,000 mutated files of 12 formats.
 
     python benchmarks/damaged_files.py [--files 1000] [--keep FOLDER] [--seed 0]
 
 Every file is read in a process of its own with 60 s and 1 GB above the size of an empty process. Its counts of packets
-and frames are compared with those of `ffprobe`, which must be installed, and with the sound file. "unsaid" are files
-whose frames are fewer, or whose counts differ from ffprobe's, without a word in `Source.lost`; there should be none.
+and frames are compared with those of `ffprobe`, which must be installed, and with the sound file. "not reported": files
+that have fewer frames, or other counts than ffprobe's, while `Source.lost` is empty; there should be none.
 Mutations: `cut` short, some bytes flipped (`flip`), a stretch of `zero` bytes, a stretch `gone`, other `duration`
 fields, other time `stamps`.
 """
@@ -204,11 +204,11 @@ class Row:
     refused: int = 0
     whole: int = 0  # every frame shown
     told: int = 0  # fewer or more frames, and Source.lost says something
-    unsaid: int = 0
+    unreported: int = 0
     broken: int = 0
     same: int = 0  # packets and frames as ffprobe's
     differs: int = 0  # not, and reported
-    differs_unsaid: int = 0
+    differs_unreported: int = 0
     megabytes: float = 0.0
     seconds: float = 0.0
     cases: list[str] = field(default_factory=list)
@@ -226,18 +226,18 @@ class Row:
         complete = out.shown == COUNT
         self.whole += complete
         self.told += not complete and bool(out.lost)
-        self.unsaid += not complete and not out.lost
+        self.unreported += not complete and not out.lost
         equal = (out.packets, out.decoded) == probed
         self.same += equal
         self.differs += not equal and bool(out.lost)
-        self.differs_unsaid += not equal and not out.lost
+        self.differs_unreported += not equal and not out.lost
         if not out.lost and (not complete or not equal):
             self.cases.append(f"{name}: packets {out.packets}, frames {out.decoded}, shown {out.shown}; by ffprobe "
                               f"{probed[0]} and {probed[1]}")
 
     def line(self, name: str) -> str:
-        cells = (name, self.files, self.refused, self.whole, self.told, self.unsaid, self.broken, self.same,
-                 self.differs, self.differs_unsaid, f"{self.megabytes:.0f}", f"{self.seconds:.1f}")
+        cells = (name, self.files, self.refused, self.whole, self.told, self.unreported, self.broken, self.same,
+                 self.differs, self.differs_unreported, f"{self.megabytes:.0f}", f"{self.seconds:.1f}")
         return "| " + " | ".join(map(str, cells)) + " |"
 
 
@@ -269,15 +269,15 @@ def main() -> int:
                         options.keep.mkdir(parents=True, exist_ok=True)
                         shutil.copy(path, options.keep)
                     path.unlink()
-    head = ("", "files", "refused", "every frame", "fewer, reported", "fewer, unsaid", "crashes", "counts as ffprobe's",
-            "differ, reported", "differ, unsaid", "most MB", "most s")
+    head = ("", "files", "refused", "every frame", "fewer, reported", "fewer, not reported", "crashes",
+            "counts as ffprobe's", "differ, reported", "differ, not reported", "most MB", "most s")
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for name in ("sound files", *FORMATS, *MUTATIONS, "all"):
         print(rows[name].line(name))
     for case in [*rows["sound files"].cases, *rows["all"].cases]:
         print("-", case)
     bad = rows["all"]
-    return int(bool(bad.broken or bad.unsaid or bad.differs_unsaid))
+    return int(bool(bad.broken or bad.unreported or bad.differs_unreported))
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], Callable[[Path], object]]] =
 
 def files(count: int, only: str) -> bool:
     rng, good = random.Random(0), True
-    print(f"| reader | files | read | refused | its process crashed | fault of ours | slowest, s |\n{'|---' * 7}|")
+    print(f"| reader | files | read | refused | its process crashed | error in mien | slowest, s |\n{'|---' * 7}|")
     with tempfile.TemporaryDirectory() as folder:
         for kind, (name, write, read) in KINDS.items():
             if not kind.startswith(only):

@@ -1,4 +1,4 @@
-"""Which recordings were tried, what is right for each, and what mien gives: the table of docs/recordings.md.
+"""Read recordings of many kinds and compare the result with the expected one: the table of docs/recordings.md.
 
     python benchmarks/recordings.py
 
@@ -119,14 +119,14 @@ def patched(path: Path, mark: bytes, offset: int, value: bytes) -> Path:
 
 
 def cases() -> Iterator[Case]:
-    yield ("h264, interlaced, mp4", "every frame; said to be interlaced",
+    yield ("h264, interlaced, mp4", "every frame; reported as interlaced",
            lambda at: write(at / "a.mp4", options={"x264-params": "interlaced=1"}),
            lambda got: got.all_of(60) and "60 frames interlaced" in got.lost)
     for pixels in ("yuv420p10le", "yuv422p10le", "yuv444p", "gray"):
         yield f"h264, {pixels}, mkv", "every frame, in 8 bits", lambda at, pixels=pixels: write(
             at / "a.mkv", pixels=pixels), steady(RATE)
     for transfer, name in ((16, "PQ"), (18, "HLG")):
-        yield (f"hevc, 10 bits, HDR by {name}, mp4", "every frame; said not to be tone-mapped",
+        yield (f"hevc, 10 bits, HDR by {name}, mp4", "every frame; the missing tone mapping is reported",
                lambda at, transfer=transfer: write(at / "a.mp4", "libx265", "yuv420p10le", color_trc=transfer, options={
                    "preset": "ultrafast", "x265-params": f"log-level=none:transfer={transfer}"}),
                lambda got, name=name: got.all_of(60) and f"({name}) is not tone-mapped" in got.lost)
@@ -134,7 +134,7 @@ def cases() -> Iterator[Case]:
         yield (f"h264, display matrix of {degrees} degrees, mp4", "every frame upright",
                lambda at, degrees=degrees: write(at / "a.mp4", rotation=degrees, turned=-degrees // 90),
                lambda got: got.all_of(60) and all(map(upright, got.frames)) and not got.lost)
-    yield ("ProRes 4444 with transparency, mov", "every frame; the transparency is said",
+    yield ("ProRes 4444 with transparency, mov", "every frame; transparency is reported",
            transparent, lambda got: len(got.frames) == 60 and "transparent parts" in got.lost)
     yield ("h264, pixels of 4:3, mp4", "every frame, 213 px wide",
            lambda at: write(at / "a.mp4", sample_aspect_ratio=Fraction(4, 3)),
@@ -149,7 +149,7 @@ def cases() -> Iterator[Case]:
     yield ("h264, an edit list with a late picture, mp4", "every frame, from time 0 on",
            lambda at: write(at / "a.mp4", first=50), steady(RATE))
     for seconds in (3600, 95000, 1_760_000_000):
-        yield (f"mjpeg, time stamps from {seconds:,} s on, mkv", "every frame from time 0 on; the start is said",
+        yield (f"mjpeg, time stamps from {seconds:,} s on, mkv", "every frame from time 0 on; the start is reported",
                lambda at, seconds=seconds: write(at / "a.mkv", "mjpeg", "yuvj420p", first=seconds * RATE),
                lambda got: got.all_of(60) and got.times[0] == 0 and "begin at" in got.lost)
     wrap = round(2**33 / 90000 * RATE)
@@ -160,7 +160,7 @@ def cases() -> Iterator[Case]:
         yield (f"h264, time stamps from -2 s on, {suffix}", "10 frames from time 0 on, as players show",
                lambda at, suffix=suffix: negative(at / f"a.{suffix}"),
                lambda got: got.all_of(10, 50) and got.times[0] == 0 and not got.lost)
-    yield ("h264, time stamps from -2 s on, which FFmpeg does not hand on, mkv", "every frame by number; it is said",
+    yield ("h264, time stamps from -2 s on, which FFmpeg does not hand on, mkv", "every frame by number; reported",
            lambda at: negative(at / "a.mkv"), lambda got: got.all_of(60) and "no time stamps" in got.lost)
     for rate in map(Fraction, ("1/2", "1", "5", "24000/1001", "60", "120", "240")):
         for suffix in ("mp4", "mkv"):
@@ -170,7 +170,8 @@ def cases() -> Iterator[Case]:
     yield ("h264, uneven time stamps, mkv", "every frame at its time; the rate varies", lambda at: write(
         at / "a.mkv", stamps=uneven, clock=Fraction(1, 1000)), lambda got: got.all_of(60)
         and got.source.variable_frame_rate and np.allclose(got.times, (np.array(uneven) - uneven[0]) / 1000, atol=1e-3))
-    yield ("h264 whose first key frame is missing, ts", "the frames from the next key frame on; the others are said",
+    yield ("h264 whose first key frame is missing, ts",
+           "the frames from the next key frame on; the missing ones are reported",
            headless, lambda got: got.numbers[-1] == 59 and 0 < len(got.frames) < 60 and bool(got.lost))
 
 
@@ -204,7 +205,7 @@ def headless(at: Path) -> Path:
 
 def main() -> int:
     wrong = 0
-    print("| recording | right | read | what mien says |\n|---|---|---|---|")
+    print("| recording | expected | read | what mien reports |\n|---|---|---|---|")
     for name, right, make, check in cases():
         with tempfile.TemporaryDirectory() as folder:
             try:

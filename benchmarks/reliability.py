@@ -10,7 +10,7 @@ and so on until there were COUNT kills; whenever a run ends by itself, its resul
 After every kill each file under its final name must be whole. `disk` gives the command a disk of a random size, or
 makes it read-only at a random moment: it must succeed or end with one line, and the same command must give the same
 result when the disk is large enough. `twice` starts the same command two times at once in one folder: each must succeed
-or be refused in a line, and the result must be that of one run.
+or be refused in one line, and the result must be that of one run.
 """
 
 from __future__ import annotations
@@ -233,8 +233,8 @@ if __name__ == "__main__":
     given.work.mkdir(parents=True, exist_ok=True)
     where, good = given.work.resolve(), True
     head = {"kill": "| command | kills | runs that ended | same result | undisturbed, s | all, s |",
-            "disk": "| command | faults | without effect | said in a line | same result after |",
-            "twice": "| command | pairs | runs that succeeded | refused in a line | same result |"}[given.part]
+            "disk": "| command | faults | without effect | reported in one line | same result after |",
+            "twice": "| command | pairs | runs that succeeded | refused in one line | same result |"}[given.part]
     print(head + "\n" + "|---" * (head.count("|") - 1) + "|", flush=True)
     for title, chosen in COMMANDS.items():
         if title.startswith(tuple(given.only.split(","))):

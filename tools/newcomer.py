@@ -158,7 +158,7 @@ def server(command: list[str], who: Newcomer) -> Iterator[str]:
 
 TASKS: dict[str, Callable[[Newcomer], None]] = {
     "a folder to a study page": study,
-    "a fold trained and judged on a lookalike": training,
+    "a fold trained and evaluated on a lookalike": training,
     "a language model told what a camera sees": language_model,
 }
 
