@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import time
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from accessibility import axe, violations  # noqa: F401  # axe is a fixture
 from fake_timeline import timeline
 from live_films import write
+from live_server import CEILING
 from mien.cli import app
 from mien.datasets import folder
 from mien.metrics.agreement import cohen_kappa, fleiss_kappa, icc
@@ -193,6 +195,7 @@ def test_spans_made_in_the_report_come_back_as_a_file_that_others_read(page, tmp
     page.get_by_role("button", name="Remove happy at 2.00 s").click()
     assert page.locator("#spans tbody tr").count() == 1
     page.locator("#openspans").set_input_files(path)
+    page.get_by_role("button", name="Remove happy at 2.00 s").wait_for()
     assert page.locator("#spans tbody tr").count() == 2
     again = saved(page, "Save as CSV", tmp_path / "again.csv")
     assert again.read_text() == path.read_text()
@@ -218,5 +221,7 @@ def test_axe_finds_no_violation_in_the_report(page, axe, scheme, width):  # noqa
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_selector("[data-chart=expression].js-plotly-plot")
     assert violations(page, axe) == {}
-    # once the charts are as wide as the page
-    page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+    end = time.monotonic() + CEILING  # the charts take the width of the page some time after they are drawn
+    while page.evaluate("document.documentElement.scrollWidth") > width:
+        assert time.monotonic() < end
+        page.wait_for_timeout(50)

@@ -190,7 +190,7 @@ def test_of_several_people_the_one_seen_largest_for_longest_is_kept(tmp_path):
     cache = Cache(tmp_path / "cache")
     box = truth.actors[1].box[-1]
     assert box[0] < cache.window("two").position[-1, 0] < box[2]
-    assert "2 people were seen" in cache.entries["two"].note
+    assert "2 people were found" in cache.entries["two"].note
 
 
 # ---------------------------------------------------------------- pictures that are faces already

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from mien.core.text_tables import TableError, has_columns, number_format, read_table
 from mien.datasets import readers
 from mien.datasets.readers import clock_columns, csv_signals, tables
+from mien.datasets.readers.physiology_sync import contact_signals
 from mien.reporting import events
 
 T = np.arange(0, 30, 0.01)
@@ -374,3 +376,16 @@ def test_real_tables_of_a_sensor_kit_are_read_by_their_own_clock(name) -> None:
     assert {"eda", "respiration", "ppg_finger", "ppg_ear"} <= set(signal.names)
     assert np.isfinite(signal.values).mean() > 0.95
     assert 50 < found.rates["ppg_finger"] < 120
+
+
+def test_a_stray_first_stamp_and_times_of_day_with_dots_are_read(tmp_path):
+    wave = [f"{np.sin(i / 8):.4f}" for i in range(1000)]
+    stamps = ["0", *(f"{1764424850 + i / 100:.3f}" for i in range(1, 1000))]
+    (tmp_path / "first.csv").write_text("\n".join(["timestamp,ppg", *map(",".join, zip(stamps, wave, strict=True))]))
+    german = [each.replace(".", ",") for each in wave]
+    times = [f"14.00.{50 + i // 100},{10 * (i % 100):03d}" for i in range(1000)]
+    (tmp_path / "dots.csv").write_text("\n".join(["Zeit;PPG", *map(";".join, zip(times, german, strict=True))]))
+    for name in ("first.csv", "dots.csv"):
+        notes = " ".join(contact_signals(tmp_path / name, seconds=10.0).notes)
+        assert "expected signals" not in notes
+        assert all(float(share) < 1 for share in re.findall(r"no data ([0-9.]+)%", notes)), notes

@@ -213,7 +213,10 @@ def _load(file: Path) -> object:
                     raise
                 unknown.append(name[1])
         raise ValueError(f"more than {MOST_CLASSES} unknown classes")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, AttributeError, KeyError, OSError
+            ) as error:  # OSError: a cut file makes torch seek before its beginning
         raise ValueError(f"{file}: expected a whole file of tensors, as torch.save(model.state_dict()) writes, got one "
                          "that is damaged or holds other objects: download it again, or convert it to safetensors"
                          ) from error

@@ -16,6 +16,7 @@ MISSING = frozenset(("", "nan", "na", "n/a", "n.a.", "null", "none", "-", "--", 
 
 _NUMBER = re.compile(r"[-+]?(?:\d[\d.,]*|[.,]\d+)(?:[eEdD][-+]?\d+)?")
 _GROUPED = {mark: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+") for mark in ".,"}
+_THOUSANDS = {mark: re.compile(rf"[-+]?\d{{1,3}}(?:\{mark}\d{{3}})+(?:[^\d\{mark}].*)?") for mark in ".,"}
 _BLANKS = str.maketrans({"\u00a0": "", "\u202f": "", "\u2009": "", "'": "", "\u2019": "", "\u2212": "-",
                          "d": "e", "D": "e"})  # Fortran writes 1.5D+03
 
@@ -37,7 +38,9 @@ class NumberFormat:
         text = cell.strip().translate(_BLANKS)
         if not _NUMBER.fullmatch(text):
             return None
-        if self.grouping:
+        if self.grouping and self.grouping in text:
+            if not _THOUSANDS[self.grouping].fullmatch(text):
+                return None  # a time such as 14.00.50,000
             text = text.replace(self.grouping, "")
         if self.comma:
             text = text.replace(",", ".")

@@ -42,6 +42,10 @@ most one of s, ms, us and ns fits."""
 Kind = Literal["elapsed", "since 1970", "date", "time of day"]
 
 
+STRAY = 3600.0
+"""s between two rows after which the first ones do not say where a recording begins. Our choice: as for leaps."""
+
+
 @dataclass(frozen=True, eq=False)
 class Clock:
     """A time column.
@@ -72,9 +76,12 @@ class Clock:
 
     @property
     def first(self) -> float:
-        """The first time in s."""
+        """The first time in s, of the part with most rows between leaps: a wrong stamp in the first row is none."""
         known = self.times[np.isfinite(self.times)]
-        return float(known[0]) if len(known) else 0.0
+        if not len(known):
+            return 0.0
+        edges = np.concatenate([[0], np.flatnonzero(np.abs(np.diff(known)) > STRAY) + 1, [len(known)]])
+        return float(known[edges[np.argmax(np.diff(edges))]])
 
     @property
     def origin(self) -> float:
@@ -197,14 +204,14 @@ def _numeric_clock(table: TextTable, name: str, unit: str | None) -> Clock:
     said = unit or unit_of_name(name) or table.units.get(name, "").lower()
     if said in UNITS:
         step = UNITS[said]
-        era = era_unit(float(known[0])) == step
+        era = era_unit(float(np.median(known))) == step
         kind: Kind = "since 1970" if era else "elapsed"
         return Clock(name, values * step, kind, f"{said} since 1970" if era else said, step)
     for words, step, origin in ORIGINS:
         since_1970 = (values - origin / step) * step
-        if ERA[0] <= since_1970[np.isfinite(values)][0] < ERA[1] and 0 < pace * step < 1 / SLOWEST:
+        if ERA[0] <= np.median(since_1970[np.isfinite(values)]) < ERA[1] and 0 < pace * step < 1 / SLOWEST:
             return Clock(name, since_1970, "since 1970", words, step, guessed=True)
-    by_size = era_unit(float(known[0]))
+    by_size = era_unit(float(np.median(known)))
     if by_size is not None and pace * by_size < 1 / SLOWEST:
         words = next(word for word, size in UNITS.items() if size == by_size)
         return Clock(name, values * by_size, "since 1970", f"{words} since 1970, by the size of the numbers", by_size,
