@@ -219,6 +219,7 @@ def test_the_zoomed_span_of_a_chart_is_taken(page):
 def test_axe_finds_no_violation_in_the_report(page, axe, scheme, width):  # noqa: F811
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
+    page.reload()  # opened at this width
     page.wait_for_selector("[data-chart=expression].js-plotly-plot")
     assert violations(page, axe) == {}
     end = time.monotonic() + CEILING  # the charts take the width of the page some time after they are drawn
