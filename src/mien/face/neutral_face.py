@@ -49,8 +49,8 @@ class NeutralFace:
     """Kalman filter for the measures of a person's neutral face, as a function of head pose.
 
     The state of each measure is its value when the face looks at the camera, and its change with pitch, yaw and the
-    square of yaw. The values of all measures share the covariance of the population: a measure that is seen tells of
-    those that go with it.
+    square of yaw. The values of all measures share the covariance of the population: once one measure is
+    seen, those that correlate with it are known better.
 
     Args:
         population: Neutral faces.

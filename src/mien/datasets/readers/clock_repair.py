@@ -9,7 +9,7 @@ import numpy as np
 
 from mien import signals
 from mien.core.text_tables import is_missing
-from mien.datasets.readers.clocks import Clock
+from mien.datasets.readers.clocks import LEAP, Clock
 
 AGAIN = 0.01
 """Largest share of rows with the time of the previous row that is left alone. Our choice: devices that send packets,
@@ -18,9 +18,6 @@ and times with too few digits, repeat a third of them and more."""
 EVEN_SHARE, EVEN_SIZE = 0.8, 0.2
 """Share of the packets whose number of rows must differ by at most this share, or by one row, from the usual one. Our
 choice: packets are of one size, and lost rows are few."""
-
-LEAP = 3600.0
-"""s without a row that are a clock that was set. Our choice: sensors do not pause for an hour during a video."""
 
 MOST_PARTS, SHORTEST_PART = 20, 10
 """Largest number of times that a clock may be set, and fewest rows between two of them. Our choice: more and shorter

@@ -42,8 +42,8 @@ most one of s, ms, us and ns fits."""
 Kind = Literal["elapsed", "since 1970", "date", "time of day"]
 
 
-STRAY = 3600.0
-"""s between two rows after which the first ones do not say where a recording begins. Our choice: as for leaps."""
+LEAP = 3600.0
+"""s without a row that are a clock that was set. Our choice: sensors do not pause for an hour during a video."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class Clock:
         known = self.times[np.isfinite(self.times)]
         if not len(known):
             return 0.0
-        edges = np.concatenate([[0], np.flatnonzero(np.abs(np.diff(known)) > STRAY) + 1, [len(known)]])
+        edges = np.concatenate([[0], np.flatnonzero(np.abs(np.diff(known)) > LEAP) + 1, [len(known)]])
         return float(known[edges[np.argmax(np.diff(edges))]])
 
     @property

@@ -13,8 +13,8 @@ from mien import signals
 from mien.core.observations import Signal
 from mien.core.text_tables import TableError, TextTable, listed, read_table
 from mien.datasets.readers.clock_columns import best_clock, has_clock, is_clock, join_time_columns
-from mien.datasets.readers.clock_repair import AGAIN, LEAP, join_parts, spread_packets
-from mien.datasets.readers.clocks import FASTEST, SLOWEST, Clock, read_clock
+from mien.datasets.readers.clock_repair import AGAIN, join_parts, spread_packets
+from mien.datasets.readers.clocks import FASTEST, LEAP, SLOWEST, Clock, read_clock
 from mien.datasets.readers.device_exports import plain_table
 
 KINDS = {"ecg": "ecg", "ekg": "ecg", "ppg": "ppg", "bvp": "ppg", "pleth": "ppg", "plethysmograph": "ppg", "eda": "eda",
