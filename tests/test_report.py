@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import time
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -20,9 +21,10 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from fake_timeline import timeline
-from mien.core.observations import Signal
+from mien.core.observations import STATES, Signal
 from mien.core.recording_prediction import AttentionOverTime, RecordingPrediction
-from mien.core.results import Measurement
+from mien.core.results import REASONS, Measurement
+from mien.core.tasks import EXPRESSION
 from mien.reporting import html as html_report
 from mien.reporting.html import charts, downsample
 from mien.reporting.html.ground_truth import curves, scores
@@ -77,9 +79,10 @@ def refuse(name: str) -> None:
 
 def unpack(matrix: dict) -> np.ndarray:
     """By the description in charts.matrix, read anew."""
-    coded = np.frombuffer(base64.b64decode(matrix["z"]), np.uint8).reshape(matrix["rows"], -1).astype(float)
-    coded[coded == 255] = np.nan
-    return matrix["low"] + coded / 254 * (matrix["high"] - matrix["low"])
+    coded = np.frombuffer(base64.b64decode(matrix["z"]), f"<u{matrix['bits'] // 8}").reshape(matrix["rows"], -1)
+    most = 2 ** matrix["bits"] - 1
+    values = matrix["low"] + coded / (most - 1) * (matrix["high"] - matrix["low"])
+    return np.where(coded == most, np.nan, values)
 
 
 def with_session(face: int | None = 0):
@@ -179,17 +182,28 @@ def test_a_file_name_cannot_break_the_page():
     assert "the <i>end</i>" in page.words
 
 
+def named(codes: np.ndarray, names) -> list[str]:
+    return ["" if math.isnan(code) else names[round(code)] for code in codes]
+
+
 def test_the_charts_hold_the_timeline():
     page = Page(html_report.html(TALK))
     for person in page.data["people"]:
         rows = [e for e in TALK.emotions if e.face == person["id"]]
         np.testing.assert_allclose(person["edges"], [0, *(1000 * e.end for e in rows)])
-        probs = np.array([[math.nan if p is None else p for p in row] for row in person["probs"]]).T
-        np.testing.assert_allclose(probs, [np.full(7, np.nan) if e.reason else e.probs for e in rows], atol=6e-4)
+        np.testing.assert_allclose(
+            unpack(person["probs"]).T, [np.full(7, np.nan) if e.reason else e.probs for e in rows], atol=1e-5)
+        np.testing.assert_allclose(unpack(person["affect"]), [[e.valence for e in rows], [e.arousal for e in rows]],
+                                   atol=2e-5)
         np.testing.assert_allclose(unpack(person["aus"]).T, [e.aus for e in rows], atol=0.011)
-        assert person["rate"] == [None if e.heart_rate.abstained else round(e.heart_rate.value, 1) for e in rows]
-        assert [page.data["classes"][k] if k >= 0 else "" for k in person["label"]] == [e.label for e in rows]
-        assert [("tracked", "predicted", "lost")[k] for k in person["state"]] == [e.state for e in rows]
+        np.testing.assert_allclose(unpack(person["rate"])[0], [e.heart_rate.number for e in rows], atol=1e-3)
+        np.testing.assert_allclose(unpack(person["quality"])[0], [e.quality for e in rows], atol=1e-4)
+        label, state, reason, pulse_reason = unpack(person["codes"])
+        assert named(label, page.data["classes"]) == [e.label for e in rows]
+        assert named(state, STATES) == [e.state for e in rows]
+        assert named(reason, page.data["reasons"]) == [REASONS[e.reason] * bool(e.reason) for e in rows]
+        assert named(pulse_reason, page.data["reasons"]) == [
+            REASONS[e.heart_rate.reason] * bool(e.heart_rate.reason) for e in rows]
 
 
 def test_the_time_frequency_image_shows_the_pulse_that_is_there():
@@ -199,7 +213,7 @@ def test_the_time_frequency_image_shows_the_pulse_that_is_there():
     ridge = bpm[np.nan_to_num(image, nan=-99).argmax(axis=0)]
     assert abs(np.median(ridge) - data["overall"]) < 4  # 4 bpm is a row of the image
     wave = data["wave"]
-    beats = np.fft.rfft(np.array(wave["y"], float), 8192)
+    beats = np.fft.rfft(unpack(wave["y"])[0], 8192)
     top = np.argmax(np.abs(beats[10:])) + 10
     assert abs(top / 8192 * 1000 / wave["step"] * 60 - data["overall"]) < 8
     assert wave["view"][1] - wave["view"][0] == 15_000
@@ -219,6 +233,18 @@ def test_long_recordings_are_averaged_not_cut():
     np.testing.assert_allclose(found.rate[100], np.mean(rates))
 
 
+def test_a_label_of_many_rows_is_that_of_most_of_them():
+    """Two rows are just happy and two just sad, and all are nearly fearful: fear has the largest mean."""
+    talk = timeline(people=1, seconds=4, step=0.5, abstains=False)
+    happy, sad = np.array([0.42, 0.18, 0, 0, 0, 0, 0.4]), np.array([0.12, 0.48, 0, 0, 0, 0, 0.4])
+    rows = tuple(replace(e, probs=p, label=EXPRESSION.label(p), confidence=float(p.max()))
+                 for e, p in zip(talk.emotions, [happy, sad, happy, sad] * 2, strict=True))
+    (track,) = Timeline(rows, (), talk.source).tracks.values()
+    cells = downsample.downsample(track, 2)
+    assert cells.probs.argmax(axis=1).tolist() == [6, 6]
+    assert [EXPRESSION.classes[k] for k in cells.label] == ["sad", "sad"]  # two each; sad is the more probable one
+
+
 def test_pauses_stay_pauses():
     talk = timeline(people=1, seconds=30)
     kept = tuple(e for e in talk.emotions if not 10 <= e.start < 20)
@@ -230,10 +256,13 @@ def test_pauses_stay_pauses():
     assert np.isnan(found.probs[gap]).all()
 
 
-@pytest.mark.parametrize(("people", "seconds", "most"), [(0, 60, 50_000), (1, 600, 500_000), (1, 7200, 500_000),
-                                                         (5, 7200, 1_500_000)])
-def test_a_report_is_small_and_lies_beside_its_chart_library(tmp_path, people, seconds, most):
-    html_report.write_report(timeline(people=people, seconds=seconds, step=3), tmp_path / "r.html", images=False)
+@pytest.mark.parametrize(("people", "seconds", "step", "most"), [
+    (0, 60, 0.5, 50_000), (1, 600, 0.5, 500_000), (1, 7200, 0.5, 500_000), (5, 7200, 0.5, 500_000)])
+def test_a_report_is_small_and_lies_beside_its_chart_library(tmp_path, people, seconds, step, most):
+    talk = timeline(people=people, seconds=seconds, step=step)
+    pulse = next((who.pulse for who in talk.faces), None)  # of the made-up people, every third has none
+    talk = replace(talk, faces=tuple(replace(who, pulse=pulse) for who in talk.faces))
+    html_report.write_report(talk, tmp_path / "r.html", images=False)
     assert (tmp_path / "r.html").stat().st_size < most
     assert sorted(path.name for path in tmp_path.iterdir()) == [html_report.CHART_LIBRARY, "r.html"][people == 0:]
 
@@ -344,7 +373,7 @@ def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
 
 
 def test_columns_shrink_with_the_number_of_people():
-    assert charts.columns(1) >= charts.columns(5) >= charts.columns(100) >= 200
+    assert charts.columns(1) >= charts.columns(5) >= charts.columns(100) >= 100
 
 
 @pytest.fixture(scope="module")
@@ -356,6 +385,18 @@ def browser():
         running = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield running
         running.close()
+
+
+WIDTHS = "[...document.querySelectorAll('.plot')].map((plot) => plot._fullLayout?.width)"
+FITTED = f"{WIDTHS}.every((width, i) => width === document.querySelectorAll('.plot')[i].clientWidth)"
+
+
+def until(page, expression: str, seconds: float = 60.0) -> None:
+    """Wait until JavaScript is true. The page's policy forbids the polling of playwright's own wait_for_function."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"{expression}: still false after {seconds} s"
+        page.wait_for_timeout(50)
 
 
 @pytest.mark.parametrize(("name", "width", "scheme"), [
@@ -376,7 +417,7 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     page.goto((tmp_path / "r.html").as_uri())
     page.set_viewport_size({"width": width, "height": 14_000})
     plots = page.locator(".plot").count()
-    page.wait_for_function(f"document.querySelectorAll('.plot .main-svg').length >= {plots}", timeout=20_000)
+    until(page, f"document.querySelectorAll('.plot .main-svg').length >= {plots}")
     assert (plots == 0) == (name == "nobody")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     files = ("r.html", html_report.CHART_LIBRARY)[: 1 + (plots > 0)]
@@ -404,9 +445,33 @@ def test_it_prints_all_of_its_charts(browser, tmp_path):
     page.goto((tmp_path / "r.html").as_uri())
     page.emulate_media(media="print")
     plots = page.locator(".plot").count()
-    page.wait_for_function(f"document.querySelectorAll('.plot .main-svg').length >= {plots}", timeout=20_000)
+    until(page, f"document.querySelectorAll('.plot .main-svg').length >= {plots}")
     assert page.pdf()[:4] == b"%PDF"
+    until(page, f"{WIDTHS}.every((w) => w === 620)")  # px, narrower than A4 and US Letter between their margins
+    grey = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--page').trim()")
+    assert grey == "#ffffff"
+    page.emulate_media(media="screen")
+    until(page, FITTED)
     page.close()
+
+
+
+@pytest.mark.parametrize("mobile", [False, True], ids=["window", "phone"])
+@pytest.mark.browser
+def test_charts_follow_the_width_of_the_page(browser, tmp_path, mobile):
+    """A window made narrow and wide again, and a phone that is turned."""
+    html_report.write_report(SIZES["session"], tmp_path / "r.html")
+    context = browser.new_context(viewport={"width": 844, "height": 900}, is_mobile=mobile, has_touch=mobile)
+    page = context.new_page()
+    page.goto((tmp_path / "r.html").as_uri())
+    plots = page.locator(".plot").count()
+    until(page, f"document.querySelectorAll('.plot .main-svg').length >= {plots}")
+    for width in (390, 844, 768, 380):
+        page.set_viewport_size({"width": width, "height": 900})
+        until(page, f"innerWidth === {width} && {FITTED}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert max(page.evaluate(WIDTHS)) < width
+    context.close()
 
 
 # The chart library beside the reports

@@ -15,10 +15,10 @@ from mien.reporting.html.downsample import DownsampledTrack
 from mien.reporting.html.ground_truth import Curve, Curves
 from mien.reporting.timeline import Track
 
-MAX_COLUMNS = 3600
-"""Number of columns for all people together, so that the file stays below 6 MB."""
+MAX_COLUMNS = 2500
+"""Number of columns for all people together, so that the report of five people stays below 500 kB."""
 
-MOST, LEAST = 720, 200
+MOST, LEAST = 720, 100
 """Largest and smallest number of columns per person; a screen shows about `MOST`."""
 
 EXCERPT_SECONDS = 60.0
@@ -29,6 +29,9 @@ VIEW_SECONDS = 15.0
 
 IMAGE_BINS, IMAGE_COLUMNS = 64, 600
 """Frequency bins and largest number of columns of the time-frequency image."""
+
+MAX_IMAGE_COLUMNS, LEAST_IMAGE_COLUMNS = 1800, 60
+"""Columns of the images of all people together, and the smallest number per person."""
 
 DYNAMIC_RANGE_DB = 15.0
 """Range of the image in dB below its strongest value. Our choice: it shows a pulse and its first harmonic, but hardly
@@ -71,20 +74,17 @@ def person(
     if cells is not None:
         data |= {
             "edges": _ms(cells.edges),
-            "probs": [numbers(row, 3) for row in cells.probs.T],
-            "label": cells.label.tolist(),
-            "state": cells.state.tolist(),
-            "reason": [REASONS.get(code, "") for code in cells.reasons],
-            "affect": [numbers(row, 3) for row in cells.affect.T],
-            "rate": numbers(cells.rate, 1),
-            "quality": numbers(cells.quality, 2),
-            "pulseReason": [REASONS.get(code, "") for code in cells.pulse_reasons],
+            "probs": matrix(cells.probs.T, 0.0, 1.0, np.uint16),
+            "codes": matrix(_codes(cells), 0.0, 254.0),
+            "affect": matrix(cells.affect.T, -1.0, 1.0, np.uint16),
+            "rate": _row(cells.rate),
+            "quality": _row(cells.quality),
             "aus": matrix(cells.aus.T, 0.0, 5.0),
         }
     data["overall"] = who.heart_rate.value
     if who.pulse is not None:
         data["wave"] = wave(who.pulse, track)
-        data["image"] = image(who.pulse, max(IMAGE_COLUMNS // max(people // 3, 1), 150))
+        data["image"] = image(who.pulse, int(np.clip(MAX_IMAGE_COLUMNS // people, LEAST_IMAGE_COLUMNS, IMAGE_COLUMNS)))
     if truth:
         data["truth"] = {name: _curve(name, curve, data.get("wave")) for name, curve in truth.items()}
         data["estimate"] = {name: numbers(cells.aus[:, ACTION_UNITS.index(name)], 3)
@@ -92,11 +92,32 @@ def person(
     return data
 
 
+REASON_TEXTS = {code: text for code, text in REASONS.items() if code}
+"""What the codes of the reasons mean, in the order of their indices."""
+
+
+def _codes(cells: DownsampledTrack) -> np.ndarray:
+    """Class, state, and the reasons of expression and heart rate as indices (4, M); NaN where there is none."""
+    order = list(REASON_TEXTS)
+    reasons = [[order.index(code) if code in order else -1 for code in codes]
+               for codes in (cells.reasons, cells.pulse_reasons)]
+    codes = np.array([cells.label, cells.state, *reasons], dtype=np.float64)
+    codes[codes < 0] = np.nan
+    return codes
+
+
+def _row(values: np.ndarray) -> dict[str, Any]:
+    """Encode one row of values (M,) between its own limits."""
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    return matrix(values[None], low, high if high > low else low + 1.0, np.uint16)
+
+
 def _curve(name: str, curve: Curve, excerpt: dict[str, Any] | None) -> dict[str, Any]:
     """A ground truth curve. That of the pulse is cut to the excerpt and standardised."""
     times, values = curve.times, curve.values
     if name == "pulse" and excerpt is not None:
-        end = excerpt["start"] + excerpt["step"] * len(excerpt["y"])
+        end = excerpt["start"] + 1000 * EXCERPT_SECONDS
         inside = (times * 1000 >= excerpt["start"]) & (times * 1000 <= end)
         times, values = times[inside], values[inside]
         if len(values):
@@ -117,7 +138,7 @@ def wave(pulse: Signal, track: Track | None) -> dict[str, Any]:
     if len(known):
         mean, spread = float(known.mean()), float(known.std())
     return {"start": round(float(times[inside][0]) * 1000, 1) if inside.any() else 0, "step": 1000 / pulse.rate,
-            "y": numbers((part - mean) / (spread or 1.0), 2), "view": _ms(np.array([start, start + VIEW_SECONDS]))}
+            "y": _row((part - mean) / (spread or 1.0)), "view": _ms(np.array([start, start + VIEW_SECONDS]))}
 
 
 def best(pulse: Signal, track: Track | None) -> float:
@@ -156,11 +177,24 @@ def image(pulse: Signal, columns: int) -> dict[str, Any]:
             "bpm": numbers(frequencies * 60, 2), "z": matrix(decibel, -DYNAMIC_RANGE_DB, 0.0)}
 
 
-def matrix(values: np.ndarray, low: float, high: float) -> dict[str, Any]:
-    """Encode values (rows, columns) as bytes in base64: 0..254 for `low` to `high`, 255 for NaN."""
-    scaled = np.clip((values - low) / (high - low), 0, 1) * 254
-    coded = np.where(np.isfinite(values), np.round(np.nan_to_num(scaled)), 255).astype(np.uint8)
-    return {"rows": values.shape[0], "low": low, "high": high, "z": base64.b64encode(coded.tobytes()).decode("ascii")}
+def matrix(values: np.ndarray, low: float, high: float, kind: type[np.unsignedinteger] = np.uint8) -> dict[str, Any]:
+    """Encode values as bytes in base64.
+
+    Args:
+        values: The values (rows, columns); NaN where missing.
+        low: Value of code 0.
+        high: Value of the largest code but one; the largest code, 255 or 65535, is NaN.
+        kind: `uint8`, or `uint16` (little endian) for curves that are read more exactly than a picture.
+
+    Returns:
+        JSON data: `rows`, `low`, `high`, `bits` of a code, and the codes `z`.
+    """
+    most = int(np.iinfo(kind).max)
+    scaled = np.clip((values - low) / (high - low), 0, 1) * (most - 1)
+    codes = np.where(np.isfinite(values), np.round(np.nan_to_num(scaled)), most)
+    codes = codes.astype(np.dtype(kind).newbyteorder("<"))
+    return {"rows": values.shape[0], "low": low, "high": high, "bits": 8 * codes.itemsize,
+            "z": base64.b64encode(codes.tobytes()).decode("ascii")}
 
 
 def numbers(values: np.ndarray, digits: int) -> list[float | None]:

@@ -23,7 +23,7 @@ class DownsampledTrack:
         affect: Valence and arousal (M, 2).
         rate: Heart rate in bpm (M,).
         quality: Quality of the pulse 0..1 (M,).
-        label: Index of the class (M,).
+        label: Index of the class that most of the measured rows have (M,).
         state: Index into STATES (M,).
         reasons: Reason codes of the expression (M), "" where it was measured.
         pulse_reasons: Reason codes of the heart rate (M), "" where it was measured.
@@ -77,11 +77,12 @@ def _gather(rows: tuple[Prediction, ...], edges: np.ndarray, cell_of_row: np.nda
     affect = np.array([(row.valence, row.arousal) for row in rows], dtype=np.float64)
     probs[~known], affect[~known] = np.nan, np.nan
     rate = np.array([row.heart_rate.number for row in rows])
+    labels = np.where(known, np.argmax(np.nan_to_num(probs), axis=1), -1)
     probs = _means(probs, cell_of_row, count)
     reasons = _commonest([row.reason for row in rows], cell_of_row, count)
     silent = np.array([bool(reason) for reason in reasons]) | ~np.isfinite(probs).all(axis=1)
     probs[silent] = np.nan
-    label = np.where(silent, -1, np.argmax(np.nan_to_num(probs), axis=1))
+    label = _labels(labels, cell_of_row, probs)
     affect = _means(affect, cell_of_row, count)
     affect[silent] = np.nan
     pulse_reasons = _commonest([row.heart_rate.reason for row in rows], cell_of_row, count)
@@ -93,6 +94,26 @@ def _gather(rows: tuple[Prediction, ...], edges: np.ndarray, cell_of_row: np.nda
         affect=affect, rate=rate, quality=_means(np.array([[row.quality] for row in rows]), cell_of_row, count)[:, 0],
         label=label, state=np.array([STATES.index(state) if state in STATES else -1 for state in states]),
         reasons=reasons, pulse_reasons=pulse_reasons, width=width)
+
+
+def _labels(labels: np.ndarray, cell_of_row: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """The most frequent class of each cell's measured rows; the more probable one of two equally frequent classes.
+
+    The largest mean probability would not do: its class can be the label of no row.
+
+    Args:
+        labels: Class of each row (N,), -1 where there is none.
+        cell_of_row: Cell of each row (N,).
+        probs: Mean probabilities of the cells (M, K), NaN where the cell has no label.
+
+    Returns:
+        Class of each cell (M,), -1 without any.
+    """
+    tally = np.zeros(probs.shape)
+    known = labels >= 0
+    np.add.at(tally, (cell_of_row[known], labels[known]), 1)
+    best = np.argmax(tally + np.nan_to_num(probs) / 2, axis=1)
+    return np.where(np.isfinite(probs).all(axis=1) & tally.any(axis=1), best, -1)
 
 
 def _means(values: np.ndarray, cell_of_row: np.ndarray, count: int) -> np.ndarray:

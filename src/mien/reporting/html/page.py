@@ -38,7 +38,7 @@ def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[d
     people = len(timeline.faces)
     overview = _glance(timeline.task) if people > 1 and timeline.source.frames != 1 else ""
     content = {"video": timeline.source.name, "classes": timeline.task.classes, "duration": timeline.source.end,
-               "people": data,
+               "people": data, "reasons": list(charts.REASON_TEXTS.values()),
                "units": [[unit, unit_description(unit)] for unit in ACTION_UNITS],
                "session": session, "gaps": charts.gaps(timeline.source)}
     return f"""{head(f"{name}: expression and pulse", stylesheet(), BESIDE if script else POLICY)}

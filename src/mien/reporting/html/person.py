@@ -99,7 +99,7 @@ def _expression_figure(who: Person, task: Task, cells: DownsampledTrack) -> str:
     silent = float(np.mean(cells.label[seen] < 0)) if seen.any() else 1.0
     width = f" Each point is a mean over {cells.width:.1f} s." if cells.width else ""
     return _figure(who, "expression", "Expression",
-                   f"Probability of each class, stacked.{width} Below: the most probable class, and whether the face "
+                   f"Probability of each class, stacked.{width} Below: the most frequent label, and whether the face "
                    "was seen.",
                    formatting.chart_description(f"Person {who.id}", task.classes, list(who.expression), silent),
                    page.class_keys(task) + page.keys([(state, state, "") for state in STATES]),
@@ -221,7 +221,7 @@ def _table(cells: DownsampledTrack, task: Task) -> str:
             continue
         label, best = "no reading", math.nan
         if cells.label[i] >= 0:
-            label, best = task.classes[cells.label[i]], np.nanmax(cells.probs[i])
+            label, best = task.classes[cells.label[i]], cells.probs[i, cells.label[i]]
         numbers = (formatting.percent(best), formatting.number(cells.affect[i, 0], 2, True),
                    formatting.number(cells.affect[i, 1], 2, True), formatting.number(cells.rate[i]),
                    formatting.number(cells.quality[i], 2))

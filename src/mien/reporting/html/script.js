@@ -5,9 +5,31 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const ZERO = Date.UTC(2000, 0, 1); // time 0 of the recording: Plotly takes small numbers for years
   const span = [ZERO, ZERO + Math.max(data.duration * 1000, 100)];
+
+  /* The rows of a matrix from charts.matrix; the largest code, 255 or 65535, is null. */
+  const unpack = (matrix) => {
+    const bytes = Uint8Array.from(atob(matrix.z), (c) => c.charCodeAt(0));
+    const codes = matrix.bits === 16 ? new Uint16Array(bytes.buffer) : bytes;
+    const columns = codes.length / matrix.rows, most = 2 ** matrix.bits - 1;
+    const unit = (matrix.high - matrix.low) / (most - 1);
+    return Array.from({ length: matrix.rows }, (_, r) =>
+      Array.from(codes.subarray(r * columns, (r + 1) * columns), (code) => (code === most ? null : matrix.low + code * unit)));
+  };
+
   for (const person of data.people) {
-    if (person.edges) person.edges = person.edges.map((ms) => ZERO + ms);
-    if (person.wave) { person.wave.start += ZERO; person.wave.view = person.wave.view.map((ms) => ZERO + ms); }
+    if (person.edges) {
+      person.edges = person.edges.map((ms) => ZERO + ms);
+      for (const name of ["probs", "affect", "aus"]) person[name] = unpack(person[name]);
+      for (const name of ["rate", "quality"]) [person[name]] = unpack(person[name]);
+      const [label, state, ...reasons] = unpack(person.codes).map((codes) => codes.map((code) => code ?? -1));
+      const [reason, pulseReason] = reasons.map((codes) => codes.map((code) => data.reasons[code] ?? ""));
+      Object.assign(person, { label, state, reason, pulseReason });
+    }
+    if (person.wave) {
+      person.wave.start += ZERO;
+      person.wave.view = person.wave.view.map((ms) => ZERO + ms);
+      [person.wave.y] = unpack(person.wave.y);
+    }
     if (person.image) person.image.start += ZERO;
     for (const curve of Object.values(person.truth ?? {})) curve.x = curve.x.map((ms) => ZERO + ms);
   }
@@ -25,14 +47,6 @@
     tone = Object.fromEntries(names.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
     tone.font = style.fontFamily;
     tone.scale = [0, 0.15, 0.4, 0.7, 1].map((at, i) => [at, style.getPropertyValue("--ramp" + i).trim()]);
-  };
-
-  const unpack = (matrix) => {
-    const bytes = Uint8Array.from(atob(matrix.z), (c) => c.charCodeAt(0));
-    const columns = bytes.length / matrix.rows;
-    const unit = (matrix.high - matrix.low) / 254;
-    return Array.from({ length: matrix.rows }, (_, r) =>
-      Array.from(bytes.subarray(r * columns, (r + 1) * columns), (b) => (b === 255 ? null : matrix.low + b * unit)));
   };
 
   const middles = (edges) => edges.slice(1).map((end, i) => (end + edges[i]) / 2);
@@ -195,7 +209,7 @@
     },
 
     aus(p, wide) {
-      const rows = unpack(p.aus);
+      const rows = p.aus;
       const names = data.units;
       const words = rows.map((row, i) => row.map(() => `${names[i][0]} ${names[i][1]}`));
       const yaxis = axis([0, 1], { range: [names.length - 0.5, -0.5], tickvals: names.map((_, i) => i),
@@ -250,8 +264,15 @@
     },
   };
 
+  /* A chart is drawn for a known width: that of its place on the screen, or that of a printed page. */
+  const PAPER = 620; // px: fits on A4 and on US Letter between the margins of a browser
+  let printing = matchMedia("print").matches;
+  const widths = new Map();
+
   const draw = (plot) => {
-    const wide = plot.clientWidth >= 600;
+    const width = printing ? PAPER : plot.clientWidth;
+    const wide = width >= 600;
+    widths.set(plot, width);
     const kind = plot.dataset.chart;
     const person = kind === "glance" ? data.people : data.people[+plot.dataset.person] ?? {};
     const { traces, layout, range, anchor = "y" } = charts[kind](person, wide);
@@ -261,12 +282,12 @@
       hovermode: "closest", font: { family: tone.font, size: 12, color: tone.ink },
       margin: { l: wide ? 150 : 44, r: wide ? 14 : 8, t: 8, b: 26 },
       hoverlabel: { bgcolor: tone.card, bordercolor: tone.line, font: { color: tone.ink, family: tone.font, size: 12 } },
-      ...layout, shapes: [...(layout.shapes ?? []), ...holes()],
+      ...layout, width, shapes: [...(layout.shapes ?? []), ...holes()],
       xaxis: { type: "date", range: kept ?? range ?? span, showgrid: false, zeroline: false, color: tone.soft,
         tickfont: { size: 11 }, hoverformat: clock, nticks: wide ? 12 : 5, linecolor: tone.line, ticks: "outside",
         tickcolor: tone.line, ticklen: 4, fixedrange: touch, anchor,
         tickformatstops: [{ dtickrange: [null, 999], value: "%-M:%S.%2f" }, { dtickrange: [999, null], value: clock }] },
-    }, { responsive: true, displaylogo: false, scrollZoom: false, displayModeBar: touch ? false : "hover",
+    }, { displaylogo: false, scrollZoom: false, displayModeBar: touch ? false : "hover",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"] });
   };
 
@@ -300,8 +321,17 @@
   };
   if (plots.length <= 30) addEventListener("load", () => setTimeout(drawNext, 200));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  matchMedia("print").addEventListener("change", () => { readTone(); showAll(); repaint(); });
-  addEventListener("beforeprint", showAll);
-  let width = innerWidth;
-  addEventListener("resize", () => { if (Math.abs(innerWidth - width) > 40) { width = innerWidth; repaint(); } });
+  const setPrinting = (on) => {
+    printing = on;
+    if (on) showAll();
+    repaint();
+  };
+  matchMedia("print").addEventListener("change", (event) => setPrinting(event.matches));
+  addEventListener("beforeprint", () => setPrinting(true));
+  addEventListener("afterprint", () => setPrinting(matchMedia("print").matches));
+  const resizer = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+    const drawn = widths.get(target);
+    if (!printing && drawn && target.clientWidth && target.clientWidth !== drawn) draw(target);
+  }));
+  plots.forEach((plot) => resizer.observe(plot));
 })();

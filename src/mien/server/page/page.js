@@ -498,5 +498,8 @@ $("filmed").onclick = () => save(new Blob(state.film, { type: state.film[0].type
 $("film").onchange = record;
 $("record").onchange = () => { state.kept = []; record(); reconnect(); };
 $("language").onchange = reconnect;
-window.addEventListener("resize", () => { draw(); plots(); line(); });
+const repaint = () => { draw(); plots(); line(); };
+window.addEventListener("resize", repaint);
+matchMedia("print").addEventListener("change", repaint);  // printed in the light colours
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 line();
