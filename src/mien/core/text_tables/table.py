@@ -22,7 +22,7 @@ UNITS = re.compile(
     r"|h|hours?|hz|bpm|[mnuµμ]?v|m?volts?|[mnuµμ]?a|[mnuµμ]?s/?cm|[mnuµμ]?siemens|[kmuµμ]?ohms?|[kM]?Ω|°c|deg "
     r"?c|c|celsius"
     r"|a\.?u\.?|arb\.? ?units?|n\.?u\.?|adc|counts?|%|g|m/s\^?2|mmhg|no ?units?|unitless|cal|raw|iso|dd?\.mm\.yyyy.*"
-    r"|yyyy.*|hh?:mm.*)[\])]?", re.IGNORECASE)
+    r"|yyyy.*|hh?:?mm.*)[\])]?", re.IGNORECASE)
 """Cells of a row of units below a header, in any case."""
 
 _JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[\[{])')

@@ -23,6 +23,29 @@ MOST_PARTS, SHORTEST_PART = 20, 10
 """Largest number of times that a clock may be set, and fewest rows between two of them. Our choice: more and shorter
 ones are rows in disorder, which we do not sort."""
 
+STRAY_ROWS, STRAY_STEPS, STRAY_PAUSE = 3, 10.0, 1.0
+"""Most rows at the start or the end with stamps of another moment, and the hole that sets them apart, in usual steps
+and in s. Our choice: a buffer that was not emptied, or a clock that was not set yet, leaves one to three rows."""
+
+
+def without_strays(times: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Leave out a few rows at the start and the end that a hole parts from all others.
+
+    Args:
+        times: (N,) s.
+        kept: (K,) indices of the rows whose times increase.
+
+    Returns:
+        The indices without those of stray rows.
+    """
+    steps = np.diff(times[kept])
+    if len(steps) < STRAY_STEPS * STRAY_ROWS:
+        return kept
+    hole = max(STRAY_PAUSE, STRAY_STEPS * float(np.median(steps)))
+    first = max((i + 1 for i in range(STRAY_ROWS) if steps[i] > hole), default=0)
+    last = max((i + 1 for i in range(STRAY_ROWS) if steps[-1 - i] > hole), default=0)
+    return kept[first : len(kept) - last]
+
 
 def spread_packets(clock: Clock, cells: Sequence[str]) -> tuple[np.ndarray, str]:
     """Give each row of a packet its own time.

@@ -6,7 +6,7 @@ The parser says what it took, in `Clock.words`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timezone
 from typing import Literal
 
@@ -15,6 +15,7 @@ import numpy as np
 from mien.core.text_tables import TableError, TextTable, is_missing
 from mien.datasets.readers import dates
 from mien.datasets.readers.clock_columns import PROBED, UNITS, unit_of_name, with_date
+from mien.datasets.readers.clock_counters import clock_digits, unwrapped
 
 DAY = dates.DAY
 TICK = 1e-7
@@ -198,10 +199,24 @@ def _unwrapped(times: np.ndarray) -> np.ndarray:
 
 
 def _numeric_clock(table: TextTable, name: str, unit: str | None) -> Clock:
-    values, _ = table.number_format.numbers(table.cells[name])
+    cells = table.cells[name]
+    values, _ = table.number_format.numbers(cells)
+    said = unit or unit_of_name(name) or table.units.get(name, "").lower()
+    if said not in UNITS:
+        times = clock_digits(values, cells, f"{name} {said}")
+        if times is not None:
+            return Clock(name, _unwrapped(times), "time of day", "times of day, written hhmmss", guessed=True)
+    values, counter = unwrapped(values)
+    clock = _counting_clock(name, values, said)
+    if counter:
+        return replace(clock, words=f"{clock.words}, a counter that wraps around ({counter})", guessed=True)
+    return clock
+
+
+def _counting_clock(name: str, values: np.ndarray, said: str) -> Clock:
+    """The clock of a column of numbers whose unit is `said`, or "" if nothing says it."""
     known = values[np.isfinite(values)]
     pace = _usual_step(known)
-    said = unit or unit_of_name(name) or table.units.get(name, "").lower()
     if said in UNITS:
         step = UNITS[said]
         era = era_unit(float(np.median(known))) == step

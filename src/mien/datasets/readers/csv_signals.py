@@ -10,11 +10,13 @@ import numpy as np
 
 from mien import signals
 from mien.core.observations import Signal
-from mien.core.text_tables import TableError, listed, read_table
+from mien.core.text_tables import TableError, TextTable, listed, read_table
 from mien.datasets.index import DatasetProblem
 from mien.datasets.readers import tables
-from mien.datasets.readers.clock_columns import best_clock, is_clock, join_time_columns
-from mien.datasets.readers.clocks import read_clock
+from mien.datasets.readers.clock_columns import best_clock, is_clock
+from mien.datasets.readers.clock_parts import join_time_columns
+from mien.datasets.readers.clock_repair import without_strays
+from mien.datasets.readers.clocks import Clock, read_clock
 from mien.datasets.readers.device_exports import plain_table
 
 GAP = 0.5
@@ -86,10 +88,10 @@ def _read(path: Path) -> _Recording:
     """Raises TableError."""
     table = read_table(path, lambda cells: sum(map(is_clock, cells)) * (len(cells) > 1), needed=(), units=True,
                        rewrite=plain_table)
-    others = [name for name in table.columns if not is_clock(name)]
-    table, joined = join_time_columns(table)
-    candidates = [name for name in table.columns if is_clock(name)]
-    others = [name for name in others if not any(name in whole for whole in joined.values())]
+    joined = join_time_columns(table)
+    others = [name for name in table.columns if not is_clock(name) and name not in joined.used]
+    table = joined.table
+    candidates = [name for name in table.columns if is_clock(name) and name not in joined.used]
     if not candidates or not others:
         raise TableError(f"expected a header with time (s) and signals, got {listed(table.columns)}", path,
                          table.header_line)
@@ -98,15 +100,7 @@ def _read(path: Path) -> _Recording:
     doubts = [(table.header_line, note) for note in table.notes]
     doubts += [(line, f"left out: {reason}") for line, reason in table.bad_rows[:1]]
     clock = read_clock(table, best_clock(table, candidates))
-    kept = signals.ordered(clock.times)
-    kept = kept[signals.increasing(clock.times[kept])]
-    back = np.setdiff1d(np.flatnonzero(np.isfinite(clock.times)), kept)
-    if len(back):
-        doubts.append((table.lines[back[0]], f"time does not increase in {len(back)} lines: they are left out"))
-    unknown = np.flatnonzero(~np.isfinite(clock.times))
-    if len(unknown):
-        doubts.append((table.lines[unknown[0]], f"{clock.name}: {len(unknown)} cells are no times, first "
-                       f"{table.cells[clock.name][unknown[0]]!r}: their rows are left out"))
+    kept = _usable_rows(table, clock, doubts)
     times = clock.times[kept]
     if clock.guessed and not clock.absolute:
         doubts.append((table.header_line, f"{clock.name}: taken as {clock.words}"))
@@ -129,6 +123,26 @@ def _read(path: Path) -> _Recording:
     named = [(_named(name)[0], _named(name)[1] or table.units.get(name, "")) for name in others]
     names, units = zip(*named, strict=True)
     return _Recording(times, values, names, units, tuple(sorted(doubts)))
+
+
+def _usable_rows(table: TextTable, clock: Clock, doubts: list[tuple[int, str]]) -> np.ndarray:
+    """Indices of the rows whose times increase; `doubts` gets what is left out."""
+    kept = signals.ordered(clock.times)
+    kept = kept[signals.increasing(clock.times[kept])]
+    back = np.setdiff1d(np.flatnonzero(np.isfinite(clock.times)), kept)
+    inner = without_strays(clock.times, kept)
+    stray = np.setdiff1d(kept, inner)
+    unknown = np.flatnonzero(~np.isfinite(clock.times))
+    cells = table.cells[clock.name]
+    if len(stray):
+        doubts.append((table.lines[stray[0]], f"{len(stray)} rows at the start or the end are left out: a hole parts "
+                       f"their stamps, first {cells[stray[0]]!r}, from all others"))
+    if len(back):
+        doubts.append((table.lines[back[0]], f"time does not increase in {len(back)} lines: they are left out"))
+    if len(unknown):
+        doubts.append((table.lines[unknown[0]], f"{clock.name}: {len(unknown)} cells are no times, first "
+                       f"{cells[unknown[0]]!r}: their rows are left out"))
+    return inner
 
 
 def _named(column: str) -> tuple[str, str]:

@@ -12,8 +12,9 @@ import numpy as np
 from mien import signals
 from mien.core.observations import Signal
 from mien.core.text_tables import TableError, TextTable, listed, read_table
-from mien.datasets.readers.clock_columns import best_clock, has_clock, is_clock, join_time_columns
-from mien.datasets.readers.clock_repair import AGAIN, join_parts, spread_packets
+from mien.datasets.readers.clock_columns import best_clock, is_clock
+from mien.datasets.readers.clock_parts import has_clock, join_time_columns
+from mien.datasets.readers.clock_repair import AGAIN, join_parts, spread_packets, without_strays
 from mien.datasets.readers.clocks import FASTEST, LEAP, SLOWEST, Clock, read_clock
 from mien.datasets.readers.device_exports import plain_table
 
@@ -96,9 +97,11 @@ def read_physiology(path: Path, channels: Mapping[str, str] | None = None, units
     values = np.stack([table.numbers(column, None if strict else notes) for column in chosen.values()], axis=1)
     named = tuple((units or {}).get(name) or unit_in_brackets(column) or table.units.get(column, "")
                   for name, column in chosen.items())
-    table, joined = join_time_columns(table)
-    candidates = [name for name in table.columns if is_clock(name) and name not in chosen.values()]
-    column = joined.get(time or "", time)
+    joined = join_time_columns(table)
+    table = joined.table
+    candidates = [name for name in table.columns
+                  if is_clock(name) and name not in chosen.values() and name not in joined.used]
+    column = joined.by_first.get(time or "", time)
     if not column and candidates:
         column = best_clock(table, candidates)
     if column is None:
@@ -224,6 +227,10 @@ def _ordered_rows(table: TextTable, clock: Clock, strict: bool, notes: list[str]
     """Indices of the rows whose times are known and do not go back. Raises TableError if too many do."""
     kept = signals.ordered(clock.times)
     bad = np.setdiff1d(np.arange(len(table)), kept)
+    if not strict:
+        inner = without_strays(clock.times, kept)
+        notes += _stray_rows(table, clock.name, np.setdiff1d(kept, inner))
+        kept = inner
     if not len(bad):
         return kept
     i = int(bad[0])
@@ -243,6 +250,15 @@ def _ordered_rows(table: TextTable, clock: Clock, strict: bool, notes: list[str]
                          table.lines[i])
     notes.append(f"{clock.name}: {len(bad)} of {len(table)} rows are left out, first line {table.lines[i]}: {reason}")
     return kept
+
+
+def _stray_rows(table: TextTable, name: str, rows: np.ndarray) -> list[str]:
+    """A phrase on rows whose stamps are of another moment; none without such rows."""
+    if not len(rows):
+        return []
+    first = int(rows[0])
+    return [f"{name}: {len(rows)} of {len(table)} rows at the start or the end are left out, first line "
+            f"{table.lines[first]}: a hole parts their stamps, first {table.cells[name][first]!r}, from all others"]
 
 
 def _longest_part(table: PhysiologyTable, times: np.ndarray, notes: list[str] | None) -> tuple[np.ndarray, np.ndarray]:
