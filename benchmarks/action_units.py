@@ -49,8 +49,8 @@ def recorded(frames: object) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     tracker = Tracker(settings=TrackerSettings(faces=1, confirmations=1, probation=0.0))
     times, marks, size = [], [], (0, 0)
     for frame in frames:  # type: ignore[attr-defined]
-        found = [face.landmarks for face in tracker.update(frame) if face.landmarks is not None]
-        marks.append(found[0] if found else np.full((478, 3), np.nan))
+        result = [face.landmarks for face in tracker.update(frame) if face.landmarks is not None]
+        marks.append(result[0] if result else np.full((478, 3), np.nan))
         times.append(frame.time)
         size = frame.rgb.shape[1], frame.rgb.shape[0]
     tracker.close()
@@ -84,15 +84,15 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 def planted_units(seed: int, turning: bool) -> dict[str, np.ndarray]:
     plan = {unit: bump(LEAD + EACH * i) for i, unit in enumerate(ACTION_UNITS)}
     seconds = LEAD + EACH * len(ACTION_UNITS)
-    times, found, truth = filmed(seed, seconds, aus=plan, pose=swing if turning else (0.0, 0.0, 0.0))
-    alone, whole = np.zeros(len(ACTION_UNITS)), np.zeros(len(ACTION_UNITS))
+    times, result, truth = filmed(seed, seconds, aus=plan, pose=swing if turning else (0.0, 0.0, 0.0))
+    alone, full = np.zeros(len(ACTION_UNITS)), np.zeros(len(ACTION_UNITS))
     level = np.zeros((len(ACTION_UNITS), len(ACTION_UNITS)))
     for i in range(len(ACTION_UNITS)):
-        own = (times >= LEAD + EACH * i - 0.35) & (times < LEAD + EACH * (i + 1) - 0.35)
-        alone[i] = correlation(found.aus[own, i], truth.aus[own, i])
-        whole[i] = correlation(found.aus[:, i], truth.aus[:, i])
-        level[i] = np.nanmean(found.aus[own & (truth.aus[:, i] > 4.9)], axis=0)
-    return {"alone": alone, "whole": whole, "level": level}
+        custom = (times >= LEAD + EACH * i - 0.35) & (times < LEAD + EACH * (i + 1) - 0.35)
+        alone[i] = correlation(result.aus[custom, i], truth.aus[custom, i])
+        full[i] = correlation(result.aus[:, i], truth.aus[:, i])
+        level[i] = np.nanmean(result.aus[custom & (truth.aus[:, i] > 4.9)], axis=0)
+    return {"alone": alone, "whole": full, "level": level}
 
 
 def unmoved(seed: int) -> dict[str, np.ndarray]:
@@ -101,33 +101,33 @@ def unmoved(seed: int) -> dict[str, np.ndarray]:
         return np.nanpercentile(aus, 95, axis=0)
 
     out = {}
-    _, found, _ = filmed(seed, 8.0)
-    out["rest"] = highest(found.aus)
+    _, result, _ = filmed(seed, 8.0)
+    out["rest"] = highest(result.aus)
     for name, axis in (("yaw 20", 1), ("pitch 20", 0)):
         def turn(t: float, axis: int = axis) -> tuple[float, float, float]:
             pose = [0.0, 0.0, 0.0]
             pose[axis] = 20 * np.sin(2 * np.pi * t / 6)
             return pose[0], pose[1], pose[2]
 
-        _, found, truth = filmed(seed, 6.0, pose=turn)
-        out[name] = highest(found.aus)
-        error = found.pose[:, axis] - truth.pose[:, axis]
-        out[f"{name} error"] = np.array([np.polyfit(truth.pose[:, axis], found.pose[:, axis], 1)[0], np.nanmean(error),
-                                         np.nanstd(error), np.nanmax(abs(found.gaze).max(axis=1))])
+        _, result, truth = filmed(seed, 6.0, pose=turn)
+        out[name] = highest(result.aus)
+        error = result.pose[:, axis] - truth.pose[:, axis]
+        out[f"{name} error"] = np.array([np.polyfit(truth.pose[:, axis], result.pose[:, axis], 1)[0], np.nanmean(error),
+                                         np.nanstd(error), np.nanmax(abs(result.gaze).max(axis=1))])
     def look(t: float) -> tuple[float, float]:
         return 20 * np.sin(2 * np.pi * t / 3), 10 * np.sin(2 * np.pi * t / 4)
 
-    _, found, truth = filmed(seed, 8.0, gaze=look)
-    out["gaze 20, 10"] = highest(found.aus)
-    seen = np.isfinite(found.gaze).all(axis=1)
+    _, result, truth = filmed(seed, 8.0, gaze=look)
+    out["gaze 20, 10"] = highest(result.aus)
+    seen = np.isfinite(result.gaze).all(axis=1)
     out["gaze error"] = np.array([
         [correlation(b, a), *np.polyfit(a, b, 1), np.std(b - a)]
-        for a, b in zip(truth.gaze[seen].T, found.gaze[seen].T, strict=True)
+        for a, b in zip(truth.gaze[seen].T, result.gaze[seen].T, strict=True)
     ])
-    _, found, truth = filmed(seed, 10.0, speech=Speech(seed=seed))
-    out["speech"] = highest(found.aus)
+    _, result, truth = filmed(seed, 10.0, speech=Speech(seed=seed))
+    out["speech"] = highest(result.aus)
     out["speech planted"] = highest(truth.aus)
-    out["speech class"] = np.nanmean(found.expression, axis=0)
+    out["speech class"] = np.nanmean(result.expression, axis=0)
     return out
 
 
@@ -139,8 +139,8 @@ def posed(seed: int, strength: float, often: bool) -> np.ndarray:
         for unit, level in simulation.expression(EXPRESSION.classes[index], strength, often).items():
             plan.setdefault(unit, []).append(bump(1.5 + 3 * place, level, 0.3, 1.2))
     curves = {unit: (lambda t, parts=tuple(parts): sum(part(t) for part in parts)) for unit, parts in plan.items()}
-    times, found, _ = filmed(seed, 1.5 + 3 * len(order), aus=curves)
-    probs = found.expression
+    times, result, _ = filmed(seed, 1.5 + 3 * len(order), aus=curves)
+    probs = result.expression
     out = np.zeros((len(order), len(order)))
     for place, index in enumerate(order):
         out[index] = np.nanmean(probs[(times > 1.8 + 3 * place) & (times < 3.0 + 3 * place)], axis=0)
@@ -150,8 +150,8 @@ def posed(seed: int, strength: float, often: bool) -> np.ndarray:
 def blinked(seed: int) -> np.ndarray:
     """Planted, found, found at a planted one, the rate's error in 1/min."""
     fps = (25.0, 30.0, 50.0)[seed % 3]
-    times, found, truth = filmed(seed, 30.0, fps, blinks=Blinks(rate=17, seed=seed, seconds=0.2 + 0.05 * (seed % 4)))
-    starts, rate = blinks(times, found.aus[:, BLINK])
+    times, result, truth = filmed(seed, 30.0, fps, blinks=Blinks(rate=17, seed=seed, seconds=0.2 + 0.05 * (seed % 4)))
+    starts, rate = blinks(times, result.aus[:, BLINK])
     hits = sum(np.any(abs(starts - onset) < 0.15) for onset in truth.blinks)
     return np.array([len(truth.blinks), len(starts), hits, abs((rate.value or 0) - 2 * len(truth.blinks))])
 
@@ -219,17 +219,17 @@ def print_real() -> None:
     rows = []
     if REAL.exists():
         times, marks, size = recorded(video.open_video(REAL))
-        found = read(times, marks, size)
+        result = read(times, marks, size)
         for name, part in (("before the smile", times < 0.5), ("the smile", (times > 1.2) & (times < 2.2))):
-            rows.append((f"single_face.mp4, {name}", found.aus[part], found.expression[part]))
+            rows.append((f"single_face.mp4, {name}", result.aus[part], result.expression[part]))
     else:
         print(f"{REAL.name} is not here: skipped.")
     from skimage import data
 
     picture = np.ascontiguousarray(data.astronaut())
     times, marks, size = recorded([Frame(i / 15, picture) for i in range(3)])
-    found = read(times, marks, size)
-    rows.append(("scikit-image's astronaut, first frames", found.aus, found.expression))
+    result = read(times, marks, size)
+    rows.append(("scikit-image's astronaut, first frames", result.aus, result.expression))
     shown = []
     for name, aus, expression in rows:
         units = [f"{u} {v:.1f}" for u, v in zip(ACTION_UNITS, np.nanmean(aus, axis=0), strict=True) if v >= 0.5]
@@ -264,9 +264,9 @@ def main() -> None:
     for strength, often in ((3.0, True), (4.0, False)):
         also = "and what half of the people add" if often else "alone"
         print_posed(f"Prototypes at {strength:.0f} {also}", pool(delayed(posed)(s, strength, often) for s in seeds))
-    planted, found, hits, error = np.array(pool(delayed(blinked)(s) for s in seeds)).T
+    planted, result, hits, error = np.array(pool(delayed(blinked)(s) for s in seeds)).T
     print(f"Blinks: {planted.sum():.0f} planted, {hits.sum():.0f} found ({hits.sum() / planted.sum():.0%}), "
-          f"{found.sum() - hits.sum():.0f} false; rate's mean error {error.mean():.1f} a minute.\n")  # fmt: skip
+          f"{result.sum() - hits.sum():.0f} false; rate's mean error {error.mean():.1f} a minute.\n")  # fmt: skip
     print_real()
     print_cost(seeds[0])
 

@@ -91,15 +91,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for faces in (1, 2, 4):
             film = write(Path(folder, f"{faces}.mp4"), tiles(options.film, faces, options.seconds))
-            answers: dict[str, list[dict]] = {name: [] for name in sides}
+            replies: dict[str, list[dict]] = {name: [] for name in sides}
             for _ in range(options.rounds):
                 for name, (python, source, settings) in sides.items():
-                    answers[name].append(run(python, source, film, {**settings, "pictures": False}))
-            for name, found in answers.items():
-                parts = ", ".join(f"{part} {median(one['parts'][part] for one in found):.2f}" for part in
-                                  found[0]["parts"])
-                print(f"| {faces} | {name} | {median(one['cpu'] for one in found):.2f} | "
-                      f"{median(one['wall'] for one in found):.2f} | {found[0]['faces']} | {parts} |", flush=True)
+                    replies[name].append(run(python, source, film, {**settings, "pictures": False}))
+            for name, result in replies.items():
+                parts = ", ".join(f"{part} {median(item['parts'][part] for item in result):.2f}" for part in
+                                  result[0]["parts"])
+                print(f"| {faces} | {name} | {median(item['cpu'] for item in result):.2f} | "
+                      f"{median(item['wall'] for item in result):.2f} | {result[0]['faces']} | {parts} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -202,8 +202,8 @@ class Row:
 
     files: int = 0
     refused: int = 0
-    whole: int = 0  # every frame shown
-    told: int = 0  # fewer or more frames, and Source.lost says something
+    complete: int = 0  # every frame shown
+    reported: int = 0  # fewer or more frames, and Source.lost says something
     unreported: int = 0
     broken: int = 0
     same: int = 0  # packets and frames as ffprobe's
@@ -224,8 +224,8 @@ class Row:
             self.refused += 1
             return
         complete = out.shown == COUNT
-        self.whole += complete
-        self.told += not complete and bool(out.lost)
+        self.complete += complete
+        self.reported += not complete and bool(out.lost)
         self.unreported += not complete and not out.lost
         equal = (out.packets, out.decoded) == probed
         self.same += equal
@@ -236,7 +236,7 @@ class Row:
                               f"{probed[0]} and {probed[1]}")
 
     def line(self, name: str) -> str:
-        cells = (name, self.files, self.refused, self.whole, self.told, self.unreported, self.broken, self.same,
+        cells = (name, self.files, self.refused, self.complete, self.reported, self.unreported, self.broken, self.same,
                  self.differs, self.differs_unreported, f"{self.megabytes:.0f}", f"{self.seconds:.1f}")
         return "| " + " | ".join(map(str, cells)) + " |"
 

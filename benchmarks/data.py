@@ -75,10 +75,10 @@ def bare(films: list[Path], cores: set[int]) -> np.ndarray:
 
 def speed(folder: Path, seconds: float, count: int, runs: int) -> None:
     """(a) Beside bare processes, and two workers beside one."""
-    one = film(folder / f"person-{seconds:g}s.mp4", seconds / 60)
+    single = film(folder / f"person-{seconds:g}s.mp4", seconds / 60)
     films = [folder / f"film{number}.mp4" for number in range(count)]
     for path in films:
-        shutil.copyfile(one, path)
+        shutil.copyfile(single, path)
     first, second = sorted(os.sched_getaffinity(0))[:2]
     rows = []
     for _ in range(runs):
@@ -103,19 +103,19 @@ def reading(cache: Path, clips: int) -> None:
 
     kept = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(kept)})
-    held = Cache(cache)
-    trials, rng = held.trials, np.random.default_rng(0)
+    stored = Cache(cache)
+    trials, rng = stored.trials, np.random.default_rng(0)
     best = 0.0
     for _ in range(3):
         started = time.perf_counter()
         for number in range(clips):
             trial = trials[number % len(trials)]
-            window = held.clip(trial, lambda count: video.pick_frames(count, 16, rng))
+            window = stored.clip(trial, lambda count: video.pick_frames(count, 16, rng))
             if window.faces is None or window.faces.shape != (16, 224, 224, 3):
                 sys.exit(f"expected 16 pictures of {trial.id}, got {window.faces}")
         best = max(best, clips * 16 / (time.perf_counter() - started))
     os.sched_setaffinity(0, kept)
-    pictures = sum(entry.pictures for entry in held.entries.values())
+    pictures = sum(entry.pictures for entry in stored.entries.values())
     size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
     print(f"| {len(trials)} trials, reading clips of 16 frames of 224 px | {best:.0f} frames/s a core | >= 2000 |")
     print(f"| on disk, everything | {size / pictures / 1000:.1f} kB a frame | <= 20 |")

@@ -59,14 +59,14 @@ class Seconds(NamedTuple):
 
 def seconds(runs: dict[str, Callable[[], object]], repeat: int) -> dict[str, Seconds]:
     """Seconds by name, each run once to warm up and then in turns."""
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    received: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     for number in range(repeat + 1):
         for name, run in runs.items():
             start, began = time.perf_counter(), time.process_time()
             run()
             if number:
-                taken[name].append((time.perf_counter() - start, time.process_time() - began))
-    return {name: Seconds(*map(min, zip(*values, strict=True))) for name, values in taken.items()}
+                received[name].append((time.perf_counter() - start, time.process_time() - began))
+    return {name: Seconds(*map(min, zip(*values, strict=True))) for name, values in received.items()}
 
 
 # ---------------------------------------------------------------------------------------------- what is measured
@@ -130,46 +130,48 @@ def measure(place: Path, repeat: int) -> dict[str, Any]:
     theirs = reference(place, exact.model)
     text = exact.model.cached_text.clone()
     clips = noise(place)[SEEN:]
-    frames = np.stack([one.frames for one in clips])
-    batches = [Batch(frames=torch.from_numpy(one[None])) for one in frames]
+    frames = np.stack([item.frames for item in clips])
+    batches = [Batch(frames=torch.from_numpy(item[None])) for item in frames]
     normal = [normalise_pixels(batch.frames, exact.model.image.plan) for batch in batches]
     reads: dict[str, Callable[[int], Any]] = {
         "reference": lambda i: theirs(normal[i]), "fp32": lambda i: exact.model(batches[i]),
         "bf16": lambda i: fast.model(batches[i])}
     for name in ("openvino", "int8"):
         if (place / name / "card.json").is_file():
-            found = mien.load(place / name)
+            model = mien.load(place / name)
             way = {"openvino": "OpenVINO bf16", "int8": "OpenVINO int8"}[name]
-            reads[way] = lambda i, found=found: torch.from_numpy(found.run(frames[i : i + 1]))
+            reads[way] = lambda i, model=model: torch.from_numpy(model.run(frames[i : i + 1]))
     probs = {name: [read(i).softmax(-1)[0].tolist() for i in range(JUDGED)] for name, read in reads.items()}
-    taken = seconds({name: lambda read=read: read(0) for name, read in reads.items()} | {"text": theirs.text}, repeat)
+    received = seconds({name: lambda read=read: read(0) for name, read in reads.items()} | {"text": theirs.text},
+                       repeat)
     drift = float((theirs.text() - text).abs().max() / text.abs().max())
-    return {"seconds": taken, "probs": probs, "text": drift, "fast": str(fast_dtype())}
+    return {"seconds": received, "probs": probs, "text": drift, "fast": str(fast_dtype())}
 
 
 def inference(size: str, place: Path, repeat: int) -> None:
-    found = job("measure", size, place, repeat)
-    taken = {name: Seconds(*value) for name, value in found["seconds"].items()}
-    probs = {name: np.array(value) for name, value in found["probs"].items()}
-    base, text, wanted = taken["reference"], taken["text"], probs["reference"]
+    result = job("measure", size, place, repeat)
+    received = {name: Seconds(*value) for name, value in result["seconds"].items()}
+    probs = {name: np.array(value) for name, value in result["probs"].items()}
+    base, text, expected = received["reference"], received["text"], probs["reference"]
     cached = base.wall / (base.wall - text.wall)
-    margin = np.diff(np.sort(wanted, axis=1)[:, -2:], axis=1)[:, 0]
+    margin = np.diff(np.sort(expected, axis=1)[:, -2:], axis=1)[:, 0]
     line(size, "transformers fp32, eager", base, "1", "", "", "", "", "", f"text tower {text} s of it")
     for name in ("fp32", "bf16", "OpenVINO bf16", "OpenVINO int8"):
-        if name not in taken:
+        if name not in received:
             line(size, name, "not measured: --full", "", "", "", BARS.get(name, ""), "", "", "")
             continue
-        gain, tolerance = base.wall / taken[name].wall, WITHIN.get(name, 0.02)
+        gain, tolerance = base.wall / received[name].wall, WITHIN.get(name, 0.02)
         sure = margin > 2 * tolerance
-        same = probs[name].argmax(1) == wanted.argmax(1)
-        line(size, name, taken[name], f"{gain:.2f}", f"{gain / cached:.2f}", f"{cached:.2f}",
+        same = probs[name].argmax(1) == expected.argmax(1)
+        line(size, name, received[name], f"{gain:.2f}", f"{gain / cached:.2f}", f"{cached:.2f}",
              f"{BARS[name]}: {_met(gain >= BARS[name])}" if name in BARS else "",
-             f"{np.abs(probs[name] - wanted).max():.1e}",
-             f"{tolerance}: {_met(bool((np.abs(probs[name] - wanted) <= tolerance).all()))}",
+             f"{np.abs(probs[name] - expected).max():.1e}",
+             f"{tolerance}: {_met(bool((np.abs(probs[name] - expected) <= tolerance).all()))}",
              f"{int(same[sure].sum())} of {int(sure.sum())} sure, {int(same.sum())} of {JUDGED}")
-    print(f"{size}: the processor's fast type is {found['fast']}; text features differ from the reference's by "
-          f"{found['text']:.0e} of the largest; probabilities from {wanted.min():.3f} to {wanted.max():.3f}, change "
-          f"over clips up to {np.ptp(wanted, axis=0).max():.3f}", file=sys.stderr)
+    print(f"{size}: the processor's fast type is {result['fast']}; text features differ from the reference's by "
+          f"{result['text']:.0e} of the largest; probabilities from {expected.min():.3f} to {expected.max():.3f}, "
+          f"change "
+          f"over clips up to {np.ptp(expected, axis=0).max():.3f}", file=sys.stderr)
 
 
 def _met(yes: bool) -> str:
@@ -222,8 +224,8 @@ def one_step(who: str, place: Path, repeat: int) -> dict[str, Any]:
         torch.nn.functional.cross_entropy(logits, target).backward()
         optimiser.step()
 
-    taken = seconds({"step": step}, repeat)["step"]
-    return {"seconds": taken, "growth": _memory()["VmHWM"] - before, "loaded": before, "fast": str(fast_dtype())}
+    received = seconds({"step": step}, repeat)["step"]
+    return {"seconds": received, "growth": _memory()["VmHWM"] - before, "loaded": before, "fast": str(fast_dtype())}
 
 
 def steps(size: str, place: Path, repeat: int) -> None:

@@ -32,18 +32,18 @@ def variants(model: Path) -> dict[str, Callable[[], object]]:
     rng = np.random.default_rng(0)
     given = {each.name: rng.random([size if isinstance(size, int) else 1 for size in each.shape], np.float32)
              for each in plain.get_inputs()}
-    found: dict[str, Callable[[], object]] = {"onnxruntime, fp32": lambda: plain.run(None, given)}
+    result: dict[str, Callable[[], object]] = {"onnxruntime, fp32": lambda: plain.run(None, given)}
     for precision in ("f32", "bf16"):
         compiled = openvino.Core().compile_model(str(model), "CPU", {
             "INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"})
         request = compiled.create_infer_request()
-        found[f"OpenVINO, {precision}"] = lambda request=request: request.infer(list(given.values()))
+        result[f"OpenVINO, {precision}"] = lambda request=request: request.infer(list(given.values()))
     halved = convert_float_to_float16(onnx.load(str(model)), keep_io_types=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     half = onnxruntime.InferenceSession(halved.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    found["onnxruntime, fp16 weights"] = lambda: half.run(None, given)
-    return found
+    result["onnxruntime, fp16 weights"] = lambda: half.run(None, given)
+    return result
 
 
 def main() -> None:

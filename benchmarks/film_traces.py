@@ -20,6 +20,6 @@ def longest_person(path: Path, observer: Observer) -> Window | None:
     observer.tracker.close()
     if not observer.people:
         return None
-    best = max(observer.people.values(), key=lambda one: one.frames_tracked)
+    best = max(observer.people.values(), key=lambda person: person.frames_tracked)
     best.read()
     return best.window(-np.inf, np.inf)

@@ -29,8 +29,9 @@ def analyse(rate: float, seconds: float) -> tuple[int, list[float], np.ndarray]:
     middle = seconds / 2
     smile = simulation.Actor(simulation.identity(1), {"AU12": lambda time: 3.0 * (time % 4 >= 2)}, position=(100, 110),
                              scale=0.7)
-    guest = simulation.Actor(simulation.identity(2), position=(240, 110), scale=0.7, present=(middle - 1, 2 * seconds))
-    scene = simulation.Scene((smile, guest), size=(340, 240), fps=rate, seconds=seconds, coarse=2)
+    visitor = simulation.Actor(simulation.identity(2), position=(240, 110), scale=0.7, present=(middle - 1,
+                                                                                               2 * seconds))
+    scene = simulation.Scene((smile, visitor), size=(340, 240), fps=rate, seconds=seconds, coarse=2)
     times = []
     with Stream(settings=Settings(pictures=False), keep_all=True) as stream:
         for frame in scene.frames():
@@ -38,12 +39,12 @@ def analyse(rate: float, seconds: float) -> tuple[int, list[float], np.ndarray]:
             stream.push(frame)
         stream.close()
     shares = []
-    found = sorted(stream.people.values(), key=lambda person: person.first)
-    for person, begin in zip(found, (0.0, middle + 0.5), strict=False):  # the guest walks in for a while
+    result = sorted(stream.people.values(), key=lambda person: person.first)
+    for person, begin in zip(result, (0.0, middle + 0.5), strict=False):  # the visitor walks in for a while
         seen = person.seen.window(begin, np.inf)
         shares.append(float(np.isfinite(seen.position[:, 0]).sum() / (np.array(times) >= begin).sum()))
-    units = found[0].seen.window(-np.inf, np.inf).aus if found else np.full((1, len(ACTION_UNITS)), np.nan)
-    return len(found), shares, np.nanmean(units, axis=0)
+    units = result[0].seen.window(-np.inf, np.inf).aus if result else np.full((1, len(ACTION_UNITS)), np.nan)
+    return len(result), shares, np.nanmean(units, axis=0)
 
 
 def main() -> int:
@@ -58,11 +59,11 @@ def main() -> int:
     wrong = 0
     for rate in (rate for rate in RATES if rate <= options.up_to):
         people, shares, units = analyse(rate, seconds)
-        apart = float(np.nanmax(np.abs(units - usual)))
-        good = people == 2 and min(shares) >= COVERAGE and apart <= UNITS
+        distance = float(np.nanmax(np.abs(units - usual)))
+        good = people == 2 and min(shares) >= COVERAGE and distance <= UNITS
         wrong += not good
         print(f"| {rate:g} | {people} | {', '.join(f'{share:.0%}' for share in shares)} | "
-              f"{units[ACTION_UNITS.index('AU12')]:.2f} | {apart:.2f} | {'yes' if good else 'NO'} |", flush=True)
+              f"{units[ACTION_UNITS.index('AU12')]:.2f} | {distance:.2f} | {'yes' if good else 'NO'} |", flush=True)
     print(f"\n{wrong} rates are beyond the tolerances.")
     return int(wrong > 0)
 

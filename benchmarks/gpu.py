@@ -58,9 +58,9 @@ class Texts(ClipEncoders):
 
     def _ids(self, count: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
-        found = torch.randint(1, 49000, (count, 28), generator=generator)
-        found[:, 0], found[:, -1] = 49406, 49407
-        return found
+        result = torch.randint(1, 49000, (count, 28), generator=generator)
+        result[:, 0], result[:, -1] = 49406, 49407
+        return result
 
 
 def clips(size: int, frames: int) -> torch.Tensor:
@@ -167,10 +167,10 @@ def measure(name: str, options: argparse.Namespace, device: str) -> dict[str, st
             "with augmentation, samples a second": "", "a fold of DFEW, h": "", "attention": attention(step, device)}
     if work.change is not None:
         change, pictures = work.change, batch.frames
-        whole = timed(lambda: step(replace(batch, frames=change(pictures, 0))), options.steps, device)
-        rows["with augmentation, samples a second"] = f"{BATCH / whole:.1f}"
+        full = timed(lambda: step(replace(batch, frames=change(pictures, 0))), options.steps, device)
+        rows["with augmentation, samples a second"] = f"{BATCH / full:.1f}"
         if name == "duse":  # without reading and validation
-            rows["a fold of DFEW, h"] = f"{TRAIN * EPOCHS * whole / BATCH / 3600:.2f}"
+            rows["a fold of DFEW, h"] = f"{TRAIN * EPOCHS * full / BATCH / 3600:.2f}"
     return {"method": work.title if not options.tiny else f"{name}, tiny"} | rows
 
 
@@ -193,9 +193,9 @@ def main() -> None:
     print(f"\n### A training step, batch {BATCH}, {'compiled' if options.compile else 'not compiled'}, {card}, torch "
           f"{torch.__version__}, peak {options.peak or 'unknown'} TFLOP/s\n\n`python benchmarks/gpu.py`"
           f"{'; small models: it runs, nothing is measured' if options.tiny else ''}\n")
-    found = [measure(name, options, device) for name in options.names or WORKS]
-    print("| " + " | ".join(found[0]) + " |\n|" + " --- |" * len(found[0]))
-    for row in found:
+    result = [measure(name, options, device) for name in options.names or WORKS]
+    print("| " + " | ".join(result[0]) + " |\n|" + " --- |" * len(result[0]))
+    for row in result:
         print("| " + " | ".join(row.values()) + " |", flush=True)
 
 

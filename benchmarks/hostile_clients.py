@@ -49,14 +49,14 @@ class Conversation:
         command = [sys.executable, "-m", "mien.cli", "mcp", "--server", "http://127.0.0.1:9"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
-        self.answers: queue.Queue[dict] = queue.Queue()
+        self.replies: queue.Queue[dict] = queue.Queue()
         self.words: list[bytes] = []
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=lambda: self.words.extend(self.process.stderr), daemon=True).start()
 
     def _read(self) -> None:
         for line in self.process.stdout:
-            self.answers.put(json.loads(line))  # whatever is no JSON ends the benchmark: no answer follows
+            self.replies.put(json.loads(line))  # whatever is no JSON ends the benchmark: no answer follows
 
     def send(self, line: bytes) -> None:
         self.process.stdin.write(line.replace(b"\n", b" ") + b"\n")
@@ -66,7 +66,7 @@ class Conversation:
         """s until the answer with this number comes; raises queue.Empty after a minute."""
         self.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode())
         began = time.perf_counter()
-        while self.answers.get(timeout=60).get("id") != number:
+        while self.replies.get(timeout=60).get("id") != number:
             pass
         return time.perf_counter() - began
 

@@ -39,8 +39,8 @@ size of a batch by what is right in train."""
 
 def right(model: checkpoints.Predictor, targets: Targets, cache: Cache) -> np.ndarray:
     """Whether each clip is named right (N,) bool."""
-    found = [model.read(cache.clip(trial)).argmax() for trial in targets.trials]
-    return np.array(found) == targets.target
+    result = [model.read(cache.clip(trial)).argmax() for trial in targets.trials]
+    return np.array(result) == targets.target
 
 
 def reported(name: str, train: np.ndarray, test: np.ndarray, seconds: float) -> str:
@@ -78,21 +78,23 @@ def run(place: Path, quick: bool, size: int, seed: int) -> None:
     started, workers = time.perf_counter(), min(os.cpu_count() or 1, 2)
     recipe = override(RECIPES["duse/dfew"], {**LEARN, "tower": str(place / "clip")})
     datasets.LOOKALIKES["dfew"](place / "dfew", size=size, seed=seed, variant="peers", workers=workers)
-    material = load_data(recipe, place / "dfew", place / "cache", "1", workers=workers)
-    test = material.train.rule(trial for trial in material.fold.test if material.cache.entries[trial.id].pictures)
+    training_data = load_data(recipe, place / "dfew", place / "cache", "1", workers=workers)
+    pictured = [trial for trial in training_data.fold.test if training_data.cache.entries[trial.id].pictures]
+    test = training_data.train.rule(pictured)
     made = time.perf_counter()
     small = override(PRETRAINING["clip/synthetic"], {"people": "200"} if quick else {})
     clip = pretrain(small, place / "clip", seed=seed, device="cpu", workers=workers)
     pretrained = time.perf_counter()
     print("| model | right in train | right on people not seen | 95 % interval | learning took |")
     print("| --- | --- | --- | --- | --- |")
-    cache = material.cache
+    cache = training_data.cache
     zero = checkpoints.zero_shot(str(clip.folder), precision="32")
-    print(reported("small CLIP, zero-shot", right(zero, material.train, cache), right(zero, test, cache),
+    print(reported("small CLIP, zero-shot", right(zero, training_data.train, cache), right(zero, test, cache),
                pretrained - made))
-    learn("DuSE", recipe, material, material.train, test, place / "duse", seed)
+    learn("DuSE", recipe, training_data, training_data.train, test, place / "duse", seed)
     if not quick:
-        learn("DuSE, labels exchanged", recipe, material, shuffled(material.train), test, place / "control", seed)
+        learn("DuSE, labels exchanged", recipe, training_data, shuffled(training_data.train), test, place / "control",
+              seed)
     most, curve = np.bincount(test.target).max() / len(test.target), np.mean(list(clip.auc.values()))
     print(f"\nChance is {1 / 7:.1%}, the most frequent class {most:.1%}. The lookalike was drawn and prepared in "
           f"{made - started:.0f} s. The small CLIP: {small.people * small.pictures} pictures of {small.people} people; "
@@ -101,14 +103,14 @@ def run(place: Path, quick: bool, size: int, seed: int) -> None:
           f"{' --quick' if quick else ''}{f' --seed {seed}' if seed else ''}")
 
 
-def learn(name: str, recipe: Recipe, material: DataModule, train: Targets, test: Targets, out: Path, seed: int) -> None:
+def learn(name: str, recipe: Recipe, data: DataModule, train: Targets, test: Targets, out: Path, seed: int) -> None:
     """Train, score the last epoch, print a row."""
     started = time.perf_counter()
-    found = fit(recipe, train, replace(train, trials=(), target=np.empty(0, np.int64)), material.cache.clip, out,
+    result = fit(recipe, train, replace(train, trials=(), target=np.empty(0, np.int64)), data.cache.clip, out,
                 seed=seed, device="cpu", precision="32")
     seconds = time.perf_counter() - started
-    model = checkpoints.load(found.last, precision="32")
-    print(reported(name, right(model, train, material.cache), right(model, test, material.cache), seconds), flush=True)
+    model = checkpoints.load(result.last, precision="32")
+    print(reported(name, right(model, train, data.cache), right(model, test, data.cache), seconds), flush=True)
 
 
 if __name__ == "__main__":

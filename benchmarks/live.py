@@ -104,10 +104,10 @@ def duse(source: Path, minutes: float, folder: Path, model: Path | None) -> None
             for reuse in (False, True) for step in (0.5, 0.2)}
     table(rows)
     for kind in ("exact", "kept features"):
-        found = [row for name, row in rows.items() if kind in name]
-        best = max(row["updates a second"] for row in found)  # a step of 0.5 s gives 2, less the last
+        result = [row for name, row in rows.items() if kind in name]
+        best = max(row["updates a second"] for row in result)  # a step of 0.5 s gives 2, less the last
         print(f"\n{kind}: 2 updates a second or more: {best >= 1.95} ({best:.2f}); no frame dropped: "
-              f"{not any(row['dropped'] for row in found)}")
+              f"{not any(row['dropped'] for row in result)}")
     print()
     kept(source, name, 3.6 if minutes < 0.5 else 10.0)
 
@@ -135,12 +135,12 @@ def kept(source: Path, name: str, seconds: float) -> None:
         strength.fill_(float(strength) if phase is None else phase)
         reusing = FeatureCache(trained)
         reported = [(trained.read(window), reusing.read(window)) for window in windows]
-        one, two = np.array(reported).transpose(1, 0, 2)
+        first, second = np.array(reported).transpose(1, 0, 2)
         rows[f"phase {float(strength):.2g}{' (the checkpoint)' if phase is None else ''}"] = {
-            "steps": len(one), "frames read, % of asked": 100 * reusing.fresh / reusing.pictures,
-            "largest change of a probability": np.abs(one - two).max(), "mean": np.abs(one - two).mean(),
-            "other label": int((one.argmax(1) != two.argmax(1)).sum()),
-            "probabilities change over time by": float(np.ptp(one, axis=0).max())}
+            "steps": len(first), "frames read, % of asked": 100 * reusing.fresh / reusing.pictures,
+            "largest change of a probability": np.abs(first - second).max(), "mean": np.abs(first - second).mean(),
+            "other label": int((first.argmax(1) != second.argmax(1)).sum()),
+            "probabilities change over time by": float(np.ptp(first, axis=0).max())}
     table(rows)
     print()
 
@@ -158,8 +158,8 @@ def exact(source: Path) -> None:
                     continue
                 count += 1
                 worst = max(worst, float(np.abs(row.probs - other.probs).max()))
-                one, two = row.heart_rate.value, other.heart_rate.value
-                pulses = max(pulses, abs(one - two) if one is not None and two is not None else 0.0)
+                first, second = row.heart_rate.value, other.heart_rate.value
+                pulses = max(pulses, abs(first - second) if first is not None and second is not None else 0.0)
     print(f"live against the file, {count} rows: probabilities differ by at most {worst:.2g}, heart rates by "
           f"{pulses:.2g} bpm\n")
 

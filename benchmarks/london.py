@@ -58,7 +58,7 @@ class Pictures:
 
 def find_landmarks(folder: Path) -> tuple[list[str], np.ndarray]:
     """Names and landmarks (N, 478, 3) px of every picture."""
-    backend, names, found = OnnxFaceBackend(), [], []
+    backend, names, result = OnnxFaceBackend(), [], []
     for path in sorted(each for part in ("neutral", "smiling", "canada") for each in (folder / part).glob("*.jpg")):
         rgb = np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1])
         face = max(backend.detect(rgb), key=lambda each: each.score)
@@ -66,9 +66,9 @@ def find_landmarks(folder: Path) -> tuple[list[str], np.ndarray]:
         second = None if first is None else backend.mesh(rgb, Region.of_landmarks(first))
         if second is not None:
             names.append(f"{path.parent.name}/{path.stem}")
-            found.append(second)
+            result.append(second)
     backend.close()
-    return names, np.array(found, dtype=np.float64)
+    return names, np.array(result, dtype=np.float64)
 
 
 def load(folder: Path, cache: Path | None) -> Pictures:
@@ -94,9 +94,9 @@ def read(head: ExpressionHead, faces: Pictures, neutral: np.ndarray | None = Non
     probs, aus = [], []
     for index, landmarks in enumerate(faces.landmarks):
         reader = AUEstimator(None if neutral is None else neutral[index][None], head)
-        found = reader.read(np.zeros(1), landmarks[None], SIZE)
-        probs.append(found.expression[0])
-        aus.append(found.aus[0])
+        result = reader.read(np.zeros(1), landmarks[None], SIZE)
+        probs.append(result.expression[0])
+        aus.append(result.aus[0])
     return np.array(probs), np.array(aus)
 
 
@@ -115,9 +115,10 @@ def judged(head: ExpressionHead, resting: Pictures, smiling: Pictures) -> tuple[
     at_rest[list(ACTION_UNITS)] = aus
     index = resting.who.reset_index().set_index("person")["index"].loc[smiling.who.person].to_numpy()
     alone, _ = read(head, smiling)
-    own, units = read(head, smiling, resting.landmarks[index])
+    own_neutral, units = read(head, smiling, resting.landmarks[index])
     _, calm = read(head, resting[index], resting.landmarks[index])
-    smiles = smiling.who.assign(label=alone.argmax(axis=1), confidence=alone.max(axis=1), own=own.argmax(axis=1),
+    smiles = smiling.who.assign(label=alone.argmax(axis=1), confidence=alone.max(axis=1),
+                                own=own_neutral.argmax(axis=1),
                                 smile=units[:, SMILE], above=units[:, SMILE] > calm[:, SMILE])
     smiles[[f"own {unit}" for unit in ACTION_UNITS]] = units
     return at_rest, smiles
@@ -150,9 +151,9 @@ def print_linear(resting: Pictures, smiling: Pictures) -> None:
     smiles = np.repeat([False, True], [len(resting.who), len(smiling.who)])
     people = pd.concat([resting.who.person, smiling.who.person])
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-    found = cross_val_predict(model, rows, smiles, groups=people, cv=GroupKFold(FOLDS))
+    result = cross_val_predict(model, rows, smiles, groups=people, cv=GroupKFold(FOLDS))
     print("A logistic regression on the measures, trained on the smiles and neutral faces of the other folds: "
-          f"{share(pd.Series(~found[~smiles]))} of the neutral faces, {share(pd.Series(found[smiles]))} of the "
+          f"{share(pd.Series(~result[~smiles]))} of the neutral faces, {share(pd.Series(result[smiles]))} of the "
           "smiles.\n")
 
 
@@ -197,8 +198,8 @@ def print_simulated(head: ExpressionHead, resting: Pictures, smiling: Pictures) 
     for known, title in ((0, "not known"), (len(KNOWN_SECONDS) - 1, "given")):
         for strength in (2.0, 3.0, 4.0):
             faces = simulate(statistics, 14_000, 99, strength=strength, known=known, balanced=True)
-            target, found = faces.target.argmax(axis=1), head.of_features(faces.features).argmax(axis=1)
-            recall = [(found[target == index] == index).mean() for index in range(len(EXPRESSION.classes))]
+            target, result = faces.target.argmax(axis=1), head.of_features(faces.features).argmax(axis=1)
+            recall = [(result[target == index] == index).mean() for index in range(len(EXPRESSION.classes))]
             rows.append([title, f"{strength:.0f}", *(f"{value:.2f}" for value in recall)])
     print("### Recall on simulated people (measures drawn, no picture), shipped weights\n")
     table(["neutral face", "intensity", *EXPRESSION.classes], rows)

@@ -130,8 +130,8 @@ def mesh_outputs(picture: np.ndarray) -> np.ndarray | None:
     from mediapipe.framework.formats import rect_pb2
     from mediapipe.python import packet_creator, packet_getter
 
-    whole = rect_pb2.NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0, rotation=0.0)
-    packets = {"image": image_packet(picture), "region": packet_creator.create_proto(whole)}
+    full = rect_pb2.NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0, rotation=0.0)
+    packets = {"image": image_packet(picture), "region": packet_creator.create_proto(full)}
     got = run_mediapipe(MESH_GRAPH, packets, ["landmarks"], {"attention": packet_creator.create_bool(True)})
     if "landmarks" not in got:
         return None

@@ -44,19 +44,19 @@ def measure(seconds: float) -> dict[str, float]:
 
 def length(quick: bool) -> None:
     """The table of what length costs."""
-    found = {}
+    result = {}
     for seconds in (60, 120) if quick else (30, 60, 120, 240):
         command = [sys.executable, __file__, "--measure", str(seconds)]
         reported = subprocess.run(command, check=True, capture_output=True,
                               text=True).stdout
-        found[seconds] = json.loads(reported)
+        result[seconds] = json.loads(reported)
     print(f"\nForward and backward, batch {BATCH}, {torch.get_num_threads()} threads\n")
     print("| input | time, s | against half of it | growth of memory, MiB | against half of it |\n"
           "|---|---|---|---|---|")
-    for seconds, one in found.items():
-        half = found.get(seconds // 2)
-        ratio = [f"{one[name] / half[name]:.2f}" if half else "" for name in ("time", "growth")]
-        print(f"| {seconds} s | {one['time']:.2f} | {ratio[0]} | {one['growth']:.0f} | {ratio[1]} |")
+    for seconds, first in result.items():
+        half = result.get(seconds // 2)
+        ratio = [f"{first[name] / half[name]:.2f}" if half else "" for name in ("time", "growth")]
+        print(f"| {seconds} s | {first['time']:.2f} | {ratio[0]} | {first['growth']:.0f} | {ratio[1]} |")
     print("\nAsked for: 120 s at most 2.5 times the time and 2.2 times the growth of 60 s.", flush=True)
 
 

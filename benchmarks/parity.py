@@ -84,18 +84,18 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 def looks(old: list, new: list) -> tuple[str, np.ndarray, tuple[int, int, int]]:
     """Frames of both -> cells of the table, distances of landmarks (N,) px, and faces of both, the old and the new."""
     both = total_old = total_new = 0
-    apart, boxes = [], []
+    distance, boxes = [], []
     for before, after in zip(old, new, strict=True):
         total_old, total_new = total_old + len(before["boxes"]), total_new + len(after["boxes"])
         for box in before["boxes"]:
-            likest = max(after["boxes"], key=lambda one: overlap(one, box), default=None)
+            likest = max(after["boxes"], key=lambda first: overlap(first, box), default=None)
             if likest is not None and overlap(likest, box) >= 0.5:
                 both += 1
                 boxes.append(np.abs(likest - box).max())
-        for one, other in zip(before["meshes"], after["meshes"], strict=True):
-            if one is not None and other is not None:
-                apart.append(np.hypot(*(one - other)[:, :2].T))
-    distances = np.concatenate(apart) if apart else np.zeros(0)
+        for first, second in zip(before["meshes"], after["meshes"], strict=True):
+            if first is not None and second is not None:
+                distance.append(np.hypot(*(first - second)[:, :2].T))
+    distances = np.concatenate(distance) if distance else np.zeros(0)
     meshes = [sum(mesh is not None for frame in side for mesh in frame["meshes"]) for side in (old, new)]
     place = f"{distances.mean():.3f}, {distances.max():.2f}" if len(distances) else "-"
     box = f"{max(boxes):.2f}" if boxes else "-"
@@ -108,10 +108,10 @@ def analyses(old: dict, new: dict) -> tuple[str, list[float]]:
     largest = [0.0, 0.0, 0.0]
     silent = 0  # rows that only one of both could read
     for key in old["rows"].keys() & new["rows"].keys():
-        for index, (one, other) in enumerate(zip(old["rows"][key], new["rows"][key], strict=True)):
-            silent += index == 1 and bool(np.isnan(one).any() != np.isnan(other).any())
-            if not np.isnan(one).any() and not np.isnan(other).any():
-                largest[index] = max(largest[index], float(np.abs(one - other).max()))
+        for index, (first, other) in enumerate(zip(old["rows"][key], new["rows"][key], strict=True)):
+            silent += index == 1 and bool(np.isnan(first).any() != np.isnan(other).any())
+            if not np.isnan(first).any() and not np.isnan(other).any():
+                largest[index] = max(largest[index], float(np.abs(first - other).max()))
     silent += len(old["rows"].keys() ^ new["rows"].keys())
     rates, rate = [], 0.0
     for face in sorted(old["rates"].keys() | new["rates"].keys()):
@@ -142,12 +142,12 @@ def main() -> None:
         after = Side(sys.executable, Path(__file__).parent.parent / "src", Path(temporary, "new"))
         for film in films:
             seen = before.run(LOOK, film)
-            cells, apart, found = looks(load(seen), load(after.run(LOOK, film, seen)))
+            cells, distance, result = looks(load(seen), load(after.run(LOOK, film, seen)))
             read, largest = analyses(load(before.run(ANALYZE, film)), load(after.run(ANALYZE, film)))
             print(f"| {film.relative_to(options.folder)} | {cells} | {read} |", flush=True)
-            distances.append(apart)
+            distances.append(distance)
             worst.append(largest)
-            counts += found
+            counts += result
     every = np.concatenate(distances)
     largest = np.max(worst, axis=0)
     print(f"\nFaces: {counts[0]} of the old {counts[1]} are found again, {counts[2]} in all. Landmarks: mean "

@@ -74,13 +74,13 @@ def two_places(folder: Path) -> None:
         count = read.values.shape[1] // size
         parts = {name: row[: count * size].reshape(count, size) for name, row in channel.items()}
         finger, ear = (signals.ppg.features(parts[name], read.rate)["median_hr"] for name in ("ppg_finger", "ppg_ear"))
-        apart = np.abs(finger - ear)
-        both = np.isfinite(apart)
+        distance = np.abs(finger - ear)
+        both = np.isfinite(distance)
         eda = signals.eda.features(channel["eda"], read.rate, None)
         breath = signals.respiration.features(parts["respiration"], read.rate)
         wrong = signals.quality.quality_table(read)[1]
-        print(f"| {path.stem[:12]} | {read.rate:.1f} | {both.sum()} of {count} | {(apart[both] <= BAR).sum()} "
-              f"| {reported(np.median(apart[both]) if both.any() else np.nan)} | {eda['scr_rate'][0]:.1f} "
+        print(f"| {path.stem[:12]} | {read.rate:.1f} | {both.sum()} of {count} | {(distance[both] <= BAR).sum()} "
+              f"| {reported(np.median(distance[both]) if both.any() else np.nan)} | {eda['scr_rate'][0]:.1f} "
               f"| {reported(np.nanmedian(breath['rate']))}, {np.median(breath['regularity']):.2f} "
               f"| {'; '.join(wrong) or 'nothing'} |")
     print("\nTheir EDA is in steps of the converter, not in uS: responses are a tenth of the largest or more.\n")
@@ -108,17 +108,17 @@ def planted() -> None:
               f"{np.nanmax(np.abs(table['mean_hr'] - rate)):.2f} bpm |")
     table = signals.ecg.features(ecg, 128.0)
     print(f"| ECG RMSSD, largest | {np.nanmax(np.abs(table['rmssd'] - rmssd)):.2f} ms |")
-    counts, found, tonic, low = 0, 0, [], []
+    counts, result, tonic, low = 0, 0, [], []
     for _ in range(24):
         onsets = np.cumsum(rng.uniform(3, 12, 12))
         onsets = onsets[onsets < 52]
         wave = contact_signals.skin_conductance(times, onsets, rng.uniform(0.15, 0.8, len(onsets)), 5.0)
         wave = wave + rng.normal(0, 0.005, len(times))
         read = signals.eda.features(wave, 128.0)
-        counts, found = counts + len(onsets), found + int(read["scr_count"][0])
+        counts, result = counts + len(onsets), result + int(read["scr_count"][0])
         tonic.append(abs(read["tonic"][0] - 5.0))
         low.append(abs(wave.mean() - 5.0))
-    print(f"| EDA responses, found of planted | {found} of {counts} |")
+    print(f"| EDA responses, found of planted | {result} of {counts} |")
     print(f"| EDA tonic level, mean; the signal's mean beside it | {np.mean(tonic):.3f}; {np.mean(low):.3f} uS |")
     rates = np.linspace(7, 24, 24)
     wave = np.stack([contact_signals.breath(times, rate) + rng.normal(0, 0.1, len(times)) for rate in rates])

@@ -30,23 +30,23 @@ CASES = {
 
 def texts() -> dict[tuple[str, str], str]:
     """Every text that is counted, by its case and its language."""
-    found = {}
+    result = {}
     for language in llm.languages():
         written = {name: llm.render_observation(case, language) for name, case in CASES.items()}
-        found |= {(name, language): text for name, text in written.items()}
-        found["everything, with the system message", language] = llm.system_message(written["everything"], language)
-        found["the same as JSON", language] = json.dumps(llm.fields(CASES["everything"]), ensure_ascii=False)
-    return found
+        result |= {(name, language): text for name, text in written.items()}
+        result["everything, with the system message", language] = llm.system_message(written["everything"], language)
+        result["the same as JSON", language] = json.dumps(llm.fields(CASES["everything"]), ensure_ascii=False)
+    return result
 
 
 def main() -> None:
     """Print the table of docs/live.md."""
-    told = texts()
+    sentences = texts()
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["npm", "install", "--silent", "--no-save", "--prefix", folder, "gpt-tokenizer"], check=True)
-        done = subprocess.run(["node", "-e", COUNT], input=json.dumps(list(told.values())), cwd=folder, check=True,
+        done = subprocess.run(["node", "-e", COUNT], input=json.dumps(list(sentences.values())), cwd=folder, check=True,
                               capture_output=True, text=True)
-    counts = dict(zip(told, json.loads(done.stdout), strict=True))
+    counts = dict(zip(sentences, json.loads(done.stdout), strict=True))
     print("| what is said | " + " | ".join(llm.languages()) + " |\n|---|" + "---|" * len(llm.languages()))
     for name in dict.fromkeys(name for name, _ in counts):
         print(f"| {name} | " + " | ".join(str(counts[name, language]) for language in llm.languages()) + " |")

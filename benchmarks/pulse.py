@@ -113,9 +113,9 @@ def window(clip: Clip, cache: Path, key: str) -> Window | None:
     recipe = json.dumps(dataclasses.asdict(clip), sort_keys=True)
     path = cache / f"{hashlib.sha256((recipe + key).encode()).hexdigest()[:20]}.npz"
     if not path.exists():
-        found = _track(clip)
-        np.savez_compressed(path, **({} if found is None else {
-            name: getattr(found, name) for name in ("times", "skin", "position", "aus", "pose", "gaze")}))
+        result = _track(clip)
+        np.savez_compressed(path, **({} if result is None else {
+            name: getattr(result, name) for name in ("times", "skin", "position", "aus", "pose", "gaze")}))
     with np.load(path) as stored:
         if not stored.files:
             return None
@@ -172,14 +172,14 @@ def _recognised(clip: Clip, seen: Window) -> bool:
 
 
 def _alone(seen: Window) -> dict[str, float]:
-    found = rgb_traces(seen)
-    if isinstance(found, str):
+    result = rgb_traces(seen)
+    if isinstance(result, str):
         return {}
-    mean = found.skin.mean(axis=1)
+    mean = result.skin.mean(axis=1)
     said = {"ours, without a threshold": read_pulse(seen).posterior.answer()[0]}
     for name, method in rppg.installed().items():
-        wave = band(method(mean, found.rate), found.rate)
-        said[name] = 60 * signals.peak(*signals.spectrum(wave, found.rate, *rppg.BAND))
+        wave = band(method(mean, result.rate), result.rate)
+        said[name] = 60 * signals.peak(*signals.spectrum(wave, result.rate, *rppg.BAND))
     return said
 
 
@@ -188,47 +188,49 @@ def methods_table(living: list[Outcome]) -> list[str]:
     lines = ["Without abstaining, all clips with a pulse (the published methods on the mean skin of the regions):", "",
              "| method | MAE bpm | within 3 bpm |", "|---|---|---|"]
     for name in living[0].alone:
-        errors = np.array([abs(one.alone[name] - one.clip.bpm) for one in living if one.alone])
+        errors = np.array([abs(item.alone[name] - item.clip.bpm) for item in living if item.alone])
         lines.append(f"| {name} | {errors.mean():.1f} | {100 * np.mean(errors <= 3):.0f} % |")
     return lines
 
 
 def row(name: str, group: list[Outcome]) -> str:
     """One line of the table of clips with a pulse."""
-    errors = np.array([one.error for one in group])
+    errors = np.array([item.error for item in group])
     read = np.isfinite(errors)
-    fair = [one for one in group if one.clip.crf <= 23 and one.clip.amplitude >= 0.006]
-    lost = sum(one.reading.abstained for one in fair)
+    fair = [item for item in group if item.clip.crf <= 23 and item.clip.amplitude >= 0.006]
+    lost = sum(item.reading.abstained for item in fair)
     figures = ["-"] * 3
     if read.any():
         figures = [f"{errors[read].mean():.2f}", f"{np.median(errors[read]):.2f}", f"{errors[read].max():.1f}"]
-    known = sum(one.oracle for one in group)
+    known = sum(item.oracle for item in group)
     return f"| {name} | {len(group)} | {read.sum()} | {known} | {' | '.join(figures)} | {lost} of {len(fair)} |"
 
 
 def blank_row(name: str, group: list[Outcome]) -> str:
-    reasons = sorted({one.reading.reason for one in group} - {""})
-    counts = ", ".join(f"{reason} {sum(one.reading.reason == reason for one in group)}" for reason in reasons)
-    return f"| {name} | {len(group)} | {sum(one.reading.abstained for one in group)} | {counts} |"
+    reasons = sorted({item.reading.reason for item in group} - {""})
+    counts = ", ".join(f"{reason} {sum(item.reading.reason == reason for item in group)}" for reason in reasons)
+    return f"| {name} | {len(group)} | {sum(item.reading.abstained for item in group)} | {counts} |"
 
 
-def tables(found: list[Outcome]) -> str:
-    living = [one for one in found if one.clip.amplitude > 0]
-    blanks = [one for one in found if one.clip.amplitude == 0]
+def tables(outcomes: list[Outcome]) -> str:
+    living = [item for item in outcomes if item.clip.amplitude > 0]
+    blanks = [item for item in outcomes if item.clip.amplitude == 0]
     head = "| {} | clips | read | oracle | MAE bpm | median | worst | abstained at crf <= 23, AC/DC >= 0.6 % |"
     rule = "|---|---|---|---|---|---|---|---|"
     lines = ["Planted pulse:", "", head.format("disturbance"), rule]
-    lines += [row(name, [one for one in living if one.clip.condition == name]) for name in CONDITIONS]
+    lines += [row(name, [item for item in living if item.clip.condition == name]) for name in CONDITIONS]
     lines += [row("**all**", living), "", head.format("skin tone (Fitzpatrick)"), rule]
-    lines += [row(f"{tone}", group) for tone in range(1, 7) if (group := [one for one in living if one.tone == tone])]
+    lines += [row(f"{tone}", group) for tone in range(1, 7) 
+              if (group := [item for item in living if item.tone == tone])]
     lines += ["", head.format("compression"), rule]
-    lines += [row(f"crf {a}-{b}", [one for one in living if a <= one.clip.crf <= b]) for a, b in ((18, 23), (24, 28))]
-    lines += [row(f"{100 * a:.1f}-{100 * b:.1f} %", [one for one in living if a <= one.clip.amplitude < b])
+    lines += [row(f"crf {a}-{b}", [item for item in living if a <= item.clip.crf <= b])
+              for a, b in ((18, 23), (24, 28))]
+    lines += [row(f"{100 * a:.1f}-{100 * b:.1f} %", [item for item in living if a <= item.clip.amplitude < b])
               for a, b in ((0.003, 0.006), (0.006, 0.0121))]
     lines += ["", "No pulse:", "", "| disturbance | clips | abstained | reasons |", "|---|---|---|---|"]
-    lines += [blank_row(name, [one for one in blanks if one.clip.condition == name]) for name in CONDITIONS]
-    lines.append(blank_row("**all five**", [one for one in blanks if one.clip.condition in CONDITIONS]))
-    lines += [blank_row(name, [one for one in blanks if one.clip.condition == name]) for name in LIFELESS]
+    lines += [blank_row(name, [item for item in blanks if item.clip.condition == name]) for name in CONDITIONS]
+    lines.append(blank_row("**all five**", [item for item in blanks if item.clip.condition in CONDITIONS]))
+    lines += [blank_row(name, [item for item in blanks if item.clip.condition == name]) for name in LIFELESS]
     return "\n".join([*lines, "", *methods_table(living)])
 
 
@@ -244,8 +246,8 @@ def noise(seconds: float, rng: np.random.Generator) -> Traces:
         wave = np.fft.irfft(draws * frequencies[:, None] ** (-slope / 2), count, axis=0)
         return wave / wave.std(axis=0)
 
-    shared, own = rng.uniform(0, 1e-3) * made(3), made(9).reshape(count, 3, 3) * rng.uniform(1e-4, 1e-3, 3)
-    return Traces(0.0, 30.0, 130 * np.exp(shared[:, :, None] + own), 120 * np.exp(3e-4 * made(3)), 1e-3 * made(6))
+    shared, custom = rng.uniform(0, 1e-3) * made(3), made(9).reshape(count, 3, 3) * rng.uniform(1e-4, 1e-3, 3)
+    return Traces(0.0, 30.0, 130 * np.exp(shared[:, :, None] + custom), 120 * np.exp(3e-4 * made(3)), 1e-3 * made(6))
 
 
 def noise_table(count: int) -> str:
@@ -254,8 +256,8 @@ def noise_table(count: int) -> str:
     for seconds in (10, 15, 20, 30, 60):
         rng = np.random.default_rng(1000 + seconds)
         read = [rate_posterior([pulse_evidence(remove_nuisance(noise(seconds, rng)))]) for _ in range(count)]
-        answered = sum(one.answer()[1] >= SURE for one in read)
-        present = np.mean([one.present for one in read])
+        answered = sum(item.answer()[1] >= SURE for item in read)
+        present = np.mean([item.present for item in read])
         lines.append(f"| {seconds} | {count} | {100 * answered / count:.1f} % | {present:.3f} |")
     return "\n".join(lines)
 
@@ -277,10 +279,10 @@ def main() -> None:
     clips = planted(people, seeds[0]) + blank(people, seeds[1]) + lifeless(people, seeds[1] + 100)
     options.cache.mkdir(parents=True, exist_ok=True)
     key = fingerprint()
-    found = Parallel(n_jobs=options.jobs)(delayed(outcome)(clip, options.cache, key) for clip in clips)
+    result = Parallel(n_jobs=options.jobs)(delayed(outcome)(clip, options.cache, key) for clip in clips)
     print(f"`python benchmarks/pulse.py{' --quick' * options.quick}{' --tuning' * options.tuning}`: {len(people)} "
           f"identities, {len(clips)} clips of {clips[0].seconds:g} s, 640x480, 30 fps, x264.\n")
-    print(tables(list(found)))
+    print(tables(list(result)))
 
 
 if __name__ == "__main__":

@@ -199,8 +199,8 @@ def read(kind: Callable[[Draw], None], seed: int, alive: bool) -> tuple[float, f
         pulse = draw.rng.uniform(0.004, 0.012) * (np.cos(phase) + 0.3 * np.cos(2 * phase - 0.5)) / 1.3
         inside = (beats > 0) & (beats < draw.seconds)
         bpm = 60 / float(np.diff(beats[inside]).mean())
-    found = rppg.vitals(draw.window(pulse)).heart_rate
-    return bpm, float("nan") if found.value is None else found.value, found.reason
+    result = rppg.vitals(draw.window(pulse)).heart_rate
+    return bpm, float("nan") if result.value is None else result.value, result.reason
 
 
 def main() -> None:
@@ -216,17 +216,17 @@ def main() -> None:
     for index, kind in enumerate(KINDS):
         dead = [read(kind, options.seed + 1000 * index + k, False) for k in range(options.count)]
         living = [read(kind, options.seed + 1000 * index + 500 + k, True) for k in range(options.count)]
-        false = sum(np.isfinite(found) for _, found, _ in dead)
-        errors = np.array([abs(found - bpm) for bpm, found, _ in living])
+        false = sum(np.isfinite(result) for _, result, _ in dead)
+        errors = np.array([abs(result - bpm) for bpm, result, _ in living])
         answered = errors[np.isfinite(errors)]
         mean = f"{answered.mean():.2f}" if len(answered) else "-"
         wrong = int((answered > WRONG).sum())
         totals += [false, len(answered), wrong, 0]
         print(f"| {kind.__doc__.split('.')[0]} | {false} | {len(answered)} | {wrong} | {mean} |", flush=True)
-        faults += [f"{kind.__name__} {k} no pulse: {found:.1f}" for k, (_, found, _) in enumerate(dead)
-                   if np.isfinite(found)]
-        faults += [f"{kind.__name__} {k}: {found:.1f}, planted {bpm:.1f}" for k, (bpm, found, _) in enumerate(living)
-                   if abs(found - bpm) > WRONG]
+        faults += [f"{kind.__name__} {k} no pulse: {result:.1f}" for k, (_, result, _) in enumerate(dead)
+                   if np.isfinite(result)]
+        faults += [f"{kind.__name__} {k}: {result:.1f}, planted {bpm:.1f}" for k, (bpm, result, _) in enumerate(living)
+                   if abs(result - bpm) > WRONG]
     every = options.count * len(KINDS)
     print(f"| **all** | {totals[0]} of {every} | {totals[1]} of {every} | {totals[2]} | |")
     if options.each:

@@ -75,10 +75,10 @@ def said(answer: dict) -> str:
     return "; ".join(reason or f"{rate:.1f}" for rate, reason in zip(answer["rates"], answer["reasons"], strict=True))
 
 
-def agree(whole: dict, alone: dict) -> tuple[bool, float]:
+def agree(full: dict, alone: dict) -> tuple[bool, float]:
     """Whether both abstain on the same faces, and how far their rates are apart at most, in bpm."""
-    same = whole["reasons"] == alone["reasons"]
-    both = [(a, b) for a, b in zip(whole["rates"], alone["rates"], strict=False) if a is not None and b is not None]
+    same = full["reasons"] == alone["reasons"]
+    both = [(a, b) for a, b in zip(full["rates"], alone["rates"], strict=False) if a is not None and b is not None]
     return same, max((abs(a - b) for a, b in both), default=0.0)
 
 
@@ -104,17 +104,17 @@ def main() -> None:
             film = written(each, folder) if isinstance(each, Clip) else each
             runs: dict[str, list[dict]] = {"whole": [], "pulse only": []}
             for _ in range(rounds):
-                for way, found in runs.items():
-                    found.append(analysed(film, way))
-            cost = [min(one["cpu"] for one in found) for found in runs.values()]
-            start = min(one["start"] for found in runs.values() for one in found)
+                for way, result in runs.items():
+                    result.append(analysed(film, way))
+            cost = [min(first["cpu"] for first in result) for result in runs.values()]
+            start = min(first["start"] for result in runs.values() for first in result)
             work = [least - start for least in cost]
-            whole, alone = (found[0] for found in runs.values())
-            same, apart = agree(whole, alone)
-            sums = [total + one for total, one in zip(sums, (*cost, *work), strict=True)]
-            verdicts, furthest = verdicts + same, max(furthest, apart)
-            print(f"| {film.stem} | {whole['frames']} | {cost[0]:.2f} | {cost[1]:.2f} | {cost[0] / cost[1]:.1f} "
-                  f"| {work[0] / work[1]:.1f} | {said(whole)} | {said(alone)} |", flush=True)
+            full, alone = (result[0] for result in runs.values())
+            same, distance = agree(full, alone)
+            sums = [total + first for total, first in zip(sums, (*cost, *work), strict=True)]
+            verdicts, furthest = verdicts + same, max(furthest, distance)
+            print(f"| {film.stem} | {full['frames']} | {cost[0]:.2f} | {cost[1]:.2f} | {cost[0] / cost[1]:.1f} "
+                  f"| {work[0] / work[1]:.1f} | {said(full)} | {said(alone)} |", flush=True)
         print(f"\nAll films: {sums[0]:.1f} CPU s whole, {sums[1]:.1f} with the pulse alone, {sums[0] / sums[1]:.1f} "
               f"times less; {sums[2] / sums[3]:.1f} times without the start of the models. Same verdict on {verdicts} "
               f"of {len(films)} films; rates of both ways at most {furthest:.2f} bpm apart.")

@@ -60,8 +60,8 @@ def window(clip: PhotoClip, pictures: Path, cache: Path, key: str) -> Window | N
     recipe = json.dumps(dataclasses.asdict(clip), sort_keys=True).encode() + (pictures / clip.picture).read_bytes()
     path = cache / f"{hashlib.sha256(recipe + key.encode()).hexdigest()[:20]}.npz"
     if not path.exists():
-        found = _track(clip, pictures)
-        np.savez_compressed(path, **({} if found is None else {name: getattr(found, name) for name in FIELDS}))
+        result = _track(clip, pictures)
+        np.savez_compressed(path, **({} if result is None else {name: getattr(result, name) for name in FIELDS}))
     with np.load(path) as stored:
         if not stored.files:
             return None
@@ -108,34 +108,34 @@ def outcome(clip: PhotoClip, pictures: Path, cache: Path, key: str) -> Outcome:
 
 def row(name: str, group: list[Outcome]) -> str:
     """One line of the table of films with a pulse."""
-    errors = np.array([one.error for one in group])
+    errors = np.array([item.error for item in group])
     read = errors[np.isfinite(errors)]
     figures = ["-", "-"]
     if len(read):
         figures = [f"{read.mean():.2f}", f"{read.max():.1f}"]
-    share = [f"{sum(marks)} of {len(group)}" for marks in ([*np.isfinite(errors)], [one.oracle for one in group])]
+    share = [f"{sum(marks)} of {len(group)}" for marks in ([*np.isfinite(errors)], [item.oracle for item in group])]
     return f"| {name} | {share[0]} | {share[1]} | {' | '.join(figures)} | {int((read > WRONG).sum())} |"
 
 
-def tables(found: list[Outcome]) -> str:
+def tables(outcomes: list[Outcome]) -> str:
     """All tables."""
-    living = [one for one in found if one.clip.amplitude > 0]
-    still = [one for one in found if one.clip.amplitude == 0]
-    clear = [one for one in living if one.clip.amplitude >= CLEAR[0] and one.clip.crf <= CLEAR[1]]
-    groups = {"AC/DC >= 0.6 % and crf <= 23": clear, "all others": [one for one in living if one not in clear]}
+    living = [item for item in outcomes if item.clip.amplitude > 0]
+    still = [item for item in outcomes if item.clip.amplitude == 0]
+    clear = [item for item in living if item.clip.amplitude >= CLEAR[0] and item.clip.crf <= CLEAR[1]]
+    groups = {"AC/DC >= 0.6 % and crf <= 23": clear, "all others": [item for item in living if item not in clear]}
     for low, high in ((0.003, 0.006), (0.006, 0.0121)):
         for first, last in ((18, 23), (24, 28), (29, 32)):
             groups[f"AC/DC {100 * low:.1f}-{100 * high:.1f} %, crf {first}-{last}"] = [
-                one for one in living if low <= one.clip.amplitude < high and first <= one.clip.crf <= last]
-    for codec in sorted({one.clip.codec for one in living}):
-        groups[codec] = [one for one in living if one.clip.codec == codec]
+                item for item in living if low <= item.clip.amplitude < high and first <= item.clip.crf <= last]
+    for codec in sorted({item.clip.codec for item in living}):
+        groups[codec] = [item for item in living if item.clip.codec == codec]
     groups["**all**"] = living
     lines = [f"| planted pulse | answered | oracle | MAE bpm | worst | wrong by more than {WRONG:g} |",
              "|---|---|---|---|---|---|"]
     lines += [row(name, group) for name, group in groups.items() if group]
-    reasons = sorted({one.reading.reason for one in still} - {""})
-    counts = ", ".join(f"{reason} {sum(one.reading.reason == reason for one in still)}" for reason in reasons)
-    abstained = sum(one.reading.abstained for one in still)
+    reasons = sorted({item.reading.reason for item in still} - {""})
+    counts = ", ".join(f"{reason} {sum(item.reading.reason == reason for item in still)}" for reason in reasons)
+    abstained = sum(item.reading.abstained for item in still)
     return "\n".join([*lines, "", f"No pulse: abstained {abstained} of {len(still)} ({counts})."])
 
 
@@ -178,12 +178,13 @@ def _said(reading: Measurement) -> str:
     return reading.reason or f"{reading.value:.1f} bpm at {reading.quality:.2f}"
 
 
-def line(one: Outcome) -> str:
+def line(outcome: Outcome) -> str:
     """One film."""
-    clip, reading = one.clip, one.reading
+    clip, reading = outcome.clip, outcome.reading
     said = reading.reason or f"{reading.value:.1f} (quality {reading.quality:.2f})"
-    return (f"| {clip.picture} | {one.truth:.1f} | {100 * clip.amplitude:.2f} | {clip.codec} {clip.crf} | {clip.fps} | "
-            f"{clip.motion} | {clip.screen} | {clip.noise} | {one.oracle} | {said} |")
+    return (f"| {clip.picture} | {outcome.truth:.1f} | {100 * clip.amplitude:.2f} | {clip.codec} {clip.crf} | "
+            f"{clip.fps} | "
+            f"{clip.motion} | {clip.screen} | {clip.noise} | {outcome.oracle} | {said} |")
 
 
 def main() -> None:
@@ -202,15 +203,15 @@ def main() -> None:
         print(f"`python benchmarks/pulse_photographs.py PICTURES --stability --count {options.count}`\n")
         print(stability(clips, options.pictures, options.cache, key))
         return
-    found = [outcome(clip, options.pictures, options.cache, key)
+    result = [outcome(clip, options.pictures, options.cache, key)
              for clip in photographs.plan(options.pictures, options.split, options.count)]
     print(f"`python benchmarks/pulse_photographs.py PICTURES --count {options.count} --split {options.split}`: "
-          f"{len({one.clip.picture for one in found})} pictures, {len(found)} films of 12 to 20 s.\n")
-    print(tables(found))
+          f"{len({item.clip.picture for item in result})} pictures, {len(result)} films of 12 to 20 s.\n")
+    print(tables(result))
     if options.each:
         print("\n| picture | bpm | AC/DC % | codec, crf | fps | motion | screen | noise | oracle | read |")
         print("|---|---|---|---|---|---|---|---|---|---|")
-        print("\n".join(line(one) for one in found))
+        print("\n".join(line(item) for item in result))
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ def main() -> None:
         for noise in NOISES:
             beats, breaths = [], []
             for seed in range(options.count):
-                planted, found = read(7000 + seed, seconds, noise)
-                rmssd, breath = found.hrv["rmssd"].value, found.respiration.value
+                planted, result = read(7000 + seed, seconds, noise)
+                rmssd, breath = result.hrv["rmssd"].value, result.respiration.value
                 beats += [] if rmssd is None else [rmssd - planted.rmssd]
                 breaths += [] if breath is None else [breath - planted.breaths]
             wrong = sum(abs(error) > 3 for error in breaths)

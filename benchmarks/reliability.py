@@ -136,10 +136,10 @@ def reference(name: str, command: Command, work: Path) -> tuple[dict[str, str], 
         process = start(command.arguments, work, out)
         output, _ = process.communicate(timeout=CEILING)
         seconds = time.perf_counter() - began
-        found = result(out)
-        if not found:
+        outcome = result(out)
+        if not outcome:
             raise SystemExit(f"{name}: {output}")
-        stored.write_text(json.dumps([found, seconds]))
+        stored.write_text(json.dumps([outcome, seconds]))
         shutil.rmtree(out)
     return tuple(json.loads(stored.read_text()))
 

@@ -49,16 +49,16 @@ def height(*points: int):
     return lambda p: p[[33, 133, 362, 263], 1].mean() - p[list(points), 1].mean()
 
 
-def apart(a: int, b: int):
+def gap(a: int, b: int):
     return lambda p: float(np.linalg.norm(p[a] - p[b]))
 
 
-def both(one, other):
-    return lambda p: (one(p) + other(p)) / 2
+def both(first, second):
+    return lambda p: (first(p) + second(p)) / 2
 
 
-LID = both(apart(159, 145), apart(386, 374))
-RED = both(apart(0, 13), apart(14, 17))
+LID = both(gap(159, 145), gap(386, 374))
+RED = both(gap(0, 13), gap(14, 17))
 # action unit: (what is measured, distance of the mesh, sign of its change)
 DISTANCES = {
     "AU01": ("inner brow over the eyes", height(55, 285, 107, 336), 1),
@@ -67,11 +67,11 @@ DISTANCES = {
     "AU05": ("gap of the lids", LID, 1), "AU06": ("gap of the lids", LID, -1), "AU07": ("gap of the lids", LID, -1),
     "AU09": ("wings of the nose", height(64, 294, 129, 358), 1),
     "AU10": ("upper lip's edge", height(0, 37, 267), 1),
-    "AU12": ("width of the mouth", apart(61, 291), 1),
-    "AU14": ("width of the mouth", apart(61, 291), 1),
+    "AU12": ("width of the mouth", gap(61, 291), 1),
+    "AU14": ("width of the mouth", gap(61, 291), 1),
     "AU15": ("corners under the middle of the lips", lambda p: p[[61, 291], 1].mean() - p[[13, 14], 1].mean(), 1),
     "AU17": ("lower lip's edge", height(17, 84, 314), 1),
-    "AU20": ("width of the mouth", apart(61, 291), 1),
+    "AU20": ("width of the mouth", gap(61, 291), 1),
     "AU23": ("height of the lips' red", RED, -1), "AU24": ("height of the lips' red", RED, -1),
     "AU25": ("gap of the lips", lambda p: p[14, 1] - p[13, 1], 1),
     "AU26": ("chin under the eyes", height(152), -1),
@@ -119,8 +119,8 @@ def detection(seeds: list[int], save: Path | None) -> None:
             for seed in seeds:
                 actor = simulation.Actor(simulation.identity(seed), pose=np.array(poses, float))
                 film = simulation.Scene(actors=(actor,), size=SIZE, seconds=len(poses) / 30, seed=seed)
-                found = [len(backend.detect(frame.rgb)) == 1 for frame in film.frames()]
-                rates[seed] = float(np.mean(found))
+                result = [len(backend.detect(frame.rgb)) == 1 for frame in film.frames()]
+                rates[seed] = float(np.mean(result))
                 if save:
                     cv2.imwrite(str(save / f"person_{seed:02d}_{name.replace(' ', '_')}.png"),
                                 film.frame(len(poses) - 1).rgb[..., ::-1])
@@ -140,8 +140,8 @@ class Mesh:
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """The next frame, rgb uint8 (H, W, 3) -> (478, 2) px; None where no face is found."""
         if self._landmarks is None:
-            found = self._backend.detect(rgb)
-            self._landmarks = self._backend.mesh(rgb, Region.of_detection(found[0])) if found else None
+            result = self._backend.detect(rgb)
+            self._landmarks = self._backend.mesh(rgb, Region.of_detection(result[0])) if result else None
         if self._landmarks is not None:
             self._landmarks = self._backend.mesh(rgb, Region.of_landmarks(self._landmarks))
         return None if self._landmarks is None else self._landmarks[:, :2]
@@ -187,7 +187,7 @@ def following(seeds: list[int], save: Path | None) -> None:
     print("| action unit | distance of the mesh | correlation, median (lowest) | change at 3, mm | change at 5, mm |")
     print("|---|---|---|---|---|")
     for name, (what, measure, sign) in DISTANCES.items():
-        rows = [one for one in (follow(seed, name, measure, steps, save) for seed in seeds) if one is not None]
+        rows = [item for item in (follow(seed, name, measure, steps, save) for seed in seeds) if item is not None]
         if not rows:
             print(f"| {name} | {what} | no mesh | | |")
             continue

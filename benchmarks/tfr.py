@@ -37,26 +37,26 @@ def scaled(wave: np.ndarray) -> np.ndarray:
 
 def finish(magnitude: np.ndarray) -> np.ndarray:
     """(F, N) -> the image (F, T)."""
-    found = np.log1p(magnitude)
-    at = (np.arange(SIZE[1]) + 0.5) * found.shape[1] / SIZE[1] - 0.5
-    low = np.clip(at.astype(int), 0, found.shape[1] - 2)
+    result = np.log1p(magnitude)
+    at = (np.arange(SIZE[1]) + 0.5) * result.shape[1] / SIZE[1] - 0.5
+    low = np.clip(at.astype(int), 0, result.shape[1] - 2)
     part = np.clip(at - low, 0, 1)
-    found = found[:, low] * (1 - part) + found[:, low + 1] * part
-    return (found - found.min()) / (found.max() - found.min())
+    result = result[:, low] * (1 - part) + result[:, low + 1] * part
+    return (result - result.min()) / (result.max() - result.min())
 
 
 def by_pywavelets(wave: np.ndarray) -> np.ndarray:
     frequencies = tfr.frequency_grid(SIZE[0])
     scales = CENTRE * RATE / frequencies
-    found, _ = pywt.cwt(scaled(wave), scales, f"cmor2.0-{CENTRE!r}", 1 / RATE, method="fft", precision=14)
-    return finish(2.01 * np.abs(found) / np.sqrt(scales)[:, None])  # 2.01: a tone of 1 reads 1
+    result, _ = pywt.cwt(scaled(wave), scales, f"cmor2.0-{CENTRE!r}", 1 / RATE, method="fft", precision=14)
+    return finish(2.01 * np.abs(result) / np.sqrt(scales)[:, None])  # 2.01: a tone of 1 reads 1
 
 
 def by_ssqueezepy(wave: np.ndarray) -> np.ndarray:
     import ssqueezepy
 
-    found, *_ = ssqueezepy.ssq_cwt(scaled(wave), ("morlet", {"mu": tfr.MORLET_OMEGA}), fs=RATE, nv=32)
-    return finish(np.abs(found))
+    result, *_ = ssqueezepy.ssq_cwt(scaled(wave), ("morlet", {"mu": tfr.MORLET_OMEGA}), fs=RATE, nv=32)
+    return finish(np.abs(result))
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -90,12 +90,12 @@ def main() -> None:
         reported = "other rows"
         if kind == "cwt":
             images = tfr.tfr_image(batch, RATE, SIZE, kind)[:, 0].numpy()
-            found = [np.corrcoef(a.ravel(), reference(w).ravel())[0, 1] for a, w in zip(images, made, strict=True)]
-            reported = f"{min(found):.5f}"
+            result = [np.corrcoef(a.ravel(), reference(w).ravel())[0, 1] for a, w in zip(images, made, strict=True)]
+            reported = f"{min(result):.5f}"
         print(f"| {kind} | {ours:.2f} | {name} | {theirs:.2f} | {theirs / ours:.1f} | {reported} |")
     for kind in ("stft", "ssq"):
-        taken = [seconds(lambda k=kind: tfr.tfr_image(batch, RATE, SIZE, k)) for _ in range(rounds + 1)][1:]
-        print(f"| {kind} | {1e3 * min(taken) / count:.2f} | - | - | - | - |")
+        received = [seconds(lambda k=kind: tfr.tfr_image(batch, RATE, SIZE, k)) for _ in range(rounds + 1)][1:]
+        print(f"| {kind} | {1e3 * min(received) / count:.2f} | - | - | - | - |")
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ FRAMES, TEXTS, WORDS = 16, 7, 28  # words: tokens of a description of a class, s
 
 def ids() -> torch.Tensor:
     """(7, 77) token ids of made-up texts of 22 to 28 tokens, padded with zeros."""
-    found = torch.zeros(TEXTS, 77, dtype=torch.long)
+    result = torch.zeros(TEXTS, 77, dtype=torch.long)
     for row in range(TEXTS):
         end = WORDS - 1 - row
-        found[row, : end + 1] = torch.randint(1, 49000, (end + 1,))
-        found[row, 0], found[row, end] = 49406, 49407
-    return found
+        result[row, : end + 1] = torch.randint(1, 49000, (end + 1,))
+        result[row, 0], result[row, end] = 49406, 49407
+    return result
 
 
 def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:

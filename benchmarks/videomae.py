@@ -101,8 +101,8 @@ def film(number: int, each: int) -> tuple[np.ndarray, np.ndarray]:
 
 def films(first: int, count: int, each: int, task: int) -> Batch:
     """Clips of the people numbered first, first + 1, ...; the target is the direction of one motion."""
-    found = joblib.Parallel(n_jobs=2)(joblib.delayed(film)(number, each) for number in range(first, first + count))
-    clips, labels = (torch.from_numpy(np.concatenate(part)) for part in zip(*found, strict=True))
+    result = joblib.Parallel(n_jobs=2)(joblib.delayed(film)(number, each) for number in range(first, first + count))
+    clips, labels = (torch.from_numpy(np.concatenate(part)) for part in zip(*result, strict=True))
     return Batch(frames=clips, target=labels[:, task])
 
 
@@ -134,8 +134,8 @@ def sines(plan: BackboneConfig, width: int) -> torch.Tensor:
     for at, length in zip(where, (times, side, side), strict=True):
         angle = np.pi * at[:, None] / 2 ** np.linspace(0, np.log2(length) + 0.5, half)
         parts += [np.sin(angle), np.cos(angle)]
-    found = np.concatenate(parts, axis=1)
-    return torch.from_numpy(np.pad(found, ((0, 0), (0, width - found.shape[1]))).astype(np.float32))
+    result = np.concatenate(parts, axis=1)
+    return torch.from_numpy(np.pad(result, ((0, 0), (0, width - result.shape[1]))).astype(np.float32))
 
 
 def fresh(model: nn.Module) -> None:
@@ -170,8 +170,8 @@ def pretrain(of: Batch, steps: int, shuffled: bool) -> tuple[Tower, list[float]]
 @torch.no_grad()
 def judge(model: VideoMAEClassifier, of: Batch) -> float:
     """% of clips that are right."""
-    found = torch.cat([model(Batch(frames=cut(part))).argmax(dim=-1) for part in of.frames.split(64)])
-    return 100 * float((found == of.target).float().mean())
+    result = torch.cat([model(Batch(frames=cut(part))).argmax(dim=-1) for part in of.frames.split(64)])
+    return 100 * float((result == of.target).float().mean())
 
 
 def tune(start: Tower | None, few: Batch, test: Batch, seed: int, steps: int) -> tuple[float, float, float]:
@@ -226,7 +226,7 @@ def run(task: int, size: Size) -> None:
         jobs = {(name, seed): pool.submit(how, start, few, test, seed, *([size.tuning * times] if times else []))
                 for seed, few in enumerate(labelled) for name, (how, start, times) in arms.items()}
         many = pool.submit(tune, None, unlabelled, test, 0, size.many)
-        found = {name: np.array([jobs[name, seed].result() for seed in range(size.seeds)]) for name in arms}
+        result = {name: np.array([jobs[name, seed].result() for seed in range(size.seeds)]) for name in arms}
         above = np.array([many.result()])
     print(f"\nPre-training: {len(unlabelled.frames)} clips of {size.unlabelled} people, {size.steps} steps\n")
     print("| clips | loss of hidden pixels, first tenth | last tenth |\n|---|---|---|")
@@ -239,10 +239,10 @@ def run(task: int, size: Size) -> None:
           f"chance {chance:.1f}\n")
     print("| tower | loss at last | training clips, % | people not seen, % | lowest | highest | against from scratch |"
           "\n|---|---|---|---|---|---|---|")
-    for name, each in (found | {f"from scratch, {len(unlabelled.frames)} clips, {size.many} steps": above}).items():
+    for name, each in (result | {f"from scratch, {len(unlabelled.frames)} clips, {size.many} steps": above}).items():
         how = arms.get(name, (None, None, 0))
         base = next((arm for arm, (*_, times) in arms.items() if times == how[2] and arms[arm][1] is None), "")
-        gain = interval(each[:, 2] - found[base][:, 2]) if name in arms and name != base else ""
+        gain = interval(each[:, 2] - result[base][:, 2]) if name in arms and name != base else ""
         loss = "" if np.isnan(each[0, 0]) else f"{each[:, 0].mean():.3f}"
         print(f"| {name} | {loss} | {each[:, 1].mean():.1f} | {each[:, 2].mean():.1f} | {each[:, 2].min():.1f} | "
               f"{each[:, 2].max():.1f} | {gain} |")

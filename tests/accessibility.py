@@ -25,5 +25,5 @@ def axe(tmp_path_factory):
 def violations(page, axe):
     """What axe-core finds wrong, by its rule and the elements."""
     page.evaluate(axe)
-    found = page.evaluate("async () => (await axe.run()).violations")
-    return {each["id"]: [node["html"][:200] for node in each["nodes"]] for each in found}
+    result = page.evaluate("async () => (await axe.run()).violations")
+    return {each["id"]: [node["html"][:200] for node in each["nodes"]] for each in result}

@@ -28,7 +28,8 @@ def timeline(people: int = 1, seconds: float = 60.0, step: float = 0.5, seed: in
         emotions += rows
         faces.append(_person(face, rows, seconds, random, pictures))
     source = Source(name, "9f2c" * 16, 1280, 720, round(seconds * 29.97), seconds, 29.97, False)
-    settings = {"step": step, "duration": 20.0, "latency": 0.0, "neutral": "", "model": "facs", "finder": "onnxruntime"}
+    settings = {"step": step, "duration": 20.0, "latency": 0.0, "neutral": "", "model": "facs",
+                "face_backend": "onnxruntime"}
     spent = {"decode": seconds / 60, "track": seconds / 9, "pulse": seconds / 100, "model": seconds / 80,
              "total": seconds / 6.5}
     versions = {"mien": "0.1.0", "onnxruntime": "1.32.0", "av": "18.1.0", "numpy": "2.4.6", "scipy": "1.17.1"}

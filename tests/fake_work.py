@@ -11,7 +11,7 @@ from mien.core.parallel.outcome import Outcome, ProgressCallback
 from mien.inference.batch.process_file import FileJob
 
 
-def work(job: FileJob, tick: ProgressCallback | None) -> Outcome:
+def work(job: FileJob, progress: ProgressCallback | None) -> Outcome:
     """kill...: the process is killed; bad...: fails; slow...: takes a second; meet...: waits for
     another such file to begin; anything else is done at once.
 
@@ -21,8 +21,8 @@ def work(job: FileJob, tick: ProgressCallback | None) -> Outcome:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"begun-{time.monotonic_ns()}").write_text(str(os.getpid()))
     name = Path(job.path).name
-    if tick is not None:
-        tick(0.5)
+    if progress is not None:
+        progress(0.5)
     if name.startswith("kill"):
         (folder / ".partial-of-the-dead").mkdir(exist_ok=True)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -42,12 +42,12 @@ def uvicorn_of(application, **options):
 
 @contextmanager
 def mien(**options):
-    """`mien serve` with these options -> its address (host:port) and its room."""
+    """`mien serve` with these options -> its address (host:port) and its `ServerState`."""
     chosen = ServerConfig(**options)
     application = app(chosen)
     how = {"http": TimeoutHTTPProtocol, "ws_max_size": chosen.frame, "timeout_graceful_shutdown": 2}
     with uvicorn_of(application, **how) as (address, _):
-        yield address, application.state.room
+        yield address, application.state.server
 
 
 def received(socket, kind):

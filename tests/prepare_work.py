@@ -20,7 +20,7 @@ from mien.preprocessing import build_cache, preprocess_trial
 
 
 class Blind:
-    """A finder that sees nobody."""
+    """A face backend that sees nobody."""
 
     name = "blind"
 
@@ -34,10 +34,10 @@ class Blind:
         pass
 
 
-def work(job: preprocess_trial.PreprocessingJob, tick: ProgressCallback | None) -> Outcome:
+def work(job: preprocess_trial.PreprocessingJob, progress: ProgressCallback | None) -> Outcome:
     """`preprocess_trial`, blind."""
-    with patch.object(preprocess_trial, "_finder", Blind):
-        return preprocess_trial.preprocess_trial(job, tick)
+    with patch.object(preprocess_trial, "_backend", Blind):
+        return preprocess_trial.preprocess_trial(job, progress)
 
 
 def here(clips: str, cache: str) -> None:

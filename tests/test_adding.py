@@ -111,9 +111,9 @@ def test_its_problems_are_listed_and_where_nothing_is_found_its_tree(plugin, tmp
     (root / "s1" / "joy_1").rename(root / "s1" / "anger_1")
     for picture in (root / "s2" / "joy_1").iterdir():
         picture.unlink()
-    found = datasets.dataset("moods").survey(root)
-    assert {(each.kind, each.item) for each in found.problems} == {("excluded", "s1/anger_1"), ("missing", "s2/joy_1")}
-    assert found.counts[0].number == 10
+    result = datasets.dataset("moods").survey(root)
+    assert {(each.kind, each.item) for each in result.problems} == {("excluded", "s1/anger_1"), ("missing", "s2/joy_1")}
+    assert result.counts[0].number == 10
     (tmp_path / "empty").mkdir()
     done = run("data", "check", "moods", tmp_path / "empty")
     assert done.exit_code == 1
@@ -164,9 +164,9 @@ def test_an_installed_rppg_method_finds_the_planted_pulse_under_changing_light(p
     wave = pulse_wave(times, beats(72.0, 24.0))
     light = 1 + 0.02 * np.sin(2 * np.pi * 1.9 * times)[:, None]  # 114 bpm, five times the pulse of green
     skin = np.array([178.0, 128.0, 104.0]) * (1 - 0.004 * wave[:, None] * BLOOD) * light
-    found = green_red(skin, rate)
-    assert 60 * signals.peak(*signals.spectrum(found, rate, *rppg.BAND)) == pytest.approx(72.0, abs=0.6)
-    assert np.corrcoef(found, wave)[0, 1] > 0.95  # up is systole
+    result = green_red(skin, rate)
+    assert 60 * signals.peak(*signals.spectrum(result, rate, *rppg.BAND)) == pytest.approx(72.0, abs=0.6)
+    assert np.corrcoef(result, wave)[0, 1] > 0.95  # up is systole
     green = rppg.rppg_method("GREEN")(skin, rate)
     assert 60 * signals.peak(*signals.spectrum(green, rate, *rppg.BAND)) == pytest.approx(114.0, abs=0.6)
 
@@ -188,8 +188,8 @@ def test_a_new_export_format_is_written_and_read(plugin, monkeypatch, tmp_path):
     assert json.loads((tmp_path / "made/card.json").read_text())["format"] == "torch"
     frames = np.random.default_rng(0).integers(0, 256, (3, 4, 3, 32, 32), dtype=np.uint8)
     with torch.inference_mode():
-        wanted = model.predict(mien.core.batch.Batch(frames=torch.from_numpy(frames))).logits.softmax(-1).numpy()
-    np.testing.assert_allclose(mien.load(tmp_path / "made").probs(frames), wanted, atol=1e-6)
+        expected = model.predict(mien.core.batch.Batch(frames=torch.from_numpy(frames))).logits.softmax(-1).numpy()
+    np.testing.assert_allclose(mien.load(tmp_path / "made").probs(frames), expected, atol=1e-6)
     with pytest.raises(ValueError, match="--int8: expected the format openvino or onnx, got torch"):
         export.export(saved, "torch", tmp_path / "int8", int8=True, clips=export.noise_clips(model.needs, 5))
     done = run("export", saved, "--to", "nothing", "--out", tmp_path / "none")

@@ -109,9 +109,9 @@ def test_the_model_is_a_rater_too_and_three_annotators_have_a_row_for_all():
     raters = label_grid(spans, 0.5, {"rec/interview_03.mp4": rows})
     assert raters[-1].name == MODEL
     assert raters[-1].labels == tuple(rows.label)
-    found = agreement_table(raters)
-    assert list(found.raters) == ["a / b", "a / c", "a / model", "b / c", "b / model", "c / model", "a / b / c"]
-    assert found.agreement[2] == pytest.approx((rows.label == label).mean())
+    result = agreement_table(raters)
+    assert list(result.raters) == ["a / b", "a / c", "a / model", "b / c", "b / model", "c / model", "a / b / c"]
+    assert result.agreement[2] == pytest.approx((rows.label == label).mean())
     with pytest.raises(ValueError, match=r"the column video names"):
         label_grid(spans, 0.5, {"rec/other.mp4": rows})
 
@@ -184,8 +184,8 @@ def test_spans_made_in_the_report_come_back_as_a_file_that_others_read(page, tmp
     assert rows[1]["note"] == 'she said "no", then\tlaughed'
     assert {row["annotator"] for row in rows} == {"anna"}
     write(tmp_path / "interview_03.mp4", 41.0)  # the manifest of a folder to train on
-    found = folder.survey(tmp_path)
-    assert [trial.labels["condition"] for trial in found.trials] == ["happy", "sad"]
+    result = folder.survey(tmp_path)
+    assert [trial.labels["condition"] for trial in result.trials] == ["happy", "sad"]
     text = saved(page, "Save for ELAN", tmp_path / "elan.txt").read_text(encoding="utf-8")
     head, *lines = [line.split("\t") for line in text.splitlines()]
     assert tuple(head) == ELAN_COLUMNS

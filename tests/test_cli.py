@@ -93,9 +93,9 @@ def test_every_output_and_a_second_run_that_does_nothing(tmp_path, good):
     first = mien("analyze", "good.mp4", "--out", "out", *options, cwd=tmp_path)
     assert (first.returncode, without_progress(first.stderr)) == (0, "")
     folder = tmp_path / "out/good.mp4"
-    wanted = {"fex.csv", "openface.csv", "overlay.mp4", "segments.csv", "report.html", "timeline.parquet",
+    expected = {"fex.csv", "openface.csv", "overlay.mp4", "segments.csv", "report.html", "timeline.parquet",
               "summary.json", "done.json"}  # fmt: skip
-    assert {path.name for path in folder.iterdir()} == wanted | set(EXPORT_FILES.values())
+    assert {path.name for path in folder.iterdir()} == expected | set(EXPORT_FILES.values())
     empty = {path.name for path in folder.iterdir() if not path.stat().st_size}
     assert empty <= {"timeline.srt", "kubios.txt"}  # of two seconds there is no pulse
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -250,11 +250,11 @@ def test_a_missing_cluster_package_is_reported_with_the_command(tmp_path, monkey
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warning", 0), ("failure", 1)])
 def test_doctor_prints_every_finding_and_fails_when_one_does(monkeypatch, status, code):
-    found = [
+    result = [
         diagnostics.CheckResult("libGL", status, "not found", "apt install libgl1"),
         diagnostics.CheckResult("python", "ok", "3.11"),
     ]
-    monkeypatch.setattr(diagnostics, "diagnose", lambda: found)
+    monkeypatch.setattr(diagnostics, "diagnose", lambda: result)
     done = CliRunner().invoke(cli.app, ["doctor"])
     assert done.exit_code == code
     for text in (status, "libGL", "not found", "apt install libgl1", "python", "3.11"):

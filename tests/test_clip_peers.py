@@ -108,11 +108,11 @@ def test_a_batch_equals_its_rows_and_a_checkpoint_and_the_exported_graph_predict
     other = ClipPeer(*towers(), TOKENS, ClipPeerConfig(kind, depth=2)).eval()
     other.restore(model.export_state())
     with torch.inference_mode():
-        whole = model(given)
+        full = model(given)
         rows = torch.cat([model(Batch(frames=given.frames[k : k + 1])) for k in range(3)])
-        torch.testing.assert_close(whole, rows, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(other(given), whole)
-        torch.testing.assert_close(other.export_graph()(given.frames[:1])[0], whole[:1], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(full, rows, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(other(given), full)
+        torch.testing.assert_close(other.export_graph()(given.frames[:1])[0], full[:1], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("clip/")])

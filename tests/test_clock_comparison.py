@@ -38,13 +38,13 @@ def camera(beats: np.ndarray, seed: int, jitter: float = 0.04, lost: float = 0.1
 def test_planted_offset_and_drift_are_found_within_the_stated_certainty(offset, drift, seconds, seed) -> None:
     true = heart(seconds, seed)
     sensor = (true - offset) * (1 - drift)  # the sensor's clock loses `drift` s each second
-    found = compare_clocks(sensor, camera(true, seed + 10))
-    assert found is not None
+    result = compare_clocks(sensor, camera(true, seed + 10))
+    assert result is not None
     middle = seconds / 2
-    assert found.offset == pytest.approx(offset + drift * (middle - offset), abs=max(2 * found.offset_error, 0.02))
-    assert found.drift == pytest.approx(drift, abs=max(2 * found.drift_error, 2e-5))
-    assert found.offset_error < 0.05
-    assert found.drift_error < (1e-4 if seconds == 600 else 1e-3)
+    assert result.offset == pytest.approx(offset + drift * (middle - offset), abs=max(2 * result.offset_error, 0.02))
+    assert result.drift == pytest.approx(drift, abs=max(2 * result.drift_error, 2e-5))
+    assert result.offset_error < 0.05
+    assert result.drift_error < (1e-4 if seconds == 600 else 1e-3)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -97,21 +97,21 @@ def test_the_rows_show_what_was_there_at_their_time(filmed, trial, start):
     window = filmed.cache.window(trial)
     truth = filmed.truths["walking"].actors[0].box
     middle = np.interp(window.times + start, filmed.truths["walking"].times, (truth[:, 0] + truth[:, 2]) / 2)
-    apart = window.position[:, 0] - middle
-    assert np.isfinite(apart).all()
-    assert np.ptp(apart) < 3  # a frame is 8 px
+    distance = window.position[:, 0] - middle
+    assert np.isfinite(distance).all()
+    assert np.ptp(distance) < 3  # a frame is 8 px
 
 
 def test_pictures_show_the_face_of_their_time_however_it_moves(filmed):
     """The nose stays in one place of the cut while the face crosses the picture; a wrong frame would be 8 px off."""
-    finder = face.OnnxFaceBackend()
+    backend = face.OnnxFaceBackend()
     count = len(filmed.cache.pictured("all of it"))
     window = filmed.cache.window("all of it", pictures=range(count))
     assert count == 20
     assert np.array_equal(window.pictured, window.times)
     noses = []
     for picture in window.faces[::4]:
-        marks = finder.mesh(picture, face.Region(112, 112, 224, 0.0))
+        marks = backend.mesh(picture, face.Region(112, 112, 224, 0.0))
         noses.append(marks[4, :2])
     scale = 224 / (1.3 * 1.25 * np.nanmedian(window.position[:, 2]))
     assert np.ptp(noses, axis=0).max() < 4 * scale
@@ -120,9 +120,9 @@ def test_pictures_show_the_face_of_their_time_however_it_moves(filmed):
 
 @pytest.mark.parametrize("trial", ["left", "right"])
 def test_a_tilted_head_is_upright_in_its_picture_and_as_large_as_any(filmed, trial):
-    finder = face.OnnxFaceBackend()
+    backend = face.OnnxFaceBackend()
     picture = filmed.cache.window(trial, pictures=[0]).faces[0]
-    marks = finder.mesh(picture, face.Region(112, 112, 224, 0.0))
+    marks = backend.mesh(picture, face.Region(112, 112, 224, 0.0))
     right, left = marks[33, :2], marks[263, :2]
     tilt = np.degrees(np.arctan2(left[1] - right[1], left[0] - right[0]))
     assert abs(tilt) < 3  # 20 degrees in the film
@@ -199,7 +199,7 @@ def test_of_several_people_the_one_seen_largest_for_longest_is_kept(tmp_path):
 @pytest.fixture
 def blind(monkeypatch) -> None:
     """No face library: nobody is found."""
-    monkeypatch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
+    monkeypatch.setattr(preprocess_trial, "_backend", prepare_work.Blind)
 
 
 def prepare(
@@ -243,8 +243,8 @@ def test_a_picture_that_is_a_face_is_taken_whole_and_its_face_is_read(tmp_path):
     )
     cache = Cache(tmp_path / "cache")
     window = cache.window("clip", pictures=[0])
-    whole = cv2.resize(next(iter(scene.frames())).rgb, (224, 224), interpolation=cv2.INTER_LINEAR)
-    assert np.abs(window.faces[0].astype(float) - whole).mean() < 3
+    full = cv2.resize(next(iter(scene.frames())).rgb, (224, 224), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(window.faces[0].astype(float) - full).mean() < 3
     box = scene.truth().actors[0].box[0]
     assert cache.entries["clip"].coverage == 1
     assert box[0] < window.position[0, 0] < box[2]
@@ -279,19 +279,19 @@ def test_a_picture_takes_no_more_than_its_room(kind):
 def test_signals_come_with_their_own_times_and_the_baseline_before_zero(tmp_path, blind, monkeypatch):
     (tmp_path / "wires.dat").write_bytes(b"1")
     values = np.arange(2 * 600, dtype=np.float32).reshape(2, 600)
-    whole = Signal(values, 100.0, ("ecg", "eda"), ("mV", "uS"), start=-2.0, quality=np.linspace(0, 1, 600))
-    module = SimpleNamespace(signals=lambda trial: whole if trial.entry == "3" else None)
+    full = Signal(values, 100.0, ("ecg", "eda"), ("mV", "uS"), start=-2.0, quality=np.linspace(0, 1, 600))
+    module = SimpleNamespace(signals=lambda trial: full if trial.entry == "3" else None)
     monkeypatch.setattr(datasets, "DATASETS", {"folder": module})
     prepare(tmp_path, Trial("wired", "folder", signals=tmp_path / "wires.dat", entry="3"))
     cache = Cache(tmp_path / "cache")
-    found = cache.signals("wired")
-    assert np.array_equal(found.values, values)
-    assert (found.rate, found.names, found.units, found.start) == (100.0, ("ecg", "eda"), ("mV", "uS"), -2.0)
-    assert np.allclose(found.quality, whole.quality)
+    result = cache.signals("wired")
+    assert np.array_equal(result.values, values)
+    assert (result.rate, result.names, result.units, result.start) == (100.0, ("ecg", "eda"), ("mV", "uS"), -2.0)
+    assert np.allclose(result.quality, full.quality)
     part = cache.signals("wired", 0.0, 1.0)
     assert part.start == pytest.approx(0.0)
     assert np.array_equal(part.values, values[:, 200:300])
-    assert np.allclose(part.times, whole.times[200:300])
+    assert np.allclose(part.times, full.times[200:300])
     window = cache.window("wired")
     assert (len(window.times), window.end) == (0, pytest.approx(3.99))
 
@@ -317,8 +317,8 @@ def test_an_event_is_at_one_time_in_film_and_signal(tmp_path, start):
     rows = [f"{time:.2f},{float(time >= event):.0f},{time:.3f}" for time in times]
     (tmp_path / "film.csv").write_text("\n".join(["time,eda,ecg", *rows]) + "\n")
     (tmp_path / "manifest.csv").write_text(f"video,subject,valence,signals,start\nfilm.mp4,a,7,film.csv,{start}\n")
-    found = datasets.DATASETS["folder"].survey(tmp_path)
-    assert build_cache.build_cache(found, tmp_path / "cache").complete
+    result = datasets.DATASETS["folder"].survey(tmp_path)
+    assert build_cache.build_cache(result, tmp_path / "cache").complete
     cache = Cache(tmp_path / "cache")
     (trial,) = cache.trials
     window, wires = cache.window(trial.id), cache.signals(trial.id)

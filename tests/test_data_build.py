@@ -68,13 +68,13 @@ def test_killed_twenty_times_at_random_the_cache_is_that_of_an_undisturbed_run(m
     rng = np.random.default_rng()
     cache, midway, kills = tmp_path / "cache", 0, 0
     while kills < 20:
-        there = len(list(cache.glob("trials/*/*/trial.json")))
-        if there == 12 and rng.random() < 0.7:
+        present = len(list(cache.glob("trials/*/*/trial.json")))
+        if present == 12 and rng.random() < 0.7:
             shutil.rmtree(cache)  # begun anew, so that there is something to kill
-            there = 0
-        wanted = rng.integers(there, 13)  # a moment at random on the way, however fast this machine is today
+            present = 0
+        expected = rng.integers(present, 13)  # a moment at random on the way, however fast this machine is today
         process = forked(many / "clips", cache)
-        while process.is_alive() and len(list(cache.glob("trials/*/*/trial.json"))) < wanted:
+        while process.is_alive() and len(list(cache.glob("trials/*/*/trial.json"))) < expected:
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.03))
         process.kill()
@@ -94,7 +94,7 @@ def test_killed_twenty_times_at_random_the_cache_is_that_of_an_undisturbed_run(m
 @pytest.fixture
 def clips(tmp_path, monkeypatch) -> Path:
     """Three clips."""
-    monkeypatch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
+    monkeypatch.setattr(preprocess_trial, "_backend", prepare_work.Blind)
     for number in range(3):
         draw(tmp_path / "clips" / f"clip{number}", 5, number)
     return tmp_path / "clips"
@@ -172,12 +172,12 @@ def test_a_trial_that_fails_and_what_the_survey_found_are_in_the_manifest(clips)
         path.write_bytes(b"no picture")
     problem = DatasetProblem("excluded", "clip9", "too short", clips / "list.csv", 4)
     assert prepare(clips, problems=(problem,)) == {"clip0": "ok", "clip1": "ok", "clip2": "failed"}
-    found = rows(clips.parent / "cache")
-    assert {item: row["status"] for item, row in found.items()} == {
+    result = rows(clips.parent / "cache")
+    assert {item: row["status"] for item, row in result.items()} == {
         "clip0": "ok", "clip1": "ok", "clip2": "failed", "clip9": "excluded"}  # fmt: skip
-    assert found["clip1"]["note"].startswith("1 of 5 pictures cannot be read, first 3.png")
-    assert "expected pictures that can be read, got 5 broken" in found["clip2"]["reason"]
-    assert (found["clip9"]["path"], found["clip9"]["line"]) == ("list.csv", "4")
+    assert result["clip1"]["note"].startswith("1 of 5 pictures cannot be read, first 3.png")
+    assert "expected pictures that can be read, got 5 broken" in result["clip2"]["reason"]
+    assert (result["clip9"]["path"], result["clip9"]["line"]) == ("list.csv", "4")
     assert list(Cache(clips.parent / "cache").entries) == ["clip0", "clip1"]
 
 

@@ -71,12 +71,12 @@ def picture(path: Path) -> np.ndarray:
     return cv2.VideoCapture(str(path)).read()[1][..., ::-1]
 
 
-def reported(found, kind: str) -> list[tuple[str, str, int | None]]:
-    return [(p.item, p.path.name if p.path else "", p.line) for p in found.problems if p.kind == kind]
+def reported(index, kind: str) -> list[tuple[str, str, int | None]]:
+    return [(p.item, p.path.name if p.path else "", p.line) for p in index.problems if p.kind == kind]
 
 
-def count(found, name: str) -> tuple[int, int | None]:
-    return next((each.number, each.official) for each in found.counts if each.name == name)
+def count(index, name: str) -> tuple[int, int | None]:
+    return next((each.number, each.official) for each in index.counts if each.name == name)
 
 
 # what is planted is found
@@ -85,22 +85,22 @@ def count(found, name: str) -> tuple[int, int | None]:
 @pytest.mark.parametrize(("name", "variant"), ALL, ids=[f"{name}-{variant}" for name, variant in ALL])
 def test_every_layout_gives_the_trials_that_were_planted(planted, name, variant):
     truth = planted(name, variant)
-    found = DATASETS[name].survey(truth.root)
+    result = DATASETS[name].survey(truth.root)
     usable = {item.id: item for item in truth.items if item.usable}
-    assert found.usable
-    assert {trial.id for trial in found.trials} == set(usable)
-    for trial in found.trials:
+    assert result.usable
+    assert {trial.id for trial in result.trials} == set(usable)
+    for trial in result.trials:
         item = usable[trial.id]
         assert (trial.dataset, trial.subject if name == "folder" else item.subject) == (name, item.subject)
-        wanted = item.labels if name == "folder" else {"expression": item.labels["expression"]}
-        assert trial.labels == wanted
+        expected = item.labels if name == "folder" else {"expression": item.labels["expression"]}
+        assert trial.labels == expected
         assert trial.side == item.split
         assert read_trial_number(picture(trial.video)) == item.number
         assert (trial.frame_rate is not None) == trial.video.is_dir()
         if trial.video.is_dir() and "16f" not in trial.video.parent.name:
             assert len(integrity.check_pictures(trial.video)) == item.frames
-    assert {p.kind for p in found.problems} <= {"missing", "unreadable", "excluded"}
-    assert found.layout
+    assert {p.kind for p in result.problems} <= {"missing", "unreadable", "excluded"}
+    assert result.layout
 
 
 @pytest.mark.parametrize("name", ["dfew", "ferv39k"])
@@ -111,40 +111,40 @@ def test_a_dataset_is_found_from_the_folders_around_it_too(planted, tmp_path, na
     for junk in ("__MACOSX/._train_All.csv", "__MACOSX/train(single-labeled)/set_1.csv"):
         (tmp_path / junk).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / junk).write_bytes(b"\0\5\26\7")
-    found, plain = (DATASETS[name].survey(root) for root in (tmp_path, truth.root))
-    assert {trial.id for trial in found.trials} == {item.id for item in truth.items if item.usable}
-    assert [(p.kind, p.item) for p in found.problems] == [(p.kind, p.item) for p in plain.problems]
+    result, plain = (DATASETS[name].survey(root) for root in (tmp_path, truth.root))
+    assert {trial.id for trial in result.trials} == {item.id for item in truth.items if item.usable}
+    assert [(p.kind, p.item) for p in result.problems] == [(p.kind, p.item) for p in plain.problems]
 
 
 def test_dfew_folds_are_the_csvs(planted):
     """Plain csv as the other reader: a clip's side is the fold that tests it, and no other fold's test part has it."""
     truth = planted("dfew")
-    found = DATASETS["dfew"].survey(truth.root)
+    result = DATASETS["dfew"].survey(truth.root)
     for fold in range(1, 6):
         for side, inside in (("test", lambda trial, fold: trial.side == str(fold)),
                              ("train", lambda trial, fold: trial.side != str(fold))):
             path = truth.root / f"EmoLabel_DataSplit/{side}(single-labeled)/set_{fold}.csv"
             with path.open(newline="") as file:
                 rows = {int(row["video_name"]): int(row["label"]) for row in csv.DictReader(file)}
-            ours = {int(trial.id): trial for trial in found.trials if inside(trial, fold)}
+            ours = {int(trial.id): trial for trial in result.trials if inside(trial, fold)}
             assert set(ours) == set(rows)
             assert {n: lists.CLASSES.index(trial.labels["expression"]) + 1 for n, trial in ours.items()} == rows
-            assert count(found, f"fold {fold}: {side}")[0] == len(rows)
+            assert count(result, f"fold {fold}: {side}")[0] == len(rows)
 
 
 def test_dfew_votes_are_the_workbooks(planted):
     truth = planted("dfew")
-    found = DATASETS["dfew"].survey(truth.root)
+    result = DATASETS["dfew"].survey(truth.root)
     sheet = openpyxl.load_workbook(truth.root / "Annotation/annotation.xlsx").worksheets[0]
     header, *rows = sheet.iter_rows(values_only=True)
     votes = {int(row[header.index("order")]): [row[header.index(f"{n}{name}")] for n, name in
                                                enumerate(lists.CLASSES, 1)] for row in rows}
-    for trial in found.trials:
+    for trial in result.trials:
         assert [int(trial.about[f"votes_{name}"]) for name in lists.CLASSES] == votes[int(trial.id)]
     single = [row for row in rows if row[header.index("annotation")] != 0]
-    assert count(found, "single-labelled")[0] == len(single)
-    left = {p.item for p in found.problems if p.kind == "excluded"}
-    assert left == {f"{int(row[header.index('order')]):05d}" for row in single} - {trial.id for trial in found.trials}
+    assert count(result, "single-labelled")[0] == len(single)
+    left = {p.item for p in result.problems if p.kind == "excluded"}
+    assert left == {f"{int(row[header.index('order')]):05d}" for row in single} - {trial.id for trial in result.trials}
 
 
 def test_official_numbers_add_up():
@@ -184,11 +184,11 @@ def test_a_half_unpacked_dfew_names_every_clip_and_the_archive_is_not_forgotten(
         path.unlink()
     last = integrity.check_pictures(torn)[-1]
     last.write_bytes(last.read_bytes()[:-200])
-    found = DATASETS["dfew"].survey(root)
-    assert found.usable
-    assert [item for item, *_ in reported(found, "missing")] == [gone.name]
-    assert [item for item, *_ in reported(found, "unreadable")] == [empty.name, torn.name]
-    assert {trial.id for trial in found.trials} == {item.id for item in truth.items if item.usable} - {
+    result = DATASETS["dfew"].survey(root)
+    assert result.usable
+    assert [item for item, *_ in reported(result, "missing")] == [gone.name]
+    assert [item for item, *_ in reported(result, "unreadable")] == [empty.name, torn.name]
+    assert {trial.id for trial in result.trials} == {item.id for item in truth.items if item.usable} - {
         gone.name, empty.name, torn.name}  # fmt: skip
     shutil.rmtree(folder)
     (root / "jpg_256.zip").write_bytes(b"PK\3\4")
@@ -201,9 +201,9 @@ def test_a_form_that_is_half_unpacked_is_reported_when_another_has_more(copy):
     _, root = copy("dfew")
     for clip in sorted((root / "Clip/clip_224x224").iterdir())[:5]:
         shutil.rmtree(clip)
-    found = DATASETS["dfew"].survey(root)
-    assert len(reported(found, "missing")) == 5
-    doubt = next(p for p in found.problems if p.kind == "doubtful")
+    result = DATASETS["dfew"].survey(root)
+    assert len(reported(result, "missing")) == 5
+    doubt = next(p for p in result.problems if p.kind == "doubtful")
     assert (doubt.item, "has 9 of 14" in doubt.reason) == ("clip_224x224", True)
     shutil.rmtree(root / "Clip/clip_224x224")
     assert len(DATASETS["dfew"].survey(root).trials) == 14
@@ -218,23 +218,23 @@ def rewrite(path: Path, change) -> None:
 def test_lists_of_dfew_that_contradict_themselves(copy):
     _, root = copy("dfew")
     split = root / "EmoLabel_DataSplit"
-    one, two = (split / f"test(single-labeled)/set_{fold}.csv" for fold in (1, 2))
-    first, second, third = one.read_text().split()[1:4]
+    one_list, other_list = (split / f"test(single-labeled)/set_{fold}.csv" for fold in (1, 2))
+    first, second, third = one_list.read_text().split()[1:4]
     clip, label = second.split(",")
     other = f"{clip},{int(label) % 7 + 1}"
-    rewrite(one, lambda rows: [*rows, first, other, "99999,3", "00001", "0x11,2", "00001,8", ""])
-    rewrite(two, lambda rows: [*rows, third])
-    found = DATASETS["dfew"].survey(root)
+    rewrite(one_list, lambda rows: [*rows, first, other, "99999,3", "00001", "0x11,2", "00001,8", ""])
+    rewrite(other_list, lambda rows: [*rows, third])
+    result = DATASETS["dfew"].survey(root)
     # header, three rows, then: repeated (5), other label (6), no such clip (7), one cell (8), no clip (9), label 8 (10)
-    assert {(item, line) for item, name, line in reported(found, "unreadable")} == {
+    assert {(item, line) for item, name, line in reported(result, "unreadable")} == {
         ("line 7", 7), ("line 8", 8), ("line 9", 9)}  # fmt: skip
-    assert {line for item, name, line in reported(found, "doubtful") if name == "set_1.csv"} >= {5, 6}
-    excluded = {(item, line) for item, _, line in reported(found, "excluded")}
+    assert {line for item, name, line in reported(result, "doubtful") if name == "set_1.csv"} >= {5, 6}
+    excluded = {(item, line) for item, _, line in reported(result, "excluded")}
     assert (clip, 6) in excluded
     assert ("00001", 10) in excluded
     assert third[:5] in {item for item, _ in excluded}, "tested by two folds"
-    assert not {clip, third[:5]} & {trial.id for trial in found.trials}
-    assert first[:5] in {trial.id for trial in found.trials}
+    assert not {clip, third[:5]} & {trial.id for trial in result.trials}
+    assert first[:5] in {trial.id for trial in result.trials}
 
 
 @pytest.mark.parametrize(
@@ -253,10 +253,10 @@ def test_a_list_that_cannot_be_read_costs_its_fold_alone(copy, content, reason, 
     _, root = copy("dfew")
     path = root / "EmoLabel_DataSplit/test(single-labeled)/set_3.csv"
     path.write_bytes(content)
-    found = DATASETS["dfew"].survey(root)
-    assert len(found.trials) == 14
-    assert "3" not in {trial.side for trial in found.trials}
-    problem = next(p for p in found.problems if p.kind == "unreadable")
+    result = DATASETS["dfew"].survey(root)
+    assert len(result.trials) == 14
+    assert "3" not in {trial.side for trial in result.trials}
+    problem = next(p for p in result.problems if p.kind == "unreadable")
     assert (problem.path, problem.line, reason in problem.reason) == (path, line, True)
 
 
@@ -265,9 +265,9 @@ def test_a_fold_that_neither_trains_nor_tests_a_clip_is_doubted(copy):
     path = root / "EmoLabel_DataSplit/train(single-labeled)/set_2.csv"
     lost = path.read_text().splitlines()[-1][:5]
     rewrite(path, lambda rows: rows[:-1])
-    found = DATASETS["dfew"].survey(root)
-    assert reported(found, "doubtful") == [("train of fold 2", "set_2.csv", None)]
-    assert f"neither trains nor tests 1 clips of the other folds, such as {lost}" in found.problems[0].reason
+    result = DATASETS["dfew"].survey(root)
+    assert reported(result, "doubtful") == [("train of fold 2", "set_2.csv", None)]
+    assert f"neither trains nor tests 1 clips of the other folds, such as {lost}" in result.problems[0].reason
 
 
 def test_a_missing_fold_and_a_broken_workbook(copy):
@@ -275,11 +275,11 @@ def test_a_missing_fold_and_a_broken_workbook(copy):
     (root / "EmoLabel_DataSplit/train(single-labeled)/set_2.csv").unlink()
     book = root / "Annotation/annotation.xlsx"
     book.write_bytes(book.read_bytes()[:300])
-    found = DATASETS["dfew"].survey(root)
-    assert reported(found, "missing") == [("train of fold 2", "", None)]
-    assert reported(found, "unreadable") == [("annotation.xlsx", "annotation.xlsx", None)]
-    assert len(found.trials) == 14
-    assert found.trials[0].about == {}
+    result = DATASETS["dfew"].survey(root)
+    assert reported(result, "missing") == [("train of fold 2", "", None)]
+    assert reported(result, "unreadable") == [("annotation.xlsx", "annotation.xlsx", None)]
+    assert len(result.trials) == 14
+    assert result.trials[0].about == {}
 
 
 def test_a_workbook_that_speaks_of_other_clips_is_not_believed(copy):
@@ -293,9 +293,9 @@ def test_a_workbook_that_speaks_of_other_clips_is_not_believed(copy):
         cell = sheet.cell(row, column)
         cell.value = int(cell.value) % 7 + 1
     book.save(path)
-    found = DATASETS["dfew"].survey(root)
-    assert {trial.about.get("votes_happy") for trial in found.trials} == {None}
-    assert [item for item, *_ in reported(found, "doubtful")] == ["annotation.xlsx"]
+    result = DATASETS["dfew"].survey(root)
+    assert {trial.about.get("votes_happy") for trial in result.trials} == {None}
+    assert [item for item, *_ in reported(result, "doubtful")] == ["annotation.xlsx"]
 
 
 def test_lists_of_ferv39k_that_contradict_themselves(copy):
@@ -308,13 +308,13 @@ def test_lists_of_ferv39k_that_contradict_themselves(copy):
     rewrite(train, lambda lines: [f"{scene}/{word}/{rest.split()[0]} {other}", *lines[1:], rows[2], "Action", ""])
     folder = next((root / "2_ClipsforFaceCrop").glob("*/*"))
     (folder / "\u00b2").mkdir()  # a digit to str.isdigit, no number
-    found = DATASETS["ferv39k"].survey(root)
+    result = DATASETS["ferv39k"].survey(root)
     n, m = len(rows), len(test.read_text().splitlines())
-    assert reported(found, "unreadable") == [(f"line {n + 2}", "train_All.csv", n + 2)]
-    assert reported(found, "excluded") == [(f"{scene}/{word}/{rest.split()[0]}", "train_All.csv", 1),
+    assert reported(result, "unreadable") == [(f"line {n + 2}", "train_All.csv", n + 2)]
+    assert reported(result, "excluded") == [(f"{scene}/{word}/{rest.split()[0]}", "train_All.csv", 1),
                                        (rows[1].split()[0], "test_All.csv", m)]
-    assert reported(found, "doubtful") == [(rows[2].split()[0], "train_All.csv", n + 1)]
-    assert len(found.trials) == 12
+    assert reported(result, "doubtful") == [(rows[2].split()[0], "train_All.csv", n + 1)]
+    assert len(result.trials) == 12
 
 
 def test_parts_of_ferv39k_that_were_unpacked_side_by_side(copy):
@@ -330,9 +330,9 @@ def test_parts_of_ferv39k_that_were_unpacked_side_by_side(copy):
 def test_a_wrong_root_is_reported_and_nothing_is_raised(tmp_path, name):
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday/beach.jpg").write_bytes(b"no picture")
-    found = DATASETS[name].survey(tmp_path)
-    assert (found.usable, found.layout, found.trials) == (False, "", ())
-    assert found.problems
+    result = DATASETS[name].survey(tmp_path)
+    assert (result.usable, result.layout, result.trials) == (False, "", ())
+    assert result.problems
     assert DATASETS[name].TREE
     with pytest.raises(FileNotFoundError, match="expected"):
         DATASETS[name].survey(tmp_path / "nowhere")
@@ -363,9 +363,9 @@ def test_a_search_ends_where_it_is_too_much(tmp_path, monkeypatch):
 def test_signals_of_a_folder_are_beside_their_video(planted, variant):
     """The mark in the skin conductance says trial and event: the right trial's, at the right time of the video."""
     truth = planted("folder", variant)
-    found = DATASETS["folder"].survey(truth.root)
+    result = DATASETS["folder"].survey(truth.root)
     marked = 0
-    for trial in found.trials:
+    for trial in result.trials:
         item = truth[trial.id]
         assert (trial.signals is None) == (item.signals is None)
         if trial.signals is None:
@@ -382,10 +382,10 @@ def test_signals_of_a_folder_are_beside_their_video(planted, variant):
 
 
 def test_bad_rows_of_a_manifest_are_named_by_line(planted):
-    found = DATASETS["folder"].survey(planted("folder").root)
-    assert reported(found, "missing") == [("videos/gone.mp4", "manifest.csv", 9)]
-    assert reported(found, "unreadable") == [("videos/notes.mp4", "manifest.csv", 10)]
-    assert reported(found, "excluded") == [("videos/a/take00.mp4", "manifest.csv", 11)]
+    result = DATASETS["folder"].survey(planted("folder").root)
+    assert reported(result, "missing") == [("videos/gone.mp4", "manifest.csv", 9)]
+    assert reported(result, "unreadable") == [("videos/notes.mp4", "manifest.csv", 10)]
+    assert reported(result, "excluded") == [("videos/a/take00.mp4", "manifest.csv", 11)]
 
 
 def study(root: Path, film: Path, manifest: str, encoding: str = "utf-8", **files: str):
@@ -418,9 +418,9 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path, film, cell, column):
     (root / "linked").symlink_to(outside, target_is_directory=True)
     cell = cell.format(outside=outside)
     row = f"{cell},x," if column == "video" else f"a.mp4,x,{cell}"
-    found = study(root, film, f"video,subject,signals\n{row}\n")
-    assert found.trials == ()
-    (problem,) = (p for p in found.problems if p.kind == "unreadable")
+    result = study(root, film, f"video,subject,signals\n{row}\n")
+    assert result.trials == ()
+    (problem,) = (p for p in result.problems if p.kind == "unreadable")
     assert "refused" in problem.reason
     assert (problem.path.name, problem.line) == ("manifest.csv", 2)
 
@@ -431,19 +431,19 @@ def test_a_manifest_of_excel(tmp_path, film):
     shutil.copy(film, tmp_path / "study/day 1/b.mp4")
     text = "Video;Subject;valence;state;;\r\na.mp4;p1;7,5;calm;;\r\nday 1\\b.mp4;p2;NA;stress;;\r\n;;;;;\r\n"
     for encoding in ("utf-8-sig", "utf-16"):
-        found = study(tmp_path / "study", film, text, encoding)
-        assert [(t.id, t.subject, t.labels) for t in found.trials] == [
+        result = study(tmp_path / "study", film, text, encoding)
+        assert [(t.id, t.subject, t.labels) for t in result.trials] == [
             ("a.mp4", "p1", {"valence": 7.5, "state": "calm"}), ("day 1/b.mp4", "p2", {"state": "stress"})]
-        assert found.problems == ()
+        assert result.problems == ()
 
 
 def test_parts_of_a_video_and_ids(tmp_path, film):
     rows = "a.mp4,1,0,4,happy\na.mp4,1,4,8,sad\na.mp4,1,4,8,sad\na.mp4,1,8,,fear\na.mp4,1,60,70,sad\na.mp4,1,5,2,sad\n"
-    found = study(tmp_path / "s", film, "video,subject,start,end,expression\n" + rows)
-    assert [(trial.span, trial.labels["expression"]) for trial in found.trials] == [
+    result = study(tmp_path / "s", film, "video,subject,start,end,expression\n" + rows)
+    assert [(trial.span, trial.labels["expression"]) for trial in result.trials] == [
         ((0, 4), "happy"), ((4, 8), "sad"), ((8, float("inf")), "fear")]  # fmt: skip
-    assert reported(found, "excluded") == [("a.mp4 4-8 s", "manifest.csv", 4)]
-    assert reported(found, "unreadable") == [("a.mp4", "manifest.csv", 6), ("a.mp4", "manifest.csv", 7)]
+    assert reported(result, "excluded") == [("a.mp4 4-8 s", "manifest.csv", 4)]
+    assert reported(result, "unreadable") == [("a.mp4", "manifest.csv", 6), ("a.mp4", "manifest.csv", 7)]
     named = study(tmp_path / "n", film, "id,video,expression\none,a.mp4,happy\ntwo,a.mp4,sad\ntwo,a.mp4,fear\n")
     assert [trial.id for trial in named.trials] == ["one"], "rows that contradict each other are both left out"
     assert {line for _, _, line in reported(named, "excluded")} == {3, 4}
@@ -453,12 +453,12 @@ def test_labels_are_numbers_or_words_never_both(tmp_path, film):
     shown = "".join(f"{n},a.mp4,p,{value},{word}\n" for n, (value, word) in
                     enumerate([("4.5", "2"), ("", "happy"), ("x", "sad"), ("nan", ""), ("7", "sad"), ("1e999", "sad"),
                      ("6", "sad")]))
-    found = study(tmp_path / "s", film, "id,video,subject,valence,state\n" + shown)
-    labels = [trial.labels for trial in found.trials]
+    result = study(tmp_path / "s", film, "id,video,subject,valence,state\n" + shown)
+    labels = [trial.labels for trial in result.trials]
     assert labels == [{"valence": 4.5, "state": "2"}, {"state": "happy"}, {"state": "sad"}, {}, {"valence": 7.0,
                       "state": "sad"}, {"state": "sad"}, {"valence": 6.0, "state": "sad"}]  # fmt: skip
-    assert {line for item, _, line in reported(found, "doubtful") if item.startswith("line")} == {4, 7}
-    assert count(found, "valence: rated") == (3, None)
+    assert {line for item, _, line in reported(result, "doubtful") if item.startswith("line")} == {4, 7}
+    assert count(result, "valence: rated") == (3, None)
 
 
 @pytest.mark.parametrize(
@@ -473,16 +473,16 @@ def test_labels_are_numbers_or_words_never_both(tmp_path, film):
     ],
 )
 def test_a_manifest_that_cannot_be_used(tmp_path, film, manifest, line, reason):
-    found = study(tmp_path / "s", film, manifest)
-    assert not found.usable
-    assert (found.problems[0].line, reason in found.problems[0].reason) == (line, True)
+    result = study(tmp_path / "s", film, manifest)
+    assert not result.usable
+    assert (result.problems[0].line, reason in result.problems[0].reason) == (line, True)
 
 
 def test_rows_with_too_few_or_too_many_cells(tmp_path, film):
-    found = study(tmp_path / "s", film, "video,subject\na.mp4,p\n\na.mp4\n\"a\nb.mp4\",q\na.mp4,p,q\n")
-    assert len(found.trials) == 1
-    assert reported(found, "unreadable") == [("line 4", "manifest.csv", 4), ("line 7", "manifest.csv", 7)]
-    assert reported(found, "missing") == [("a\nb.mp4", "manifest.csv", 6)], "a row is where it ends"
+    result = study(tmp_path / "s", film, "video,subject\na.mp4,p\n\na.mp4\n\"a\nb.mp4\",q\na.mp4,p,q\n")
+    assert len(result.trials) == 1
+    assert reported(result, "unreadable") == [("line 4", "manifest.csv", 4), ("line 7", "manifest.csv", 7)]
+    assert reported(result, "missing") == [("a\nb.mp4", "manifest.csv", 6)], "a row is where it ends"
 
 
 def boxes_first(path: Path) -> bytes:
@@ -503,7 +503,7 @@ def boxes_first(path: Path) -> bytes:
 def test_a_film_that_is_cut_short_is_reported(tmp_path, film, kind):
     import av
 
-    whole = tmp_path / "whole"
+    full = tmp_path / "whole"
     shutil.copy(film, tmp_path / "film.mp4")
     if kind == "avi":
         path = tmp_path / "film.avi"
@@ -518,10 +518,10 @@ def test_a_film_that_is_cut_short_is_reported(tmp_path, film, kind):
     else:
         raw = film.read_bytes() if kind == "mp4" else boxes_first(tmp_path / "film.mp4")
     for share, fine in ((1.0, True), (0.6, False)):
-        whole.write_bytes(raw[: int(len(raw) * share)])
-        assert (integrity.is_cut_video(whole) == "") == fine
-    whole.write_bytes(b"")
-    assert "empty" in integrity.is_cut_video(whole)
+        full.write_bytes(raw[: int(len(raw) * share)])
+        assert (integrity.is_cut_video(full) == "") == fine
+    full.write_bytes(b"")
+    assert "empty" in integrity.is_cut_video(full)
 
 
 def test_a_truncated_avi_of_dfew_is_left_out(copy):
@@ -529,10 +529,10 @@ def test_a_truncated_avi_of_dfew_is_left_out(copy):
     shutil.rmtree(root / "Clip/clip_224x224")
     victim = sorted((root / "Clip/clip_224x224_avi").iterdir())[0]
     victim.write_bytes(victim.read_bytes()[:2000])
-    found = DATASETS["dfew"].survey(root)
-    assert "clip_224x224_avi" in found.layout
-    assert reported(found, "unreadable") == [(victim.stem, victim.name, None)]
-    assert len(found.trials) == 13
+    result = DATASETS["dfew"].survey(root)
+    assert "clip_224x224_avi" in result.layout
+    assert reported(result, "unreadable") == [(victim.stem, victim.name, None)]
+    assert len(result.trials) == 13
 
 
 # signals in a csv
@@ -583,9 +583,9 @@ def test_times_rounded_to_ms_do_not_change_the_rate(rate, lost):
     ],
 )  # fmt: skip
 def test_signals_that_cannot_be_used_leave_the_video_usable(tmp_path, film, text, line, reason):
-    found = study(tmp_path / "s", film, "video,subject,signals,label\na.mp4,p,w.csv,1\n", w=text)
-    assert [trial.signals for trial in found.trials] == [None]
-    problem = next(p for p in found.problems if p.kind == "unreadable")
+    result = study(tmp_path / "s", film, "video,subject,signals,label\na.mp4,p,w.csv,1\n", w=text)
+    assert [trial.signals for trial in result.trials] == [None]
+    problem = next(p for p in result.problems if p.kind == "unreadable")
     assert (problem.path.name, problem.line, reason in problem.reason) == ("w.csv", line, True)
 
 
@@ -600,9 +600,9 @@ def test_signals_that_cannot_be_used_leave_the_video_usable(tmp_path, film, text
     ],
 )  # fmt: skip
 def test_doubts_about_signals_name_the_line(tmp_path, film, text, line, reason):
-    found = study(tmp_path / "s", film, "video,subject,signals,label\na.mp4,p,w.csv,1\n", w=text)
-    assert found.trials[0].signals
-    (problem,) = (p for p in found.problems if p.kind == "doubtful")
+    result = study(tmp_path / "s", film, "video,subject,signals,label\na.mp4,p,w.csv,1\n", w=text)
+    assert result.trials[0].signals
+    (problem,) = (p for p in result.problems if p.kind == "doubtful")
     assert (problem.path.name, problem.line, reason in problem.reason) == ("w.csv", line, True)
 
 

@@ -47,13 +47,13 @@ def copy(truth: DatasetTruth, tmp_path: Path) -> Path:
     return Path(shutil.copytree(truth.root, tmp_path / "copy"))
 
 
-def trial(found: DatasetIndex, id: str) -> Trial:
-    return next(each for each in found.trials if each.id == id)
+def trial(index: DatasetIndex, id: str) -> Trial:
+    return next(each for each in index.trials if each.id == id)
 
 
-def reported(found: DatasetIndex, kind: str, item: str = "", text: str = "") -> list:
+def reported(index: DatasetIndex, kind: str, item: str = "", text: str = "") -> list:
     """Problems of that kind about that item (a session's number in full, else a part of the name)."""
-    return [each for each in found.problems if each.kind == kind and text in each.reason
+    return [each for each in index.problems if each.kind == kind and text in each.reason
             and (each.item == item if item.isdigit() else item in each.item)]
 
 
@@ -80,9 +80,9 @@ def marked(signal: Signal, name: str, after: float = -np.inf) -> tuple[float, in
     return event + signal.times[first], number
 
 
-def matched(found: DatasetIndex, truth: DatasetTruth, module, frame: float, after: float = -np.inf) -> int:
+def matched(index: DatasetIndex, truth: DatasetTruth, module, frame: float, after: float = -np.inf) -> int:
     """Film, skin conductance and temperature of every pair say the number and the event that were planted."""
-    pairs = [each for each in found.trials if each.video and each.signals]
+    pairs = [each for each in index.trials if each.video and each.signals]
     for each in pairs:
         item, frames, signal = truth[each.id], film(each), module.signals(each)
         assert {read_trial_number(frames[k].rgb) for k in (0, len(frames) // 2, -1)} == {item.number}
@@ -100,23 +100,23 @@ def matched(found: DatasetIndex, truth: DatasetTruth, module, frame: float, afte
 
 
 def test_deap_pairs_what_belongs_together(music):
-    found = deap.survey(music.root)
-    assert found.layout == "official"
-    assert found.usable
-    assert matched(found, music, deap, 1 / 50) == sum(item.video is not None for item in music.items) == 7
-    assert {each.id for each in found.trials} == {item.id for item in music.items}
-    assert any(each.about["presented"] != each.about["film"] for each in found.trials)
+    result = deap.survey(music.root)
+    assert result.layout == "official"
+    assert result.usable
+    assert matched(result, music, deap, 1 / 50) == sum(item.video is not None for item in music.items) == 7
+    assert {each.id for each in result.trials} == {item.id for item in music.items}
+    assert any(each.about["presented"] != each.about["film"] for each in result.trials)
     absent = {f"s{number:02d}" for number in range(1, 33)} - {"s01", "s03", "s23"}
-    assert [each.item for each in reported(found, "missing") if each.item not in absent] == ["s03/1"]
-    assert absent < {each.item for each in reported(found, "missing")}
-    assert "s03_trial04.avi" in reported(found, "missing")[0].reason
+    assert [each.item for each in reported(result, "missing") if each.item not in absent] == ["s03/1"]
+    assert absent < {each.item for each in reported(result, "missing")}
+    assert "s03_trial04.avi" in reported(result, "missing")[0].reason
 
 
 def test_deap_labels_are_those_of_the_pickle_and_the_table(music):
-    found = deap.survey(music.root)
+    result = deap.survey(music.root)
     with open(music.root / "metadata_csv" / "participant_ratings.csv", newline="") as file:
         rows = {(int(row["Participant_id"]), int(row["Experiment_id"])): row for row in csv.DictReader(file)}
-    for each in found.trials:
+    for each in result.trials:
         with each.signals.open("rb") as file:
             raw = pickle.load(file, encoding="latin1")
         number = int(each.id.split("/")[1])
@@ -130,10 +130,10 @@ def test_deap_labels_are_those_of_the_pickle_and_the_table(music):
 
 
 def test_deap_channels_are_the_ones_of_the_readme(music):
-    found = deap.survey(music.root)
+    result = deap.survey(music.root)
     for id in ("s01/2", "s23/2"):
-        signal = deap.signals(trial(found, id))
-        with trial(found, id).signals.open("rb") as file:
+        signal = deap.signals(trial(result, id))
+        with trial(result, id).signals.open("rb") as file:
             raw = pickle.load(file, encoding="latin1")["data"][1]
         assert (signal.rate, signal.start, signal.values.shape) == (128.0, -3.0, (4, 8064))
         for name, index in (("respiration", 37), ("ppg", 38), ("temperature", 39)):
@@ -151,10 +151,10 @@ def test_deap_gsr_of_an_unlikely_unit_is_left_alone_and_reported(music, tmp_path
         raw = pickle.load(file, encoding="latin1")
     raw["data"][:, 36] -= raw["data"][:, 36].mean()
     path.write_bytes(pickle.dumps(raw, 4))
-    found = deap.survey(root)
-    assert reported(found, "doubtful", "s23", "Ohm")
-    assert not reported(found, "doubtful", "s01")
-    signal = deap.signals(trial(found, "s23/1"))
+    result = deap.survey(root)
+    assert reported(result, "doubtful", "s23", "Ohm")
+    assert not reported(result, "doubtful", "s01")
+    signal = deap.signals(trial(result, "s23/1"))
     assert signal.units[0] == "Ohm?"
     np.testing.assert_allclose(channel(signal, "eda"), raw["data"][0, 36], rtol=1e-5)
 
@@ -163,11 +163,11 @@ def test_deap_without_ratings_pairs_nothing_and_says_what_to_do(music, tmp_path)
     root = copy(music, tmp_path)
     table = root / "metadata_csv" / "participant_ratings.csv"
     table.rename(table.with_suffix(".xls"))
-    found = deap.survey(root)
-    assert found.usable
-    assert not any(each.video for each in found.trials)
-    assert "save it as csv" in reported(found, "missing", "participant_ratings.csv")[0].reason
-    for each in found.trials:
+    result = deap.survey(root)
+    assert result.usable
+    assert not any(each.video for each in result.trials)
+    assert "save it as csv" in reported(result, "missing", "participant_ratings.csv")[0].reason
+    for each in result.trials:
         assert each.labels["valence"] == music[each.id].labels["valence"]
         assert marked(deap.signals(each), "eda")[1] == music[each.id].number
     table.with_suffix(".xls").unlink()
@@ -187,10 +187,10 @@ def test_deap_ratings_of_another_order_pair_nothing(music, tmp_path):
         return [",".join([a, c, b, *rest]) if k else ",".join([a, b, c, *rest])
                 for k, (a, b, c, *rest) in enumerate(cells)]
 
-    found = edited(copy(music, tmp_path), swapped)
-    assert reported(found, "excluded", "s01", "not in one order")
-    assert not any(each.video for each in found.trials if each.subject == "s01")
-    assert len(found.trials) == len(music.items)
+    result = edited(copy(music, tmp_path), swapped)
+    assert reported(result, "excluded", "s01", "not in one order")
+    assert not any(each.video for each in result.trials if each.subject == "s01")
+    assert len(result.trials) == len(music.items)
 
 
 def test_deap_one_rating_that_differs_unpairs_that_trial(music, tmp_path):
@@ -202,13 +202,13 @@ def test_deap_one_rating_that_differs_unpairs_that_trial(music, tmp_path):
         cells[4] = "1.00" if float(cells[4]) > 5 else "9.00"
         return [*lines[:line], ",".join(cells), *lines[line + 1 :]]
 
-    found = edited(copy(music, tmp_path), changed)
-    (problem,) = reported(found, "excluded", "s01")
+    result = edited(copy(music, tmp_path), changed)
+    (problem,) = reported(result, "excluded", "s01")
     assert f"line {line + 1}" in problem.reason
-    unpaired = trial(found, problem.item)
+    unpaired = trial(result, problem.item)
     assert unpaired.video is None
     assert unpaired.labels["valence"] == music[problem.item].labels["valence"]
-    assert sum(each.video is not None for each in found.trials) == 6
+    assert sum(each.video is not None for each in result.trials) == 6
 
 
 @pytest.mark.parametrize(("change", "kind", "line", "text"), [
@@ -220,21 +220,21 @@ def test_deap_one_rating_that_differs_unpairs_that_trial(music, tmp_path):
     (lambda lines: [lines[0].replace("Experiment_id", "Video"), *lines[1:]], "unreadable", 1, "Experiment_id"),
 ])  # fmt: skip
 def test_deap_ratings_that_are_wrong_are_reported_with_their_line(music, tmp_path, change, kind, line, text):
-    found = edited(copy(music, tmp_path), change)
-    assert [each for each in reported(found, kind, text=text) if each.line == line and each.path.suffix == ".csv"]
-    assert len(found.trials) == len(music.items)
-    for each in found.trials:  # what is still paired is paired right
+    result = edited(copy(music, tmp_path), change)
+    assert [each for each in reported(result, kind, text=text) if each.line == line and each.path.suffix == ".csv"]
+    assert len(result.trials) == len(music.items)
+    for each in result.trials:  # what is still paired is paired right
         if each.video:
-            assert each.video == music.root.parent / found.root / music[each.id].video
+            assert each.video == music.root.parent / result.root / music[each.id].video
 
 
 def test_deap_ratings_as_excel_leaves_them(music, tmp_path):
     root = copy(music, tmp_path)
     table = root / "metadata_csv" / "participant_ratings.csv"
     table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes().replace(b"\r", b"").replace(b"\n", b"\r\n"))
-    found, plain = deap.survey(root), deap.survey(music.root)
-    assert [each.labels for each in found.trials] == [each.labels for each in plain.trials]
-    assert sum(each.video is not None for each in found.trials) == 7
+    result, plain = deap.survey(root), deap.survey(music.root)
+    assert [each.labels for each in result.trials] == [each.labels for each in plain.trials]
+    assert sum(each.video is not None for each in result.trials) == 7
 
 
 def test_deap_what_is_broken_is_reported_and_the_rest_goes_on(music, tmp_path):
@@ -244,20 +244,20 @@ def test_deap_what_is_broken_is_reported_and_the_rest_goes_on(music, tmp_path):
     cut(films / "s03_trial01.avi")
     (films / "s03_trial02.avi").write_bytes(b"")
     (films / "s03_trial09.avi").write_bytes((films / "s03_trial03.avi").read_bytes())
-    found = deap.survey(root)
-    (lost,) = reported(found, "unreadable", "s01")
+    result = deap.survey(root)
+    (lost,) = reported(result, "unreadable", "s01")
     assert lost.path.name == "s01.dat"
     assert "cut short" in lost.reason
-    assert all(each.signals is None and each.video and each.labels for each in found.trials if each.subject == "s01")
-    by_film = {music[each.id].video: each for each in found.trials}
-    assert reported(found, "doubtful", by_film["face_video/s03/s03_trial01.avi"].id, "cut short")
-    assert reported(found, "unreadable", by_film["face_video/s03/s03_trial02.avi"].id, "empty")
+    assert all(each.signals is None and each.video and each.labels for each in result.trials if each.subject == "s01")
+    by_film = {music[each.id].video: each for each in result.trials}
+    assert reported(result, "doubtful", by_film["face_video/s03/s03_trial01.avi"].id, "cut short")
+    assert reported(result, "unreadable", by_film["face_video/s03/s03_trial02.avi"].id, "empty")
     assert by_film["face_video/s03/s03_trial02.avi"].video is None
     assert by_film["face_video/s03/s03_trial02.avi"].signals
-    assert reported(found, "excluded", "s03/trial09")
-    assert len(found.trials) == len(music.items)
+    assert reported(result, "excluded", "s03/trial09")
+    assert len(result.trials) == len(music.items)
     with pytest.raises(ValueError, match="without"):
-        deap.signals(next(each for each in found.trials if each.signals is None))
+        deap.signals(next(each for each in result.trials if each.signals is None))
 
 
 class Call:
@@ -274,10 +274,10 @@ def test_deap_pickle_with_a_payload_is_refused(music, tmp_path):
     root, planted = copy(music, tmp_path), tmp_path / "planted"
     path = root / "data_preprocessed_python" / "s01.dat"
     path.write_bytes(pickle.dumps({"data": Call(os.system, f"touch {planted}"), "labels": np.ones((4, 4))}, 2))
-    found = deap.survey(root)
+    result = deap.survey(root)
     assert not planted.exists()
-    assert "refused" in reported(found, "unreadable", "s01")[0].reason
-    assert all(each.signals for each in found.trials if each.subject == "s23")
+    assert "refused" in reported(result, "unreadable", "s01")[0].reason
+    assert all(each.signals for each in result.trials if each.subject == "s23")
 
 
 def test_deap_matlab_files_say_the_same(music, tmp_path):
@@ -288,9 +288,9 @@ def test_deap_matlab_files_say_the_same(music, tmp_path):
         with path.open("rb") as file:
             scipy.io.savemat(new / f"{path.stem}.mat", pickle.load(file, encoding="latin1"))
     shutil.rmtree(old)
-    found = deap.survey(root)
-    assert found.layout == "matlab"
-    for each, other in zip(found.trials, deap.survey(music.root).trials, strict=True):
+    result = deap.survey(root)
+    assert result.layout == "matlab"
+    for each, other in zip(result.trials, deap.survey(music.root).trials, strict=True):
         assert (each.id, each.labels, each.about) == (other.id, other.labels, other.about)
         assert deap.signals(each).values.tobytes() == deap.signals(other).values.tobytes()
     cut(new / "s03.mat", 0.3)
@@ -327,9 +327,9 @@ def test_deap_original_recordings_join_by_the_order_of_presentation(music, tmp_p
     stimuli = [(6.0 + 10.25 * k, k + 1) for k in range(4)]
     original(root / "data_original" / "s01.bdf", base, stimuli, 50)
     original(root / "data_original" / "s03.bdf", base, stimuli[:3], 50)
-    found = deap.survey(root)
-    assert found.layout == "original"
-    mine = [each for each in found.trials if each.subject == "s01"]
+    result = deap.survey(root)
+    assert result.layout == "original"
+    mine = [each for each in result.trials if each.subject == "s01"]
     for each in mine:
         presented = int(each.about["presented"])
         assert each.video.name == f"s01_trial{presented:02d}.avi"
@@ -342,7 +342,7 @@ def test_deap_original_recordings_join_by_the_order_of_presentation(music, tmp_p
         assert channel(signal, "eda").max() == pytest.approx(2 + 0.1 * presented, abs=0.01)
         assert channel(signal, "ppg")[0] - channel(signal, "respiration")[0] == pytest.approx(1, abs=0.01)
     assert len(mine) == 4
-    assert reported(found, "unreadable", "s03", "got 3 in the status channel")
+    assert reported(result, "unreadable", "s03", "got 3 in the status channel")
     cut(root / "data_original" / "s01.bdf")
     assert reported(deap.survey(root), "unreadable", "s01", "BDF")
 
@@ -377,14 +377,14 @@ def test_deap_half_of_it_is_reported_whole(music, tmp_path):
     (root / "data_preprocessed_python" / "s03.dat").unlink()
     (root / "data_preprocessed_python" / "s23.dat").unlink()
     films = len(list((root / "face_video" / "s03").iterdir()))
-    found = deap.survey(root)
-    assert reported(found, "missing", "s01", "no films")
-    assert reported(found, "missing", "s03", "no signals")
-    assert reported(found, "missing", "s23", "no signals")
-    assert [each.subject for each in found.trials] == ["s01"] * 4 + ["s03"] * films
-    found = edited(root, lambda lines: [line for line in lines if not line.startswith("3,")])
-    assert reported(found, "excluded", "s03", "no usable line")
-    assert {each.subject for each in found.trials} == {"s01"}
+    result = deap.survey(root)
+    assert reported(result, "missing", "s01", "no films")
+    assert reported(result, "missing", "s03", "no signals")
+    assert reported(result, "missing", "s23", "no signals")
+    assert [each.subject for each in result.trials] == ["s01"] * 4 + ["s03"] * films
+    result = edited(root, lambda lines: [line for line in lines if not line.startswith("3,")])
+    assert reported(result, "excluded", "s03", "no usable line")
+    assert {each.subject for each in result.trials} == {"s01"}
 
 
 def test_deap_signals_for_threads(music, tmp_path):
@@ -406,8 +406,8 @@ def test_deap_a_loop_over_trials_reads_a_file_once(music, monkeypatch):
     deap.recordings._load.cache_clear()
     load, read = restricted_pickle.load, []
     monkeypatch.setattr(restricted_pickle, "load", lambda path: read.append(path.name) or load(path))
-    found = deap.survey(music.root)
-    for each in found.trials:
+    result = deap.survey(music.root)
+    for each in result.trials:
         deap.signals(each)
     assert sorted(read) == ["s01.dat", "s03.dat", "s23.dat"]
     assert deap.recordings._load.cache_info().maxsize * 5e6 < 50e6  # bytes that stay, at most
@@ -420,12 +420,12 @@ def test_a_wrong_root_is_reported(module, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="expected the dataset's folder"):
         module.survey(tmp_path / "file")
-    found = module.survey(tmp_path)
-    assert not found.usable
-    assert found.layout == ""
-    assert found.problems[0].kind == "missing"
-    assert "expected" in found.problems[0].reason
-    assert {count.number for count in found.counts} == {0}
+    result = module.survey(tmp_path)
+    assert not result.usable
+    assert result.layout == ""
+    assert result.problems[0].kind == "missing"
+    assert "expected" in result.problems[0].reason
+    assert {count.number for count in result.counts} == {0}
     with pytest.raises(ValueError, match="expected a trial of"):
         module.signals(Trial("1", "other"))
     assert "/" in module.TREE
@@ -437,10 +437,10 @@ def test_deap_archives_and_files_that_are_not_there_are_named(music, tmp_path):
     (root / "face_video" / "s01.zip").write_bytes(b"PK")
     (root / "data_preprocessed_python" / "s03.dat").unlink()
     (root / "metadata_csv" / "participant_ratings.csv").unlink()
-    found = deap.survey(root)
-    assert found.usable
-    assert [each.path.name for each in reported(found, "missing", text="unzip it")] == ["s01.zip"]
-    assert "s03" in {each.item for each in reported(found, "missing", text="no s03.dat")}
+    result = deap.survey(root)
+    assert result.usable
+    assert [each.path.name for each in reported(result, "missing", text="unzip it")] == ["s01.zip"]
+    assert "s03" in {each.item for each in reported(result, "missing", text="no s03.dat")}
 
 
 # AMIGOS
@@ -448,39 +448,39 @@ def test_deap_archives_and_files_that_are_not_there_are_named(music, tmp_path):
 
 def raw(path: Path) -> dict[str, np.ndarray]:
     """SciPy's reading of a .mat, by VideoID."""
-    held = scipy.io.loadmat(path)
+    stored = scipy.io.loadmat(path)
     names = ("joined_data", "labels_selfassessment", "labels_ext_annotation")
-    ids = [str(each.item()) for each in held["VideoIDs"].ravel()]
-    return {id: tuple(held[name].ravel()[k] for name in names) for k, id in enumerate(ids)}
+    ids = [str(each.item()) for each in stored["VideoIDs"].ravel()]
+    return {id: tuple(stored[name].ravel()[k] for name in names) for k, id in enumerate(ids)}
 
 
 def saved(path: Path, change) -> None:
     """The same .mat after its cells were changed."""
-    held = {name: value for name, value in scipy.io.loadmat(path).items() if not name.startswith("_")}
-    place = {str(id.item()): k for k, id in enumerate(held["VideoIDs"].ravel())}
-    change(held, place)
+    stored = {name: value for name, value in scipy.io.loadmat(path).items() if not name.startswith("_")}
+    place = {str(id.item()): k for k, id in enumerate(stored["VideoIDs"].ravel())}
+    change(stored, place)
     path.unlink()
-    scipy.io.savemat(path, held)
+    scipy.io.savemat(path, stored)
 
 
 MAT = "Data_Preprocessed_P01/Data_Preprocessed_P01.mat"
 
 
 def test_amigos_pairs_what_belongs_together(shorts):
-    found = amigos.survey(shorts.root)
-    assert found.layout == "official"
+    result = amigos.survey(shorts.root)
+    assert result.layout == "official"
     films = [item for item in shorts.items if item.usable and item.video and "group film" not in item.traps]
-    assert matched(found, shorts, amigos, 1 / 25) == len(films) >= 6
-    assert {each.id for each in found.trials} == {item.id for item in shorts.items if item.usable}
-    for each in found.trials:
+    assert matched(result, shorts, amigos, 1 / 25) == len(films) >= 6
+    assert {each.id for each in result.trials} == {item.id for item in shorts.items if item.usable}
+    for each in result.trials:
         assert each.video == (shorts.root / shorts[each.id].video if shorts[each.id] in films else None)
         assert each.span == (0.0, shorts[each.id].span)
         assert marked(amigos.signals(each), "eda")[1] == shorts[each.id].number
 
 
 def test_amigos_values_are_scipys(shorts):
-    found = amigos.survey(shorts.root)
-    for each in found.trials:
+    result = amigos.survey(shorts.root)
+    for each in result.trials:
         data, rated, outside = raw(each.signals)[each.about["film"]]
         signal = amigos.signals(each)
         assert (signal.rate, signal.start, signal.names) == (128.0, -5.0, ("ecg", "ecg_left", "eda"))
@@ -495,19 +495,19 @@ def test_amigos_values_are_scipys(shorts):
 
 
 def test_amigos_drops_are_listed(shorts):
-    found = amigos.survey(shorts.root)
+    result = amigos.survey(shorts.root)
     for item in shorts.items:
         if not item.usable:
-            (problem,) = reported(found, "excluded", item.id, "(0, 0)" if "(0, 0) cell" in item.traps else "NaN")
+            (problem,) = reported(result, "excluded", item.id, "(0, 0)" if "(0, 0) cell" in item.traps else "NaN")
             assert problem.path.suffix == ".mat"
-    (group,) = reported(found, "excluded", "P01/N1")
+    (group,) = reported(result, "excluded", "P01/N1")
     assert "group" in group.reason
-    absent = [each.item for each in reported(found, "missing") if "/" not in each.item]
+    absent = [each.item for each in reported(result, "missing") if "/" not in each.item]
     assert absent == [f"P{number:02d}" for number in range(2, 40)]
     assert "P(" in group.path.name
-    counts = {count.name: count for count in found.counts}
+    counts = {count.name: count for count in result.counts}
     assert counts["trials of short videos"].official == 640
-    assert counts["trials of long videos"].number == sum(each.about["videos"] == "long" for each in found.trials) == 8
+    assert counts["trials of long videos"].number == sum(each.about["videos"] == "long" for each in result.trials) == 8
 
 
 def test_amigos_missing_parts(shorts, tmp_path):
@@ -515,45 +515,45 @@ def test_amigos_missing_parts(shorts, tmp_path):
     ids = [each.about["film"] for each in amigos.survey(root).trials if each.subject == "P01"]
     little, unrated, rated_less, twice, other = ids[:5]
 
-    def change(held, place):
-        gap = held["joined_data"].flat[place[little]].copy()
+    def change(content, place):
+        gap = content["joined_data"].flat[place[little]].copy()
         gap[700:720, 14] = np.nan
-        held["joined_data"].flat[place[little]] = gap
-        held["labels_selfassessment"].flat[place[unrated]] = np.zeros((1, 0))
-        some = held["labels_selfassessment"].flat[place[rated_less]].copy()
+        content["joined_data"].flat[place[little]] = gap
+        content["labels_selfassessment"].flat[place[unrated]] = np.zeros((1, 0))
+        some = content["labels_selfassessment"].flat[place[rated_less]].copy()
         some[0, 1] = np.nan
-        held["labels_selfassessment"].flat[place[rated_less]] = some
-        held["VideoIDs"].flat[place[twice]] = np.array([other])
+        content["labels_selfassessment"].flat[place[rated_less]] = some
+        content["VideoIDs"].flat[place[twice]] = np.array([other])
 
     before = raw(root / MAT)[little][0]
     saved(root / MAT, change)
-    found = amigos.survey(root)
-    assert reported(found, "doubtful", f"P01/{little}", "bridged")
-    bridged = channel(amigos.signals(trial(found, f"P01/{little}")), "ecg")
+    result = amigos.survey(root)
+    assert reported(result, "doubtful", f"P01/{little}", "bridged")
+    bridged = channel(amigos.signals(trial(result, f"P01/{little}")), "ecg")
     assert np.isfinite(bridged).all()
     np.testing.assert_allclose(bridged[700:720], np.linspace(before[699, 14], before[720, 14], 22)[1:-1], rtol=1e-4)
-    assert reported(found, "missing", f"P01/{unrated}", "no self-assessment")
-    assert "valence" not in trial(found, f"P01/{unrated}").labels
-    assert "valence" not in trial(found, f"P01/{rated_less}").labels
-    assert "arousal" in trial(found, f"P01/{rated_less}").labels
-    assert reported(found, "excluded", f"P01/{other}", "2 times")
-    assert reported(found, "excluded", f"P01/{twice}", "not among")
-    assert {each.id for each in found.trials}.isdisjoint({f"P01/{other}", f"P01/{twice}"})
+    assert reported(result, "missing", f"P01/{unrated}", "no self-assessment")
+    assert "valence" not in trial(result, f"P01/{unrated}").labels
+    assert "valence" not in trial(result, f"P01/{rated_less}").labels
+    assert "arousal" in trial(result, f"P01/{rated_less}").labels
+    assert reported(result, "excluded", f"P01/{other}", "2 times")
+    assert reported(result, "excluded", f"P01/{twice}", "not among")
+    assert {each.id for each in result.trials}.isdisjoint({f"P01/{other}", f"P01/{twice}"})
 
 
 def test_amigos_what_is_broken_is_reported_and_the_rest_goes_on(shorts, tmp_path):
     root = copy(shorts, tmp_path)
-    whole = amigos.survey(root)
-    mine = [each for each in whole.trials if each.video]
+    full = amigos.survey(root)
+    mine = [each for each in full.trials if each.video]
     cut(root / "Data_Preprocessed_P40" / "Data_Preprocessed_P40.mat")
     cut(mine[0].video)
     (root / "Exp1_P07_face.zip").write_bytes(b"PK")
-    found = amigos.survey(root)
-    (problem,) = reported(found, "unreadable", "P40")
+    result = amigos.survey(root)
+    (problem,) = reported(result, "unreadable", "P40")
     assert problem.path.name == "Data_Preprocessed_P40.mat"
-    assert reported(found, "unreadable", mine[0].id) or reported(found, "doubtful", mine[0].id)
-    assert reported(found, "missing", "Exp1_P07_face", "unzip")
-    assert {each.subject for each in found.trials} == {"P01"}
+    assert reported(result, "unreadable", mine[0].id) or reported(result, "doubtful", mine[0].id)
+    assert reported(result, "missing", "Exp1_P07_face", "unzip")
+    assert {each.subject for each in result.trials} == {"P01"}
     scipy.io.savemat(root / MAT, {"ECG_DATA": np.ones(3)})
     assert reported(amigos.survey(root), "unreadable", "P01", "joined_data")
 
@@ -565,17 +565,17 @@ def test_amigos_matlab_73_and_filmed_baseline(tmp_path_factory, shorts):
         assert (each.id, each.labels, each.span) == (other.id, other.labels, other.span)
         assert amigos.signals(each).values.tobytes() == amigos.signals(other).values.tobytes()
     longer = written(tmp_path_factory, "amigos", seconds=8, participants=(1,), variant="baseline_filmed")
-    found = amigos.survey(longer.root)
-    assert all(each.span == (5.0, 13.0) for each in found.trials if each.video)
-    assert matched(found, longer, amigos, 1 / 25) >= 3
+    result = amigos.survey(longer.root)
+    assert all(each.span == (5.0, 13.0) for each in result.trials if each.video)
+    assert matched(result, longer, amigos, 1 / 25) >= 3
 
 
 def test_amigos_a_film_of_an_unlikely_length_is_reported(shorts, tmp_path):
     root = copy(shorts, tmp_path)
 
-    def shorter(held, place):
+    def shorter(content, place):
         for k in range(20):
-            held["joined_data"].flat[k] = held["joined_data"].flat[k][:1200]
+            content["joined_data"].flat[k] = content["joined_data"].flat[k][:1200]
 
     saved(root / MAT, shorter)
     assert reported(amigos.survey(root), "doubtful", "P01/", "where in the film the video begins is uncertain")
@@ -594,14 +594,14 @@ def test_amigos_segments_lie_where_their_number_says(tmp_path, clip, seconds, co
     path = tmp_path / "Data_Preprocessed_P02.mat"
     scipy.io.savemat(path, dict(zip(names, cells, strict=True)))
     (only,) = amigos.survey(tmp_path).trials
-    found = amigos.segments(only)
-    assert found[0, :2].tolist() == [-5, 15]
-    assert found[1, :2].tolist() == [0, 20]
-    assert found[-1, :2].tolist() == [seconds - 20, seconds]
-    assert np.all(found[:, 1] - found[:, 0] == 20)
-    assert np.all(found[1:, 0] <= found[:-1, 1])  # no second of the video is left out
-    assert found[:, 2].tolist() == pytest.approx(rows[::-1, 1])
-    assert found[:, 3].max() == 1  # clipped
+    result = amigos.segments(only)
+    assert result[0, :2].tolist() == [-5, 15]
+    assert result[1, :2].tolist() == [0, 20]
+    assert result[-1, :2].tolist() == [seconds - 20, seconds]
+    assert np.all(result[:, 1] - result[:, 0] == 20)
+    assert np.all(result[1:, 0] <= result[:-1, 1])  # no second of the video is left out
+    assert result[:, 2].tolist() == pytest.approx(rows[::-1, 1])
+    assert result[:, 3].max() == 1  # clipped
     cells[2, 0, 0] = rows[:-2]
     scipy.io.savemat(path, dict(zip(names, cells, strict=True)))
     (only,) = amigos.survey(tmp_path).trials
@@ -617,11 +617,11 @@ def folder(truth: DatasetTruth, root: Path, id: str) -> Path:
 
 
 def test_mahnob_pairs_what_belongs_together(clips):
-    found = mahnob.survey(clips.root)
-    assert found.layout == "official"
+    result = mahnob.survey(clips.root)
+    assert result.layout == "official"
     # the margins hold steeper edges than the event: only what lies in the span counts
-    assert matched(found, clips, mahnob, 1 / 60.97, after=0.0) == sum(item.usable for item in clips.items) == 8
-    for each in found.trials:
+    assert matched(result, clips, mahnob, 1 / 60.97, after=0.0) == sum(item.usable for item in clips.items) == 8
+    for each in result.trials:
         assert each.video == clips.root / clips[each.id].video
         assert "C1 trigger" in each.video.name
         assert each.span[1] == pytest.approx(clips[each.id].span, abs=1 / 256)
@@ -641,33 +641,34 @@ def test_mahnob_span_ends_where_the_stimulus_ends(clips):
 
 
 def test_mahnob_channels_are_pyedflibs(clips):
-    found = mahnob.survey(clips.root)
-    for each in found.trials:
+    result = mahnob.survey(clips.root)
+    for each in result.trials:
         signal = mahnob.signals(each)
         with pyedflib.EdfReader(str(each.signals)) as reader:
             labels = [label.strip() for label in reader.getSignalLabels()]
             status = reader.readSignal(labels.index("Status"), digital=True) & 0xFFFF
-            held = {label: reader.readSignal(labels.index(label)) for label in ("EXG1", "EXG2", "GSR1", "Resp", "Temp")}
+            stored = {label: reader.readSignal(labels.index(label))
+                  for label in ("EXG1", "EXG2", "GSR1", "Resp", "Temp")}
         edges = np.flatnonzero(np.diff((status == 268).astype(int)) == 1) + 1
         assert len(edges) == 2
         assert signal.values.shape[1] == edges[1]
         assert signal.rate == pytest.approx(256)
-        expected = {"ecg": held["EXG2"] - held["EXG1"], "eda": 1e6 / held["GSR1"], "respiration": held["Resp"],
-                    "temperature": held["Temp"]}
+        expected = {"ecg": stored["EXG2"] - stored["EXG1"], "eda": 1e6 / stored["GSR1"], "respiration": stored["Resp"],
+                    "temperature": stored["Temp"]}
         belt = "respiration belt is off" not in clips[each.id].traps
         assert signal.names == tuple(name for name in expected if belt or name != "respiration")
         for name in signal.names:
             np.testing.assert_allclose(channel(signal, name), expected[name][: edges[1]], rtol=1e-5, atol=1e-3)
         assert signal.units == (("uV", "uS", "uV", "degC") if belt else ("uV", "uS", "degC"))
-        assert bool(reported(found, "doubtful", each.id, "belt")) == (not belt)
-    assert len(reported(found, "doubtful", text="belt")) == 1
+        assert bool(reported(result, "doubtful", each.id, "belt")) == (not belt)
+    assert len(reported(result, "doubtful", text="belt")) == 1
 
 
 def test_mahnob_labels_and_what_is_no_trial(clips):
-    found = mahnob.survey(clips.root)
+    result = mahnob.survey(clips.root)
     words = {0: "neutral", 1: "anger", 2: "disgust", 3: "fear", 4: "joy", 5: "sadness", 6: "surprise", 11: "amusement",
              12: "anxiety"}
-    for each in found.trials:
+    for each in result.trials:
         planted = clips[each.id].labels
         assert (each.labels["valence"], each.labels["arousal"]) == (planted["valence"], planted["arousal"])
         assert each.labels["emotion"] == words[planted["emotion"]]
@@ -676,10 +677,10 @@ def test_mahnob_labels_and_what_is_no_trial(clips):
     reasons = {"no ratings": "neutral", "tagging": "tagging", "incomplete": "12, 15, 26"}
     for item in clips.items:
         if not item.usable:
-            (problem,) = [each for each in reported(found, "excluded") if each.item == item.id]
+            (problem,) = [each for each in reported(result, "excluded") if each.item == item.id]
             assert reasons[item.traps[0]] in problem.reason
             assert problem.path.name == "session.xml"
-    assert {each.id for each in found.trials} == {item.id for item in clips.items if item.usable}
+    assert {each.id for each in result.trials} == {item.id for item in clips.items if item.usable}
 
 
 def test_mahnob_time_is_the_films_where_its_rate_is_rounded(clips, tmp_path):
@@ -692,9 +693,9 @@ def test_mahnob_time_is_the_films_where_its_rate_is_rounded(clips, tmp_path):
         assert content[at : at + 4] == b"vids"
         content[at + 20 : at + 28] = struct.pack("<II", 100, 6127)
         path.write_bytes(content)
-    found = mahnob.survey(root)
-    assert len(found.trials) == 8
-    for each in found.trials:
+    result = mahnob.survey(root)
+    assert len(result.trials) == 8
+    for each in result.trials:
         item, signal, seen = clips[each.id], mahnob.signals(each), read_event(film(each))
         assert each.span[1] == pytest.approx(item.span * stretch, abs=1 / 256)
         assert 0 <= seen - item.event * stretch <= 1 / 61.27
@@ -703,9 +704,9 @@ def test_mahnob_time_is_the_films_where_its_rate_is_rounded(clips, tmp_path):
         assert abs(event - seen) <= 1 / 61.27
     for xml in root.rglob("session.xml"):
         xml.write_text(xml.read_text().replace('vidRate="60.9708"', 'vidRate="30"'))
-    found = mahnob.survey(root)
-    assert len(reported(found, "doubtful", text="encoded again")) == len(found.trials)
-    assert trial(found, "2").span[1] == pytest.approx(clips["2"].span, abs=1 / 256)
+    result = mahnob.survey(root)
+    assert len(reported(result, "doubtful", text="encoded again")) == len(result.trials)
+    assert trial(result, "2").span[1] == pytest.approx(clips["2"].span, abs=1 / 256)
 
 
 def test_mahnob_film_without_times_of_its_own(tmp_path_factory):
@@ -718,9 +719,9 @@ def test_mahnob_other_arrangements(clips, tmp_path):
     assert mahnob.survey(root / "Sessions").layout == "flat"
     (tmp_path / "down").mkdir()
     root.rename(tmp_path / "down" / "MAHNOB-HCI")
-    found = mahnob.survey(tmp_path / "down")
-    assert found.layout == "parent"
-    assert len(found.trials) == 8
+    result = mahnob.survey(tmp_path / "down")
+    assert result.layout == "parent"
+    assert len(result.trials) == 8
 
 
 BOMB = """<!DOCTYPE session [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;">]>
@@ -738,12 +739,12 @@ def test_mahnob_entities_and_document_types_are_refused(clips, tmp_path, text, l
     secret = tmp_path / "secret"
     secret.write_text("hidden")
     (folder(clips, root, "2") / "session.xml").write_text(text.format(secret=secret))
-    found = mahnob.survey(root)
-    (problem,) = [each for each in reported(found, "unreadable") if each.item == "2"]
+    result = mahnob.survey(root)
+    (problem,) = [each for each in reported(result, "unreadable") if each.item == "2"]
     assert "refused" in problem.reason
     assert f"line {line}" in problem.reason
-    assert "hidden" not in str(found.problems)
-    assert len(found.trials) == 7
+    assert "hidden" not in str(result.problems)
+    assert len(result.trials) == 7
 
 
 @pytest.mark.parametrize("name", ["../4/Part_1_S_Trial2_emotion.bdf", "/etc/hostname", "..\\x.bdf", "C:x.bdf", ".."])
@@ -753,12 +754,12 @@ def test_mahnob_names_that_lead_elsewhere_are_refused(clips, tmp_path, name):
     (here / "Part_1_S_Trial1_emotion.bdf").unlink()
     xml = here / "session.xml"
     xml.write_text(xml.read_text().replace("Part_1_S_Trial1_emotion.bdf", name))
-    found = mahnob.survey(root)
-    (problem,) = [each for each in reported(found, "excluded", text="refused") if each.item == "2"]
+    result = mahnob.survey(root)
+    (problem,) = [each for each in reported(result, "excluded", text="refused") if each.item == "2"]
     text = xml.read_text()
     assert problem.line == 1 + text[: text.index(f'filename="{name}"')].count("\n")
-    assert trial(found, "2").signals is None
-    assert reported(found, "missing", "2", "emotion.bdf")
+    assert trial(result, "2").signals is None
+    assert reported(result, "missing", "2", "emotion.bdf")
 
 
 def test_mahnob_what_is_broken_is_reported_and_the_rest_goes_on(clips, tmp_path):
@@ -773,25 +774,25 @@ def test_mahnob_what_is_broken_is_reported_and_the_rest_goes_on(clips, tmp_path)
     shutil.move(root / clips["266"].signals, folder(clips, root, "268"))
     xml = folder(clips, root, "268") / "session.xml"
     xml.write_text(xml.read_text().replace('feltVlnc="', 'feltVlnc="1').replace('feltEmo="', 'feltEmo="9'))
-    found = mahnob.survey(root)
-    (problem,) = [each for each in reported(found, "unreadable", text="line") if each.item == "2"]
+    result = mahnob.survey(root)
+    (problem,) = [each for each in reported(result, "unreadable", text="line") if each.item == "2"]
     assert problem.path.name == "session.xml"
-    assert reported(found, "unreadable", "4", "BDF")[0].path.name.endswith(".bdf")
-    assert trial(found, "4").signals is None
-    assert reported(found, "doubtful", "4", "cutLenSec")
-    assert trial(found, "4").span[1] == pytest.approx(clips["4"].span)
-    assert reported(found, "doubtful", "6", "cut short")
-    assert reported(found, "missing", "8", "C1 trigger")
-    assert trial(found, "8").video is None
-    assert reported(found, "missing", "262", "session.xml")
-    assert reported(found, "missing", "264", "empty folder")
-    assert reported(found, "excluded", "268", "session 266")
-    assert trial(found, "266").signals is None
-    assert trial(found, "268").signals == root / clips["268"].signals
-    assert reported(found, "doubtful", "268", "feltVlnc 1..9")
-    assert reported(found, "doubtful", "268", "feltEmo")
-    assert trial(found, "268").labels.keys() == {"arousal", "dominance", "predictability"}
-    assert {each.id for each in found.trials} == {"4", "6", "8", "266", "268"}
+    assert reported(result, "unreadable", "4", "BDF")[0].path.name.endswith(".bdf")
+    assert trial(result, "4").signals is None
+    assert reported(result, "doubtful", "4", "cutLenSec")
+    assert trial(result, "4").span[1] == pytest.approx(clips["4"].span)
+    assert reported(result, "doubtful", "6", "cut short")
+    assert reported(result, "missing", "8", "C1 trigger")
+    assert trial(result, "8").video is None
+    assert reported(result, "missing", "262", "session.xml")
+    assert reported(result, "missing", "264", "empty folder")
+    assert reported(result, "excluded", "268", "session 266")
+    assert trial(result, "266").signals is None
+    assert trial(result, "268").signals == root / clips["268"].signals
+    assert reported(result, "doubtful", "268", "feltVlnc 1..9")
+    assert reported(result, "doubtful", "268", "feltEmo")
+    assert trial(result, "268").labels.keys() == {"arousal", "dominance", "predictability"}
+    assert {each.id for each in result.trials} == {"4", "6", "8", "266", "268"}
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -808,10 +809,10 @@ def test_mahnob_other_pulses_than_two_are_refused(clips, tmp_path, count):
         status[(5 + 3 * k) * 256 : (5 + 3 * k) * 256 + 20, :2] = (12, 1)
     data[:, -256 * 3 :] = status.reshape(len(data), -1)
     path.write_bytes(bytes(content[:head]) + data.tobytes())
-    found = mahnob.survey(root)
-    (problem,) = [each for each in reported(found, "unreadable", text="two pulses") if each.item == "2"]
+    result = mahnob.survey(root)
+    (problem,) = [each for each in reported(result, "unreadable", text="two pulses") if each.item == "2"]
     assert f"got {count}" in problem.reason
-    assert trial(found, "2").signals is None
+    assert trial(result, "2").signals is None
 
 
 def test_mahnob_sessions_that_are_not_there_are_named(clips, tmp_path):
@@ -823,25 +824,25 @@ def test_mahnob_sessions_that_are_not_there_are_named(clips, tmp_path):
     (sessions / "2").rename(tmp_path / "2")
     (sessions / "4").rename(sessions / "0004")
     (sessions / "2.zip").write_bytes(b"PK")
-    found = mahnob.survey(root)
+    result = mahnob.survey(root)
     assert {"no folder of this number, a rated session of participant 1",
             "expected the folder, got its archive: unzip it"} == {
-                each.reason for each in reported(found, "missing", "2")}
-    assert "4" not in {each.item for each in reported(found, "missing")}
+                each.reason for each in reported(result, "missing", "2")}
+    assert "4" not in {each.item for each in reported(result, "missing")}
 
 
 def test_mahnob_an_unfinished_session_and_a_second_copy_are_left_out(clips, tmp_path):
     root = copy(clips, tmp_path)
     sessions = folder(clips, root, "2").parent
     shutil.copytree(sessions / "2", sessions / "002")
-    late = Path(shutil.copytree(sessions / "2", sessions / "1984")) / "session.xml"
-    text = late.read_text(encoding="utf-8").replace('sessionId="2"', 'sessionId="1984"')
-    late.write_text(text.replace('<subject id="1"', '<subject id="16"'), encoding="utf-8")
-    found = mahnob.survey(root)
-    assert trial(found, "2").video.parent.name == "2"
-    assert reported(found, "doubtful", text="expected it once")[0].path.name == "002"
-    assert "1984" not in {each.id for each in found.trials}
-    assert reported(found, "excluded", "1984", "incomplete")
+    later = Path(shutil.copytree(sessions / "2", sessions / "1984")) / "session.xml"
+    text = later.read_text(encoding="utf-8").replace('sessionId="2"', 'sessionId="1984"')
+    later.write_text(text.replace('<subject id="1"', '<subject id="16"'), encoding="utf-8")
+    result = mahnob.survey(root)
+    assert trial(result, "2").video.parent.name == "2"
+    assert reported(result, "doubtful", text="expected it once")[0].path.name == "002"
+    assert "1984" not in {each.id for each in result.trials}
+    assert reported(result, "excluded", "1984", "incomplete")
 
 
 # the readers
@@ -852,16 +853,16 @@ def test_pickles_of_arrays_are_read_as_pickle_reads_them(tmp_path, protocol):
     from mien.datasets.readers import restricted_pickle
 
     rng = np.random.default_rng(3)
-    held = {"data": rng.normal(size=(3, 40, 500)), "labels": np.asfortranarray(rng.normal(size=(3, 4))),
+    stored = {"data": rng.normal(size=(3, 40, 500)), "labels": np.asfortranarray(rng.normal(size=(3, 4))),
             "small": np.float32([1, 2]), "big endian": np.arange(3, dtype=">i2"), "none": np.zeros((0, 4)),
             "plain": [1, 2.5, "ä\n", None, True, (1, 2), -3, 70000, 2**40, {"deeper": ()}]}
-    held["again"] = held["small"]
+    stored["again"] = stored["small"]
     path = tmp_path / "x.dat"
-    path.write_bytes(pickle.dumps(held, protocol))
+    path.write_bytes(pickle.dumps(stored, protocol))
     read, expected = restricted_pickle.load(path), pickle.loads(path.read_bytes())
     assert read.keys() == expected.keys()
     assert read["plain"] == expected["plain"]
-    for name in held.keys() - {"plain"}:
+    for name in stored.keys() - {"plain"}:
         assert (read[name].shape, read[name].dtype.str[1:]) == (expected[name].shape, expected[name].dtype.str[1:])
         np.testing.assert_array_equal(read[name], expected[name])
 
@@ -957,8 +958,8 @@ def test_pickles_cut_anywhere_or_damaged_end_in_one_kind_of_error(tmp_path):
     from mien.datasets.readers import restricted_pickle
 
     path, rng = tmp_path / "x.dat", np.random.default_rng(0)
-    whole = [pickle.dumps({"data": np.arange(6.0).reshape(2, 3), "labels": np.ones((2, 4))}, k) for k in range(6)]
-    for content in whole:
+    full = [pickle.dumps({"data": np.arange(6.0).reshape(2, 3), "labels": np.ones((2, 4))}, k) for k in range(6)]
+    for content in full:
         for length in range(0, len(content), 7):
             path.write_bytes(content[:length])
             with pytest.raises(restricted_pickle.UnpickleError):
@@ -996,10 +997,10 @@ def test_mat_73_that_claims_too_much_is_refused_at_once(tmp_path):
     with h5py.File(tmp_path / "x.mat", "w") as file:
         file.create_dataset("large", (2**27 + 1,), "f8", chunks=(2**20,))  # of which nothing is written
         some = file.create_dataset("some", (2**20,), "f8", chunks=(2**20,))
-        for name, one, times in (("many", some, 200), ("inner", some, 2), ("data", None, 2)):
+        for name, single, times in (("many", some, 200), ("inner", some, 2), ("data", None, 2)):
             cells = file.create_dataset(name, (times,), h5py.ref_dtype)
             for k in range(times):
-                cells[k] = (one or file["inner"]).ref
+                cells[k] = (single or file["inner"]).ref
     for name, text in (("large", "at most"), ("many", "at most"), ("data", "got cells")):
         with pytest.raises(mat.MatError, match=text):
             mat.load(tmp_path / "x.mat", (name,))

@@ -24,8 +24,8 @@ def planted(seconds: float, bpm: float = 70.0) -> SceneTruth:
     aus[times < seconds / 2, ACTION_UNITS.index("AU12")] = 3
     flat = np.zeros(len(times))
     box = np.zeros((len(times), 4))
-    whole = np.ones(len(times), bool)
-    person = ActorTruth(1, 3, 0.01, aus, flat, flat + bpm, flat[:0], flat, box[:, :3], box[:, :2], box, whole, flat,
+    full = np.ones(len(times), bool)
+    person = ActorTruth(1, 3, 0.01, aus, flat, flat + bpm, flat[:0], flat, box[:, :3], box[:, :2], box, full, flat,
                         np.array([1.0, 2.0]))  # fmt: skip
     return SceneTruth(times, (person,), (640, 480))
 

@@ -23,9 +23,9 @@ def test_this_machine_is_looked_at_as_a_whole(findings):
                 "parity of the face models", "weights of others", "cores",
                 "CPU features", "memory", "GPU", "current folder", "temporary folder", "extra models",
                 "licence of mien", "licences of packages", "licence of FFmpeg", "licences of models"}
-    assert not [finding for finding in findings.values() if "the check itself broke" in finding.found]
+    assert not [finding for finding in findings.values() if "the check itself broke" in finding.detail]
     assert expected <= set(findings)
-    assert all("\n" not in finding.found + finding.remedy for finding in findings.values())
+    assert all("\n" not in finding.detail + finding.remedy for finding in findings.values())
 
 
 @pytest.mark.parametrize("name", ["python", "packages", "imports", "decoder", "OpenCV", "face detector",
@@ -38,17 +38,17 @@ def test_doctor_findings_are_true(findings):
     import av
     import numpy
 
-    assert f"numpy {numpy.__version__}" in findings["packages"].found
-    assert av.__version__ in findings["decoder"].found
-    assert findings["python"].found.startswith(".".join(map(str, sys.version_info[:3])))
-    assert findings["cores"].found.startswith(f"{len(os.sched_getaffinity(0))} ")
-    assert findings["licence of mien"].found == "Apache-2.0"
-    groups = (group.split(": ") for group in findings["licences of packages"].found.split("; "))
+    assert f"numpy {numpy.__version__}" in findings["packages"].detail
+    assert av.__version__ in findings["decoder"].detail
+    assert findings["python"].detail.startswith(".".join(map(str, sys.version_info[:3])))
+    assert findings["cores"].detail.startswith(f"{len(os.sched_getaffinity(0))} ")
+    assert findings["licence of mien"].detail == "Apache-2.0"
+    groups = (group.split(": ") for group in findings["licences of packages"].detail.split("; "))
     register = {name: licence for licence, names in groups for name in names.split(", ")}
     stated = {name: "BSD" for name in ("av", "joblib", "numpy", "scipy", "pandas")}  # by the packages' own pages
     stated |= {"opencv-python-headless": "Apache-2.0", "pyarrow": "Apache-2.0", "pydantic": "MIT", "plotly": "MIT"}
     assert [name for name, licence in stated.items() if licence not in register[name]] == []
-    assert "GPL" in findings["licence of FFmpeg"].found
+    assert "GPL" in findings["licence of FFmpeg"].detail
 
 
 def test_licences_are_read_through_the_backport_of_importlib_metadata_too(monkeypatch):
@@ -82,7 +82,7 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch):
         diagnostics, "CHECKS", {"first": broken, "second": lambda: [CheckResult("second", "ok", "fine")]}
     )
     first, second = diagnose()
-    assert (first.status, first.found) == ("failure", "the check itself broke: RuntimeError: no luck")
+    assert (first.status, first.detail) == ("failure", "the check itself broke: RuntimeError: no luck")
     assert second.status == "ok"
 
 
@@ -112,7 +112,7 @@ def test_a_wrong_version_is_named_with_the_command(installed, name, version, sai
     bad = [finding for finding in packages.versions() if finding.status != "ok"]
     assert [finding.name for finding in bad] == [f"package {name}"]
     assert bad[0].status == "failure"
-    assert said in bad[0].found
+    assert said in bad[0].detail
     assert bad[0].remedy == remedy
 
 
@@ -120,11 +120,11 @@ def test_extras_are_optional_but_not_by_halves(installed):
     installed["dask"] = None
     cluster = next(finding for finding in packages.extras() if finding.name == "extra cluster")
     assert (cluster.status, cluster.remedy) == ("ok", 'pip install "mien[cluster]"')
-    assert cluster.found.startswith("not installed")
+    assert cluster.detail.startswith("not installed")
     installed["torch"], installed["kornia"] = "2.13.0+cpu", "0.7.0"
     models = next(finding for finding in packages.extras() if finding.name == "extra models")
     assert models.status == "warning"
-    assert "kornia 0.7.0, expected >=0.8" in models.found
+    assert "kornia 0.7.0, expected >=0.8" in models.detail
 
 
 def test_packages_that_break_others(installed):
@@ -136,14 +136,14 @@ def test_packages_that_break_others(installed):
     vision, opencv = packages.strangers()
     assert (vision.status, opencv.status) == ("warning", "warning")
     assert vision.remedy.startswith("pip uninstall torchvision")
-    assert "opencv-python-headless and opencv-contrib-python" in opencv.found
+    assert "opencv-python-headless and opencv-contrib-python" in opencv.detail
 
 
 def test_another_python(monkeypatch):
     monkeypatch.setattr(packages.sys, "version_info", (3, 10, 1))
     (finding,) = packages.python()
     assert finding.status == "failure"
-    assert "3.10.1, expected >=3.11" in finding.found
+    assert "3.10.1, expected >=3.11" in finding.detail
 
 
 def test_copyleft_and_unknown_licences_are_a_warning(monkeypatch):
@@ -164,7 +164,7 @@ def test_a_missing_system_library_is_named_with_its_package(monkeypatch, library
     monkeypatch.setattr(importlib, "import_module", import_module)
     (finding,) = components.opencv()
     assert finding.status == "failure"
-    assert library in finding.found
+    assert library in finding.detail
     assert finding.remedy == f"apt-get update && apt-get install -y --no-install-recommends {package}"
 
 
@@ -173,7 +173,7 @@ def test_an_unknown_library_is_looked_up():
         1, "", "Traceback\nImportError: libodd.so.3: cannot open shared object file: No such file\n"
     )
     assert "libodd.so" in finding.remedy
-    assert finding.found.startswith("ImportError: libodd.so.3")
+    assert finding.detail.startswith("ImportError: libodd.so.3")
 
 
 @pytest.mark.parametrize(("code", "out", "status", "said"), [
@@ -187,7 +187,7 @@ def test_an_unknown_library_is_looked_up():
 def test_the_detectors_child(code, out, status, said):
     finding = components.check_outcome(code, out, "")
     assert finding.status == status
-    assert said in finding.found
+    assert said in finding.detail
 
 
 def test_a_wrong_place_of_the_face_models_is_corrected_and_nothing_is_reinstalled(monkeypatch, tmp_path):
@@ -197,7 +197,7 @@ def test_a_wrong_place_of_the_face_models_is_corrected_and_nothing_is_reinstalle
     )
     assert finding.status == "failure"
     assert finding.remedy == f"MIEN_MODELS names {tmp_path / 'nowhere'}: correct it, or unset it"
-    assert "MIEN_MODELS: expected" in finding.found
+    assert "MIEN_MODELS: expected" in finding.detail
 
 
 def test_a_pyav_that_does_not_tell_its_licence_is_a_warning(monkeypatch):
@@ -209,7 +209,7 @@ def test_a_pyav_that_does_not_tell_its_licence_is_a_warning(monkeypatch):
 
 def test_children_die_alone():
     code, _, _ = components.isolated("import os, signal; os.kill(os.getpid(), signal.SIGILL)")
-    assert components.check_outcome(code, "", "").found == "died of SIGILL"
+    assert components.check_outcome(code, "", "").detail == "died of SIGILL"
 
 
 def test_a_child_that_does_not_answer_in_time_means_a_busy_machine(monkeypatch):
@@ -217,12 +217,12 @@ def test_a_child_that_does_not_answer_in_time_means_a_busy_machine(monkeypatch):
     assert (code, out) == (None, "")
     finding = components.check_outcome(code, out, error)
     assert finding.status == "warning"
-    assert "slow or busy" in finding.found
+    assert "slow or busy" in finding.detail
     assert "install" not in finding.remedy
     monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(machine, "isolated", lambda code: (None, "", error))
     (finding,) = machine.gpu()
-    assert (finding.status, "slow or busy" in finding.found, "install" in finding.remedy) == ("warning", True, False)
+    assert (finding.status, "slow or busy" in finding.detail, "install" in finding.remedy) == ("warning", True, False)
 
 
 def test_the_decoder_is_tried_as_analyze_opens_a_film(monkeypatch):
@@ -232,7 +232,7 @@ def test_the_decoder_is_tried_as_analyze_opens_a_film(monkeypatch):
     monkeypatch.setattr("mien.video.open.open_container", broken)
     (finding,) = components.decoder()
     assert finding.status == "failure"
-    assert "unexpected keyword argument" in finding.found
+    assert "unexpected keyword argument" in finding.detail
     assert "av>=" in finding.remedy
 
 
@@ -247,7 +247,7 @@ def test_a_package_that_does_not_import(monkeypatch):
     monkeypatch.setattr(importlib, "import_module", import_module)
     (finding,) = components.imports()
     assert (finding.name, finding.status) == ("import pyarrow.parquet", "failure")
-    assert finding.found == "ImportError: numpy 1.26 is too old"
+    assert finding.detail == "ImportError: numpy 1.26 is too old"
 
 
 def test_a_decoder_without_a_codec(monkeypatch):
@@ -256,7 +256,7 @@ def test_a_decoder_without_a_codec(monkeypatch):
     monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"hevc"})
     (finding,) = components.decoder()
     assert finding.status == "warning"
-    assert "cannot read hevc" in finding.found
+    assert "cannot read hevc" in finding.detail
 
 
 def test_weights_are_listed(monkeypatch, tmp_path):
@@ -264,7 +264,7 @@ def test_weights_are_listed(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     (others,) = components.weights()
     assert others.status == "ok"
-    assert others.found.endswith(": openai/clip-vit-base-patch16")
+    assert others.detail.endswith(": openai/clip-vit-base-patch16")
 
 
 def test_a_small_old_machine(monkeypatch):
@@ -298,7 +298,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
 def test_without_torch_the_driver_is_looked_for(monkeypatch):
     monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(machine.shutil, "which", lambda name: None)
-    assert machine.gpu()[0].found == "none; none is needed"
+    assert machine.gpu()[0].detail == "none; none is needed"
     monkeypatch.setattr(machine.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     assert machine.gpu()[0].remedy == 'pip install "mien[models]"'
 
@@ -307,7 +307,7 @@ def test_a_torch_that_does_not_start(monkeypatch):
     monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(machine, "isolated", lambda code: (1, "", "Traceback\nOSError: libcudart.so\n"))
     (finding,) = machine.gpu()
-    assert (finding.status, finding.found) == ("warning", "torch does not start: OSError: libcudart.so")
+    assert (finding.status, finding.detail) == ("warning", "torch does not start: OSError: libcudart.so")
 
 
 def test_torch_is_never_imported_here():

@@ -126,7 +126,7 @@ def layer(x: Tensor, block, causal: bool) -> Tensor:
 @torch.inference_mode()
 def test_text_prompts_follow_2_and_3(place, after):
     model = stir(build(DuSEConfig(place=place, after=after, depth=2)))
-    n, text, found = 4, model.text, []
+    n, text, result = 4, model.text, []
     for ids in TOKENS:
         end = ids.tolist().index(59)
         ids = ids[: 6]
@@ -146,8 +146,8 @@ def test_text_prompts_follow_2_and_3(place, after):
             extra = len(row) - 6
             before, last, behind = out[:at], out[at : at + extra], out[at + extra :]
         tokens = torch.cat([before, behind])
-        found.append(text.finish(tokens[None], torch.tensor([end]))[0])
-    torch.testing.assert_close(model.text_features(), torch.stack(found), rtol=1e-4, atol=1e-5)
+        result.append(text.finish(tokens[None], torch.tensor([end]))[0])
+    torch.testing.assert_close(model.text_features(), torch.stack(result), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("mlp", "after"), [("hidden", "drop"), ("relu", "drop"), ("hidden", "keep")])
@@ -156,7 +156,7 @@ def test_visual_prompts_follow_4_to_6(mlp, after):
     model = stir(build(DuSEConfig(mlp=mlp, after=after, depth=3, phase=0.7)))
     frames, htpc, image, n = batch(2).frames, model.htpc, model.image, 4
     weights = [w for w in htpc.mlp.parameters()]
-    found = []
+    result = []
     for clip in frames:
         for number, picture in enumerate(clip):
             tokens = image.embed(normalise_pixels(picture[None], image.plan))
@@ -176,9 +176,9 @@ def test_visual_prompts_follow_4_to_6(mlp, after):
                     tokens = tokens[:, :5]
                 tokens = layer(tokens, block, causal=False)
             assert tokens.shape[1] == (5 if after == "drop" else 5 + n)
-            found.append(image.finish(tokens))
-    wanted = torch.cat(found).unflatten(0, frames.shape[:2])
-    torch.testing.assert_close(model.frame_features(frames), wanted, rtol=1e-4, atol=1e-5)
+            result.append(image.finish(tokens))
+    reference = torch.cat(result).unflatten(0, frames.shape[:2])
+    torch.testing.assert_close(model.frame_features(frames), reference, rtol=1e-4, atol=1e-5)
 
 
 def test_prompts_behind_the_end_token_get_no_gradient_from_the_text():
@@ -186,9 +186,9 @@ def test_prompts_behind_the_end_token_get_no_gradient_from_the_text():
     for options, looked_at in ((DuSEConfig(place="end", depth=3), False), (DuSEConfig(place="start", depth=3), True)):
         model = stir(build(options))
         features = model.text_features()
-        found = torch.autograd.grad((features * torch.randn(features.shape)).sum(), model.htpc.text)[0]
-        assert bool((found != 0).flatten(1).all()) == looked_at
-        assert bool((found == 0).all()) != looked_at
+        result = torch.autograd.grad((features * torch.randn(features.shape)).sum(), model.htpc.text)[0]
+        assert bool((result != 0).flatten(1).all()) == looked_at
+        assert bool((result == 0).all()) != looked_at
     plain = build(DuSEConfig(prompts=0))
     torch.testing.assert_close(stir(build(AS_PRINTED)).text_features(), plain.text_features())
 
@@ -245,12 +245,12 @@ def test_lsea_follows_9_to_13(name, heads):
 @pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 @torch.inference_mode()
 def test_evidence_sums_to_one(name):
-    found = stir(build(CONFIGURATIONS[name])).read(batch().frames)
-    assert found.logits.shape == (3, 3)
-    torch.testing.assert_close(found.frames.sum(1), torch.ones(3))
-    assert (found.classes is None) == ("average" in name or "neither" in name)
-    if found.classes is not None:
-        torch.testing.assert_close(found.classes.sum(-1), torch.ones(3, 4))
+    result = stir(build(CONFIGURATIONS[name])).read(batch().frames)
+    assert result.logits.shape == (3, 3)
+    torch.testing.assert_close(result.frames.sum(1), torch.ones(3))
+    assert (result.classes is None) == ("average" in name or "neither" in name)
+    if result.classes is not None:
+        torch.testing.assert_close(result.classes.sum(-1), torch.ones(3, 4))
 
 
 @torch.inference_mode()
@@ -361,8 +361,8 @@ def test_htpc_off_is_coop_and_leaves_frames_and_lsea_alone():
     tokens = tokens + coop.text.embed.positions[:10]
     for block in coop.text.blocks:
         tokens = block(tokens)
-    wanted = coop.text.finish(tokens, (ids == 59).int().argmax(1))
-    torch.testing.assert_close(coop.text_features(), wanted, rtol=1e-4, atol=1e-5)
+    reference = coop.text.finish(tokens, (ids == 59).int().argmax(1))
+    torch.testing.assert_close(coop.text_features(), reference, rtol=1e-4, atol=1e-5)
     full.lsea.load_state_dict(coop.lsea.state_dict())
     video, text = torch.randn(2, 5, 16), torch.randn(3, 16)
     assert torch.equal(full.lsea(video, text)[0], coop.lsea(video, text)[0])
@@ -376,18 +376,18 @@ def test_lsea_off_is_the_average_and_leaves_both_features_alone():
     video, text = average.frame_features(given.frames), average.text_features()
     assert torch.equal(video, full.frame_features(given.frames))
     assert torch.equal(text, full.text_features())
-    wanted = F.cosine_similarity(video.mean(1)[:, None], text[None], dim=-1) / 0.01
-    torch.testing.assert_close(average(given), wanted, rtol=1e-4, atol=1e-4)
+    reference = F.cosine_similarity(video.mean(1)[:, None], text[None], dim=-1) / 0.01
+    torch.testing.assert_close(average(given), reference, rtol=1e-4, atol=1e-4)
     assert {name for name in trainable(full) if name.startswith("htpc.")} == set(trainable(average))
 
 
 @torch.inference_mode()
 def test_beta_weighs_picture_against_words():
-    video, text, found = torch.randn(2, 5, 16), torch.randn(3, 16), {}
+    video, text, result = torch.randn(2, 5, 16), torch.randn(3, 16), {}
     for beta in (0.0, 0.3, 0.5, 0.7, 0.9, 1.0):
-        found[beta] = stir(build(DuSEConfig(beta=beta))).lsea(video, text)[0]
-    for beta, v_g in found.items():
-        torch.testing.assert_close(v_g, beta * found[1.0] + (1 - beta) * found[0.0], rtol=1e-4, atol=1e-5)
+        result[beta] = stir(build(DuSEConfig(beta=beta))).lsea(video, text)[0]
+    for beta, v_g in result.items():
+        torch.testing.assert_close(v_g, beta * result[1.0] + (1 - beta) * result[0.0], rtol=1e-4, atol=1e-5)
 
 
 def test_depth_and_number_of_prompts():
@@ -422,10 +422,10 @@ def clip_features(clips: int = 210, width: int = 512) -> tuple[torch.Tensor, tor
     def unit(*shape: int) -> torch.Tensor:
         return F.normalize(torch.randn(*shape, generator=generator), dim=-1)
 
-    common, own, target = unit(width), unit(7, width), torch.arange(clips) % 7
-    text = F.normalize(0.9 * common + 0.4 * own, dim=-1)
+    common, by_class, target = unit(width), unit(7, width), torch.arange(clips) % 7
+    text = F.normalize(0.9 * common + 0.4 * by_class, dim=-1)
     lean = 0.08 * torch.randn(clips, 7, generator=generator) + 0.06 * F.one_hot(target, 7)
-    video = 0.22 * common + (lean @ own)[:, None] + 0.9 * unit(clips, 1, width) + 0.35 * unit(clips, 16, width)
+    video = 0.22 * common + (lean @ by_class)[:, None] + 0.9 * unit(clips, 1, width) + 0.35 * unit(clips, 16, width)
     return 10 * F.normalize(video, dim=-1), 10 * text, target
 
 
@@ -436,15 +436,15 @@ def test_lsea_starts_at_the_answer_of_zero_shot(seed):
     cosines = similarity(video.mean(dim=1), text, "cosine", 1.0)
     assert float(cosines.mean()) == pytest.approx(0.2, abs=0.03)
     assert float(cosines.std(dim=1).mean()) == pytest.approx(0.04, abs=0.01)
-    zero_shot, found = F.cross_entropy(100 * cosines, target), {}
+    zero_shot, result = F.cross_entropy(100 * cosines, target), {}
     for temperature in (DuSEConfig().match_temperature, 0.01):
         torch.manual_seed(seed)
         lsea = Lsea(512, DuSEConfig(match_temperature=temperature))
         with torch.no_grad():
             logits = similarity(lsea(video, text)[0], text, "cosine", 0.01)
-        found[temperature] = float(F.cross_entropy(logits, target))
-    assert found[0.1] == pytest.approx(float(zero_shot), rel=0.05)
-    assert found[0.01] > 1.3 * zero_shot
+        result[temperature] = float(F.cross_entropy(logits, target))
+    assert result[0.1] == pytest.approx(float(zero_shot), rel=0.05)
+    assert result[0.01] > 1.3 * zero_shot
 
 
 def test_the_logit_scale_of_a_tower_is_read_and_a_set_temperature_wins(tmp_path):
@@ -506,17 +506,17 @@ def test_deep_does_not_exist_for_the_largest_clip():
 @torch.inference_mode()
 def test_cached_text_features_replace_the_text_tower(name):
     model, given = stir(build(CONFIGURATIONS[name])), batch()
-    wanted, learned = model(given), {k: v.clone() for k, v in trainable(model).items()}
+    reference, learned = model(given), {k: v.clone() for k, v in trainable(model).items()}
     features = model.cache_text_features()
     assert features.shape == (3, 16)
     assert model.text is None
-    assert torch.equal(model(given), wanted)
+    assert torch.equal(model(given), reference)
     with torch.device("meta"):
         empty = Tower(TEXT)
     again = DuSE(build().image, empty, TOKENS, CONFIGURATIONS[name])
     again.load_state_dict(learned, strict=False)
     again.cache_text_features(features)
-    assert torch.equal(again(given), wanted)
+    assert torch.equal(again(given), reference)
     assert not any(value.is_meta for value in again.parameters())
 
 
@@ -533,12 +533,12 @@ def test_a_model_of_cached_text_features_refuses_training_and_other_labels():
 def test_bf16_towers_stay_near_float32():
     given = batch()
     exact = stir(build())
-    wanted = exact(given).softmax(1)
+    reference = exact(given).softmax(1)
     exact.image.to(torch.bfloat16)
     exact.text.to(torch.bfloat16)
-    found = exact(given)
-    assert found.dtype == torch.float32
-    assert (found.softmax(1) - wanted).abs().max() < 0.1
+    result = exact(given)
+    assert result.dtype == torch.float32
+    assert (result.softmax(1) - reference).abs().max() < 0.1
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert stir(build())(given).dtype == torch.float32
 

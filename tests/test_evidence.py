@@ -43,8 +43,8 @@ def test_confound_is_in_training_people_and_not_in_test_people():
 def test_the_person_is_in_the_face_and_tells_the_class_in_training_but_not_in_the_test():
     drawn = scpt_data.draw(scpt_data.CONFOUND, 0, known=8, new=8, each=40, test_each=40)
     looks = drawn.train.frames.float().mean(dim=1).numpy()
-    one = scpt_data.CONFOUND.patch
-    flat = looks.reshape(len(looks), 3, -1, one, looks.shape[-1] // one, one)[:, :, 0, :, 0].reshape(len(looks), -1)
+    side = scpt_data.CONFOUND.patch
+    flat = looks.reshape(len(looks), 3, -1, side, looks.shape[-1] // side, side)[:, :, 0, :, 0].reshape(len(looks), -1)
     subject, target = drawn.train.subject.numpy(), drawn.train.target.numpy()
     named = LogisticRegression(max_iter=500).fit(flat[::2], subject[::2]).score(flat[1::2], subject[1::2])
     guessed = (subject % 2 == target).mean()  # who it is, and nothing else
@@ -128,13 +128,13 @@ def test_each_person_is_filmed_once_with_each_expression_that_stands_for_a_part_
 
 def test_frames_that_show_it_look_otherwise_than_those_before_and_after(filmed):
     """Where no mouth talks, frames at rest differ by the camera's noise alone."""
-    found = []
+    result = []
     for film, shown in zip(filmed.frames.float(), filmed.shown, strict=True):
         if shown.any():
             rest = film[~shown]
-            found.append(((film[shown].mean(dim=0) - rest.mean(dim=0)).abs().mean()
+            result.append(((film[shown].mean(dim=0) - rest.mean(dim=0)).abs().mean()
                           / (rest[0] - rest[-1]).abs().mean()).item())
-    assert np.median(found) > 1
+    assert np.median(result) > 1
 
 
 # --------------------------------------------------------------------------------------------------------------- models
@@ -177,7 +177,7 @@ def test_duse_arms_remove_their_part_and_no_other(filmed, tmp_path):
         first = model.read(filmed.frames)
         changed = {name: change(copy.deepcopy(model)).read(filmed.frames) for name, change in CHANGES.items()}
         assert torch.equal(model.read(filmed.frames).logits, first.logits)
-    assert [name for name, found in changed.items() if torch.equal(found.logits, first.logits)] == []
+    assert [name for name, result in changed.items() if torch.equal(result.logits, first.logits)] == []
     assert torch.allclose(changed["equal frame weights"].frames, torch.full_like(first.frames, 1 / duse_data.FRAMES))
     assert changed["mean of frames instead of LSEA"].classes is None
     order = torch.arange(7).roll(1)
@@ -188,8 +188,8 @@ def test_duse_arms_remove_their_part_and_no_other(filmed, tmp_path):
 def test_the_interval_is_students():
     values = np.random.default_rng(0).normal(2, 1, 5)
     low, high = stats.t.interval(0.95, 4, loc=values.mean(), scale=stats.sem(values))
-    found = tables.interval(values.tolist())
-    assert (found.mean - found.half, found.mean + found.half) == pytest.approx((low, high))
+    result = tables.interval(values.tolist())
+    assert (result.mean - result.half, result.mean + result.half) == pytest.approx((low, high))
 
 
 @pytest.mark.parametrize(("values", "verdict"), [
@@ -234,12 +234,12 @@ def test_a_stopped_study_goes_on_with_the_arms_that_are_left(tmp_path):
     with pytest.raises(ValueError, match="stopped"):
         run_study(TOY, tmp_path, seeds=2)
     (tmp_path / "shared/stop").unlink()
-    found = run_study(TOY, tmp_path, seeds=2)
+    result = run_study(TOY, tmp_path, seeds=2)
     ran = (tmp_path / "shared/ran.txt").read_text().split("\n")
     assert ran.count("a 0") == 1
     assert ran.count("b 0") == 2
-    assert found.values == {"a": {"new": [0.8, 0.81]}, "b": {"new": [0.6, 0.61]}}
-    assert read_results(TOY, tmp_path, (0, 1)).values == found.values
+    assert result.values == {"a": {"new": [0.8, 0.81]}, "b": {"new": [0.6, 0.61]}}
+    assert read_results(TOY, tmp_path, (0, 1)).values == result.values
     run_study(TOY, tmp_path, seeds=3)
     assert len((tmp_path / "shared/ran.txt").read_text().split()) == 2 * (len(ran) - 1) + 4
     with pytest.raises(ValueError, match="name another folder"):
@@ -269,7 +269,7 @@ def test_the_page_is_made_from_the_folders(tried):
     assert page.index("not the papers' results") < page.index("## ")
     for name, study in studies.EVIDENCE.items():
         scores = json.loads((tried / "run" / name / "scores.json").read_text())
-        assert [one["claim"] for one in scores["findings"]] == [claim.text for claim in study.claims]
+        assert [item["claim"] for item in scores["findings"]] == [claim.text for claim in study.claims]
         for claim in study.claims:
             assert re.search(rf"^\| {re.escape(claim.text)} \| (not shown|the same)", page, re.M | re.I), claim.text
         lines = (tried / "run" / name / "table.csv").read_text().splitlines()
@@ -288,9 +288,9 @@ def test_the_published_page_has_the_words_of_the_generator():
         assert f"\n## {study.title}\n\n{' '.join(study.world.split())}\n" in page
         part = page.split(f"\n## {study.title}\n")[1].split("\n## ")[0]
         scores, compared = (re.findall(r"^\| (.*?) \|", text, re.M) for text in part.split("### Findings"))
-        wanted = [line for group in dict.fromkeys(study.arms.values())
-                  for line in (group, *(arm for arm, one in study.arms.items() if one == group), "chance")]
-        assert scores == wanted, study.name
+        expected = [line for group in dict.fromkeys(study.arms.values())
+                  for line in (group, *(arm for arm, side in study.arms.items() if side == group), "chance")]
+        assert scores == expected, study.name
         assert compared[1:] == [claim.text[:1].upper() + claim.text[1:] for claim in study.claims]
 
 

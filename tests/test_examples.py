@@ -47,8 +47,8 @@ class Node:
     def create_publisher(self, kind, topic, depth):
         return self.publishers_by_name.setdefault(topic, Publisher())
 
-    def create_subscription(self, kind, topic, heard, quality):
-        self.subscribed[topic] = heard
+    def create_subscription(self, kind, topic, callback, quality):
+        self.subscribed[topic] = callback
 
     def get_logger(self):
         return self
@@ -88,10 +88,10 @@ def image(frame, encoding="rgb8", padding=0):
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "mono8"])
 def test_images_of_ros_become_frames(ros, encoding):
     source = next(live_server.film())
-    found = ros.frame(image(source, encoding, padding=5))
-    wanted = np.repeat(source.rgb[..., :1], 3, 2) if encoding == "mono8" else source.rgb
-    assert np.array_equal(found.rgb, wanted)
-    assert found.time == pytest.approx(100 + source.time)
+    result = ros.frame(image(source, encoding, padding=5))
+    expected = np.repeat(source.rgb[..., :1], 3, 2) if encoding == "mono8" else source.rgb
+    assert np.array_equal(result.rgb, expected)
+    assert result.time == pytest.approx(100 + source.time)
     with pytest.raises(ValueError, match="got bayer"):
         ros.frame(Message(encoding="bayer"))
 

@@ -74,13 +74,13 @@ def copy(made, tmp_path) -> Path:
 @pytest.mark.parametrize("to", FORMATS)
 def test_it_reads_as_the_checkpoint(made, saved, to):
     windows = [window(seed, count) for seed, count in enumerate((20, 16, 5, 1))]
-    wanted, found = mien.load(saved, precision="32"), mien.load(made[to].folder, precision="32")
-    probs = wanted.read_all(windows)
+    expected, output = mien.load(saved, precision="32"), mien.load(made[to].folder, precision="32")
+    probs = expected.read_all(windows)
     assert np.ptp(probs, axis=0).max() > 0.02  # it does look at the pictures
     assert 0.2 < probs.max() < 0.95
-    np.testing.assert_allclose(found.read_all(windows), probs, atol=1e-5)
-    np.testing.assert_allclose(found.read_all(windows), [found.read(one) for one in windows], atol=1e-9)
-    assert (found.task, found.needs, found.seconds) == (wanted.task, wanted.needs, wanted.seconds)
+    np.testing.assert_allclose(output.read_all(windows), probs, atol=1e-5)
+    np.testing.assert_allclose(output.read_all(windows), [output.read(item) for item in windows], atol=1e-9)
+    assert (output.task, output.needs, output.seconds) == (expected.task, expected.needs, expected.seconds)
     rough = mien.load(made[to].folder).read_all(windows)  # in the type that is fast here
     np.testing.assert_allclose(rough, probs, atol=0.02)
 
@@ -100,11 +100,11 @@ def test_export_graph_matches_the_model(options):
 
 def test_the_input_is_left_as_it_was(made):
     """A request that shares memory with its caller writes into it when it is used again."""
-    frames = np.stack([one.frames for one in export.noise_clips(mien.load(made["openvino"].folder).needs, 3)])
+    frames = np.stack([item.frames for item in export.noise_clips(mien.load(made["openvino"].folder).needs, 3)])
     before = frames.copy()
     for to in FORMATS:
-        found = mien.load(made[to].folder)
-        assert np.array_equal(found.probs(frames), found.probs(frames))
+        output = mien.load(made[to].folder)
+        assert np.array_equal(output.probs(frames), output.probs(frames))
     assert np.array_equal(frames, before)
 
 
@@ -131,15 +131,15 @@ def test_int8_tells_the_change_of_every_probability(made, saved, to):
     report = made[f"{to}8"]
     table = pd.read_csv(report.folder / "parity.csv")
     assert len(table) == 5 * 7
-    clips = np.stack([one.frames for one in export.noise_clips(mien.load(saved).needs, 5)])
+    clips = np.stack([item.frames for item in export.noise_clips(mien.load(saved).needs, 5)])
     probs = mien.load(report.folder).probs(clips)
     np.testing.assert_allclose(table["exported"].to_numpy().reshape(5, 7), probs, atol=1e-6)
     with torch.inference_mode():
-        wanted = mien.load(saved, precision="32").model.read(torch.from_numpy(clips)).logits.softmax(-1).numpy()
-    np.testing.assert_allclose(table["torch"].to_numpy().reshape(5, 7), wanted, atol=1e-5)
+        expected = mien.load(saved, precision="32").model.read(torch.from_numpy(clips)).logits.softmax(-1).numpy()
+    np.testing.assert_allclose(table["torch"].to_numpy().reshape(5, 7), expected, atol=1e-5)
     np.testing.assert_allclose(table["change"], table["exported"] - table["torch"], atol=1e-6)
     assert 1e-6 < report.parity.largest < 0.05
-    assert report.parity.largest == pytest.approx(np.abs(probs - wanted).max(), abs=1e-5)
+    assert report.parity.largest == pytest.approx(np.abs(probs - expected).max(), abs=1e-5)
     assert report.parity.seen.tolist() == [True, False, True, False, True]
     assert report.card.precision == "int8"
     assert report.exact is None
@@ -156,13 +156,13 @@ def test_int8_leaves_the_head_the_patches_and_the_projection_as_they_are(made):
     assert kinds["FakeQuantize", False] > 8
     assert kinds["FakeQuantize", True] == 0
     assert kinds["MatMul", True] >= 5
-    whole = {"Convolution": [], "MatMul": []}
+    complete = {"Convolution": [], "MatMul": []}
     for op in model.get_ordered_ops():
-        if op.get_type_name() in whole and op.get_friendly_name() not in behind:
+        if op.get_type_name() in complete and op.get_friendly_name() not in behind:
             makers = {value.get_source_output().get_node().get_type_name() for value in op.inputs()}
-            whole[op.get_type_name()].append("FakeQuantize" not in makers)
-    assert whole["Convolution"] == [True]
-    assert whole["MatMul"] == [False] * 8 + [True]  # qkv, out, up, down of two layers; the projection
+            complete[op.get_type_name()].append("FakeQuantize" not in makers)
+    assert complete["Convolution"] == [True]
+    assert complete["MatMul"] == [False] * 8 + [True]  # qkv, out, up, down of two layers; the projection
     graph = onnx.load(made["onnx8"].folder / "model.onnx")
     names = set(convert._behind_onnx(graph))
     kinds = Counter((node.op_type, node.name in names) for node in graph.graph.node)
@@ -185,7 +185,7 @@ def test_the_command_exports_by_videos_and_analyze_takes_it(saved, film, tmp_pat
     assert sent == []
     ours = mien.analyze(film, model=str(out), step=1.0)
     theirs = mien.analyze(film, model=str(saved), step=1.0)
-    rows, others = ([row for row in found.emotions if not row.abstained] for found in (ours, theirs))
+    rows, others = ([row for row in output.emotions if not row.abstained] for output in (ours, theirs))
     assert [row.label for row in rows] == [row.label for row in others]
     assert len(rows) >= 3
     np.testing.assert_allclose([row.probs for row in rows], [row.probs for row in others], atol=0.02)
@@ -193,13 +193,13 @@ def test_the_command_exports_by_videos_and_analyze_takes_it(saved, film, tmp_pat
 
 def test_clips_are_what_the_stream_shows(film, monkeypatch):
     needs = ModelRequirements(16, 32, (0.5,) * 3, (0.5,) * 3)
-    found = export.record_clips([film], needs, 1.0)
-    assert [one.name for one in found] == [f"talk.mp4 {k}.0 to {k + 1}.0 s" for k in range(3)] + [
+    output = export.record_clips([film], needs, 1.0)
+    assert [item.name for item in output] == [f"talk.mp4 {k}.0 to {k + 1}.0 s" for k in range(3)] + [
         "talk.mp4 2.4 to 3.4 s"]
-    assert {one.frames.shape for one in found} == {(16, 3, 32, 32)}
+    assert {item.frames.shape for item in output} == {(16, 3, 32, 32)}
     monkeypatch.setattr("mien.export.example_clips.MAX_CLIPS", 3)
-    found = export.record_clips([film, film], needs, 0.5)
-    assert [one.name.split()[1] for one in found] == ["0.0", "0.5", "0.0"]
+    output = export.record_clips([film, film], needs, 0.5)
+    assert [item.name.split()[1] for item in output] == ["0.0", "0.5", "0.0"]
 
 
 def test_videos_without_a_face_are_refused(tmp_path):
@@ -211,9 +211,9 @@ def test_videos_without_a_face_are_refused(tmp_path):
 def test_an_analysis_is_done_again_after_another_export(made, tmp_path):
     from mien.inference.batch.options import AnalysisOptions
 
-    one, other = (AnalysisOptions(model=str(made[to].folder)).settings["model"] for to in FORMATS)
-    assert one != other
-    assert {len(each) for each in (*one, *other)} == {64}
+    first, other = (AnalysisOptions(model=str(made[to].folder)).settings["model"] for to in FORMATS)
+    assert first != other
+    assert {len(each) for each in (*first, *other)} == {64}
 
 
 # ---------------------------------------------------------------------------------------------- refusals
@@ -260,13 +260,13 @@ def test_a_folder_without_its_card_is_reported(copy):
         mien.load(copy)
 
 
-@pytest.mark.parametrize(("asked", "reported"), [
+@pytest.mark.parametrize(("arguments", "reported"), [
     pytest.param({"int8": True}, "--int8: expected --clips, videos like those", marks=needs_nncf),
     ({"to": "coreml"}, "--to: expected openvino or onnx, got 'coreml'"),
 ])
-def test_export_refuses_before_it_writes_files(saved, tmp_path, asked, reported):
+def test_export_refuses_before_it_writes_files(saved, tmp_path, arguments, reported):
     with pytest.raises(ValueError, match=reported):
-        export.export(saved, **{"to": "onnx", "out": tmp_path / "out", **asked})
+        export.export(saved, **{"to": "onnx", "out": tmp_path / "out", **arguments})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -27,10 +27,10 @@ def test_the_covariance_is_that_of_scikit_learn() -> None:
     covariance = pytest.importorskip("sklearn.covariance")
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(60, len(MEASURES))) @ rng.normal(size=(len(MEASURES),) * 2) + 5
-    found, scale = Population.of(rows), rows.std(axis=0, ddof=1)
+    result, scale = Population.of(rows), rows.std(axis=0, ddof=1)
     theirs = covariance.LedoitWolf(assume_centered=True).fit((rows - rows.mean(axis=0)) / scale).covariance_
-    np.testing.assert_allclose(found.covariance, theirs * np.outer(scale, scale), rtol=1e-9)
-    np.testing.assert_allclose(found.mean, rows.mean(axis=0))
+    np.testing.assert_allclose(result.covariance, theirs * np.outer(scale, scale), rtol=1e-9)
+    np.testing.assert_allclose(result.mean, rows.mean(axis=0))
 
 
 def test_the_filter_is_gaussian_conditioning() -> None:
@@ -107,8 +107,8 @@ def test_a_given_neutral_makes_every_hard_class_readable() -> None:
     recall = {}
     for known in (0, len(KNOWN_SECONDS) - 1):
         faces = simulate(shipped_statistics(), 7_000, 5, strength=3.0, known=known, balanced=True)
-        target, found = faces.target.argmax(axis=1), default_head().of_features(faces.features).argmax(axis=1)
-        recall[known] = np.array([(found[target == index] == index).mean() for index in range(7)])
+        target, result = faces.target.argmax(axis=1), default_head().of_features(faces.features).argmax(axis=1)
+        recall[known] = np.array([(result[target == index] == index).mean() for index in range(7)])
     assert (recall[0] > 1 / 7).all()
     assert (recall[len(KNOWN_SECONDS) - 1] > recall[0]).all()
     assert (recall[len(KNOWN_SECONDS) - 1] > 0.45).all()
@@ -142,8 +142,8 @@ def test_probabilities_are_probabilities() -> None:
 
 def _mesh(backend: OnnxFaceBackend, path: Path) -> np.ndarray:
     rgb = np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1])
-    (found,) = backend.detect(rgb)
-    first = backend.mesh(rgb, Region.of_detection(found))
+    (result,) = backend.detect(rgb)
+    first = backend.mesh(rgb, Region.of_detection(result))
     assert first is not None
     second = backend.mesh(rgb, Region.of_landmarks(first))
     assert second is not None

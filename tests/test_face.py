@@ -1,4 +1,4 @@
-"""Tracking against people whose path is planted: a finder that sees exactly what the test says."""
+"""Tracking against people whose path is planted: a face backend that sees exactly what the test says."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ def _mesh_of(seed: int) -> np.ndarray:
 
 
 class Planted:
-    """A finder for planted people: `people[name]` is time -> (x, y, width) or None; `picture[0]` is the time now."""
+    """A face backend for planted people.
+
+    `people[name]` is time -> (x, y, width) or None; `picture[0]` is the time now.
+    """
 
     name = "planted"
 
@@ -55,12 +58,12 @@ class Planted:
                 yield name, np.array([*place[:2], 0.0]) + self.meshes[name] * place[2]
 
     def detect(self, rgb):
-        found = []
+        result = []
         for name, marks in self._there():
             if name not in self.blind:
                 box = np.concatenate([marks[:, :2].min(0), marks[:, :2].max(0)])
-                found.append(Detection(box, 0.9, marks[[33, 263], :2]))
-        return found
+                result.append(Detection(box, 0.9, marks[[33, 263], :2]))
+        return result
 
     def mesh(self, rgb, region):
         for _, marks in self._there():
@@ -74,13 +77,13 @@ class Planted:
 
 
 def _run(people, seconds=6.0, fps=20.0, picture=None, **options):
-    finder = Planted(people)
-    tracker = Tracker(finder, TrackerSettings(**options))
+    backend = Planted(people)
+    tracker = Tracker(backend, TrackerSettings(**options))
     seen = []
     for i in range(int(seconds * fps)):
-        finder.time = i / fps
-        rgb = np.full((240, 320, 3), 90, np.uint8) if picture is None else picture(finder.time)
-        seen.append((finder.time, tracker.update(Frame(finder.time, rgb))))
+        backend.time = i / fps
+        rgb = np.full((240, 320, 3), 90, np.uint8) if picture is None else picture(backend.time)
+        seen.append((backend.time, tracker.update(Frame(backend.time, rgb))))
     return seen
 
 
@@ -135,12 +138,12 @@ def test_one_missed_frame_is_predicted_and_a_leaver_is_lost_at_every_frame_rate(
 def test_the_frames_of_the_probation_are_delivered_and_those_of_a_pattern_are_not(fps):
     people = {"a": lambda t: (80, 120, 60) if t >= 10 / fps - 1e-6 else None,
               "wall": lambda t: (240, 120, 60) if 3 / fps - 1e-6 <= t < 5 / fps - 1e-6 else None}
-    finder = Planted(people)
-    observer = Observer(Tracker(finder), lambda _: TrackBuffer(PoseReader()))
+    backend = Planted(people)
+    observer = Observer(Tracker(backend), lambda _: TrackBuffer(PoseReader()))
     times = []
     for i in range(max(20, int(fps))):
-        finder.time = i / fps
-        times += [one.time for one in observer.observe(Frame(finder.time, np.full((240, 320, 3), 90, np.uint8)))]
+        backend.time = i / fps
+        times += [item.time for item in observer.observe(Frame(backend.time, np.full((240, 320, 3), 90, np.uint8)))]
     assert set(observer.people) == {1}
     every = [i / fps for i in range(10, max(20, int(fps)))]
     assert times == every[len(every) - len(times):]
@@ -150,21 +153,21 @@ def test_the_frames_of_the_probation_are_delivered_and_those_of_a_pattern_are_no
 
 def test_observer_confirms_a_face_on_probation_at_the_end_unless_missed():
     for count, missed, known in ((1, (), True), (2, (), True), (2, (1,), False)):
-        finder = Planted({"a": lambda t: None if round(t * 30) in missed else (150, 120, 80)})  # noqa: B023 - used here
-        observer = Observer(Tracker(finder), lambda _: TrackBuffer(PoseReader()))
+        backend = Planted({"a": lambda t: None if round(t * 30) in missed else (150, 120, 80)})  # noqa: B023 - used here
+        observer = Observer(Tracker(backend), lambda _: TrackBuffer(PoseReader()))
         for i in range(count):
-            finder.time = i / 30
-            assert observer.observe(Frame(finder.time, np.full((240, 320, 3), 90, np.uint8))) == []
-        assert [one.time for one in observer.finish()] == [i / 30 for i in range(count * known)]
+            backend.time = i / 30
+            assert observer.observe(Frame(backend.time, np.full((240, 320, 3), 90, np.uint8))) == []
+        assert [item.time for item in observer.finish()] == [i / 30 for i in range(count * known)]
         assert [face.id for face in observer.faces] == [1] * known
 
 
 def test_observer_keeps_the_frames_of_a_second_probation():
-    finder = Planted({"a": lambda t: None if 2 <= t < 4 else (150, 120, 80)})
-    observer = Observer(Tracker(finder), lambda _: TrackBuffer(PoseReader()))
+    backend = Planted({"a": lambda t: None if 2 <= t < 4 else (150, 120, 80)})
+    observer = Observer(Tracker(backend), lambda _: TrackBuffer(PoseReader()))
     for i in range(120):
-        finder.time = i / 20
-        observer.observe(Frame(finder.time, np.full((240, 320, 3), 90, np.uint8)))
+        backend.time = i / 20
+        observer.observe(Frame(backend.time, np.full((240, 320, 3), 90, np.uint8)))
     person = observer.people[1]
     states = person.states(0, 10)
     assert len(states) == 120
@@ -234,13 +237,13 @@ def test_no_more_people_than_asked_for():
 
 
 def test_a_mesh_that_the_detector_never_confirms_again_is_given_up():
-    finder = Planted({"a": lambda t: (150, 120, 80)})
-    tracker = Tracker(finder)
+    backend = Planted({"a": lambda t: (150, 120, 80)})
+    tracker = Tracker(backend)
     states = []
     for i in range(100):
-        finder.time = i / 20
-        finder.blind = ("a",) if finder.time > 1 else ()
-        states.append([face.state for face in tracker.update(Frame(finder.time, np.zeros((240, 320, 3), np.uint8)))])
+        backend.time = i / 20
+        backend.blind = ("a",) if backend.time > 1 else ()
+        states.append([face.state for face in tracker.update(Frame(backend.time, np.zeros((240, 320, 3), np.uint8)))])
     assert states[18] == ["tracked"]
     assert states[-1] == ["lost"]
 
@@ -268,8 +271,8 @@ def test_skin_colours_are_those_of_the_regions():
         angles = np.linspace(0, 2 * np.pi, len(corners), endpoint=False)
         marks[list(corners), 0], marks[list(corners), 1] = x + 12 * np.cos(angles), y + 12 * np.sin(angles)
         rgb[y - 16 : y + 16, x - 16 : x + 16] = 50 * colour
-    found = skin.mean_skin_colours(rgb, marks, np.array([1.0, 2.0, 3.0]))
-    assert found == pytest.approx(np.array([[50] * 3, [100] * 3, [150] * 3, [1, 2, 3]]))
+    result = skin.mean_skin_colours(rgb, marks, np.array([1.0, 2.0, 3.0]))
+    assert result == pytest.approx(np.array([[50] * 3, [100] * 3, [150] * 3, [1, 2, 3]]))
     outside = skin.mean_skin_colours(rgb, marks + [150, 0, 0], np.zeros(3))
     assert np.isnan(outside[1]).all()
 
@@ -286,18 +289,18 @@ def test_the_portrait_is_found_and_its_mesh_does_not_depend_on_the_past():
     data = pytest.importorskip("skimage.data")
     rgb = np.ascontiguousarray(data.astronaut())
     backend = OnnxFaceBackend()
-    found = backend.detect(rgb)
-    assert len(found) == 1
-    centre = (found[0].box[:2] + found[0].box[2:]) / 2
+    result = backend.detect(rgb)
+    assert len(result) == 1
+    centre = (result[0].box[:2] + result[0].box[2:]) / 2
     assert centre == pytest.approx([222, 118], abs=25)  # by eye: the tip of the nose in the portrait
-    region = Region.of_detection(found[0])
+    region = Region.of_detection(result[0])
     once = backend.mesh(rgb, region)
     backend.mesh(rgb[:, ::-1].copy(), region)
     assert np.array_equal(backend.mesh(rgb, region), once)
     assert once.shape == (LANDMARKS, 3)
     tilted = Region(region.x, region.y, region.side, region.angle + 0.2)
-    apart = np.abs(backend.mesh(rgb, tilted) - once)[:, :2]
-    assert apart.max() < 0.06 * region.side
+    distance = np.abs(backend.mesh(rgb, tilted) - once)[:, :2]
+    assert distance.max() < 0.06 * region.side
     assert backend.detect(np.zeros((100, 100, 3), np.uint8)) == []
     assert backend.mesh(np.zeros((100, 100, 3), np.uint8), Region(500, 500, 50, 0)) is None
     backend.close()
@@ -311,8 +314,8 @@ def test_the_detection_threshold_is_the_lowest_score_of_a_face():
     noise = np.random.default_rng(0).normal(0, 1, portrait.shape)
     pictures = [np.clip(portrait + level * noise, 0, 255).astype(np.uint8) for level in (0, 60, 100, 140)]
     low, high = OnnxFaceBackend(0.05), OnnxFaceBackend(0.9)
-    scores = [found.score for rgb in pictures for found in low.detect(rgb)]
-    kept = [found.score for rgb in pictures for found in high.detect(rgb)]
+    scores = [result.score for rgb in pictures for result in low.detect(rgb)]
+    kept = [result.score for rgb in pictures for result in high.detect(rgb)]
     assert min(scores) < 0.9 <= min(kept)
     assert kept == [score for score in scores if score >= 0.9]
 
@@ -353,14 +356,14 @@ def test_threads_that_share_a_backend_get_what_one_alone_gets():
     backend = OnnxFaceBackend()
 
     def look(picture):
-        found = backend.detect(picture)
-        return [(one.score, one.box.tolist(), backend.mesh(picture, Region.of_detection(one)).tolist())
-                for one in found]
+        result = backend.detect(picture)
+        return [(item.score, item.box.tolist(), backend.mesh(picture, Region.of_detection(item)).tolist())
+                for item in result]
 
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(look, pictures))
     assert together == [look(picture) for picture in pictures]
-    assert all(len(found) == 1 for found in together)
+    assert all(len(result) == 1 for result in together)
 
 
 @pytest.mark.parametrize("before", ["sys.stderr = None", "os.close(2)", "os.close(2); sys.stderr = None", "pass"])
@@ -460,10 +463,10 @@ def test_flow_carries_landmarks_with_a_planted_movement(textured, turn, scale, s
     offset = np.array([160, 120]) - matrix @ [160, 120] + shift
     later = cv2.warpAffine(rgb, np.column_stack([matrix, offset]), (320, 240), borderMode=cv2.BORDER_REFLECT)
     anchor = FlowAnchor(rgb, marks, list(RIGID))
-    found = anchor.follow(later)
-    missed = np.hypot(*(found[:, :2] - (marks[:, :2] @ matrix.T + offset)).T)
+    result = anchor.follow(later)
+    missed = np.hypot(*(result[:, :2] - (marks[:, :2] @ matrix.T + offset)).T)
     assert missed.max() < 0.9  # a hundredth of the face
-    assert found[:, 2] == pytest.approx(scale * marks[:, 2], rel=0.01, abs=0.1)
+    assert result[:, 2] == pytest.approx(scale * marks[:, 2], rel=0.01, abs=0.1)
     assert np.abs(anchor.follow(rgb) - marks).max() < 0.2  # every frame is found from the anchor: nothing adds up
 
 
@@ -513,9 +516,9 @@ def test_a_crop_is_a_square_around_the_box_that_repeats_edges_and_averages_where
 
 def test_a_finder_that_nobody_holds_is_freed():
     """Its models are memory outside Python, megabytes of it, which an analysis of a thousand files would pile up."""
-    finder = OnnxFaceBackend()
-    gone = weakref.ref(finder)
-    finder.close()
-    del finder
+    backend = OnnxFaceBackend()
+    gone = weakref.ref(backend)
+    backend.close()
+    del backend
     gc.collect()
     assert gone() is None

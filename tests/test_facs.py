@@ -113,8 +113,8 @@ def test_pose_is_what_was_planted(axis: int, degrees: float) -> None:
     head[RIGID] = straight
     plan = [0.0, 0.0, 0.0]
     plan[axis] = degrees
-    found = angles(head_frame(turned(head, *plan)[None], POINTS)[1])[0]
-    np.testing.assert_allclose(found, plan, atol=1e-6)
+    result = angles(head_frame(turned(head, *plan)[None], POINTS)[1])[0]
+    np.testing.assert_allclose(result, plan, atol=1e-6)
 
 
 def test_pose_signs_are_those_of_the_contract() -> None:
@@ -144,12 +144,12 @@ def test_measures_do_not_see_pose_size_and_place(face: np.ndarray) -> None:
 def test_a_planted_movement_moves_its_unit(face: np.ndarray, unit: str) -> None:
     shares = np.linspace(0, 1, 6)
     aus = read(AUEstimator(face[None]), np.stack([moved(face, unit, share) for share in shares])).aus
-    own = aus[:, AU[unit]]
-    assert own[0] < 0.1
-    assert (np.diff(own) >= -1e-9).all()
-    assert own[-1] > 1.5
+    unit_rows = aus[:, AU[unit]]
+    assert unit_rows[0] < 0.1
+    assert (np.diff(unit_rows) >= -1e-9).all()
+    assert unit_rows[-1] > 1.5
     others = np.delete(aus[-1], [AU[unit]] + ([AU["AU25"]] if unit == "AU26" else []))  # an open jaw parts the lips
-    assert own[-1] > 2 * others.max()
+    assert unit_rows[-1] > 2 * others.max()
 
 
 @pytest.mark.parametrize(("pitch", "yaw"), [(0, 20), (0, -20), (10, 0), (-10, 10)])
@@ -190,14 +190,14 @@ same last bits twice: once in thousands of runs two readings differed by 1.6e-15
 @pytest.mark.parametrize("given", [False, True])
 def test_fed_one_by_one_equals_fed_at_once(face: np.ndarray, given: bool) -> None:
     times, landmarks = recording(face)
-    whole = AUEstimator(face[None] if given else None).read(times, landmarks, SIZE)
+    full = AUEstimator(face[None] if given else None).read(times, landmarks, SIZE)
     rng = np.random.default_rng(0)
     some = np.sort(rng.choice(np.arange(1, len(times)), 20, replace=False))
     for cuts in (np.arange(1, len(times)), np.arange(7, len(times), 7), some):
         reader = AUEstimator(face[None] if given else None)
         parts = [reader.read(t, x, SIZE) for t, x in zip(np.split(times, cuts), np.split(landmarks, cuts), strict=True)]
         for name in ("aus", "pose", "gaze"):
-            np.testing.assert_allclose(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name),
+            np.testing.assert_allclose(np.concatenate([getattr(p, name) for p in parts]), getattr(full, name),
                                        rtol=0, atol=ROUNDING)
 
 
@@ -205,24 +205,24 @@ def test_threads_of_the_algebra_change_no_bit(face: np.ndarray) -> None:
     """LAPACK's inverse of the same matrix differs in its last bits between one thread and two."""
     limits = pytest.importorskip("threadpoolctl").threadpool_limits
     times, landmarks = recording(face)
-    found = []
+    result = []
     for threads in (1, 2):
         with limits(threads):
-            found.append(AUEstimator(face[None]).read(times, landmarks, SIZE))
+            result.append(AUEstimator(face[None]).read(times, landmarks, SIZE))
     for name in ("aus", "pose", "gaze"):
-        np.testing.assert_array_equal(getattr(found[0], name), getattr(found[1], name))
+        np.testing.assert_array_equal(getattr(result[0], name), getattr(result[1], name))
 
 
 def test_rows_without_a_face_are_nan_and_change_nothing(face: np.ndarray) -> None:
     times, landmarks = recording(face)
     unseen = ~np.isfinite(landmarks).all(axis=(1, 2))
-    found = AUEstimator().read(times, landmarks, SIZE)
-    for values in (found.aus, found.pose, found.gaze):
+    result = AUEstimator().read(times, landmarks, SIZE)
+    for values in (result.aus, result.pose, result.gaze):
         assert np.isnan(values[unseen]).all()
-    assert np.isfinite(found.aus[~unseen]).all()
-    assert np.isfinite(found.pose[~unseen]).all()
+    assert np.isfinite(result.aus[~unseen]).all()
+    assert np.isfinite(result.pose[~unseen]).all()
     without = AUEstimator().read(times[~unseen], landmarks[~unseen], SIZE)
-    np.testing.assert_array_equal(without.aus, found.aus[~unseen])
+    np.testing.assert_array_equal(without.aus, result.aus[~unseen])
     nobody = AUEstimator().read(times, np.full_like(landmarks, np.nan), SIZE)
     assert np.isnan(nobody.aus).all()
     assert AUEstimator().read(np.empty(0), np.empty((0, 478, 3)), SIZE).aus.shape == (0, len(ACTION_UNITS))
@@ -232,10 +232,10 @@ def test_au_estimator_leaves_hidden_units_unknown(face: np.ndarray) -> None:
     away = turned(face, 0, 60, 0)
     cut = face - [face[[61, 291], 0].mean(), 0, 0]
     shut = moved(face, "AU45", 1)
-    found = read(AUEstimator(face[None]), np.stack([face, away, cut, shut]))
-    np.testing.assert_array_equal(np.isnan(found.aus).all(axis=1), [False, True, True, False])
-    np.testing.assert_array_equal(np.isnan(found.gaze).all(axis=1), [False, True, True, True])
-    assert np.isfinite(found.pose).all()
+    result = read(AUEstimator(face[None]), np.stack([face, away, cut, shut]))
+    np.testing.assert_array_equal(np.isnan(result.aus).all(axis=1), [False, True, True, False])
+    np.testing.assert_array_equal(np.isnan(result.gaze).all(axis=1), [False, True, True, True])
+    assert np.isfinite(result.pose).all()
 
 
 def test_gaze_is_what_was_planted(face: np.ndarray) -> None:
@@ -262,8 +262,8 @@ def test_the_solver_finds_scipys_optimum() -> None:
     truth = np.maximum(rng.normal(-1, 2, (20, MATRIX.shape[1])), 0)
     deviation = truth @ MATRIX.T + rng.normal(0, 0.5, (20, len(MEASURES)))
     spread = NOISE * rng.uniform(0.8, 3, (20, 1))
-    found = solve(deviation, spread)
-    for row, seen, noise in zip(found, deviation, spread, strict=True):
+    result = solve(deviation, spread)
+    for row, seen, noise in zip(result, deviation, spread, strict=True):
         weighted = MATRIX / noise[:, None]
         gram = weighted.T @ weighted
         gram[-1, -1] += au_regression.GAZE_SPREAD**-2
@@ -293,8 +293,8 @@ def test_neutral_is_learnt(face: np.ndarray) -> None:
 
 
 def test_a_long_smile_is_not_taken_for_neutral(face: np.ndarray) -> None:
-    rest, held = np.repeat(face[None], 75, 0), np.repeat(moved(face, "AU12", 1)[None], 450, 0)
-    aus = AUEstimator().read(np.arange(525) / 15, np.concatenate([rest, held]), SIZE).aus[:, AU["AU12"]]
+    rest, stored = np.repeat(face[None], 75, 0), np.repeat(moved(face, "AU12", 1)[None], 450, 0)
+    aus = AUEstimator().read(np.arange(525) / 15, np.concatenate([rest, stored]), SIZE).aus[:, AU["AU12"]]
     assert aus[:75].max() < 1
     assert aus[-1] > 0.8 * aus[80]
 
@@ -316,8 +316,8 @@ def test_a_second_reading_reads_the_same_smile_the_same(face: np.ndarray) -> Non
     again.read(times, landmarks, SIZE)
     resting, _, _ = again.read_again(times, first.measured, first.pose, resting=times < 9)
     given = AUEstimator(neutral=landmarks[times < 9])
-    held = given.read(times, landmarks, SIZE)
-    assert np.abs(resting[:135, AU["AU12"]] - held.aus[:135, AU["AU12"]]).max() < 0.2
+    stored = given.read(times, landmarks, SIZE)
+    assert np.abs(resting[:135, AU["AU12"]] - stored.aus[:135, AU["AU12"]]).max() < 0.2
 
 
 def test_a_real_smile_reads_happy_from_the_first_frame(smile: np.ndarray) -> None:
@@ -400,8 +400,8 @@ def test_blinks_are_counted_at_true_times(jitter: float) -> None:
     rng = np.random.default_rng(5)
     times = (np.arange(1800) + rng.uniform(-jitter, jitter, 1800)) / 30
     starts = np.sort(rng.choice(np.arange(1, 59), 17, replace=False)) + rng.uniform(0, 0.3, 17)
-    found, rate = blinks(times, closures(times, starts, 0.2) + rng.uniform(0, 0.8, 1800))
-    np.testing.assert_allclose(found, starts, atol=0.04)
+    result, rate = blinks(times, closures(times, starts, 0.2) + rng.uniform(0, 0.8, 1800))
+    np.testing.assert_allclose(result, starts, atol=0.04)
     assert rate.value == pytest.approx(17, abs=0.2)
     assert rate.unit == "1/min"
     assert rate.quality > 0.9

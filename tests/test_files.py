@@ -46,8 +46,8 @@ def touch(folder: Path, *names: str) -> None:
         path.write_bytes(name.encode())
 
 
-def folders(found: list[batch.InputFile]) -> list[str]:
-    return [item.folder for item in found]
+def folders(inputs: list[batch.InputFile]) -> list[str]:
+    return [item.folder for item in inputs]
 
 
 # ---------------------------------------------------------------- which files are meant
@@ -55,10 +55,10 @@ def folders(found: list[batch.InputFile]) -> list[str]:
 
 def test_a_folder_means_the_videos_in_it_and_below(here):
     touch(here, "d/b.mp4", "d/a.MOV", "d/notes.txt", "d/x/y/c.webm", "d/.hidden.mp4", "d/x/._c.webm", "d/.git/e.mp4")
-    found = batch.find_inputs(["d"], here / "out")
-    assert folders(found) == ["d/a.MOV", "d/b.mp4", "d/x/y/c.webm"]
-    assert [item.path for item in found] == [here / "d/a.MOV", here / "d/b.mp4", here / "d/x/y/c.webm"]
-    assert not any(item.reason or item.twin for item in found)
+    result = batch.find_inputs(["d"], here / "out")
+    assert folders(result) == ["d/a.MOV", "d/b.mp4", "d/x/y/c.webm"]
+    assert [item.path for item in result] == [here / "d/a.MOV", here / "d/b.mp4", here / "d/x/y/c.webm"]
+    assert not any(item.reason or item.twin for item in result)
 
 
 def test_a_file_that_is_named_may_have_any_suffix(here):
@@ -84,8 +84,8 @@ def test_a_pattern_below_a_folder_with_such_signs(tmp_path, monkeypatch):
 
 def test_each_file_once_however_it_is_named(here):
     touch(here, "a/x.mp4")
-    found = batch.find_inputs(["a", "a/x.mp4", "a/../a/x.mp4", str(here / "a/x.mp4"), "a/*.mp4"], here / "out")
-    assert folders(found) == ["a/x.mp4"]
+    result = batch.find_inputs(["a", "a/x.mp4", "a/../a/x.mp4", str(here / "a/x.mp4"), "a/*.mp4"], here / "out")
+    assert folders(result) == ["a/x.mp4"]
 
 
 def test_a_link_to_a_file_that_was_named_is_reported_as_such(here):
@@ -178,38 +178,38 @@ def test_an_unreadable_folder_is_one_failure_among_others(nobody):
 
 def test_names_that_are_alike_do_not_meet(here):
     touch(here, "talk.mp4", "talk.mov", "a/x.mp4", "b/x.mp4")
-    found = batch.find_inputs(["talk.mp4", "talk.mov", "a/x.mp4", "b/x.mp4"], here / "out")
-    assert folders(found) == ["talk.mp4", "talk.mov", "a/x.mp4", "b/x.mp4"]
+    result = batch.find_inputs(["talk.mp4", "talk.mov", "a/x.mp4", "b/x.mp4"], here / "out")
+    assert folders(result) == ["talk.mp4", "talk.mov", "a/x.mp4", "b/x.mp4"]
 
 
 def test_outside_the_current_directory_the_way_up_is_left_out(here):
     touch(here.parent, "shared/a.mp4", "here/b/c.mp4")
-    found = batch.find_inputs([str(here.parent / "shared/a.mp4"), str(here / "b/c.mp4")], here / "out")
-    assert folders(found) == ["shared/a.mp4", "b/c.mp4"]
+    result = batch.find_inputs([str(here.parent / "shared/a.mp4"), str(here / "b/c.mp4")], here / "out")
+    assert folders(result) == ["shared/a.mp4", "b/c.mp4"]
     assert folders(batch.find_inputs(["../shared/a.mp4"], here / "out")) == ["shared/a.mp4"]
 
 
 def test_two_paths_that_would_share_a_folder_do_not(here):
     touch(here.parent, "a/x.mp4", "here/a/x.mp4")
-    one = folders(batch.find_inputs(["a/x.mp4", "../a/x.mp4"], here / "out"))
-    assert one[0] == "a/x.mp4"
-    assert one[1].startswith("a/x.mp4~")
-    assert len(one[1]) == len("a/x.mp4~") + 8
+    single = folders(batch.find_inputs(["a/x.mp4", "../a/x.mp4"], here / "out"))
+    assert single[0] == "a/x.mp4"
+    assert single[1].startswith("a/x.mp4~")
+    assert len(single[1]) == len("a/x.mp4~") + 8
 
 
 def test_letters_that_a_disk_may_not_tell_apart(here):
     touch(here, "A.mp4", "a.mp4", "caf\u00e9.mp4", "cafe\u0301.mp4")
-    found = folders(batch.find_inputs(["A.mp4", "a.mp4", "caf\u00e9.mp4", "cafe\u0301.mp4"], here / "out"))
-    assert len({name.casefold() for name in found}) == 4
-    assert found[0] == "A.mp4"
-    assert found[1].startswith("a.mp4~")
-    assert found[3].startswith("cafe\u0301.mp4~")
+    result = folders(batch.find_inputs(["A.mp4", "a.mp4", "caf\u00e9.mp4", "cafe\u0301.mp4"], here / "out"))
+    assert len({name.casefold() for name in result}) == 4
+    assert result[0] == "A.mp4"
+    assert result[1].startswith("a.mp4~")
+    assert result[3].startswith("cafe\u0301.mp4~")
 
 
 def test_a_folder_that_cannot_be_made_is_not_chosen(here):
     touch(here, "talk.mp4", "manifest.json")
-    found = batch.find_inputs(["talk.mp4", "manifest.json"], here)  # the results beside the videos
-    assert [name.rpartition("~")[0] for name in folders(found)] == ["talk.mp4", "manifest.json"]
+    result = batch.find_inputs(["talk.mp4", "manifest.json"], here)  # the results beside the videos
+    assert [name.rpartition("~")[0] for name in folders(result)] == ["talk.mp4", "manifest.json"]
 
 
 def finish(path: Path, folder: Path, **changes: object) -> done_file.DoneFile:
@@ -260,11 +260,11 @@ def test_no_two_files_ever_share_a_folder(paths):
             if not path.exists() and not any(parent.is_file() for parent in path.parents):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(b"")
-        wanted = [path for path in (str(Path(*parts)) for parts in paths) if (top / path).is_file()]
-        found = batch.find_inputs(wanted, top / "out", here=top)
-        assert len({os.path.abspath(top / path) for path in wanted}) == len(found)
-        assert len({name.casefold() for name in folders(found)}) == len(found)
-        assert not any(".." in Path(name).parts or Path(name).is_absolute() for name in folders(found))
+        expected = [path for path in (str(Path(*parts)) for parts in paths) if (top / path).is_file()]
+        result = batch.find_inputs(expected, top / "out", here=top)
+        assert len({os.path.abspath(top / path) for path in expected}) == len(result)
+        assert len({name.casefold() for name in folders(result)}) == len(result)
+        assert not any(".." in Path(name).parts or Path(name).is_absolute() for name in folders(result))
 
 
 # ---------------------------------------------------------------- what is done already
@@ -472,9 +472,9 @@ def test_ctrl_c_in_the_middle_of_an_import_is_no_failure_of_the_file(tmp_path, m
 
 def test_bad_files_are_in_the_manifest_beside_the_good_ones(here, faked):
     touch(here, "x.mp4")
-    found = batch.find_inputs(["missing.mp4", "x.mp4"], here / "out")
+    result = batch.find_inputs(["missing.mp4", "x.mp4"], here / "out")
     reported: list[str] = []
-    batch.analyze(found, here / "out", AnalysisOptions(),
+    batch.analyze(result, here / "out", AnalysisOptions(),
                   on_outcome=lambda item, outcome: reported.append(outcome.status))
     manifest = json.loads((here / "out/manifest.json").read_text())
     assert manifest["schema"] == "mien.manifest/1"

@@ -136,9 +136,9 @@ def test_pulse_model_card_errors_are_one_sentence(model: Path, tmp_path: Path) -
 def test_analyze_shows_the_waveform_of_a_model(model: Path, tmp_path: Path) -> None:
     actor = Actor(identity(3), pulse=Pulse(75.0, amplitude=0.012))
     write_video(Scene((actor,), size=(320, 240), seconds=12.0, noise=0.5), tmp_path / "film.mp4", crf=10)
-    own = mien.analyze(tmp_path / "film.mp4", pulse_only=True, pictures=False)
+    with_model = mien.analyze(tmp_path / "film.mp4", pulse_only=True, pictures=False)
     other = mien.analyze(tmp_path / "film.mp4", pulse_only=True, pictures=False, pulse_method=f"onnx:{model}")
-    (face,), (before,) = other.faces, own.faces
+    (face,), (before,) = other.faces, with_model.faces
     assert face.heart_rate.value == before.heart_rate.value  # always from the posterior
     assert face.heart_rate.method.endswith(f"waveform: onnx:{model}")
     assert face.pulse is not None

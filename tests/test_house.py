@@ -101,11 +101,11 @@ def test_every_room_is_tested():
     assert rooms - used == set(), "expected a test file that imports from it"
 
 
-@pytest.mark.parametrize(("code", "found"), [
+@pytest.mark.parametrize(("code", "expected"), [
     ("import mien.rppg", {"mien.rppg"}), ("from mien import rppg", {"mien", "mien.rppg"}),
     ("from mien.rppg.hrv import rmssd", {"mien.rppg.hrv", "mien.rppg.hrv.rmssd"}), ("x = 'mien.rppg'", set())])
-def test_imports_are_read_from_the_code(code, found):
-    assert imported(ast.parse(code)) == found
+def test_imports_are_read_from_the_code(code, expected):
+    assert imported(ast.parse(code)) == expected
 
 
 def test_no_code_suppresses_every_exception():
@@ -152,6 +152,38 @@ print(sorted({{name.split(".")[0] for name in sys.modules}}))
     assert not loaded & set(DEFAULT_IMPORTS)
 
 
+RIDDLES = {"told", "found", "one", "held", "taken", "answers", "asked", "wanted", "there", "own", "late", "whole",
+           "wholes", "pieces", "beside", "elsewhere", "apart", "material"}
+"""Names that say nothing of what is inside."""
+
+
+def riddles(code: ast.Module) -> set[str]:
+    """Names of variables, parameters, attributes, functions and classes that say nothing of what is inside."""
+    names = set()
+    for node in ast.walk(code):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+    return names & RIDDLES
+
+
+def test_names_tell_what_is_inside():
+    places = ("src", "tests", "benchmarks", "examples", "tools")
+    files = [path for place in places for path in (ROOT / place).rglob("*.py")]
+    assert {str(path.relative_to(ROOT)): named for path in files if (named := riddles(tree(path)))} == {}
+
+
+@pytest.mark.parametrize("code", ["found = 1", "for one in (): pass", "def f(held): pass", "self.own = 1",
+                                  "def whole(): pass", "(told := 1)", "[late for late in ()]"])
+def test_riddles_are_seen(code):
+    assert len(riddles(ast.parse(code))) == 1
+
+
 def public_functions(path: Path) -> set[str]:
     return {node.name for node in tree(path).body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
 
@@ -168,18 +200,18 @@ def tracked() -> list[Path]:
 def test_no_path_of_a_machine_is_in_any_file():
     owned = "work", "tmp", "root", r"home/\w+", r"Users/\w+"
     machine = re.compile(rf"(?<![\w.:/~<-])/(?:{'|'.join(owned)})\b")
-    found = []
+    result = []
     for path in tracked():
         text = path.read_bytes().decode("utf-8", "ignore")
-        found += [f"{name(path)}: {hit.group()}" for hit in machine.finditer(text)] if "\0" not in text else []
-    assert found == []
+        result += [f"{name(path)}: {hit.group()}" for hit in machine.finditer(text)] if "\0" not in text else []
+    assert result == []
 
 
 def requirements() -> list[Requirement]:
     """All that pyproject.toml asks for, with extras, but not mien's own."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
-    return [one for one in map(Requirement, lines) if one.name != "mien"]
+    return [item for item in map(Requirement, lines) if item.name != "mien"]
 
 
 def constraints() -> list[Requirement]:
@@ -193,13 +225,13 @@ def test_every_requirement_has_one_version_pinned_that_it_allows(python, system)
     where = {"python_version": python, "python_full_version": f"{python}.6", "sys_platform": system,
              "platform_python_implementation": "CPython", "implementation_name": "cpython",
              "platform_machine": "x86_64", "extra": ""}
-    here = [one for one in constraints() if one.marker is None or one.marker.evaluate(where)]
-    pinned = {canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in here}
+    here = [item for item in constraints() if item.marker is None or item.marker.evaluate(where)]
+    pinned = {canonicalize_name(item.name): str(item.specifier).removeprefix("==") for item in here}
     assert len(pinned) == len(here), "one version of each"
-    wanted = [one for one in requirements() if one.marker is None or one.marker.evaluate(where)]
-    assert [str(one) for one in wanted if canonicalize_name(one.name) not in pinned | NOT_PINNED] == []
-    assert [str(one) for one in wanted if not one.specifier.contains(
-        (pinned | NOT_PINNED).get(canonicalize_name(one.name), "0"), prereleases=True)] == []
+    expected = [item for item in requirements() if item.marker is None or item.marker.evaluate(where)]
+    assert [str(item) for item in expected if canonicalize_name(item.name) not in pinned | NOT_PINNED] == []
+    assert [str(item) for item in expected if not item.specifier.contains(
+        (pinned | NOT_PINNED).get(canonicalize_name(item.name), "0"), prereleases=True)] == []
 
 
 NOT_PINNED = {"nncf": "9"}
@@ -212,10 +244,10 @@ def test_the_core_asks_for_no_package_that_keeps_others_back():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     core = [Requirement(line) for line in project["dependencies"]]
     tested = {Requirement(line).name for line in project["optional-dependencies"]["test"]}
-    assert [one.name for one in core if one.name in UNWANTED] == []
-    assert [one.name for one in requirements() if one.name in UNWANTED and one.name not in tested] == []
-    assert [str(one) for one in requirements() if any(each.operator in ("<", "<=", "==", "!=", "~=")
-                                                      for each in one.specifier)] == []  # none was seen to fail
+    assert [item.name for item in core if item.name in UNWANTED] == []
+    assert [item.name for item in requirements() if item.name in UNWANTED and item.name not in tested] == []
+    assert [str(item) for item in requirements() if any(each.operator in ("<", "<=", "==", "!=", "~=")
+                                                      for each in item.specifier)] == []  # none was seen to fail
 
 
 def test_the_version_stands_in_one_place_and_in_the_citation():
@@ -238,7 +270,7 @@ def test_readme_names_existing_files_and_commands():
     for name in {name for name, _ in lines} - {"data"}:
         command = [sys.executable, "-m", "mien.cli", name, "--help"]
         known = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        said = [line for one, line in lines if one == name]
+        said = [line for first, line in lines if first == name]
         named = {option for line in said for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)}
         assert [option for option in named if option not in known] == [], name
     targets = set(re.findall(r"`?make ([a-z]+)", text))
@@ -287,7 +319,7 @@ def test_the_goals_of_the_house_are_kept(figures_of_the_house):
 
 
 @pytest.mark.parametrize(
-    ("code", "found"),
+    ("code", "expected"),
     [
         ("from mien.models.duse import DuSE\nisinstance(a, DuSE)", 1),
         ("from mien.models.duse import DuSE as D\nisinstance(a.model, (int, D))", 1),
@@ -305,9 +337,9 @@ def test_the_goals_of_the_house_are_kept(figures_of_the_house):
         ("isinstance(a, int)", 0),
     ],
 )
-def test_branches_on_a_methods_type_are_found(figures_of_the_house, code, found):
+def test_branches_on_a_methods_type_are_found(figures_of_the_house, code, expected):
     branches = figures_of_the_house.method_branches(Path("x.py"), ast.parse(code), {"duse", "scpt", "mvp"})
-    assert len(list(branches)) == found
+    assert len(list(branches)) == expected
 
 
 def test_the_figures_of_the_house_count_what_is_planted(figures_of_the_house, tmp_path):
@@ -344,10 +376,10 @@ def exported() -> Iterator[str]:
     """mien.room.name of every function and class that a package names in `__all__`."""
     for path in (path for path in FILES if path.name == "__init__.py" and room(path) != "cli"):
         package = importlib.import_module(".".join(("mien", *path.relative_to(SRC).parts[:-1])))
-        for one in getattr(package, "__all__", ()):
-            value = getattr(package, one)
+        for item in getattr(package, "__all__", ()):
+            value = getattr(package, item)
             if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("mien.")):
-                yield f"{package.__name__}.{one}"
+                yield f"{package.__name__}.{item}"
 
 
 def test_the_pages_build_without_a_warning_and_name_everything_that_is_exported(tmp_path):

@@ -109,10 +109,11 @@ def rows(times: np.ndarray, x: float = 100.0) -> np.ndarray:
     return table
 
 
-def joined(path: Path, times: np.ndarray, own: bool = False, x: float = 100.0, rate: float = FPS, count=500, **trial):
+def joined(path: Path, times: np.ndarray, part_only: bool = False, x: float = 100.0, rate: float = FPS, count=500,
+           **trial):
     table = rows(times, x)
     known = Trial("t", "folder", video=Path("v.mp4"), **trial)
-    reported, notes = external_aus.merge_aus(known, external_aus.AUFileMatch(path, own), table, rate, count)
+    reported, notes = external_aus.merge_aus(known, external_aus.AUFileMatch(path, part_only), table, rate, count)
     return table["aus"], reported, notes
 
 
@@ -149,18 +150,18 @@ def test_frames_that_come_unevenly_get_their_own_rows(tmp_path, write):
 
 
 def test_a_part_of_a_video_takes_its_part_of_the_file(tmp_path):
-    whole = np.arange(500) / FPS
+    full = np.arange(500) / FPS
     part = dict(span=(6.0, 10.0))
     for write, known in ((openface, OPENFACE), (pyfeat, PYFEAT)):
-        aus, _, notes = joined(write(tmp_path / "v.csv", whole), TIMES, **part)
+        aus, _, notes = joined(write(tmp_path / "v.csv", full), TIMES, **part)
         np.testing.assert_allclose(aus, planted(TIMES + 6, known), atol=1e-3)
         assert notes == []
-        aus, _, _ = joined(write(tmp_path / "t.csv", TIMES + 6), TIMES, own=True, **part)  # of the part alone
+        aus, _, _ = joined(write(tmp_path / "t.csv", TIMES + 6), TIMES, part_only=True, **part)  # of the part alone
         np.testing.assert_allclose(aus, planted(TIMES + 6, known), atol=1e-3)
-    wrong = openface(tmp_path / "w.csv", whole, fps=30)  # stamps of another rate than the video's, but all its frames
+    wrong = openface(tmp_path / "w.csv", full, fps=30)  # stamps of another rate than the video's, but all its frames
     np.testing.assert_allclose(joined(wrong, TIMES, **part)[0], planted(TIMES + 6, OPENFACE), atol=1e-3)
     with pytest.raises(ValueError, match=r"of the trial with this id, got 20\.0 s: give the file of a full video"):
-        joined(tmp_path / "v.csv", TIMES, own=True, **part)
+        joined(tmp_path / "v.csv", TIMES, part_only=True, **part)
     with pytest.raises(ValueError, match=r"got some from -40\.0 to -20\.0 s: is it the file of this video"):
         joined(tmp_path / "v.csv", TIMES, span=(40.0, 44.0))
 
@@ -243,18 +244,18 @@ def test_single_cells_that_say_nothing_are_masked(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------- which file is whose
-def found(tmp_path: Path, files, trials) -> dict[str, str]:
+def matched_files(tmp_path: Path, files, trials) -> dict[str, str]:
     """`trials`: id -> video -> what each gets, a file or the reason why none."""
     for name in files:
         openface(tmp_path / "aus" / name, TIMES[:2])
     known = [Trial(id, "folder", video=Path("/d") / video) for id, video in trials.items()]
     matches = external_aus.find_au_files(known, tmp_path / "aus").matches
-    return {id: one.path.relative_to(tmp_path / "aus").as_posix() if one.path else one.reason
-            for id, one in matches.items()}
+    return {id: first.path.relative_to(tmp_path / "aus").as_posix() if first.path else first.reason
+            for id, first in matches.items()}
 
 
 def test_files_are_found_by_id_and_by_video_in_any_folder(tmp_path):
-    got = found(tmp_path, ["a/s01/7.csv", "s01_8.csv", "deep/er/s01_trial03.csv", "P1_4_face.mov.csv", "x.CSV"],
+    got = matched_files(tmp_path, ["a/s01/7.csv", "s01_8.csv", "deep/er/s01_trial03.csv", "P1_4_face.mov.csv", "x.CSV"],
                 {"s01/7": "face/s01_trial01.avi", "s01/8": "face/s01_trial02.avi", "s01/9": "face/s01_trial03.avi",
                  "P01/4": "Exp1/P1_4_face.mov", "x": "other.mp4", "s02/7": "face/s02_trial01.avi"})
     assert list(got.values())[:5] == ["a/s01/7.csv", "s01_8.csv", "deep/er/s01_trial03.csv", "P1_4_face.mov.csv",
@@ -264,7 +265,7 @@ def test_files_are_found_by_id_and_by_video_in_any_folder(tmp_path):
 
 
 def test_folders_tell_files_of_one_name_apart(tmp_path):
-    got = found(tmp_path, ["day1/anna.csv", "day2/anna.csv", "ben.csv", "one/eve.csv", "two/eve.csv"],
+    got = matched_files(tmp_path, ["day1/anna.csv", "day2/anna.csv", "ben.csv", "one/eve.csv", "two/eve.csv"],
                 {"1": "day1/anna.mp4", "2": "day2/anna.mp4", "3": "day1/ben.mp4", "4": "day2/ben.mp4",
                  "5": "day1/eve.mp4"})
     assert (got["1"], got["2"]) == ("day1/anna.csv", "day2/anna.csv")
@@ -274,14 +275,14 @@ def test_folders_tell_files_of_one_name_apart(tmp_path):
 
 
 def test_the_trials_of_one_video_share_its_file(tmp_path):
-    got = found(tmp_path, ["anna.csv"], {"a": "day1/anna.mp4", "b": "day1/anna.mp4"})
+    got = matched_files(tmp_path, ["anna.csv"], {"a": "day1/anna.mp4", "b": "day1/anna.mp4"})
     assert got == {"a": "anna.csv", "b": "anna.csv"}
 
 
 def test_two_names_for_one_trial_and_tables_of_other_things(tmp_path):
     (tmp_path / "aus").mkdir()
     (tmp_path / "aus" / "ben.csv").write_text("time,ecg\n0,1\n")  # a signal beside the videos
-    got = found(tmp_path, ["t1.csv", "anna.csv", "carl.csv"], {"t1": "anna.mp4", "t2": "ben.mp4", "t3": "carl.mp4"})
+    got = matched_files(tmp_path, ["t1.csv", "anna.csv", "carl.csv"], {"t1": "anna.mp4", "t2": "ben.mp4", "t3": "carl.mp4"})
     assert got["t1"] == "expected one file of action units, got anna.csv, t1.csv: keep the right one"
     assert "ben.csv, line 1: expected a table of OpenFace 2 (AU01_r) or py-feat (AU01, FaceScore), got" in got["t2"]
     assert got["t3"] == "carl.csv"
@@ -303,7 +304,7 @@ def test_a_folder_of_no_use_and_of_two_programs_is_refused(tmp_path):
 @pytest.fixture
 def clips(tmp_path, monkeypatch) -> DatasetIndex:
     """Three clips of 100 pictures."""
-    monkeypatch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
+    monkeypatch.setattr(preprocess_trial, "_backend", prepare_work.Blind)
     monkeypatch.setattr(build_cache, "run", lambda jobs, work, *_: ((job, work(job, None)) for job in jobs))
     rng = np.random.default_rng(0)
     for number in range(3):
@@ -335,11 +336,11 @@ def test_planted_curves_come_back_from_the_cache_at_5_hz(clips, tmp_path, write,
         assert window.aus_by == by
         expected = planted(TIMES + number, known)
         expected[40:52] = np.nan
-        found = prepare_batch([window], replace(NEEDS, aus_by=by))
+        result = prepare_batch([window], replace(NEEDS, aus_by=by))
         by_hand = at_5_hz(TIMES, expected, 4.0)
         by_hand[10] = expected[52:55].mean(axis=0)
-        np.testing.assert_allclose(found.video[0].numpy(), by_hand, atol=2e-3)
-        assert found.video_mask[0].tolist() == [k not in (8, 9) for k in range(20)]
+        np.testing.assert_allclose(result.video[0].numpy(), by_hand, atol=2e-3)
+        assert result.video_mask[0].tolist() == [k not in (8, 9) for k in range(20)]
     with pytest.raises(ValueError, match=f"expected action units by mien, got those by {by}: their scales differ"):
         prepare_batch([window], replace(NEEDS, aus_by="mien"))
     with pytest.raises(ValueError, match="their scales differ"):
@@ -414,7 +415,7 @@ def amigos(tmp_path_factory) -> Path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulated_datasets.amigos, "_film", film)
-        patch.setattr(preprocess_trial, "_finder", prepare_work.Blind)
+        patch.setattr(preprocess_trial, "_backend", prepare_work.Blind)
         simulated_datasets.LOOKALIKES["amigos"](root / "data", size=4, participants=(1, 2, 3, 4, 5), seconds=8.0)
         films_ = sorted((root / "data").glob("Exp1*/*.mov"))
         for number, path in enumerate(films_):
@@ -452,7 +453,8 @@ def test_training_and_baselines_run_on_it_and_tell_the_source(amigos, tmp_path, 
     assert card["data"]["aus"] == {"by": "openface", "files": 18, "trials": 19, "absent": {"AU24": 18}}
     model = mien.load(tmp_path / "run/chosen", precision="32")
     assert model.needs.aus_by == "openface"
-    window = Cache(amigos / "cache").window(next(id for id, one in Cache(amigos / "cache").entries.items() if one.aus))
+    cache = Cache(amigos / "cache")
+    window = cache.window(next(id for id, entry in cache.entries.items() if entry.aus))
     assert np.isfinite(model.read(window)).all()
     moved = replace(window, aus=window.aus + np.float32(1.0))
     assert np.abs(model.read(moved) - model.read(window)).max() > 1e-7
@@ -494,9 +496,9 @@ def model(by: str = "openface", **change) -> checkpoints.Predictor:
     options = {"options.seconds": "10", **{f"options.{name}": value for name, value in change.items()}}
     recipe = override(tiny_recipe(RECIPES["mvp/amigos-valence"]), options)
     torch.manual_seed(0)
-    found = mvp.MVP(recipe.options)
+    result = mvp.MVP(recipe.options)
     data = {} if by == "mien" else {"aus": {"by": by, "files": 3, "trials": 3, "absent": {}}}
-    return checkpoints.Predictor(found, recipe.task, 10.0, checkpoints.make_card(recipe, recipe.task, found, ("", ""),
+    return checkpoints.Predictor(result, recipe.task, 10.0, checkpoints.make_card(recipe, recipe.task, result, ("", ""),
                                                                             data=data))
 
 
@@ -517,48 +519,48 @@ def talk(tmp_path_factory) -> Path:
 
 
 def rows_of(known, tables) -> recording.ExternalAUs:
-    return recording.load_external_aus(str(tables), FPS, known.seen.whole.times, {0: known})
+    return recording.load_external_aus(str(tables), FPS, known.seen.full.times, {0: known})
 
 
 def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
     """The same answer as of a window of a cache with these units; ours count for nothing."""
     known, reader = person(), model(signals="ecg,eda")
-    times = known.seen.whole.times
+    times = known.seen.full.times
     units = rows_of(known, openface(tmp_path / "v.csv", times, gone=range(250, 300)))
     reported = recording.predict_recording(reader, {0: known}, [], 30.0, None, units=units)[1]
     rows_ = np.searchsorted(times, [0.0, 10.0, 20.0, 30.0])
-    whole = replace(known.seen.window(0.0, 30.0), aus=planted(times, OPENFACE).astype(np.float32), aus_by="openface")
-    whole.aus[250:300] = np.nan
-    parts = [replace(whole, start=10.0 * k, end=10.0 * k + 10, **{
-        name: getattr(whole, name)[rows_[k] : rows_[k + 1]]
+    full = replace(known.seen.window(0.0, 30.0), aus=planted(times, OPENFACE).astype(np.float32), aus_by="openface")
+    full.aus[250:300] = np.nan
+    parts = [replace(full, start=10.0 * k, end=10.0 * k + 10, **{
+        name: getattr(full, name)[rows_[k] : rows_[k + 1]]
         for name in ("times", "skin", "position", "aus", "pose", "gaze")}) for k in range(3)]
     np.testing.assert_allclose(reported.probs, reader.read_all(parts).mean(axis=0), atol=1e-4)
     assert reported.used["face"] == pytest.approx(28.0, abs=0.21)
     assert reported.notes[:2] == ("action units by OpenFace 2, v.csv, known in 93 % of frames",
                                   "the file lacks AU24")
     other = person()
-    noise = np.random.default_rng(5).uniform(0, 5, other.seen.whole.aus.shape)
-    other = replace(other, seen=type(other.seen)(replace(other.seen.whole, aus=noise), 750))
+    noise = np.random.default_rng(5).uniform(0, 5, other.seen.full.aus.shape)
+    other = replace(other, seen=type(other.seen)(replace(other.seen.full, aus=noise), 750))
     same = recording.predict_recording(reader, {0: other}, [], 30.0, None, units=units)[1]
     np.testing.assert_array_equal(same.probs, reported.probs)
 
 
 def test_recording_uses_external_aus_where_no_face_was_seen(tmp_path):
     known, blind, reader = person(), person(blind=(0.0, 30.0)), model(signals="ecg,eda")
-    units = rows_of(known, openface(tmp_path / "v.csv", known.seen.whole.times))
+    units = rows_of(known, openface(tmp_path / "v.csv", known.seen.full.times))
     rows_, reported = recording.predict_recording(reader, {0: blind}, emotions(blind, step=2.0), 30.0, None,
                                                   units=units)
     assert {row.read_from for row in rows_ if row.end >= 6} == {"face"}
     rows_, reported = recording.predict_recording(reader, {}, [], 30.0, None, units=units)
     assert reported.used["face"] == pytest.approx(30.0, abs=0.21)
     people = {0: person(blind=(0.0, 20.0)), 1: known}
-    rows_ = [row for id, one in people.items() for row in emotions(one, id, 2.0)]
+    rows_ = [row for id, first in people.items() for row in emotions(first, id, 2.0)]
     rows_, reported = recording.predict_recording(reader, people, rows_, 30.0, None, units=units)
     assert {row.reason for row in rows_ if row.face == 0} <= {"no_face", "too_short"}
     assert not any(row.reason for row in rows_ if row.face == 1 and row.end >= 6)
     assert any("of person 1, who was seen longest of 2: the model reads no other face" in note
                for note in reported.notes)
-    short = rows_of(known, openface(tmp_path / "w.csv", known.seen.whole.times[:250]))
+    short = rows_of(known, openface(tmp_path / "w.csv", known.seen.full.times[:250]))
     reported = recording.predict_recording(reader, {0: known}, [], 30.0, None, units=short)[1]
     assert any(note == "the file is shorter than the video's 30.0 s, to 10.0 s: is it of this video?"
                for note in reported.notes)

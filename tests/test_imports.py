@@ -63,9 +63,9 @@ def test_one_of_several_faces_is_chosen_by_its_id(tmp_path) -> None:
         readers.openface(path)
     with pytest.raises(ValueError, match="one of 0, 1, got 7"):
         readers.openface(path, face=7)
-    one, other = readers.openface(path, face=0), readers.openface(path, face=1)
-    assert len(one.times) == len(other.times) == 6
-    assert column(other.values, "AU12")[0] - column(one.values, "AU12")[0] == pytest.approx(1 / 20)
+    first, other = readers.openface(path, face=0), readers.openface(path, face=1)
+    assert len(first.times) == len(other.times) == 6
+    assert column(other.values, "AU12")[0] - column(first.values, "AU12")[0] == pytest.approx(1 / 20)
     assert other.faces == ("0", "1")
     assert other.face == "1"
 

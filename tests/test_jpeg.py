@@ -88,18 +88,18 @@ def test_damaged_frames_of_a_jpeg_film_are_counted_and_left_out(tmp_path):
     content = jpeg()
     start = content.find(b"\xff\xda") + 20
     frames = [content[: start + (len(content) - start) // 3] if i % 3 == 1 else content for i in range(30)]
-    with video.open_video(film(tmp_path / "a.avi", frames)) as found:
-        times = [frame.time for frame in found]
-        lost = found.source.lost
+    with video.open_video(film(tmp_path / "a.avi", frames)) as result:
+        times = [frame.time for frame in result]
+        lost = result.source.lost
     assert times == pytest.approx([i / 20 for i in range(30) if i % 3 != 1])
     assert "10 packets could not be decoded" in lost
 
 
 def test_a_frame_that_only_lacks_its_end_mark_is_whole(tmp_path):
     sloppy = [jpeg()[:-2], jpeg(), jpeg() + bytes(64), jpeg()]
-    with video.open_video(film(tmp_path / "a.avi", sloppy)) as found:
-        assert len(list(found)) == 4
-        assert not found.source.lost
+    with video.open_video(film(tmp_path / "a.avi", sloppy)) as result:
+        assert len(list(result)) == 4
+        assert not result.source.lost
 
 
 # ---------------------------------------------------------------- a share of the time for each client
@@ -122,7 +122,7 @@ class Session:
 
 def test_a_client_whose_frames_take_too_long_to_decode_has_to_wait(monkeypatch):
     sent, session, cpu = [], Session(), [0.0]
-    guest = ClientConnection(session, sent.append, pixels=10**6, send_frames=False)
+    connection = ClientConnection(session, sent.append, pixels=10**6, send_frames=False)
     message = struct.pack("<d", 1.0) + jpeg()
 
     def costly(*args):
@@ -132,10 +132,10 @@ def test_a_client_whose_frames_take_too_long_to_decode_has_to_wait(monkeypatch):
     monkeypatch.setattr("mien.server.workers.decode", costly)
     monkeypatch.setattr(time, "thread_time", lambda: cpu[0])
     for _ in range(20):
-        guest.work(message, at=100.0)  # all arrive at once
+        connection.work(message, at=100.0)  # all arrive at once
     assert session.frames == DECODE_BURST
-    assert guest.dropped == 20 - DECODE_BURST
+    assert connection.dropped == 20 - DECODE_BURST
     assert "less time to decode" in sent[-1]["reason"]
     assert not sent[-1]["close"]
-    guest.work(message, at=200.0)  # long after: the budget is full again
+    connection.work(message, at=200.0)  # long after: the budget is full again
     assert session.frames == DECODE_BURST + 1

@@ -42,18 +42,18 @@ def without_pictures(monkeypatch):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_is_found_by_itself_with_its_labels_people_and_terms(layout, tmp_path, without_pictures):
     root = expression_sets.write_expression_set(layout, tmp_path / "set")
-    found = find_faces(root)
-    assert found.layout == layout
-    assert found.terms == LAYOUTS[layout].terms
-    labels = Counter(WORDS.get(face.label, face.label) for face in found.faces)
+    result = find_faces(root)
+    assert result.layout == layout
+    assert result.terms == LAYOUTS[layout].terms
+    labels = Counter(WORDS.get(face.label, face.label) for face in result.faces)
     assert set(labels) == set(EXPRESSION.classes) - ({"surprise"} if layout == "cremad" else set())
     assert set(labels.values()) == {3}
-    assert all(face.path.name != "cover.png" for face in found.faces)
-    people = Counter(face.person for face in found.faces)
-    assert len(people) == PEOPLE.get(layout, len(found.faces))
-    assert bool(found.notes) == (layout not in PEOPLE)
+    assert all(face.path.name != "cover.png" for face in result.faces)
+    people = Counter(face.person for face in result.faces)
+    assert len(people) == PEOPLE.get(layout, len(result.faces))
+    assert bool(result.notes) == (layout not in PEOPLE)
     if layout == "ckplus":
-        peaks = [face for face in found.faces if face.label != "neutral"]
+        peaks = [face for face in result.faces if face.label != "neutral"]
         assert all(face.neutral.name.endswith("00000001.png") and face.path != face.neutral for face in peaks)
 
 
@@ -74,10 +74,10 @@ def test_a_table_and_a_folder_with_any_labels(tmp_path):
         for label in ("bored", "keen"):
             (tmp_path / label).mkdir(exist_ok=True)
             cv2.imwrite(str(tmp_path / label / f"{name}.png"), BLANK)
-    found = find_faces(tmp_path)
-    assert found.classes == ("bored", "keen")
-    assert {face.person for face in found.faces} == {"a", "b"}
-    assert not found.notes
+    result = find_faces(tmp_path)
+    assert result.classes == ("bored", "keen")
+    assert {face.person for face in result.faces} == {"a", "b"}
+    assert not result.notes
     table = tmp_path / "labels.csv"
     table.write_text("Picture;Label;Subject\nbored/a.png;tired;x\nkeen/b.png;awake;y\nkeen/a.png;;x\n",
                      encoding="utf-8")
@@ -126,12 +126,12 @@ def test_a_head_learns_a_label_of_its_own_and_is_judged_on_people_left_out(monke
     assert (head.of_features(other.features).argmax(axis=1) == other.target).mean() > 0.85
     judged = judge_labels(faces)
     assert judged.built_in is None
-    recall, mean, _ = scores(judged.own, faces, given=True)
+    recall, mean, _ = scores(judged.trained, faces, given=True)
     assert mean == pytest.approx(np.mean(recall))
     assert mean > 0.7
     # labels without any trace in the face are read by chance: nothing of the judged people leaks into the fit
     shuffled = replace(faces, target=np.random.default_rng(2).permutation(faces.target))
-    _, by_chance, _ = scores(judge_labels(shuffled).own, shuffled, given=False)
+    _, by_chance, _ = scores(judge_labels(shuffled).trained, shuffled, given=False)
     assert by_chance < 0.68
 
 

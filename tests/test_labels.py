@@ -164,14 +164,14 @@ def test_both_dimensions_are_four_classes_of_one_rule() -> None:
     trials = [Trial(f"s01/{k}", "deap", "s01", labels={
         name: value for name, value in zip(("valence", "arousal"), pair, strict=True) if value is not None})
         for k, pair in enumerate(ratings)]
-    found = RULES["mvp/both"](trials, trials)
-    assert found.target.tolist() == [0, 1, 2, 3, 1]
-    assert [found.rule.task.classes[k] for k in found.target[:4]] == ["LVLA", "LVHA", "HVLA", "HVHA"]
+    result = RULES["mvp/both"](trials, trials)
+    assert result.target.tolist() == [0, 1, 2, 3, 1]
+    assert [result.rule.task.classes[k] for k in result.target[:4]] == ["LVLA", "LVHA", "HVLA", "HVHA"]
     for part, step in (("valence", 2), ("arousal", 1)):
-        assert RULES[f"mvp/{part}"](found.trials).target.tolist() == (found.target // step % 2).tolist()
-    assert {trial.id: why for trial, why in found.dropped} == {
+        assert RULES[f"mvp/{part}"](result.trials).target.tolist() == (result.target // step % 2).tolist()
+    assert {trial.id: why for trial, why in result.dropped} == {
         "s01/5": "no valence", "s01/6": "arousal that is no number", "s01/7": "no valence"}
-    assert "valence, low <= 4.5 < high and arousal, low <= 4.5 < high" in str(found)
+    assert "valence, low <= 4.5 < high and arousal, low <= 4.5 < high" in str(result)
     median = RULES["train-median/valence"], RULES["train-median/arousal"]
     both = Rule("medians", "both", tasks.QUADRANTS, "our test", parts=median)
     assert both(trials[:4], trials[1:2]).target.tolist() == [0, 0, 2, 2]  # medians 1 and 9, a tie is low

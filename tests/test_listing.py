@@ -48,11 +48,11 @@ def lines(total, steps):
     """The lines of a job that takes 10 s for each item."""
     now = [0.0]
     progress = ProgressLines("job", total, lambda: now[0])
-    found = []
+    result = []
     for done in steps:
         now[0] = 10.0 * done
-        found += progress.at(done)
-    return found
+        result += progress.at(done)
+    return result
 
 
 def test_each_item_is_one_line_with_the_time_left():
@@ -61,9 +61,9 @@ def test_each_item_is_one_line_with_the_time_left():
 
 
 def test_a_single_item_has_a_line_for_each_tenth():
-    found = lines(1, [index / 40 for index in range(41)])
-    assert len(found) == 10
-    assert (found[0], found[-1]) == ("job: 10 % done, about 9 s left", "job: 100 % done")
+    result = lines(1, [index / 40 for index in range(41)])
+    assert len(result) == 10
+    assert (result[0], result[-1]) == ("job: 10 % done, about 9 s left", "job: 100 % done")
 
 
 def test_a_jump_is_one_line():

@@ -194,11 +194,11 @@ def portrait():
     return cv2.resize(np.ascontiguousarray(data.astronaut()[:300, 60:360]), (240, 240), interpolation=cv2.INTER_AREA)
 
 
-def film(portrait, seconds=3.0, fps=15.0, there=lambda t: True, start=0.0):
+def film(portrait, seconds=3.0, fps=15.0, present=lambda t: True, start=0.0):
     wall = np.kron(np.random.default_rng(0).integers(60, 200, (8, 12, 1), np.uint8), np.ones((40, 40, 3), np.uint8))
     for time_ in np.arange(0, seconds, 1 / fps):
         rgb = wall.copy()
-        if there(time_):
+        if present(time_):
             left = 100 + round(10 * np.sin(time_))
             rgb[60:300, left : left + 240] = portrait
         yield Frame(float(start + time_), rgb)
@@ -222,9 +222,9 @@ def test_a_session_tells_what_a_stream_reads(portrait):
         assert 0 < event.latency < 5
         assert event.text == events[-1].text
     plain = json.loads(json.dumps(events[-1].json(), allow_nan=False))
-    wanted = {"schema", "t", "face_id", "state", "expression", "valence", "arousal", "confidence", "abstained",
+    expected = {"schema", "t", "face_id", "state", "expression", "valence", "arousal", "confidence", "abstained",
               "reason", "heart_rate", "window", "since", "latency_ms", "text", "neutral_known"}
-    assert wanted <= set(plain)
+    assert expected <= set(plain)
     assert plain["schema"] == "mien.event/1"
     assert {"value", "quality"} <= set(plain["heart_rate"])
     known = [event.neutral_known for event in events if event.row is not None]
@@ -336,7 +336,7 @@ def until(condition, seconds=CEILING):
     return bool(condition())
 
 
-def taken(camera, seconds=CEILING):
+def collect(camera, seconds=CEILING):
     frames, end = [], time.monotonic() + seconds
     while not camera.frames.ended and time.monotonic() < end:
         frames += [item for item in [camera.frames.get(0.1)] if item is not None]
@@ -346,7 +346,7 @@ def taken(camera, seconds=CEILING):
 def test_a_file_comes_at_its_own_pace(clip):
     camera = Camera(str(clip), depth=100)  # all of it, should this machine stand still for a while
     camera.start()
-    frames = taken(camera)
+    frames = collect(camera)
     wall = frames[-1].at - frames[0].at
     assert len(frames) == 33
     assert wall > frames[-1].frame.time - frames[0].frame.time - 0.1  # not faster; a busy machine may be slower
@@ -357,7 +357,7 @@ def test_a_reader_that_is_too_slow_loses_the_oldest_and_is_reported(clip):
     camera = Camera(str(clip), depth=2)
     camera.start()
     assert until(lambda: camera.dropped > 5)
-    frames = taken(camera)
+    frames = collect(camera)
     camera.close()
     assert camera.dropped + len(frames) == camera.frames_read == 33
     assert frames[0].frame.time > 5 / 15
@@ -515,11 +515,11 @@ def test_latest_never_waits_while_the_work_stands_still(clip):
 
     class Slow(LiveSession):
         def push(self, frame, arrived=None):
-            found = super().push(frame, arrived)
-            if found:
+            result = super().push(frame, arrived)
+            if result:
                 standing.set()
                 released.append(release.wait(CEILING))  # False when nobody came
-            return found
+            return result
 
     with Live(str(clip), session=Slow()) as live:
         assert standing.wait(CEILING)

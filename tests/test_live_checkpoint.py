@@ -85,7 +85,7 @@ class Slow:
 def test_a_slow_model_does_not_make_frames_wait_and_reads_the_newest_window():
     model, frames = Slow(), list(film(2.6))
     model.gate.clear()
-    with LiveSession(Settings(pictures=False, smoothing=0), model=model, apart=True) as session:
+    with LiveSession(Settings(pictures=False, smoothing=0), model=model, worker=True) as session:
         assert session.push(frames[0]) == []  # what is made at the first frame is made
         events = [event for frame in frames[1:] for event in session.push(frame)]
         assert len(model.windows) <= 1  # the model has been at its first window all the time
@@ -108,27 +108,28 @@ def test_a_slow_model_does_not_make_frames_wait_and_reads_the_newest_window():
 
 def test_several_streams_share_one_model_in_turn():
     model, frames = Slow(0.05), list(film(1.6))
-    apart = InferenceWorker(model)
+    distance = InferenceWorker(model)
     try:
-        with (LiveSession(Settings(pictures=False), apart=apart) as one,
-              LiveSession(Settings(pictures=False), apart=apart) as two):
+        with (LiveSession(Settings(pictures=False), worker=distance) as first,
+              LiveSession(Settings(pictures=False), worker=distance) as second):
             events = [[], []]
             for frame in frames:
-                for found, session in zip(events, (one, two), strict=True):
-                    found += session.push(frame)
-            for found, session in zip(events, (one, two), strict=True):
-                found += session.due(wait=True)
-            assert [len(found) + session.skipped for found, session in zip(events, (one, two), strict=True)] == [3, 3]
-            assert all(found[-1].end == 1.5 for found in events)
+                for result, session in zip(events, (first, second), strict=True):
+                    result += session.push(frame)
+            for result, session in zip(events, (first, second), strict=True):
+                result += session.due(wait=True)
+            steps = [len(result) + session.skipped for result, session in zip(events, (first, second), strict=True)]
+            assert steps == [3, 3]
+            assert all(result[-1].end == 1.5 for result in events)
     finally:
-        apart.close()
+        distance.close()
 
 
 def test_worker_cancel_drops_results_and_waits_for_one_window():
     model = Slow()
     model.gate.clear()
-    apart = InferenceWorker(model)
-    desk = apart.desk()
+    distance = InferenceWorker(model)
+    queue = distance.queue()
 
     def step(windows, end):
         return WorkerStep(0.0, end, [SimpleNamespace(window=SimpleNamespace(end=end))] * windows, 0.0)
@@ -138,25 +139,25 @@ def test_worker_cancel_drops_results_and_waits_for_one_window():
             time.sleep(0.01)
 
     try:
-        desk.submit(step(50, 1.0))
+        queue.submit(step(50, 1.0))
         reading(1)
-        desk.submit(step(50, 2.0))
-        desk.cancel()
+        queue.submit(step(50, 2.0))
+        queue.cancel()
         threading.Timer(0.2, model.gate.set).start()
-        assert desk.results(wait=True) == []
-        desk.submit(step(1, 3.0))
-        assert [answer.step.end for answer in desk.results(wait=True)] == [3.0]
+        assert queue.results(wait=True) == []
+        queue.submit(step(1, 3.0))
+        assert [answer.step.end for answer in queue.results(wait=True)] == [3.0]
         assert [window.end for window in model.windows] == [1.0, 3.0]  # of 101 that were asked
         model.gate.clear()
-        desk.submit(step(50, 4.0))
+        queue.submit(step(50, 4.0))
         reading(3)
-        closing = threading.Thread(target=apart.close)
+        closing = threading.Thread(target=distance.close)
         closing.start()
-        while not apart._over:
+        while not distance._over:
             time.sleep(0.01)
     finally:
         model.gate.set()
-        apart.close()
+        distance.close()
     closing.join()
     assert [window.end for window in model.windows] == [1.0, 3.0, 4.0]
 
@@ -164,7 +165,7 @@ def test_worker_cancel_drops_results_and_waits_for_one_window():
 def test_the_end_does_not_wait_for_steps_that_were_asked(tmp_path):
     model = Slow()
     model.gate.clear()
-    session = LiveSession(model=model, apart=True)
+    session = LiveSession(model=model, worker=True)
     leave = session.leave
     session.leave = lambda: (leave(), model.gate.set())  # what is under way ends after it was said that all is over
     with Live(str(write(tmp_path / "clip.mp4", 6.0)), session=session) as live:
@@ -182,7 +183,7 @@ def test_worker_raises_model_errors_in_the_session(tmp_path):
             raise ZeroDivisionError("planted")
 
     path = write(tmp_path / "clip.mp4", 1.2)
-    with (Live(str(path), session=LiveSession(model=Broken(0), apart=True)) as live,
+    with (Live(str(path), session=LiveSession(model=Broken(0), worker=True)) as live,
           pytest.raises(ZeroDivisionError, match="planted")):
         list(live.events())
 
@@ -198,10 +199,10 @@ def test_kept_features_are_exact_for_zero_shot_and_read_once():
     assert model.exact
     assert model.fresh < 0.7 * model.pictures  # of a film at 10 Hz each picture is there anew in every window
     assert model.fresh <= len(frames)
-    for one, two in zip(*reported, strict=True):
-        assert (one.row is None) == (two.row is None)
-        if one.row is not None:
-            np.testing.assert_allclose(two.row.probs, one.row.probs, atol=1e-4)
+    for single, second in zip(*reported, strict=True):
+        assert (single.row is None) == (second.row is None)
+        if single.row is not None:
+            np.testing.assert_allclose(second.row.probs, single.row.probs, atol=1e-4)
 
 
 def test_kept_features_of_duse_are_those_of_the_place_at_which_each_was_first_read(tmp_path):
@@ -222,14 +223,14 @@ def test_kept_features_of_duse_are_those_of_the_place_at_which_each_was_first_re
         return np.log(read.read(window(first)))
 
     np.testing.assert_allclose(logs(reusing, 0), logs(model, 0), atol=1e-3)
-    found = logs(reusing, 8)
+    result = logs(reusing, 8)
     assert (reusing.pictures, reusing.fresh) == (32, 24)
     frames = torch.from_numpy(pictures[8:]).permute(0, 3, 1, 2)[None]
     with torch.no_grad():
         video = model.model.frame_features(frames, (*range(8, 16), *range(8, 16)))  # not 0 to 15
-        wanted = model.model.judge(video).logits.double().log_softmax(-1).numpy()[0]
-    np.testing.assert_allclose(found, wanted, atol=1e-3)
-    assert np.abs(found - logs(model, 8)).max() > 0.02  # an approximation, and said to be one
+        expected = model.model.judge(video).logits.double().log_softmax(-1).numpy()[0]
+    np.testing.assert_allclose(result, expected, atol=1e-3)
+    assert np.abs(result - logs(model, 8)).max() > 0.02  # an approximation, and said to be one
     model.model.htpc.phase.data.zero_()
     still = FeatureCache(model)
     still.read(window(0))

@@ -32,11 +32,11 @@ def window(count: int, clip: int = 0, side: int = 8) -> Window:
 
 
 def source(trial: Trial, pick) -> Window:
-    whole = window(int(trial.entry), int(trial.id))
+    full = window(int(trial.entry), int(trial.id))
     if pick is None:
-        return whole
-    rows = pick(len(whole.faces))
-    return replace(whole, faces=whole.faces[rows], pictured=whole.pictured[rows])
+        return full
+    rows = pick(len(full.faces))
+    return replace(full, faces=full.faces[rows], pictured=full.pictured[rows])
 
 
 def clips(count: int = 12, length: int = 40, seed: int | None = None) -> TrialDataset:
@@ -50,17 +50,17 @@ def numbers(batch, channel: int) -> list:
 
 
 def test_scoring_takes_the_middle_of_sixteen_segments():
-    found = prepare_batch([window(48, 3)], NEEDS)
-    assert found.frames.shape == (1, 16, 3, 8, 8)
-    assert found.frames.dtype == torch.uint8
-    assert numbers(found, 1) == [list(range(1, 48, 3))]
-    assert numbers(found, 0) == [[3] * 16]
+    result = prepare_batch([window(48, 3)], NEEDS)
+    assert result.frames.shape == (1, 16, 3, 8, 8)
+    assert result.frames.dtype == torch.uint8
+    assert numbers(result, 1) == [list(range(1, 48, 3))]
+    assert numbers(result, 0) == [[3] * 16]
 
 
-@pytest.mark.parametrize(("count", "wanted"), [(1, [0] * 16), (3, [0, 1, *[2] * 14]), (16, list(range(16)))])
-def test_a_short_clip_repeats_its_last_frame(count, wanted):
-    assert numbers(prepare_batch([window(count)], NEEDS), 1) == [wanted]
-    assert numbers(prepare_batch([window(count)], NEEDS, np.random.default_rng(0)), 1) == [wanted]
+@pytest.mark.parametrize(("count", "expected"), [(1, [0] * 16), (3, [0, 1, *[2] * 14]), (16, list(range(16)))])
+def test_a_short_clip_repeats_its_last_frame(count, expected):
+    assert numbers(prepare_batch([window(count)], NEEDS), 1) == [expected]
+    assert numbers(prepare_batch([window(count)], NEEDS, np.random.default_rng(0)), 1) == [expected]
 
 
 def test_training_takes_any_frame_of_each_segment():
@@ -72,9 +72,9 @@ def test_training_takes_any_frame_of_each_segment():
 
 
 def test_other_sizes_are_brought_to_the_models_own():
-    found = prepare_batch([window(20, 9, side=32), window(20, 7, side=5)], NEEDS)
-    assert found.frames.shape == (2, 16, 3, 8, 8)
-    assert numbers(found, 0) == [[9] * 16, [7] * 16]
+    result = prepare_batch([window(20, 9, side=32), window(20, 7, side=5)], NEEDS)
+    assert result.frames.shape == (2, 16, 3, 8, 8)
+    assert numbers(result, 0) == [[9] * 16, [7] * 16]
 
 
 def test_windows_without_pictures_and_needs_that_cannot_be_met_are_refused():
@@ -89,23 +89,23 @@ def test_windows_without_pictures_and_needs_that_cannot_be_met_are_refused():
 
 def test_three_at_once_equal_three_one_by_one():
     windows = [window(30, number) for number in range(3)]
-    at_once, single = prepare_batch(windows, NEEDS), collate([prepare_batch([one], NEEDS) for one in windows])
+    at_once, single = prepare_batch(windows, NEEDS), collate([prepare_batch([item], NEEDS) for item in windows])
     assert torch.equal(at_once.frames, single.frames)
 
 
 def test_batches_hold_each_trial_with_its_own_target_and_subject():
-    found = list(evaluation_loader(clips(5), 2))
-    assert [batch.trial for batch in found] == [("0", "1"), ("2", "3"), ("4",)]
-    assert torch.cat([batch.target for batch in found]).tolist() == [0, 1, 2, 3, 4]
-    assert torch.cat([batch.subject for batch in found]).tolist() == [0, 0, 0, 1, 1]
-    assert [row[0] for batch in found for row in numbers(batch, 0)] == [0, 1, 2, 3, 4]
-    assert numbers(found[2], 1) == numbers(prepare_batch([window(40, 4)], NEEDS), 1)
+    result = list(evaluation_loader(clips(5), 2))
+    assert [batch.trial for batch in result] == [("0", "1"), ("2", "3"), ("4",)]
+    assert torch.cat([batch.target for batch in result]).tolist() == [0, 1, 2, 3, 4]
+    assert torch.cat([batch.subject for batch in result]).tolist() == [0, 0, 0, 1, 1]
+    assert [row[0] for batch in result for row in numbers(batch, 0)] == [0, 1, 2, 3, 4]
+    assert numbers(result[2], 1) == numbers(prepare_batch([window(40, 4)], NEEDS), 1)
 
 
 def test_an_epoch_takes_every_trial_at_most_once_and_every_epoch_in_another_order():
     steps = EpochSampler(12, 5, epochs=40, seed=1)
     drawn = [place for batch in steps for place in batch]
-    epochs = [[row for epoch, row, _ in drawn if epoch == wanted] for wanted in range(40)]
+    epochs = [[row for epoch, row, _ in drawn if epoch == expected] for expected in range(40)]
     assert all(len(set(epoch)) == 10 for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 40
     assert {row for epoch in epochs for row in epoch} == set(range(12))
@@ -113,9 +113,9 @@ def test_an_epoch_takes_every_trial_at_most_once_and_every_epoch_in_another_orde
 
 
 def test_devices_share_a_batch_without_a_rest():
-    whole = list(EpochSampler(13, 6, epochs=2, seed=1))
+    full = list(EpochSampler(13, 6, epochs=2, seed=1))
     parts = [list(EpochSampler(13, 6, epochs=2, seed=1, rank=rank, ranks=2)) for rank in range(2)]
-    assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == [sorted(batch) for batch in whole]
+    assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == [sorted(batch) for batch in full]
     for size, count in ((5, 13), (6, 4)):
         with pytest.raises(ValueError, match="2 devices share evenly"):
             EpochSampler(count, size, epochs=1, seed=1, ranks=2)
@@ -146,47 +146,47 @@ def test_classes_are_drawn_equally_often_and_the_epoch_stays_as_long():
 
 def test_a_round_has_one_of_each_class_in_another_order_each_time():
     rows = np.arange(100, 130)
-    found = class_balanced_rows(rows, np.array([0] * 24 + [1] * 3 + [4] * 3), np.random.default_rng(0))
-    assert found.shape == (30,)
-    kinds = np.searchsorted([124, 127], found, side="right").reshape(10, 3)
+    result = class_balanced_rows(rows, np.array([0] * 24 + [1] * 3 + [4] * 3), np.random.default_rng(0))
+    assert result.shape == (30,)
+    kinds = np.searchsorted([124, 127], result, side="right").reshape(10, 3)
     assert (np.sort(kinds) == [0, 1, 2]).all()
     assert len(np.unique(kinds, axis=0)) > 3
 
 
 def test_a_trial_that_comes_again_in_an_epoch_shows_other_frames():
-    found = clips(seed=5)
-    assert torch.equal(found[0, 3, 0].frames, found[0, 3].frames)
-    assert not torch.equal(found[0, 3, 0].frames, found[0, 3, 1].frames)
+    result = clips(seed=5)
+    assert torch.equal(result[0, 3, 0].frames, result[0, 3].frames)
+    assert not torch.equal(result[0, 3, 0].frames, result[0, 3, 1].frames)
     assert torch.equal(clips()[0, 3, 0].frames, clips()[0, 3, 1].frames)  # not where they are judged
 
 
 def test_processes_change_their_rows_as_one_would():
     frames = torch.randint(0, 255, (6, 3, 3, 24, 24), dtype=torch.uint8)
     change = Augmenter(24, AugmentOptions())
-    whole = change(frames, 5)
+    full = change(frames, 5)
     for ranks in (2, 3):
         for rank in range(ranks):
-            torch.testing.assert_close(change(frames[rank::ranks], 5, rank, ranks), whole[rank::ranks], rtol=0,
+            torch.testing.assert_close(change(frames[rank::ranks], 5, rank, ranks), full[rank::ranks], rtol=0,
                                        atol=1e-6)
-    assert not torch.allclose(change(frames[1::2], 5), whole[1::2], atol=0.01)
+    assert not torch.allclose(change(frames[1::2], 5), full[1::2], atol=0.01)
 
 
 @pytest.mark.parametrize("start", [0, 3, 4, 7])
 def test_from_any_step_on_the_same_batches_follow_whatever_the_workers(start):
-    whole = list(training_loader(clips(seed=5), EpochSampler(12, 3, epochs=2, seed=5)))
-    assert len(whole) == 8
+    full = list(training_loader(clips(seed=5), EpochSampler(12, 3, epochs=2, seed=5)))
+    assert len(full) == 8
     rest = list(
         training_loader(
             clips(seed=5), EpochSampler(12, 3, epochs=2, seed=5, start=start), workers=2 if start == 3 else 0
         )
     )
-    assert [batch.trial for batch in rest] == [batch.trial for batch in whole[start:]]
-    assert all(torch.equal(a.frames, b.frames) for a, b in zip(rest, whole[start:], strict=True))
+    assert [batch.trial for batch in rest] == [batch.trial for batch in full[start:]]
+    assert all(torch.equal(a.frames, b.frames) for a, b in zip(rest, full[start:], strict=True))
 
 
 def test_another_epoch_draws_other_frames():
-    found = clips(seed=5)
-    assert not torch.equal(found[0, 3].frames, found[1, 3].frames)
+    result = clips(seed=5)
+    assert not torch.equal(result[0, 3].frames, result[1, 3].frames)
     assert torch.equal(clips()[0, 3].frames, clips()[1, 3].frames)
 
 
@@ -202,15 +202,15 @@ def test_augmentation_is_one_for_a_clip_another_for_each_and_decided_by_the_seed
     frames = clip.expand(4, 6, 3, 24, 24)
     change = Augmenter(24, AugmentOptions())
     before = torch.get_rng_state()
-    found = change(frames, seed=7)
+    result = change(frames, seed=7)
     assert torch.equal(torch.get_rng_state(), before)
-    assert found.shape == frames.shape
-    assert found.min() >= 0
-    assert found.max() <= 1
-    assert torch.equal(found, found[:, :1].expand_as(found))
-    assert all((found[i] - found[j]).abs().max() > 0.05 for i in range(4) for j in range(i))
-    assert torch.equal(change(frames, seed=7), found)
-    assert not torch.equal(change(frames, seed=8), found)
+    assert result.shape == frames.shape
+    assert result.min() >= 0
+    assert result.max() <= 1
+    assert torch.equal(result, result[:, :1].expand_as(result))
+    assert all((result[i] - result[j]).abs().max() > 0.05 for i in range(4) for j in range(i))
+    assert torch.equal(change(frames, seed=7), result)
+    assert not torch.equal(change(frames, seed=8), result)
 
 
 def test_each_kind_of_augmentation_does_what_it_says():

@@ -84,8 +84,8 @@ def picture(path: Path) -> np.ndarray:
 
 def pressed(values: np.ndarray, event: float, rate: float, number: int) -> None:
     """The signal, which begins at the onset, has its mark at this event, to the sample, with this number."""
-    found, read = read_signal_mark(values, rate)
-    assert 0 <= found - event <= 1.001 / rate
+    result, read = read_signal_mark(values, rate)
+    assert 0 <= result - event <= 1.001 / rate
     assert read == number
 
 
@@ -201,11 +201,11 @@ def test_reordered_avi_has_times_out_of_order(tmp_path):
 def test_ecg_beats_are_where_they_were_planted():
     beats = np.cumsum(np.random.default_rng(1).uniform(0.6, 1.0, 60))
     times = np.arange(0, beats[-1] - 1, 1 / 256)
-    found = (
+    result = (
         neurokit2.ecg_peaks(neurokit2.ecg_clean(contact_signals.ecg(times, beats), 256), 256)[1]["ECG_R_Peaks"] / 256
     )
     inside = beats[(beats > 2) & (beats < times[-1] - 2)]
-    assert max(np.abs(found - beat).min() for beat in inside) <= 1.5 / 256
+    assert max(np.abs(result - beat).min() for beat in inside) <= 1.5 / 256
 
 
 def test_ppg_rate_is_the_planted_one():
@@ -218,16 +218,16 @@ def test_eda_responses_are_the_planted_ones():
     onsets = np.array([5.0, 15.0, 26.0, 40.0])
     wave = contact_signals.skin_conductance(np.arange(0, 60, 1 / 64), onsets, np.full(4, 0.5), 4.0)
     _, info = neurokit2.eda_peaks(neurokit2.eda_phasic(wave, 64)["EDA_Phasic"], 64)
-    found = info["SCR_Onsets"][~np.isnan(info["SCR_Onsets"])] / 64
-    assert len(found) == 4
-    np.testing.assert_allclose(found, onsets, atol=0.7)
+    result = info["SCR_Onsets"][~np.isnan(info["SCR_Onsets"])] / 64
+    assert len(result) == 4
+    np.testing.assert_allclose(result, onsets, atol=0.7)
 
 
 def test_arousal_is_a_rise_over_the_subjects_own_rest():
     rng = np.random.default_rng(0)
     who = [participants.subject(str(k), k, 0) for k in range(12)]
-    calm = [participants.trial(one, 5, 1.5, 60, 10, 0, rng) for one in who]
-    awake = [participants.trial(one, 5, 8.5, 60, 10, 0, rng) for one in who]
+    calm = [participants.trial(each, 5, 1.5, 60, 10, 0, rng) for each in who]
+    awake = [participants.trial(each, 5, 8.5, 60, 10, 0, rng) for each in who]
     for low, high in zip(calm, awake, strict=True):
         assert 12 < high.heart_rate - low.heart_rate < 20
         assert len(high.responses) > len(low.responses)
@@ -386,9 +386,9 @@ def test_ferv39k_lists_and_folders(ferv39k):
         keys += [line.split()[0] for line in lines]
         assert {ferv39k[key.split()[0]].split for key in lines} == {part}
     assert len(keys) == len(set(keys)) == 15
-    there = [key for key in keys if (ferv39k.root / "2_ClipsforFaceCrop" / key).is_dir()]
-    assert len(there) == 14
-    for key in there:
+    present = [key for key in keys if (ferv39k.root / "2_ClipsforFaceCrop" / key).is_dir()]
+    assert len(present) == 14
+    for key in present:
         frames = sorted((ferv39k.root / "2_ClipsforFaceCrop" / key).iterdir())
         assert len(frames) == ferv39k[key].frames
         assert picture(frames[0]).shape == (224, 224, 3)
@@ -571,9 +571,9 @@ def test_amigos_hearts_beat_as_planted(amigos):
     mat = cells(amigos, 40)
     place = [str(cell[0]) for cell in mat["VideoIDs"][0]].index(item.id.split("/")[1])
     wave = mat["joined_data"][0, place][:, 14]
-    found = neurokit2.ecg_peaks(neurokit2.ecg_clean(wave, 128), 128)[1]["ECG_R_Peaks"] / 128 - 5
+    result = neurokit2.ecg_peaks(neurokit2.ecg_clean(wave, 128), 128)[1]["ECG_R_Peaks"] / 128 - 5
     inside = item.beats[(item.beats > -4) & (item.beats < 7)]
-    assert max(np.abs(found - beat).min() for beat in inside) <= 1.5 / 128
+    assert max(np.abs(result - beat).min() for beat in inside) <= 1.5 / 128
 
 
 def test_amigos_layouts(tmp_path, monkeypatch):
@@ -755,9 +755,10 @@ def test_same_seed_same_bytes(tmp_path, monkeypatch, name):
 def test_workers_write_the_same(tmp_path):
     """With the renderer, in processes of their own."""
     plan = acted_video.clip(1, "sad", 3, 5, np.random.default_rng(0))
-    alone, there = (output.each(partial(acted_video.clip_frames, side=64), [plan, plan], workers) for workers in (1, 2))
-    for one, other in zip(alone, there, strict=True):
-        np.testing.assert_array_equal(one, other)
+    alone, present = (output.each(partial(acted_video.clip_frames, side=64), [plan, plan], workers)
+                      for workers in (1, 2))
+    for single, other in zip(alone, present, strict=True):
+        np.testing.assert_array_equal(single, other)
 
 
 @pytest.mark.parametrize("name", list(LOOKALIKES))

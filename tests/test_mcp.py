@@ -23,7 +23,7 @@ from mien.server import mcp
 CEILING = 300.0
 
 
-def asked(server, *calls, wait=None):
+def call_tools(server, *calls, wait=None):
     """Connect, call each -> what came."""
 
     async def run():
@@ -76,7 +76,7 @@ def test_the_tools_and_the_resource_say_what_is_read():
     said = {"en": {"text": "The person looks happy.", "observation": {"label": "happy"}, "event": {"t": 1.5}},
             "de": {"text": "Die Person wirkt fröhlich.", "observation": None, "event": None}}
     person = Said(said, {"changes": [{"ago": 3.0}], "summary": {"steps": 20}})
-    tools, resources, english, german, wrong, text, history, summary, far = asked(
+    tools, resources, english, german, wrong, text, history, summary, far = call_tools(
         mcp.server(person), lambda client: client.list_tools(), lambda client: client.list_resources(), tool(),
         tool(language="de"), tool(language="xx"), resource, tool(mcp.HISTORY, seconds=30), tool(mcp.SUMMARY),
         tool(mcp.SUMMARY, seconds=1e9))
@@ -96,22 +96,22 @@ def test_the_tools_and_the_resource_say_what_is_read():
 
 def test_a_call_during_the_start_waits_and_answers(clip, fresh):
     """The camera and the model take as long as they take: here, until the call has come."""
-    called, answers = threading.Event(), []
+    called, replies = threading.Event(), []
 
     def slow():
         assert called.wait(CEILING)
         return Live(str(clip))
 
     person = mcp.LiveProvider(slow, wait=CEILING)
-    thread = threading.Thread(target=lambda: answers.extend(asked(mcp.server(person), tool())))
+    thread = threading.Thread(target=lambda: replies.extend(call_tools(mcp.server(person), tool())))
     thread.start()
     time.sleep(0.2)
-    assert not answers
+    assert not replies
     called.set()
     thread.join(CEILING)
     person.close()
-    assert not answers[0].is_error
-    assert answers[0].structured_content["event"]["schema"] == "mien.event/1"
+    assert not replies[0].is_error
+    assert replies[0].structured_content["event"]["schema"] == "mien.event/1"
 
 
 def test_a_start_that_takes_too_long_is_told_and_the_next_call_may_answer(clip, fresh):
@@ -156,7 +156,7 @@ def test_of_a_camera_in_this_process(clip, fresh):
 
 def test_a_camera_that_is_not_there_is_told_by_each_call(tmp_path):
     person = mcp.LiveProvider(lambda: Live(str(tmp_path / "none.mp4")))
-    for answer in asked(mcp.server(person), tool(), tool(mcp.SUMMARY)):
+    for answer in call_tools(mcp.server(person), tool(), tool(mcp.SUMMARY)):
         assert answer.is_error
         assert "does not exist" in answer.content[0].text
     person.close()
@@ -168,7 +168,7 @@ def test_a_fault_in_the_following_is_reported_and_not_taken_for_an_empty_room(cl
             raise ValueError("planted")
 
     person = mcp.LiveProvider(lambda: Live(str(clip), session=Broken()))
-    answer = asked(mcp.server(person), tool())[0]
+    answer = call_tools(mcp.server(person), tool())[0]
     assert answer.is_error
     assert "planted" in answer.content[0].text
     person.close()
@@ -186,7 +186,7 @@ def test_of_a_server_that_runs_and_of_one_that_does_not(clip, monkeypatch):
         assert person.history(60)["summary"]["steps"] >= 1
         with pytest.raises(ConnectionError, match="Unauthorized"):
             mcp.ServerProvider(f"http://{address}", "wrong").now("en")
-    failed = asked(mcp.server(person), tool())[0]
+    failed = call_tools(mcp.server(person), tool())[0]
     assert failed.is_error
     assert "check that it runs" in failed.content[0].text
     with pytest.raises(ValueError, match="expected an address"):
@@ -196,7 +196,7 @@ def test_of_a_server_that_runs_and_of_one_that_does_not(clip, monkeypatch):
 def test_a_file_is_analysed_and_none_outside_of_the_folder(clip, tmp_path):
     (clip.parent / "text.mp4").write_text("no video")
     (tmp_path / "other.mp4").write_bytes(clip.read_bytes())
-    tools, good, outside, none, broken = asked(
+    tools, good, outside, none, broken = call_tools(
         mcp.server(Said({}), files=clip.parent), lambda client: client.list_tools(), tool(mcp.FILE, path="clip.mp4"),
         tool(mcp.FILE, path=str(tmp_path / "other.mp4")), tool(mcp.FILE, path="none.mp4"),
         tool(mcp.FILE, path="text.mp4"))
@@ -229,7 +229,7 @@ def test_the_command_speaks_the_protocol_over_standard_input_and_output(clip):
                 return
             await asyncio.sleep(0.05)
 
-    file = asked(command, tool(mcp.FILE, path=clip.name), wait=until_read)[0]
+    file = call_tools(command, tool(mcp.FILE, path=clip.name), wait=until_read)[0]
     first, answer, text = both
     assert not first.is_error
     assert first.structured_content["event"] is not None

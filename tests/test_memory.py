@@ -57,17 +57,17 @@ def test_parts_and_checkpointing_give_the_gradients_of_the_whole_batch(plan, wei
     batch = batch_of(model)
     if weighted:
         batch = replace(batch, weight=torch.tensor([0.2, 3.0, 1.0, 0.5, 2.0, 1.0]))
-    whole, found = gradients(model, batch, WHOLE_BATCH), gradients(model, batch, plan)
-    assert found.keys() == whole.keys()
-    largest = max(float(value.abs().max()) for value in whole.values())
-    assert max(float((found[name] - whole[name]).abs().max()) for name in whole) < 1e-6 * max(largest, 1)
+    full, result = gradients(model, batch, WHOLE_BATCH), gradients(model, batch, plan)
+    assert result.keys() == full.keys()
+    largest = max(float(value.abs().max()) for value in full.values())
+    assert max(float((result[name] - full[name]).abs().max()) for name in full) < 1e-6 * max(largest, 1)
 
 
 def test_checkpointing_of_adapters_draws_the_same_dropout():
     model = model_of("scpt/deap-arousal")
     batch = batch_of(model)
-    whole, found = (gradients(model, batch, MemoryPlan(checkpointing=on)) for on in (False, True))
-    assert max(float((found[name] - whole[name]).abs().max()) for name in whole) < 1e-6
+    full, result = (gradients(model, batch, MemoryPlan(checkpointing=on)) for on in (False, True))
+    assert max(float((result[name] - full[name]).abs().max()) for name in full) < 1e-6
 
 
 def test_checkpointing_keeps_less_and_parts_keep_their_share():

@@ -118,8 +118,8 @@ def test_it_is_exported(trained, exported, data):
     assert exported.exact < 1e-6
     cache = Cache(data / "cache")
     windows = [cache.clip(trial) for trial in cache.trials[:3]]
-    found = mien.load(exported.folder, precision="32").read_all(windows)
-    np.testing.assert_allclose(found, mien.load(trained, precision="32").read_all(windows), atol=1e-6)
+    result = mien.load(exported.folder, precision="32").read_all(windows)
+    np.testing.assert_allclose(result, mien.load(trained, precision="32").read_all(windows), atol=1e-6)
 
 
 def test_it_is_served_live_as_a_checkpoint_and_as_an_exported_model(trained, exported):
@@ -184,19 +184,19 @@ def test_tensors_of_another_model_are_refused(name):
     recipe = tiny_recipe(RECIPES[name])
     model = checkpoints.build_model(recipe, recipe.task, checkpoints.load_towers(recipe))
     state = {key: value.clone() for key, value in model.export_state().items()}
-    one = next(key for key in state if key != "text_features")
+    single = next(key for key in state if key != "text_features")
     with pytest.raises(ValueError, match=r"expected the tensors of \d+ trained parameters, these differ: "):
-        model.restore({key: value for key, value in state.items() if key != one})
+        model.restore({key: value for key, value in state.items() if key != single})
     model.restore(state)
 
 
 @pytest.mark.parametrize("name", FORMAT_1)
 def test_method_inputs_follow_from_its_options(name):
     recipe = RECIPES[name]
-    asked = method(recipe.method).inputs(recipe.options)
-    assert set(asked.any_of) <= {"pictures", "signals"}
-    assert asked.any_of
-    assert (asked.clips is None) or asked.sequences
+    requests = method(recipe.method).inputs(recipe.options)
+    assert set(requests.any_of) <= {"pictures", "signals"}
+    assert requests.any_of
+    assert (requests.clips is None) or requests.sequences
 
 
 def test_inputs_are_those_of_the_papers():
@@ -207,7 +207,7 @@ def test_inputs_are_those_of_the_papers():
     assert inputs("duse/dfew").any_of == ("pictures",)
     assert inputs("scpt/deap-arousal").pulse == "camera"
     assert inputs("scpt/deap-arousal", prompts="none").pulse == ""  # the face alone
-    both, face, body = (inputs("mvp/deap-arousal", modality=one) for one in ("both", "video", "physio"))
+    both, face, body = (inputs("mvp/deap-arousal", modality=item) for item in ("both", "video", "physio"))
     assert (both.any_of, face.any_of, body.any_of) == (("pictures", "signals"), ("pictures",), ("signals",))
     assert (both.action_units, face.action_units, body.action_units) == (True, True, False)
     clips = inputs("mvp/deap-arousal", video="somewhere", crop="tight").clips
@@ -217,8 +217,8 @@ def test_inputs_are_those_of_the_papers():
 
 def test_sources_name_what_was_there_in_order():
     logits = torch.zeros(3, 2)
-    there = {"face": torch.tensor([True, True, False]), "ecg": torch.tensor([True, False, False])}
-    assert Output(logits, logits, there).sources == ("face+ecg", "face", "")
+    present = {"face": torch.tensor([True, True, False]), "ecg": torch.tensor([True, False, False])}
+    assert Output(logits, logits, present).sources == ("face+ecg", "face", "")
     assert Output(logits, logits).sources == ("", "", "")
 
 

@@ -48,24 +48,24 @@ def test_they_are_torchmetrics_too():
     target, predicted, classes = CASES["seven classes"]
     counts = classification.confusion(target, predicted, classes)
     given = torch.tensor(predicted), torch.tensor(target), classes
-    for measure, found in ((classification.war, torch_reference.multiclass_accuracy(*given, average="micro")),
+    for measure, result in ((classification.war, torch_reference.multiclass_accuracy(*given, average="micro")),
                            (classification.uar, torch_reference.multiclass_recall(*given, average="macro")),
                            (classification.macro_f1, torch_reference.multiclass_f1_score(*given, average="macro"))):
-        assert measure(counts) == pytest.approx(float(found), abs=1e-6)
+        assert measure(counts) == pytest.approx(float(result), abs=1e-6)
 
 
 def test_many_matrices_at_once_are_each_alone():
     many = RNG.integers(0, 5, (6, 3, 3))
     for measure in classification.measures(3).values():
-        np.testing.assert_allclose(measure(many), [measure(one) for one in many])
+        np.testing.assert_allclose(measure(many), [measure(item) for item in many])
 
 
 def test_calibration_is_that_of_torchmetrics():
     probs = RNG.dirichlet(np.ones(4), 500)
     probs[:4] = np.eye(4)  # a confidence of 1 is in the last bin
     target = RNG.integers(0, 4, 500)
-    found = torch_reference.multiclass_calibration_error(torch.tensor(probs), torch.tensor(target), 4, n_bins=15)
-    assert classification.ece(probs, target) == pytest.approx(float(found), abs=1e-6)
+    result = torch_reference.multiclass_calibration_error(torch.tensor(probs), torch.tensor(target), 4, n_bins=15)
+    assert classification.ece(probs, target) == pytest.approx(float(result), abs=1e-6)
 
 
 def test_a_planted_temperature_is_found():
@@ -81,10 +81,10 @@ def test_a_planted_temperature_is_found():
     first, second, both = (classification.cross_entropy_by_temperature(logits[part], target[part])
                            for part in (slice(500), slice(500, None), slice(None)))
     np.testing.assert_allclose(first + second, both)
-    found = optimize.minimize_scalar(lambda t: reference.log_loss(target, special.softmax(2 * logits / t, axis=1)),
+    result = optimize.minimize_scalar(lambda t: reference.log_loss(target, special.softmax(2 * logits / t, axis=1)),
                                      bounds=(0.5, 8), method="bounded").x
     assert classification.temperature(classification.cross_entropy_by_temperature(2 * logits, target)) == pytest.approx(
-        found, rel=0.03
+        result, rel=0.03
     )
 
 
@@ -114,8 +114,8 @@ def test_people_who_answer_alike_widen_the_interval():
 def test_mcnemar_counts_what_only_one_got_right():
     first = np.array([1] * 15 + [0] * 5 + [1] * 40 + [0] * 20, bool)
     second = np.array([0] * 15 + [1] * 5 + [1] * 40 + [0] * 20, bool)
-    one, other, p = significance.mcnemar(first, second)
-    assert (one, other) == (15, 5)
+    single, other, p = significance.mcnemar(first, second)
+    assert (single, other) == (15, 5)
     tail = sum(stats.binom.pmf(k, 20, 0.5) for k in range(6))
     assert p == pytest.approx(2 * tail)
     assert significance.mcnemar(first, first)[2] == 1
@@ -125,8 +125,8 @@ def test_mcnemar_counts_what_only_one_got_right():
 
 def test_wilcoxon_is_fair_without_a_difference_and_sees_one():
     rng = np.random.default_rng(1)
-    found = [significance.wilcoxon(rng.random(12), rng.random(12))[1] for _ in range(400)]
-    assert np.mean(np.array(found) < 0.05) < 0.08
+    result = [significance.wilcoxon(rng.random(12), rng.random(12))[1] for _ in range(400)]
+    assert np.mean(np.array(result) < 0.05) < 0.08
     gap, p = significance.wilcoxon(np.arange(12) + 0.1, np.arange(12))
     assert gap == pytest.approx(0.1)
     assert p == pytest.approx(2 / 2**12)
@@ -138,8 +138,8 @@ def test_wilcoxon_of_shares_ranks_equal_gaps_equally():
     rng = np.random.default_rng(2)
     first, second = rng.binomial(9, 0.7, 22), rng.binomial(9, 0.55, 22)
     assert len(set(first / 9 - second / 9)) > len(set(first - second))  # rounding tells equal gaps apart
-    found = significance.wilcoxon(first / 9, second / 9)[1]
-    assert found == pytest.approx(stats.wilcoxon(first - second).pvalue, rel=1e-12)
+    result = significance.wilcoxon(first / 9, second / 9)[1]
+    assert result == pytest.approx(stats.wilcoxon(first - second).pvalue, rel=1e-12)
 
 
 def test_scores_pool_and_tell():
@@ -192,10 +192,10 @@ def test_a_checkpoint_reads_with_the_temperature_of_its_card():
 def test_probabilities_are_torchs_softmax_of_logits_divided_by_the_temperature(temperature):
     logits = np.random.default_rng(0).normal(0, 3, (5, 4, 7)).astype(np.float32)
     logits[0, 0, 0], logits[1, 0] = 800.0, -800.0  # whose exponentials are infinite or 0
-    found = classification.probabilities(logits, temperature)
-    wanted = (torch.from_numpy(logits).double() / temperature).softmax(dim=-1).numpy()
-    assert found.dtype == np.float64
-    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-300)
-    np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-12)
+    result = classification.probabilities(logits, temperature)
+    expected = (torch.from_numpy(logits).double() / temperature).softmax(dim=-1).numpy()
+    assert result.dtype == np.float64
+    np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(result.sum(axis=-1), 1, rtol=1e-12)
     one_row = classification.probabilities(logits[2, 1], temperature)
-    np.testing.assert_array_equal(one_row, found[2, 1])
+    np.testing.assert_array_equal(one_row, result[2, 1])

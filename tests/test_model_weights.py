@@ -443,8 +443,8 @@ def test_models_are_installed_and_found(cache, tflite_folder, monkeypatch):  # n
         paths()
     folder = install.install()
     assert folder.is_relative_to(cache)
-    found = paths()
-    assert (found.folder, found.source) == (folder, "the user's cache")
+    result = paths()
+    assert (result.folder, result.source) == (folder, "the user's cache")
     about = locate.manifest(folder)
     assert about["license"] == "Apache-2.0"
     assert about["origin"].startswith("mediapipe 0.10.21 (mediapipe-0.10.21-cp312")
@@ -604,14 +604,14 @@ def test_the_doctor_shows_origin_licence_and_parity(cache, onnx_folder, tmp_path
     (missing,) = models.face_models()
     assert (missing.status, missing.remedy) == ("failure", "mien models install")
     monkeypatch.setenv("MIEN_MODELS", str(onnx_folder))
-    own = install.install(tmp_path / "own")
-    monkeypatch.setenv("MIEN_MODELS", str(own))
+    installed = install.install(tmp_path / "own")
+    monkeypatch.setenv("MIEN_MODELS", str(installed))
     findings = {finding.name: finding for finding in models.face_models()}
     assert {finding.status for finding in findings.values()} == {"ok"}
     assert "mediapipe 0.10.21" in findings["face models"].found
     assert findings["licences of models"].found == "face detector and face mesh: Apache-2.0"
     assert "presence of a face as there" in findings["parity of the face models"].found
-    (own / locate.DETECTOR).write_bytes(b"damaged")
+    (installed / locate.DETECTOR).write_bytes(b"damaged")
     (damaged,) = models.face_models()
     assert damaged.status == "failure"
     assert "face_detector.onnx" in damaged.found

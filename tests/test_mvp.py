@@ -50,33 +50,33 @@ def trial(seconds: float, seed: int, options: MVPConfig = SMALL) -> Batch:
 
 def padded(trials: list[Batch], fill: float = 0.0) -> Batch:
     """Side by side, the shorter ones filled up with `fill` under a mask."""
-    samples, rows = (max(getattr(one, name).shape[1] for one in trials) for name in ("signals_mask", "video_mask"))
+    samples, rows = (max(getattr(item, name).shape[1] for item in trials) for name in ("signals_mask", "video_mask"))
     return Batch(
-        signals=torch.cat([F.pad(one.signals, (0, samples - one.signals.shape[2]), value=fill) for one in trials]),
-        signals_mask=torch.cat([F.pad(one.signals_mask, (0, samples - one.signals.shape[2])) for one in trials]),
-        video=torch.cat([F.pad(one.video, (0, 0, 0, rows - one.video.shape[1]), value=fill) for one in trials]),
-        video_mask=torch.cat([F.pad(one.video_mask, (0, rows - one.video.shape[1])) for one in trials]),
-        target=torch.cat([one.target for one in trials]))
+        signals=torch.cat([F.pad(item.signals, (0, samples - item.signals.shape[2]), value=fill) for item in trials]),
+        signals_mask=torch.cat([F.pad(item.signals_mask, (0, samples - item.signals.shape[2])) for item in trials]),
+        video=torch.cat([F.pad(item.video, (0, 0, 0, rows - item.video.shape[1]), value=fill) for item in trials]),
+        video_mask=torch.cat([F.pad(item.video_mask, (0, rows - item.video.shape[1])) for item in trials]),
+        target=torch.cat([item.target for item in trials]))
 
 
 @pytest.mark.parametrize("options", KINDS, ids=named)
 @torch.no_grad()
 def test_a_batch_of_mixed_lengths_is_each_alone(options):
     mvp, trials = model(options), [trial(seconds, k, options) for k, seconds in enumerate((20.0, 11.3, 5.0))]
-    alone = [mvp.read(one) for one in trials]
+    alone = [mvp.read(first) for first in trials]
     for fill in (0.0, 1e6, float("nan")):
-        found = mvp.read(padded(trials, fill))
-        torch.testing.assert_close(found.logits, torch.cat([one.logits for one in alone]), atol=1e-5, rtol=0)
-        torch.testing.assert_close(found.signals, torch.cat([one.signals for one in alone]))
+        result = mvp.read(padded(trials, fill))
+        torch.testing.assert_close(result.logits, torch.cat([first.logits for first in alone]), atol=1e-5, rtol=0)
+        torch.testing.assert_close(result.signals, torch.cat([first.signals for first in alone]))
         for name in ("face", "body"):
-            weights = getattr(found, name)
-            for k, one in enumerate(alone):
-                mine = getattr(one, name)
+            weights = getattr(result, name)
+            for k, first in enumerate(alone):
+                mine = getattr(first, name)
                 assert (mine is None) == (weights is None)
                 if mine is not None:
                     torch.testing.assert_close(weights[k, ..., : mine.shape[-1]], mine[0], atol=1e-6, rtol=1e-5)
                     assert weights[k, ..., mine.shape[-1] :].abs().sum() == 0
-    assert found.logits.shape == (3, 4 if options.heads == "two" else 2)
+    assert result.logits.shape == (3, 4 if options.heads == "two" else 2)
 
 
 def gradient_reaches(mvp: MVP, batch: Batch, name: str) -> bool:
@@ -95,15 +95,15 @@ def test_every_modality_that_is_asked_for_counts(options):
 @pytest.mark.parametrize("options", KINDS[:5], ids=named)
 @torch.no_grad()
 def test_a_missing_modality_is_masked_and_not_zeros(options):
-    mvp, whole = model(options), trial(10, 0, options)
-    off = {"video": {"video_mask": torch.zeros_like(whole.video_mask)},
-           "signals": {"signals_mask": torch.zeros_like(whole.signals_mask)}}
+    mvp, full = model(options), trial(10, 0, options)
+    off = {"video": {"video_mask": torch.zeros_like(full.video_mask)},
+           "signals": {"signals_mask": torch.zeros_like(full.signals_mask)}}
     for name, masked in off.items():
-        without = mvp.read(replace(whole, **{name: None, f"{name}_mask": None}))
-        torch.testing.assert_close(mvp.read(replace(whole, **masked)).logits, without.logits, atol=1e-6, rtol=0)
-        zeros = mvp.read(replace(whole, **{name: torch.zeros_like(getattr(whole, name))}))
+        without = mvp.read(replace(full, **{name: None, f"{name}_mask": None}))
+        torch.testing.assert_close(mvp.read(replace(full, **masked)).logits, without.logits, atol=1e-6, rtol=0)
+        zeros = mvp.read(replace(full, **{name: torch.zeros_like(getattr(full, name))}))
         assert not torch.allclose(zeros.logits, without.logits, atol=1e-4)
-        assert not torch.allclose(mvp.read(whole).logits, without.logits, atol=1e-4)
+        assert not torch.allclose(mvp.read(full).logits, without.logits, atol=1e-4)
         used = {"video": float(without.video), "signals": float(without.signals.sum())}
         assert used.pop(name) == 0
         assert min(used.values()) == 10.0 * (1 if name == "signals" else 2)
@@ -111,26 +111,26 @@ def test_a_missing_modality_is_masked_and_not_zeros(options):
 
 @torch.no_grad()
 def test_late_fusion_with_one_modality_is_that_one_alone():
-    mvp, whole = model(replace(SMALL, fusion="late")), trial(10, 0)
-    body, face = (mvp(replace(whole, **{name: None, f"{name}_mask": None})) for name in ("video", "signals"))
-    torch.testing.assert_close(mvp(whole), (body + face) / 2)
+    mvp, full = model(replace(SMALL, fusion="late")), trial(10, 0)
+    body, face = (mvp(replace(full, **{name: None, f"{name}_mask": None})) for name in ("video", "signals"))
+    torch.testing.assert_close(mvp(full), (body + face) / 2)
 
 
 @torch.no_grad()
 def test_a_bad_stretch_of_one_channel_leaves_the_other():
-    mvp, whole = model(), trial(10, 0)
-    signals = whole.signals.clone()
+    mvp, full = model(), trial(10, 0)
+    signals = full.signals.clone()
     signals[0, 0, 50:60] = float("nan")  # patches of 8 samples: 6 and 7 are touched
-    found = mvp.read(replace(whole, signals=signals))
-    assert found.signals.tolist() == [[9.0, 10.0]]
-    assert torch.isfinite(found.logits).all()
+    result = mvp.read(replace(full, signals=signals))
+    assert result.signals.tolist() == [[9.0, 10.0]]
+    assert torch.isfinite(result.logits).all()
     signals[0, :, 50:60] = float("nan")
-    mask = whole.signals_mask.clone()
+    mask = full.signals_mask.clone()
     mask[0, 50:60] = False
-    reported, hidden = mvp.read(replace(whole, signals=signals)), mvp.read(replace(whole, signals_mask=mask))
+    reported, hidden = mvp.read(replace(full, signals=signals)), mvp.read(replace(full, signals_mask=mask))
     torch.testing.assert_close(reported.logits, hidden.logits)
     assert reported.body is None
-    assert mvp.read(replace(whole, video=whole.video.index_fill(2, torch.tensor([1]), float("nan")))).video == 10.0
+    assert mvp.read(replace(full, video=full.video.index_fill(2, torch.tensor([1]), float("nan")))).video == 10.0
 
 
 @torch.no_grad()
@@ -138,9 +138,9 @@ def test_mvp_marks_trials_without_any_input():
     batch = padded([trial(10, 0), trial(5, 1)])
     mask = batch.signals_mask.clone()
     mask[0] = False
-    found = model().read(replace(batch, signals_mask=mask, video=None, video_mask=None))
-    assert found.nothing.tolist() == [True, False]
-    assert torch.isfinite(found.logits).all()
+    result = model().read(replace(batch, signals_mask=mask, video=None, video_mask=None))
+    assert result.nothing.tolist() == [True, False]
+    assert torch.isfinite(result.logits).all()
     short = replace(trial(10, 0), signals=torch.zeros(1, 2, 7), signals_mask=None, video=None, video_mask=None)
     assert bool(model().read(short).nothing)  # less than a patch
 
@@ -159,11 +159,11 @@ def test_trials_of_which_nothing_is_known_teach_nothing():
 @torch.no_grad()
 def test_attention_is_a_share_of_the_time_and_finds_what_is_asked_for():
     for options in KINDS[:4]:
-        found = model(options).read(trial(10, 0))
+        result = model(options).read(trial(10, 0))
         rows = {"face": 50, "body": 20}
         total = 0.0
         for name, count in rows.items():
-            weights = getattr(found, name)
+            weights = getattr(result, name)
             looked = {"cross": ("face",), "swapped": ("body",)}.get(options.fusion, ("face", "body"))
             assert (weights is not None) == (name in looked)
             if weights is not None:
@@ -180,12 +180,12 @@ def test_attention_is_the_one_that_the_answer_came_from():
     """The table of weights times the values is what fused attention gave."""
     torch.manual_seed(0)
     layer = EncoderLayer(SMALL, cross=True).eval()
-    x, keys, held = torch.randn(2, 6, 16), torch.randn(2, 9, 16), torch.rand(2, 9) > 0.3
+    x, keys, stored = torch.randn(2, 6, 16), torch.randn(2, 9, 16), torch.rand(2, 9) > 0.3
     asks = torch.zeros(2, 6, dtype=torch.bool)
     asks[:, 2] = True
-    weights = layer.received_attention(x, asks, held, keys)
+    weights = layer.received_attention(x, asks, stored, keys)
     q, k, v = layer._parts(x, keys)
-    mixed = F.scaled_dot_product_attention(q, k, torch.eye(9).expand(2, 2, 9, 9), attn_mask=held[:, None, None])
+    mixed = F.scaled_dot_product_attention(q, k, torch.eye(9).expand(2, 2, 9, 9), attn_mask=stored[:, None, None])
     torch.testing.assert_close(weights, mixed.mean(dim=1)[:, 2])
     assert v.shape == (2, 2, 9, 8)
 
@@ -250,14 +250,14 @@ def test_a_channel_has_mean_0_and_deviation_1_over_what_is_known():
     known = np.ones((3, 500), dtype=bool)
     known[:, 400:] = False
     values[:, 400:] = np.nan
-    found = normalise_channels(torch.from_numpy(values[None].astype(np.float32)), torch.from_numpy(known[None]))[
+    result = normalise_channels(torch.from_numpy(values[None].astype(np.float32)), torch.from_numpy(known[None]))[
         0
     ].numpy()
     single = values.astype(np.float32).astype(np.float64)[:2, :400]
-    wanted = (single - single.mean(axis=1, keepdims=True)) / single.std(axis=1, keepdims=True)
-    np.testing.assert_allclose(found[:2, :400], wanted, atol=2e-3)
-    assert np.abs(found[2]).max() < 1
-    assert (found[:, 400:] == 0).all()
+    reference = (single - single.mean(axis=1, keepdims=True)) / single.std(axis=1, keepdims=True)
+    np.testing.assert_allclose(result[:2, :400], reference, atol=2e-3)
+    assert np.abs(result[2]).max() < 1
+    assert (result[:, 400:] == 0).all()
 
 
 def test_the_clock_is_the_same_for_both_modalities():
@@ -269,9 +269,9 @@ def test_the_clock_is_the_same_for_both_modalities():
 
 
 def test_forgetting_hides_at_random_and_never_everything():
-    heard, seen = torch.ones(4000, 2, 40, dtype=torch.bool), torch.ones(4000, 3, 20, dtype=torch.bool)
+    received, seen = torch.ones(4000, 2, 40, dtype=torch.bool), torch.ones(4000, 3, 20, dtype=torch.bool)
     torch.manual_seed(0)
-    some, others = modality_dropout(heard, seen, 0.2)
+    some, others = modality_dropout(received, seen, 0.2)
     gone, blind = ~some.any(dim=2), ~others.flatten(1).any(dim=1)
     nothing = 0.2 * (0.2 + 0.8 * 0.2**2)  # the video, and all signals or both channels: then all is kept
     assert float(gone.float().mean()) == pytest.approx(1 - 0.8**2 - nothing, abs=0.02)
@@ -279,9 +279,9 @@ def test_forgetting_hides_at_random_and_never_everything():
     assert not (gone.all(dim=1) & blind).any()
     assert 0.0 < float((some.any(dim=2) & ~some.all(dim=2)).float().mean()) < 0.2  # stretches
     assert (others == others[:, :1]).all()
-    lone = torch.zeros_like(heard)
+    lone = torch.zeros_like(received)
     assert modality_dropout(lone, seen, 0.9)[1].flatten(1).any(dim=1).all()
-    for before, after in zip((heard, seen), modality_dropout(heard, seen, 0.0), strict=True):
+    for before, after in zip((received, seen), modality_dropout(received, seen, 0.0), strict=True):
         assert torch.equal(before, after)
 
 
@@ -304,17 +304,17 @@ def test_it_asks_for_what_it_looks_at():
 
 
 def test_mvp_refuses_inputs_of_another_shape():
-    mvp, whole = model(), trial(10, 0)
+    mvp, full = model(), trial(10, 0)
     with pytest.raises(ValueError, match="expected 2 channels of signals, got 3"):
-        mvp(replace(whole, signals=torch.zeros(1, 3, 160)))
+        mvp(replace(full, signals=torch.zeros(1, 3, 160)))
     with pytest.raises(ValueError, match="expected 5 features of video, got 4"):
-        mvp(replace(whole, video=torch.zeros(1, 50, 4)))
+        mvp(replace(full, video=torch.zeros(1, 50, 4)))
     with pytest.raises(ValueError, match="expected signals or video in the batch, got none"):
         mvp(Batch(trial=("a",)))
     with pytest.raises(ValueError, match="expected signals in the batch, got none"):
-        model(replace(SMALL, modality="physio"))(replace(whole, signals=None, signals_mask=None))
+        model(replace(SMALL, modality="physio"))(replace(full, signals=None, signals_mask=None))
     with pytest.raises(ValueError, match=r"expected a target \(B,\), got none"):
-        mvp.loss(replace(whole, target=None))
+        mvp.loss(replace(full, target=None))
 
 
 @pytest.mark.parametrize(
@@ -332,8 +332,8 @@ def test_options_check_themselves(change, reported):
 def test_the_documentation_names_the_function_that_holds_the_equation():
     page = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")
     module, name = re.search(r"^\| attention \|.*`mvp/(\w+)\.py`, `([\w.]+)` \|$", page, re.MULTILINE).groups()
-    found = attrgetter(name)(import_module(f"{mvp_package.__name__}.{module}"))
-    assert re.search(r"#.*\(1\)", inspect.getsource(found)), f"expected the comment (1) in {name}, got none"
+    result = attrgetter(name)(import_module(f"{mvp_package.__name__}.{module}"))
+    assert re.search(r"#.*\(1\)", inspect.getsource(result)), f"expected the comment (1) in {name}, got none"
 
 
 def test_attention_takes_the_fused_way():

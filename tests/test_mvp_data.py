@@ -43,15 +43,15 @@ def window(seconds: float = 20.0, rate: float = 128.0, fps: float = 25.0, event:
 
 
 def test_signals_come_by_name_and_time():
-    one = window(before=5.0)
-    found = prepare_batch([one], NEEDS)
-    assert (found.signals.shape, found.signals_mask.shape) == ((1, 2, 2560), (1, 2560))
-    assert found.signals_mask.all()
+    single = window(before=5.0)
+    result = prepare_batch([single], NEEDS)
+    assert (result.signals.shape, result.signals_mask.shape) == ((1, 2, 2560), (1, 2560))
+    assert result.signals_mask.all()
     for row, channel in ((0, 2), (1, 1)):
-        np.testing.assert_array_equal(found.signals[0, row].numpy(), one.signals.values[channel, 640 : 640 + 2560])
-    missing = prepare_batch([replace(one, signals=None)], NEEDS)
+        np.testing.assert_array_equal(result.signals[0, row].numpy(), single.signals.values[channel, 640 : 640 + 2560])
+    missing = prepare_batch([replace(single, signals=None)], NEEDS)
     assert not missing.signals_mask.any()
-    lone = prepare_batch([one], replace(NEEDS, signals=("ppg", "eda")))
+    lone = prepare_batch([single], replace(NEEDS, signals=("ppg", "eda")))
     assert lone.signals_mask.all()
     assert lone.signals[0, 0].isnan().all()
 
@@ -60,50 +60,50 @@ def test_signals_come_by_name_and_time():
 def test_another_rate_is_brought_to_the_one_asked_for(rate, error):
     times = -1.3 + np.arange(round(25 * rate)) / rate
     signal = Signal(np.stack([np.sin(2 * np.pi * 1.3 * times)] * 2), rate, ("ecg", "eda"), ("", ""), -1.3)
-    found = prepare_batch([replace(window(), signals=signal)], NEEDS).signals[0, 0].numpy()
+    result = prepare_batch([replace(window(), signals=signal)], NEEDS).signals[0, 0].numpy()
     # 1.3 s is no whole number of samples at 128 Hz: linear between neighbours costs (1.3 pi / 128)^2 / 2
-    np.testing.assert_allclose(found, np.sin(2 * np.pi * 1.3 * np.arange(2560) / 128), atol=max(error, 6e-4))
+    np.testing.assert_allclose(result, np.sin(2 * np.pi * 1.3 * np.arange(2560) / 128), atol=max(error, 6e-4))
 
 
 def test_to_series_masks_bad_samples_only():
-    one = window()
-    values = one.signals.values.copy()
+    single = window()
+    values = single.signals.values.copy()
     values[2, 100:200] = np.nan
     values[2, 1000:1300] = values[2, 1000]  # an ECG that does not move for 2.3 s
     clipped = values[1].copy()
     values[1] = np.clip(clipped, -1, 1.5)
     quality = np.ones(2560)
     quality[2000:] = 0
-    found = prepare_batch([replace(one, signals=replace(one.signals, values=values, quality=quality))], NEEDS)
-    ecg, eda = found.signals[0].isfinite().numpy()
+    result = prepare_batch([replace(single, signals=replace(single.signals, values=values, quality=quality))], NEEDS)
+    ecg, eda = result.signals[0].isfinite().numpy()
     expected = np.ones(2560, dtype=bool)
     expected[100:200] = expected[1000:1300] = expected[2000:] = False
     np.testing.assert_array_equal(ecg, expected)
     assert 0 < eda[:2000].mean() < 1
     assert not eda[(clipped > 1.5) & (np.arange(2560) >= 7 * 128) & (np.arange(2560) < 8 * 128)].any()
-    np.testing.assert_array_equal(found.signals_mask[0].numpy(), ecg | eda)
+    np.testing.assert_array_equal(result.signals_mask[0].numpy(), ecg | eda)
 
 
 def test_units_are_the_means_of_each_fifth_of_a_second():
-    one = window()
-    aus = one.aus.copy()
+    single = window()
+    aus = single.aus.copy()
     aus[100:150] = np.nan  # 4 to 6 s without a face
     aus[:, 3] = np.nan  # a unit that nobody reads
-    found = prepare_batch([replace(one, aus=aus)], NEEDS)
-    table = pd.DataFrame(aus).groupby(np.floor(one.times * 5 + 1e-6).astype(int)).mean()
-    np.testing.assert_allclose(found.video[0].numpy(), table.to_numpy(), rtol=1e-6)
-    assert found.video_mask[0].tolist() == [not 20 <= row < 30 for row in range(100)]
-    assert found.video[0, 40, 3].isnan()
+    result = prepare_batch([replace(single, aus=aus)], NEEDS)
+    table = pd.DataFrame(aus).groupby(np.floor(single.times * 5 + 1e-6).astype(int)).mean()
+    np.testing.assert_allclose(result.video[0].numpy(), table.to_numpy(), rtol=1e-6)
+    assert result.video_mask[0].tolist() == [not 20 <= row < 30 for row in range(100)]
+    assert result.video[0, 40, 3].isnan()
 
 
 def test_uneven_and_slow_frames_leave_gaps_and_do_not_move_others():
-    one = window()
+    single = window()
     kept = np.r_[0:50, 200:210, 215:500]
-    some = {name: getattr(one, name)[kept] for name in ("times", "skin", "position", "aus", "pose", "gaze")}
-    found = prepare_batch([replace(one, **some)], NEEDS)
-    gone = [row for row, there in enumerate(found.video_mask[0].tolist()) if not there]
+    some = {name: getattr(single, name)[kept] for name in ("times", "skin", "position", "aus", "pose", "gaze")}
+    result = prepare_batch([replace(single, **some)], NEEDS)
+    gone = [row for row, present in enumerate(result.video_mask[0].tolist()) if not present]
     assert gone == [*range(10, 40), 42]
-    np.testing.assert_allclose(found.video[0, 60].numpy(), one.aus[300:305].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(result.video[0, 60].numpy(), single.aus[300:305].mean(axis=0), rtol=1e-6)
 
 
 def test_shorter_is_masked_and_of_longer_the_end_is_taken():
@@ -123,9 +123,9 @@ def test_shorter_is_masked_and_of_longer_the_end_is_taken():
 def test_in_training_both_modalities_are_cut_at_the_same_time():
     starts = set()
     for seed in range(8):
-        found = prepare_batch([window(30.0, event=14.0)], NEEDS, np.random.default_rng(seed))
-        sound = float((found.signals[0, 0] > 50).nonzero().float().mean()) / 128
-        seen = float(found.video[0, :, 0].nan_to_num().gt(2.5).nonzero().float().mean() + 0.5) / 5
+        result = prepare_batch([window(30.0, event=14.0)], NEEDS, np.random.default_rng(seed))
+        sound = float((result.signals[0, 0] > 50).nonzero().float().mean()) / 128
+        seen = float(result.video[0, :, 0].nan_to_num().gt(2.5).nonzero().float().mean() + 0.5) / 5
         assert abs(sound - seen) < 0.2
         starts.add(round(sound, 2))
     assert len(starts) > 4
@@ -135,16 +135,16 @@ def test_the_model_takes_what_it_asked_for():
     options = MVPConfig(signals=("ecg", "eda"), seconds=20.0, width=16, layers=1, video_layers=1, fusion_layers=1,
                       attention_heads=2, inner=32)
     model = MVP(options).eval()
-    whole, short, blind = window(), window(8.0), replace(window(), aus=np.full((500, len(ACTION_UNITS)), np.nan))
+    full, short, blind = window(), window(8.0), replace(window(), aus=np.full((500, len(ACTION_UNITS)), np.nan))
     with torch.no_grad():
-        found = model.read(prepare_batch([whole, short, replace(blind, signals=None)], model.needs))
-    assert found.signals.tolist() == [[20.0, 20.0], [8.0, 8.0], [0.0, 0.0]]
-    assert found.video.tolist() == pytest.approx([20.0, 8.0, 0.0])
-    assert found.nothing.tolist() == [False, False, True]
+        result = model.read(prepare_batch([full, short, replace(blind, signals=None)], model.needs))
+    assert result.signals.tolist() == [[20.0, 20.0], [8.0, 8.0], [0.0, 0.0]]
+    assert result.video.tolist() == pytest.approx([20.0, 8.0, 0.0])
+    assert result.nothing.tolist() == [False, False, True]
     with pytest.raises(ValueError, match=r"expected needs\.seconds"):
-        prepare_batch([whole], ModelRequirements(aus=5.0))
+        prepare_batch([full], ModelRequirements(aus=5.0))
     with pytest.raises(ValueError, match="expected features of clips by tower, got none"):
-        prepare_batch([whole], ModelRequirements(seconds=20.0, clips="tower"))
+        prepare_batch([full], ModelRequirements(seconds=20.0, clips="tower"))
 
 
 # ---------------------------------------------------------------------------------------------- whole trials
@@ -177,8 +177,8 @@ def test_clips_become_rows_and_hidden_ones_are_masked(cache, trials, tmp_path):
     fold = kfold(trials, k=3)[0]
     torch.manual_seed(0)
     features = ClipFeatureCache(tmp_path, Tower(PLAN), fold, training_trials(fold)[1])
-    wholes, needs = TrialSource(cache, features), ModelRequirements(seconds=15.0, clips="tower")
-    seen = wholes(trials[0])
+    full_files, needs = TrialSource(cache, features), ModelRequirements(seconds=15.0, clips="tower")
+    seen = full_files(trials[0])
     count = int(np.ceil(12 / CLIP_SECONDS))
     assert seen.clips.shape == (count, 24)
     assert np.isfinite(seen.clips).all(axis=1).tolist() == [True, True, False, True, True]  # 5.12 to 7.68 s is hidden

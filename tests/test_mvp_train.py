@@ -55,8 +55,8 @@ def test_there_is_a_recipe_for_each_dataset_and_dimension():
             assert (recipe.options.signals, recipe.options.seconds, recipe.seconds) == (signals, seconds, seconds)
             assert (recipe.task.classes, recipe.windowed) == (("low", "high"), False)
             assert from_json(json.loads(json.dumps(to_json(tiny_recipe(recipe))))) == tiny_recipe(recipe)
-    found = override(recipe, {"options.fusion": "late", "options.signals": "eda", "options.modality": "physio"})
-    assert (found.options.fusion, found.options.signals, found.options.modality) == ("late", ("eda",), "physio")
+    result = override(recipe, {"options.fusion": "late", "options.signals": "eda", "options.modality": "physio"})
+    assert (result.options.fusion, result.options.signals, result.options.modality) == ("late", ("eda",), "physio")
     with pytest.raises(ValueError, match=r"MVPConfig\.width"):
         override(recipe, {"options.width": "1"})
 
@@ -78,15 +78,15 @@ def test_a_model_has_an_answer_for_each_class():
             checkpoints.build_model(wrong, wrong.task, None)
 
 
-def test_two_heads_are_trained_judged_and_read(material, tmp_path):
-    source, _, _ = material
+def test_two_heads_are_trained_judged_and_read(training_data, tmp_path):
+    source, _, _ = training_data
     trials = [replace(trial, labels={"valence": 9.0 - 8 * (k // 2 % 2), "arousal": 1.0 + 8 * (k % 2)})
               for k, trial in enumerate(source.cache.trials)]
     rule, recipe = RULES["mvp/both"], override(tiny_recipe(RECIPES["mvp/deap-both"]), {"options.seconds": "12"})
     train, val = rule(trials[:8]), rule(trials[8:])
-    found = fit(recipe, train, val, source, tmp_path / "run", device="cpu", precision="32")
-    scores = found.scores["chosen"]
-    model = mien.load(found.chosen, task=recipe.task, precision="32")
+    result = fit(recipe, train, val, source, tmp_path / "run", device="cpu", precision="32")
+    scores = result.scores["chosen"]
+    model = mien.load(result.chosen, task=recipe.task, precision="32")
     probs = model.read_all([source(trial) for trial in val.trials])
     assert probs.shape == (4, 4)
     np.testing.assert_allclose(probs.sum(axis=1), 1)
@@ -96,13 +96,13 @@ def test_two_heads_are_trained_judged_and_read(material, tmp_path):
         share = np.bincount(train.target // step % 2, minlength=2) / 8
         of = np.bincount(truth, minlength=2) / 4
         assert scores[f"chance_{name}_macro_f1"] == pytest.approx(np.mean(2 * share * of / (share + of)))
-    held = DataModule(source.cache, None, train, val, (), source)
-    plots.plot_labels(tmp_path / "labels.png", {"train": held.train, "val": held.val})
+    stored = DataModule(source.cache, None, train, val, (), source)
+    plots.plot_labels(tmp_path / "labels.png", {"train": stored.train, "val": stored.val})
     assert (tmp_path / "labels.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory):
+def training_data(tmp_path_factory):
     """Six people with two trials each; the last two of them validate. No eda was recorded."""
     trials = [Trial(f"s{who}/{number}", "deap", subject=f"s{who}", labels={"arousal": 3.0 + 4 * number})
               for who in range(6) for number in range(2)]
@@ -112,13 +112,13 @@ def material(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def fitted(material, tmp_path_factory):
-    source, train, val = material
+def fitted(training_data, tmp_path_factory):
+    source, train, val = training_data
     return fit(RECIPE, train, val, source, tmp_path_factory.mktemp("fitted"), device="cpu", precision="32")
 
 
-def test_it_learns_and_reads_again_what_it_learnt(fitted, material):
-    source, _, val = material
+def test_it_learns_and_reads_again_what_it_learnt(fitted, training_data):
+    source, _, val = training_data
     model = mien.load(fitted.chosen, task=RECIPE.task, precision="32")
     assert isinstance(model.model, mvp.MVP)
     assert model.needs.signals == ("ppg", "eda")
@@ -129,10 +129,10 @@ def test_it_learns_and_reads_again_what_it_learnt(fitted, material):
     np.testing.assert_allclose(model.read(windows[0]), probs[0], atol=1e-6)
     clips = TrialDataset(val.trials, source, model.needs, {trial.id: 0 for trial in val.trials})
     with torch.no_grad():
-        found = model.model.read(next(iter(evaluation_loader(clips, 4))))
-    np.testing.assert_allclose((found.logits.double() / model.temperature).softmax(dim=-1).numpy(), probs, atol=1e-5)
-    assert (found.signals[:, 0] > 8).all()
-    assert not found.signals[:, 1].any()
+        result = model.model.read(next(iter(evaluation_loader(clips, 4))))
+    np.testing.assert_allclose((result.logits.double() / model.temperature).softmax(dim=-1).numpy(), probs, atol=1e-5)
+    assert (result.signals[:, 0] > 8).all()
+    assert not result.signals[:, 1].any()
     blind = [replace(window, signals=None) for window in windows]
     assert np.abs(model.read_all(blind) - probs).max() > 1e-6
 
@@ -203,13 +203,13 @@ def test_deap_is_learnt_from_with_faces_by_folds_over_people(deap, tmp_path, fol
     model = mien.load(tmp_path / "run/chosen", precision="32")
     reported = model.card.data
     assert (reported["split"], reported["val"], reported["tiny"]) == (split_hash(chosen), len(chosen.val), True)
-    wholes = TrialSource(Cache(deap / "cache"))
+    full_files = TrialSource(Cache(deap / "cache"))
     if video == "tiny":
         learnt = load_provenance(model.videomae())
         assert learnt.people == {("deap", trial.subject) for trial in chosen.train}
         assert not learnt.people & {("deap", trial.subject) for trial in (*chosen.val, *chosen.test)}
-        wholes = replace(wholes, features=ClipFeatureCache(deap / "cache/features", model.videomae(), chosen))
-    used = model.evidence([wholes(trial) for trial in chosen.test])
+        full_files = replace(full_files, features=ClipFeatureCache(deap / "cache/features", model.videomae(), chosen))
+    used = model.evidence([full_files(trial) for trial in chosen.test])
     assert (used.video > 2).all()
     assert (used.signals == 2.5).all()  # as long as the film, in whole patches
     row = next(line for line in done.stdout.splitlines() if line.startswith("  chosen"))
@@ -230,19 +230,19 @@ STUDIES = {
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_each_study_is_a_matter_of_settings(material, tmp_path, name):
-    source, train, val = material
+def test_each_study_is_a_matter_of_settings(training_data, tmp_path, name):
+    source, train, val = training_data
     recipe = override(RECIPE, {"schedule.epochs": "1", **STUDIES[name]})
     if recipe.options.video != "aus":
         source = load_fold(recipe, kfold(source.cache.trials)[0], source.cache, 12).source
     source = Named(source, recipe.options.signals[0])
-    found = fit(recipe, train, val, source, tmp_path, device="cpu", precision="32")
-    model = mien.load(found.last, precision="32")
+    result = fit(recipe, train, val, source, tmp_path, device="cpu", precision="32")
+    model = mien.load(result.last, precision="32")
     needs = model.needs
     windows = [source(trial) for trial in val.trials]
     probs = model.read_all(windows)
     score = f1_score(val.target, probs.argmax(axis=1), average="macro", zero_division=0)
-    assert found.scores["last"]["macro_f1"] == pytest.approx(score)
+    assert result.scores["last"]["macro_f1"] == pytest.approx(score)
     deaf = model.read_all([replace(window, signals=None) for window in windows])
     blind = model.read_all([replace(window, aus=np.full_like(window.aus, np.nan), clips=None if window.clips is None
                                     else np.full_like(window.clips, np.nan)) for window in windows])
@@ -264,24 +264,24 @@ class Named:
         return replace(window, signals=replace(window.signals, names=(self.name,)))
 
 
-def test_figures_show_labels_and_cases(material, fitted, tmp_path):
-    source, train, val = material
+def test_figures_show_labels_and_cases(training_data, fitted, tmp_path):
+    source, train, val = training_data
     fold = Fold("1", "by hand", train.trials, (), val.trials)
-    held = DataModule(source.cache, fold, train, val, (), source)
-    cases = plots.plot_successes(held, fitted, RECIPE)
+    stored = DataModule(source.cache, fold, train, val, (), source)
+    cases = plots.plot_successes(stored, fitted, RECIPE)
     right = {trial.id: int(k) for trial, k in zip(val.trials, val.target, strict=True)}
     assert all(case.truth == ("low", "high")[right[case.name]] for case in cases)
     assert len(cases) <= plots.MAX_TRIALS
     chosen = shutil.copytree(fitted.chosen, tmp_path / "run/chosen")
-    made = plots.write_plots(RECIPE, held, replace(fitted, chosen=chosen))
+    made = plots.write_plots(RECIPE, stored, replace(fitted, chosen=chosen))
     assert [path.name for path in made] == [plots.LABELS, *[plots.CASES] * bool(cases)]
     for path in made:
         assert path.read_bytes().startswith(b"\x89PNG")
-    one = plots.ExampleTrial("s", source(val.trials[0]), "low", 0.7, np.full(60, 1 / 60), 12.0, 0.2)
-    drawn = drawing(plots.example_trials, tmp_path / "c.png", [one], RECIPE.doubt)
+    single = plots.ExampleTrial("s", source(val.trials[0]), "low", 0.7, np.full(60, 1 / 60), 12.0, 0.2)
+    drawn = drawing(plots.example_trials, tmp_path / "c.png", [single], RECIPE.doubt)
     assert RECIPE.doubt in drawn
     assert "does not show what the prediction depends on" in drawn
-    assert "trial of few steps" not in drawing(plots.example_trials, tmp_path / "c.png", [one])
+    assert "trial of few steps" not in drawing(plots.example_trials, tmp_path / "c.png", [single])
 
 
 def drawing(draw, path, *given, **more):
@@ -291,7 +291,7 @@ def drawing(draw, path, *given, **more):
         save = plots._save
 
         def listen(figure, path):
-            texts.extend(found.get_text() for found in figure.findobj(Text))
+            texts.extend(result.get_text() for result in figure.findobj(Text))
             save(figure, path)
 
         patch.setattr(plots, "_save", listen)
@@ -299,19 +299,19 @@ def drawing(draw, path, *given, **more):
     return "\n".join(texts)
 
 
-def test_runs_stand_side_by_side_where_the_same_people_were_judged(material, fitted, tmp_path):
-    source, train, val = material
+def test_runs_stand_side_by_side_where_the_same_people_were_judged(training_data, fitted, tmp_path):
+    source, train, val = training_data
     fold = kfold(source.cache.trials)[0]
-    held = DataModule(source.cache, fold, train, val, (), source, tiny=True)
-    less = replace(held, val=RULE(val.trials[:3]))
-    other = replace(held, fold=kfold(source.cache.trials)[1])
+    stored = DataModule(source.cache, fold, train, val, (), source, tiny=True)
+    less = replace(stored, val=RULE(val.trials[:3]))
+    other = replace(stored, fold=kfold(source.cache.trials)[1])
     tight = override(RECIPE, {"options.crop": "tight"})
-    assert len({replace(held).data["judged"], less.data["judged"]}) == 2
+    assert len({replace(stored).data["judged"], less.data["judged"]}) == 2
     for name, recipe, data, seed in (
-        ("a", RECIPE, held.data, 0), ("b", tight, held.data, 0), ("c", RECIPE, held.data, 1),
-        ("d", tight, held.data, 0),
+        ("a", RECIPE, stored.data, 0), ("b", tight, stored.data, 0), ("c", RECIPE, stored.data, 1),
+        ("d", tight, stored.data, 0),
         ("fewer people", tight, less.data, 0), ("another fold", tight, other.data, 0),
-        ("whole", replace(RECIPE, tiny=False, tower=""), held.data, 0),
+        ("whole", replace(RECIPE, tiny=False, tower=""), stored.data, 0),
     ):
         card = replace(read_card(fitted.chosen / CARD), recipe=recipe, data=data, seed=seed)
         (tmp_path / "runs" / name / "chosen").mkdir(parents=True)
@@ -321,10 +321,10 @@ def test_runs_stand_side_by_side_where_the_same_people_were_judged(material, fit
                           "seconds=12, crop=tight, seed 0 (d)"]
     assert left == 3
     assert plots.other_runs(tmp_path / "runs/another fold")[1] == 6
-    drawn = drawing(plots.plot_comparison, tmp_path / "c.png", runs, caption=plots._caption(held, left, ""))
+    drawn = drawing(plots.plot_comparison, tmp_path / "c.png", runs, caption=plots._caption(stored, left, ""))
     assert "n = 4 trials of 2 people; 3 runs of other trials or size are not shown" in drawn
-    assert held.data["seed"] == 0
-    assert (held.data["tiny"], held.data["val"], held.data["split"]) == (True, 4, split_hash(fold))
+    assert stored.data["seed"] == 0
+    assert (stored.data["tiny"], stored.data["val"], stored.data["split"]) == (True, 4, split_hash(fold))
 
 
 @pytest.mark.parametrize("seconds", [10.0, 60.0])
@@ -335,8 +335,8 @@ def test_attention_stands_where_the_model_looked(seconds):
     seen = replace(skin_traces.window(30.0), clips=clips)
     fed = prepare_batch([seen], ModelRequirements(seconds=seconds, clips="tower")).video[0, :, 0].numpy()
     case = plots.ExampleTrial("s", seen, "low", 0.7, np.ones(len(fed)), seconds, CLIP_SECONDS)
-    there = np.isfinite(fed)
-    np.testing.assert_allclose(plots.plot_attention(case)[there], fed[there], atol=1e-4)
+    present = np.isfinite(fed)
+    np.testing.assert_allclose(plots.plot_attention(case)[present], fed[present], atol=1e-4)
     aus = np.repeat(seen.times[:, None], seen.aus.shape[1], axis=1)
     fed = (
         prepare_batch([replace(seen, aus=aus, clips=None)], ModelRequirements(seconds=seconds, aus=5.0))
@@ -344,8 +344,8 @@ def test_attention_stands_where_the_model_looked(seconds):
         .numpy()
     )
     case = plots.ExampleTrial("s", replace(seen, clips=None), "low", 0.7, np.ones(len(fed)), seconds, 0.2)
-    there = np.isfinite(fed)
-    np.testing.assert_allclose(plots.plot_attention(case)[there], fed[there], atol=0.06)
+    present = np.isfinite(fed)
+    np.testing.assert_allclose(plots.plot_attention(case)[present], fed[present], atol=0.06)
 
 
 @pytest.mark.parametrize("modality", ["both", "video", "physio"])

@@ -78,13 +78,13 @@ def test_only_the_training_side_is_looked_at(cache, trials, tmp_path, protocol):
     towers = set()
     for fold in protocol(trials)[:2]:
         Spying.seen = set()
-        found = run(cache, fold, tmp_path)
+        result = run(cache, fold, tmp_path)
         judged = {trial.subject for trial in (*fold.val, *fold.test)}
         assert Spying.seen == {trial.subject for trial in fold.train}
         assert not Spying.seen & judged
-        assert {name for _, name in found.provenance.people} == Spying.seen
-        assert set(found.losses) == {"pretrain", "finetune"}
-        towers.add(weights_digest(found.tower))
+        assert {name for _, name in result.provenance.people} == Spying.seen
+        assert set(result.losses) == {"pretrain", "finetune"}
+        towers.add(weights_digest(result.tower))
     assert len(towers) == 2
     assert weights_digest(tiny_tower("videomae")) not in towers
 
@@ -98,20 +98,20 @@ def test_there_is_no_way_to_learn_from_the_judged(cache, trials, tmp_path):
     mixed = dfew([replace(trial, dataset="dfew", side=str(1 + k % 5)) for k, trial in enumerate(trials)])[0]
     with pytest.raises(ValueError, match="expected a fold that keeps subjects apart"):
         run(cache, mixed, tmp_path)
-    found = run(cache, first, tmp_path)
+    result = run(cache, first, tmp_path)
     with pytest.raises(ValueError, match="expected a tower that was trained on this fold's training set"):
-        ClipFeatureCache(tmp_path, found.tower, second, found.provenance)
+        ClipFeatureCache(tmp_path, result.tower, second, result.provenance)
 
 
 @pytest.mark.parametrize("copied", ["as it is", "all", "weights and config", "weights alone", "reported beside"])
 def test_a_tower_of_a_fold_is_never_taken_for_published_weights(cache, trials, tmp_path, copied):
     first, second = kfold(trials)[:2]
-    found = run(cache, first, tmp_path / "towers")
-    place = found.folder if copied == "as it is" else Path(shutil.copytree(found.folder, tmp_path / "copy"))
+    result = run(cache, first, tmp_path / "towers")
+    place = result.folder if copied == "as it is" else Path(shutil.copytree(result.folder, tmp_path / "copy"))
     if copied.startswith("weights"):
         (place / finetune_videomae.PROGRESS_LOG).unlink()
     if copied == "reported beside":  # as kept before weights said it of themselves
-        save_videomae(found.tower, place)
+        save_videomae(result.tower, place)
     given = place / "model.safetensors" if copied == "weights alone" else place
     start = load(given, "videomae")
     for fold, stages in ((second, (0, 0)), (second, (1, 1)), (second, (1, 0))):
@@ -123,7 +123,7 @@ def test_a_tower_of_a_fold_is_never_taken_for_published_weights(cache, trials, t
     with pytest.raises(ValueError, match="another fold"):
         load_fold(recipe, second, cache, len(trials))
     reported = load_fold(recipe, first, cache, len(trials)).notes
-    assert any(f"trained on {len(found.provenance.people)} people of the training side" in note for note in reported)
+    assert any(f"trained on {len(result.provenance.people)} people of the training side" in note for note in reported)
     half, targets = sorted({trial.subject for trial in first.train})[:1], RULE(first.train)
     only = RULE([trial for trial in first.train if trial.subject in half])
     again = run(cache, first, tmp_path / "towers", only, start=start, pretrain=0)
@@ -131,14 +131,14 @@ def test_a_tower_of_a_fold_is_never_taken_for_published_weights(cache, trials, t
 
 
 def test_device_and_seed_reach_the_tower(cache, trials, monkeypatch):
-    asked = []
+    requests = []
     monkeypatch.setattr(
         trial_sources,
         "finetune_videomae",
-        lambda *given: asked.append(given[-2:]) or finetune_videomae.finetune_videomae(*given),
+        lambda *given: requests.append(given[-2:]) or finetune_videomae.finetune_videomae(*given),
     )
     load_fold(RECIPE, kfold(trials)[0], cache, len(trials), "cpu", 7)
-    assert asked == [("cpu", 7)]
+    assert requests == [("cpu", 7)]
 
 
 def test_the_seed_decides_a_tower_and_people_who_are_judged_do_not(cache, trials, tmp_path):
@@ -148,30 +148,31 @@ def test_the_seed_decides_a_tower_and_people_who_are_judged_do_not(cache, trials
     for name, whose in (("judged", judged), ("learnt", set(sorted(learnt)[:1]))):
         looks = {who: seed + 100 * (who in whose) for who, seed in LOOKS.items()}
         others[name] = write(tmp_path / name, trials, {trial.id: 9.0 for trial in trials}, looks=looks)
-    asked = {"first": (cache, 3), "again": (cache, 3), "judged": (others["judged"], 3), "learnt": (others["learnt"], 3),
+    requests = {"first": (cache, 3), "again": (cache, 3), "judged": (others["judged"], 3), 
+                "learnt": (others["learnt"], 3),
              "seed": (cache, 4)}
-    found = {}
-    for number, (name, (held, seed)) in enumerate(asked.items()):
+    result = {}
+    for number, (name, (stored, seed)) in enumerate(requests.items()):
         torch.manual_seed(number)  # whatever was drawn before
-        found[name] = weights_digest(run(held, fold, tmp_path / f"towers {name}", seed=seed).tower)
-    assert found["first"] == found["again"] == found["judged"]
-    assert len({found["first"], found["learnt"], found["seed"]}) == 3
+        result[name] = weights_digest(run(stored, fold, tmp_path / f"towers {name}", seed=seed).tower)
+    assert result["first"] == result["again"] == result["judged"]
+    assert len({result["first"], result["learnt"], result["seed"]}) == 3
 
 
 def test_finetuning_reuses_finished_weights_by_their_settings(cache, trials, tmp_path):
     fold = kfold(trials)[0]
-    found = run(cache, fold, tmp_path)
+    result = run(cache, fold, tmp_path)
     Spying.seen = set()
     again = run(cache, fold, tmp_path)
     assert Spying.seen == set()
-    assert weights_digest(again.tower) == weights_digest(found.tower)
-    assert (again.provenance, again.losses) == (found.provenance, found.losses)
+    assert weights_digest(again.tower) == weights_digest(result.tower)
+    assert (again.provenance, again.losses) == (result.provenance, result.losses)
     other = run(cache, fold, tmp_path, finetune=2)
-    assert other.folder != found.folder
-    assert other.losses["pretrain"] == found.losses["pretrain"]
+    assert other.folder != result.folder
+    assert other.losses["pretrain"] == result.losses["pretrain"]
     assert (run(cache, fold, tmp_path, pretrain=0, finetune=0).provenance, len(list(tmp_path.iterdir()))) == (None, 3)
-    reported = json.loads((found.folder / finetune_videomae.PROGRESS_LOG).read_text())
-    assert reported["split"] == found.provenance.split
+    reported = json.loads((result.folder / finetune_videomae.PROGRESS_LOG).read_text())
+    assert reported["split"] == result.provenance.split
 
 
 @pytest.mark.parametrize("pool", ["norm-mean", "mean-norm"])
@@ -191,14 +192,14 @@ def test_a_saved_tower_is_the_one_that_is_loaded(tmp_path, pool):
 def test_a_fold_is_gathered_with_its_own_tower_and_crop(cache, trials):
     folds, keys = kfold(trials), set()
     for fold, crop in ((folds[0], "large"), (folds[0], "tight"), (folds[1], "large")):
-        found = load_fold(override(RECIPE, {"options.crop": crop}), fold, cache, len(trials))
-        reported = found.data["tower"]
-        assert any("people of the training side" in note for note in found.notes)
+        result = load_fold(override(RECIPE, {"options.crop": crop}), fold, cache, len(trials))
+        reported = result.data["tower"]
+        assert any("people of the training side" in note for note in result.notes)
         assert load(reported["source"], "videomae", expect=reported["sha256"]) is not None
-        features = found.source.features
+        features = result.source.features
         assert features.split == split_hash(fold)
         keys.add(features.key(trials[0], "content"))
-        window = found.source(trials[0])
+        window = result.source(trials[0])
         assert np.isfinite(window.clips).any()
     assert len(keys) == 3
     with pytest.raises(ValueError, match=r"options\.features: expected 32"):
@@ -210,10 +211,10 @@ def test_a_checkpoint_keeps_the_tower_of_its_fold(cache, trials, tmp_path, monke
     if not linked:
         monkeypatch.setattr(os, "link", fails)
     alone = shutil.copytree(cache.path, tmp_path / "cache")
-    found = load_fold(RECIPE, kfold(trials)[0], Cache(alone), len(trials))
-    sha = found.data["tower"]["sha256"]
+    result = load_fold(RECIPE, kfold(trials)[0], Cache(alone), len(trials))
+    sha = result.data["tower"]["sha256"]
     model = checkpoints.build_model(RECIPE, RECIPE.task, None)
-    card = checkpoints.make_card(RECIPE, RECIPE.task, model, ("", ""), data=found.data)
+    card = checkpoints.make_card(RECIPE, RECIPE.task, model, ("", ""), data=result.data)
     made = checkpoints.Predictor(model, RECIPE.task, 8.0, card).save_pretrained(tmp_path / "run/chosen")
     assert (made / "tower/model.safetensors").stat().st_nlink == 1 + linked
     shutil.rmtree(alone)
@@ -248,11 +249,11 @@ def test_a_tight_crop_is_the_middle_of_the_large_one(cache, trials):
     class Painted(TrialSource):
         pass
 
-    held = Painted(cache, crop="tight")
+    stored = Painted(cache, crop="tight")
     window = cache.window(trials[0].id, 0.0, 0.0, pictures=np.arange(1))
     painted = replace(window, faces=pictured.astype(np.uint8))
-    object.__setattr__(held, "cache", type("One", (), {"window": lambda *a, **k: painted})())
-    row = held.clip(trials[0], np.arange(1), 32)[0, 0, 16].numpy()
+    object.__setattr__(stored, "cache", type("One", (), {"window": lambda *a, **k: painted})())
+    row = stored.clip(trials[0], np.arange(1), 32)[0, 0, 16].numpy()
     assert row[0] == pytest.approx(8 * 32 * (1 - 1 / 1.3) / 2, abs=10)
     assert row[-1] == pytest.approx(8 * 32 * (1 + 1 / 1.3) / 2, abs=14)
 
@@ -262,9 +263,9 @@ def test_a_trial_without_a_face_is_learnt_from_by_its_signals(tmp_path, trials):
     fold = kfold(trials)[0]
     recipe = override(tiny_recipe(RECIPES["mvp/deap-arousal"]), {"options.seconds": "8"})
     for modality in ("both", "physio"):
-        found = load_fold(override(recipe, {"options.modality": modality}), fold, unseen, len(trials))
-        assert len(found.train.trials) == len(fold.train)
-        assert not any("are left out" in note for note in found.notes)
+        result = load_fold(override(recipe, {"options.modality": modality}), fold, unseen, len(trials))
+        assert len(result.train.trials) == len(fold.train)
+        assert not any("are left out" in note for note in result.notes)
     with pytest.raises(ValueError, match="none with a picture of a face"):
         load_fold(override(recipe, {"options.modality": "video"}), fold, unseen, len(trials))
     window = load_fold(override(recipe, {"options.modality": "both"}), fold, unseen, len(trials)).source(trials[0])

@@ -41,8 +41,8 @@ def test_a_line_that_the_readme_lost_is_named(newcomer, tmp_path):
     who = newcomer.Newcomer(ROOT, sys.executable, tmp_path)
     with pytest.raises(SystemExit, match="mien fly"):
         who.command("mien fly")
-    with pytest.raises(SystemExit, match="expected 'elsewhere' in the line"):
-        who.command("mien study recordings", elsewhere="x")
+    with pytest.raises(SystemExit, match="expected 'unknown' in the line"):
+        who.command("mien study recordings", unknown="x")
 
 
 def test_a_language_model_is_told_what_the_camera_sees(newcomer, tmp_path, capsys):

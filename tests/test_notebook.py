@@ -60,15 +60,15 @@ def test_two_analyses_at_once_in_threads_give_what_one_gives(tmp_path):
     scene = simulation.Scene((simulation.Actor(simulation.identity(1), sway=2.0),), (320, 240), fps=10, seconds=1.5)
     simulation.write_video(scene, tmp_path / "a.mp4")
     alone = mien.analyze(tmp_path / "a.mp4").to_pandas()
-    found, shares = [], []
-    threads = [threading.Thread(target=lambda: found.append(mien.analyze(tmp_path / "a.mp4", progress=shares.append)))
+    result, shares = [], []
+    threads = [threading.Thread(target=lambda: result.append(mien.analyze(tmp_path / "a.mp4", progress=shares.append)))
                for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(alone) > 0
-    for each in found:
+    for each in result:
         pd.testing.assert_frame_equal(each.to_pandas(), alone)
-    assert len(found) == 2
+    assert len(result) == 2
     assert 0 <= min(shares) <= max(shares) == 1

@@ -156,14 +156,14 @@ def test_the_change_since_the_last_turn_of_a_conversation():
 def test_the_summary_of_the_last_minute():
     steps = [event(i, ("neutral", "happy")[i % 4 == 0], au12=3.0 * (i % 4 == 0), valence=0.25,
                    rate=60.0 + i % 3) for i in range(200)]
-    found = history(*steps, *[nobody(200 + i) for i in range(40)]).summary(60.0)
-    assert found["steps"] == 120
-    assert found["seconds"] == 60
-    assert found["person"] == pytest.approx(80 / 120, abs=1e-4)
-    assert found["labels"] == {"neutral": 0.75, "happy": 0.25}
-    assert (found["smiling"], found["valence"], found["abstained"]) == (0.25, 0.25, 0.0)
-    assert found["heart_rate"] == {"median": 61.0, "lowest": 60.0, "highest": 62.0}
-    assert found["head_towards_camera"] == 1.0
+    result = history(*steps, *[nobody(200 + i) for i in range(40)]).summary(60.0)
+    assert result["steps"] == 120
+    assert result["seconds"] == 60
+    assert result["person"] == pytest.approx(80 / 120, abs=1e-4)
+    assert result["labels"] == {"neutral": 0.75, "happy": 0.25}
+    assert (result["smiling"], result["valence"], result["abstained"]) == (0.25, 0.25, 0.0)
+    assert result["heart_rate"] == {"median": 61.0, "lowest": 60.0, "highest": 62.0}
+    assert result["head_towards_camera"] == 1.0
     nothing = EventHistory().summary()
     assert (nothing["steps"], nothing["person"], nothing["heart_rate"], nothing["labels"]) == (0, None, None, {})
 

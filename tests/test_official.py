@@ -59,9 +59,9 @@ FORMS = {
 @pytest.mark.parametrize("name", FORMS)
 def test_the_numbers_decide_what_a_list_counts_from(tmp_path, name) -> None:
     form, header, encoding = FORMS[name]
-    found = dfew.survey(write_lists(tmp_path, form, header, encoding, folds=1))
-    assert official.contradictions(found) == []
-    assert {trial.id: trial.labels["expression"] for trial in found.trials} == {
+    result = dfew.survey(write_lists(tmp_path, form, header, encoding, folds=1))
+    assert official.contradictions(result) == []
+    assert {trial.id: trial.labels["expression"] for trial in result.trials} == {
         f"{clip:05d}": CLASSES[label] for clip, label in CLIPS[:3]}
 
 
@@ -74,14 +74,14 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_lists_that_fit_no_way_contradict_the_official_counts(tmp_path, name) -> None:
-    found = dfew.survey(write_lists(tmp_path, WRONG[name], "video_name,label", folds=1, keep=6000))
-    assert "labels" in [problem.item for problem in official.contradictions(found)]
+    result = dfew.survey(write_lists(tmp_path, WRONG[name], "video_name,label", folds=1, keep=6000))
+    assert "labels" in [problem.item for problem in official.contradictions(result)]
 
 
 def test_a_list_that_counts_its_clips_from_0_is_a_contradiction(tmp_path) -> None:
     write_lists(tmp_path, lambda clip, label: f"{clip - 1:05d},{label}", "video_name,label", folds=1)
-    found = dfew.survey(tmp_path)
-    [problem] = official.contradictions(found)
+    result = dfew.survey(tmp_path)
+    [problem] = official.contradictions(result)
     assert "the list counts from 0" in problem.reason
 
 
@@ -107,9 +107,10 @@ def test_a_part_of_the_lists_is_compared_by_its_shares(tmp_path) -> None:
 
 
 def test_missing_clips_warn_and_are_counted(tmp_path) -> None:
-    found = dfew.survey(write_lists(tmp_path, FORMS["official, 1..7"][0], "video_name,label", folds=1))
-    assert official.contradictions(found) == []
-    assert sum(problem.kind == "missing" and problem.reason.startswith("listed") for problem in found.problems) == 11694
+    result = dfew.survey(write_lists(tmp_path, FORMS["official, 1..7"][0], "video_name,label", folds=1))
+    assert official.contradictions(result) == []
+    missing = [problem for problem in result.problems if problem.kind == "missing"]
+    assert sum(problem.reason.startswith("listed") for problem in missing) == 11694
 
 
 def test_a_lookalike_is_checked_against_its_marker(tmp_path, tmp_path_factory) -> None:

@@ -72,11 +72,11 @@ def test_prepared_analysed_and_live_rows_of_the_default_model_are_equal(filmed):
     given = {"neutral": "first:1s", "pictures": False}  # files know the neutral face of the whole recording, live none
     rows, timeline = live(filmed.film, **given), mien.analyze(filmed.film, **given)
     assert len(rows) == len(timeline.emotions) - 1  # live, the last step does not end
-    for one, other in zip(rows, timeline.emotions, strict=False):
-        assert (one.start, one.end, one.face, one.state, one.label, one.reason, one.heart_rate) == (
+    for first, other in zip(rows, timeline.emotions, strict=False):
+        assert (first.start, first.end, first.face, first.state, first.label, first.reason, first.heart_rate) == (
             other.start, other.end, other.face, other.state, other.label, other.reason, other.heart_rate)
         for name in ("probs", "aus", "pose", "gaze", "box"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+            np.testing.assert_array_equal(getattr(first, name), getattr(other, name), err_msg=name)
 
 
 def test_every_frame_of_a_prepared_trial_is_the_one_of_the_stream(filmed):
@@ -109,8 +109,8 @@ def test_probabilities_of_a_windowed_method_are_equal_prepared_analysed_and_live
     rows = mien.analyze(filmed.film, **settings).emotions
     others = live(filmed.film, **settings)
     assert len(rows) == len(others) + 1 == 4
-    for one, other in zip(rows, others, strict=False):
-        np.testing.assert_array_equal(one.probs, other.probs)
+    for first, other in zip(rows, others, strict=False):
+        np.testing.assert_array_equal(first.probs, other.probs)
     for row in rows[:-1]:
         start = min(row.start, row.end - model.seconds)
         inside = np.flatnonzero((pictured >= start) & (pictured < row.end))
@@ -120,9 +120,9 @@ def test_probabilities_of_a_windowed_method_are_equal_prepared_analysed_and_live
 
 def test_probabilities_of_a_whole_recording_are_equal_prepared_and_analysed(filmed):
     recipe = override(tiny_recipe(RECIPES["mvp/amigos-valence"]), {"options.seconds": "2"})
-    own = mvp.MVP(recipe.options)
+    untrained = mvp.MVP(recipe.options)
     folder = filmed.root / "mvp"
-    Predictor(own, recipe.task, 2.0, make_card(recipe, recipe.task, own, ("", ""))).save_pretrained(folder)
+    Predictor(untrained, recipe.task, 2.0, make_card(recipe, recipe.task, untrained, ("", ""))).save_pretrained(folder)
     model = mien.load(folder, precision="32")
     rows = mien.analyze(filmed.film, model=str(folder), pictures=False).emotions
     read = [row for row in rows if not row.reason]
@@ -156,8 +156,8 @@ def test_the_neutral_face_is_learnt_as_fast_at_every_frame_rate(people_at_rest, 
     """An expression that is held for 12 s: what is left of it is what is left at 25 frames a second, within 0.3 of 5;
     where nothing is learnt, 0.5 and more is missing."""
     backend, rgb = OnnxFaceBackend(), people_at_rest[1][0]
-    found = min(backend.detect(rgb), key=lambda one: one.box[0])
-    marks = backend.mesh(rgb, Region.of_landmarks(backend.mesh(rgb, Region.of_detection(found))))
+    result = min(backend.detect(rgb), key=lambda detection: detection.box[0])
+    marks = backend.mesh(rgb, Region.of_landmarks(backend.mesh(rgb, Region.of_detection(result))))
     last = []
     for rate in (25, fps):
         times = np.arange(0, 12.01, 1 / rate)

@@ -60,12 +60,12 @@ def test_a_model_reads_pictures_as_its_card_says(model):
     pin(model, accept=True)
     read = load_onnx(f"onnx:{model}")
     assert read.task.classes == ("happy", "sad", "bright")
-    found = read.read(window((255, 128, 0), read.needs.size))
+    result = read.read(window((255, 128, 0), read.needs.size))
     logits = (np.array([255, 128, 0]) / 255 - 0.5) / 0.25
-    np.testing.assert_allclose(found, np.exp(logits) / np.exp(logits).sum(), atol=1e-6)
+    np.testing.assert_allclose(result, np.exp(logits) / np.exp(logits).sum(), atol=1e-6)
     card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     model.with_suffix(".json").write_text(json.dumps(card | {"colour": "BGR"}), encoding="utf-8")
-    np.testing.assert_allclose(load_onnx(f"onnx:{model}").read(window((255, 128, 0), read.needs.size)), found[::-1],
+    np.testing.assert_allclose(load_onnx(f"onnx:{model}").read(window((255, 128, 0), read.needs.size)), result[::-1],
                                atol=1e-6)
 
 
@@ -130,7 +130,7 @@ COMMIT = "0123456789" * 4
 def hub(model, monkeypatch, tmp_path):
     """A hub on 127.0.0.1 with one repository of one file."""
     huggingface_hub = pytest.importorskip("huggingface_hub")
-    data, asked = model.read_bytes(), []
+    data, requests = model.read_bytes(), []
 
     class Hub(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -141,7 +141,7 @@ def hub(model, monkeypatch, tmp_path):
             self.wfile.write(data)
 
         def answer(self) -> None:
-            asked.append(self.path)
+            requests.append(self.path)
             known = self.path == f"/owner/faces/resolve/{COMMIT}/bright.onnx"
             self.send_response(200 if known else 404)
             self.send_header("Content-Length", str(len(data)))
@@ -160,7 +160,7 @@ def hub(model, monkeypatch, tmp_path):
     download = huggingface_hub.hf_hub_download
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *names, **options: download(
         *names, **options, endpoint=address, cache_dir=tmp_path / "hub"))
-    yield asked
+    yield requests
     server.shutdown()
 
 

@@ -53,9 +53,9 @@ def until(condition):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    with socket.socket(socket.AF_INET, kind) as result:
+        result.bind(("127.0.0.1", 0))
+        return result.getsockname()[1]
 
 
 def stream(clip, *addresses):
@@ -103,8 +103,8 @@ def lsl(tmp_path_factory, monkeypatch):
 def test_lsl_two_streams_with_named_channels(lsl):
     name = f"mien-test-{time.time_ns()}"
     output = outputs.open_output(f"lsl:{name}", EXPRESSION.classes)
-    found = [lsl.resolve_byprop("name", each, 1, CEILING)[0] for each in (name, f"{name}-text")]
-    inlets = [lsl.StreamInlet(each) for each in found]
+    result = [lsl.resolve_byprop("name", each, 1, CEILING)[0] for each in (name, f"{name}-text")]
+    inlets = [lsl.StreamInlet(each) for each in result]
     for inlet in inlets:
         inlet.open_stream(CEILING)
     before = lsl.local_clock()

@@ -181,11 +181,11 @@ def test_face_blur_removes_the_differences_of_faces():
     flat = np.kron(cells, np.ones((20, 20, 1))).astype(np.uint8)
     detail = flat.astype(int) + np.where(np.indices(flat.shape[:2]).sum(axis=0) % 2, 30, -30)[..., None]
     np.testing.assert_array_equal(face_blur.pixelate(flat), face_blur.pixelate(detail.astype(np.uint8)))
-    whole = np.zeros((100, 100, 3), np.uint8)
-    whole[:] = random.integers(0, 255, (100, 100, 1))
-    covered = whole.copy()
+    full = np.zeros((100, 100, 3), np.uint8)
+    full[:] = random.integers(0, 255, (100, 100, 1))
+    covered = full.copy()
     face_blur.blur_faces(covered, np.array([30, 30, 50, 50]))
-    changed = (covered != whole).any(axis=2)
+    changed = (covered != full).any(axis=2)
     assert changed[24:56, 24:56].mean() > 0.9
     assert not changed[:20].any()
     assert not changed[:, 60:].any()

@@ -65,7 +65,7 @@ def test_words_say_what_is_planted():
 
 
 def test_every_movement_has_words_and_none_names_an_expression():
-    said = {unit for one in FACE for unit in (*one.every, *one.some)}
+    said = {unit for item in FACE for unit in (*item.every, *item.some)}
     assert said == set(simulation.ACTION_UNITS)
     words = {word for ways in PHRASES for way in ways for word in way.lower().split()}
     named = {
@@ -85,13 +85,13 @@ def test_every_movement_has_words_and_none_names_an_expression():
 
 
 def test_pictures_are_of_people_that_no_lookalike_has_and_always_the_same():
-    one = captioned_pictures.draw(FIRST + 3, 4, 32)
+    single = captioned_pictures.draw(FIRST + 3, 4, 32)
     again = captioned_pictures.draw(FIRST + 3, 4, 32)
-    assert one.rgb.shape == (4, 32, 32, 3)
-    assert one.rgb.dtype == np.uint8
-    assert one.holds.shape == (4, len(PHRASES))
-    assert np.array_equal(one.rgb, again.rgb)
-    assert np.array_equal(one.holds, again.holds)
+    assert single.rgb.shape == (4, 32, 32, 3)
+    assert single.rgb.dtype == np.uint8
+    assert single.holds.shape == (4, len(PHRASES))
+    assert np.array_equal(single.rgb, again.rgb)
+    assert np.array_equal(single.holds, again.holds)
     with pytest.raises(ValueError, match="from 1000 on, got 39"):
         captioned_pictures.draw(39, 4, 32)
 
@@ -234,10 +234,10 @@ def test_pretraining_learns_visible_phrases_only(words):
     how = override(SMALL, {"steps": "40", "batch": "32", "views.mirror": "0", "views.shift": "0", "rate": "0.003"})
     learner = PretrainModule(how, words, planted(800, 0), CPU, 0)
     learner.learn(lambda share: None)
-    found = learner.evaluate()
+    result = learner.evaluate()
     names = [ways[0] for ways in PHRASES]
-    assert min(found[name] for name in names[:2]) > 0.85
-    assert 0.3 < np.mean([found[name] for name in names[2:]]) < 0.7
+    assert min(result[name] for name in names[:2]) > 0.85
+    assert 0.3 < np.mean([result[name] for name in names[2:]]) < 0.7
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -245,9 +245,9 @@ def test_pretraining_learns_visible_phrases_only(words):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "clip"
-    found = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(folder), "--device", "cpu"])
-    assert found.exit_code == 0, found.output
-    return folder, found.output
+    result = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(folder), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    return folder, result.output
 
 
 def test_the_command_writes_a_clip_that_everything_loads(made):
@@ -271,19 +271,20 @@ def test_the_command_writes_a_clip_that_everything_loads(made):
     (["--set", "name=x"], "got 'name'"), (["--set", "patch=5"], "divisor of the size"),
 ])  # fmt: skip
 def test_wrong_wishes_are_refused_before_anything_is_drawn(tmp_path, arguments, said):
-    found = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(tmp_path / "x"), *arguments])
-    assert found.exit_code == 1
-    assert said in found.output
+    result = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(tmp_path / "x"),
+                                           *arguments])
+    assert result.exit_code == 1
+    assert said in result.output
     assert not (tmp_path / "x").exists()
 
 
 def test_a_folder_with_files_in_it_is_left_alone(made):
-    found = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(made[0])])
-    assert found.exit_code == 1
-    assert "new or empty folder" in found.output
+    result = CliRunner().invoke(cli.app, ["train", "clip/synthetic", "--tiny", "--out", str(made[0])])
+    assert result.exit_code == 1
+    assert "new or empty folder" in result.output
 
 
 def test_other_recipes_still_want_their_data():
-    found = CliRunner().invoke(cli.app, ["train", "duse/dfew", "--tiny"])
-    assert found.exit_code == 1
-    assert "--data: expected the folder" in found.output
+    result = CliRunner().invoke(cli.app, ["train", "duse/dfew", "--tiny"])
+    assert result.exit_code == 1
+    assert "--data: expected the folder" in result.output

@@ -63,14 +63,14 @@ def test_detrend_is_linear_and_takes_off_any_line(values, others, slope, offset,
 def test_resample_is_linear_interpolation_where_frames_are_dense(steps, data):
     times = np.cumsum(steps)
     values = data.draw(arrays(np.float64, len(times), elements=numbers))
-    found = signals.resample(times, values, 2.0, gap=0.5)
-    grid = found.start + np.arange(len(found.values)) / found.rate
-    if len(times) - 1 < 2 * found.rate * (times[-1] - times[0]):  # faster ones are averaged, so that none aliases
+    result = signals.resample(times, values, 2.0, gap=0.5)
+    grid = result.start + np.arange(len(result.values)) / result.rate
+    if len(times) - 1 < 2 * result.rate * (times[-1] - times[0]):  # faster ones are averaged, so that none aliases
         expected = np.interp(grid, times, values)
-        np.testing.assert_allclose(found.values[found.seen], expected[found.seen], atol=1e-6)
-    assert np.isnan(found.values[~found.seen]).all()
+        np.testing.assert_allclose(result.values[result.seen], expected[result.seen], atol=1e-6)
+    assert np.isnan(result.values[~result.seen]).all()
     inside = (grid >= times[0]) & (grid <= times[-1])
-    assert found.seen[inside].all()
+    assert result.seen[inside].all()
 
 
 @few
@@ -83,10 +83,10 @@ def test_moving_average_equals_pandas(values, size):
 @few
 @given(arrays(np.bool_, st.tuples(st.integers(1, 3), st.integers(1, 40))), st.integers(1, 4))
 def test_stretches_of_true_equal_the_labelled_regions_of_scipy(inside, least):
-    found = list(zip(*(each.tolist() for each in peaks.runs(inside, least)), strict=True))
+    result = list(zip(*(each.tolist() for each in peaks.runs(inside, least)), strict=True))
     expected = [(row, part[0].start, part[0].stop) for row, line in enumerate(inside)
                 for part in ndimage.find_objects(ndimage.label(line)[0]) if part[0].stop - part[0].start >= least]
-    assert found == expected
+    assert result == expected
 
 
 # ---------------------------------------------------------------- labels
@@ -106,43 +106,43 @@ def trials(rows: list[tuple[str, float | None]]) -> list[Trial]:
                                ("eegain/valence", [4.5], True), ("torcheeg/valence", [5.0], False)]))
 def test_targets_are_the_bins_of_numpy_and_the_rest_is_dropped(rows, rule):
     name, edges, right = rule
-    found = RULES[name](trials(rows))
+    result = RULES[name](trials(rows))
     kept = [value for _, value in rows if value is not None and 1 <= value <= 9]
-    assert found.target.tolist() == np.digitize(kept, edges, right=right).tolist()
-    assert found.ratings.tolist() == kept
-    assert len(found.dropped) == len(rows) - len(kept)
+    assert result.target.tolist() == np.digitize(kept, edges, right=right).tolist()
+    assert result.ratings.tolist() == kept
+    assert len(result.dropped) == len(rows) - len(kept)
 
 
 @few
 @given(rated)
 def test_subject_medians_equal_those_of_pandas(rows):
-    found = RULES["subject-median/valence"](trials(rows))
+    result = RULES["subject-median/valence"](trials(rows))
     table = pd.DataFrame([(who, value) for who, value in rows if value is not None and 1 <= value <= 9],
                          columns=["who", "value"])
     expected = table["value"] > table.groupby("who")["value"].transform("median")
-    assert found.target.tolist() == expected.astype(int).tolist()
+    assert result.target.tolist() == expected.astype(int).tolist()
 
 
 # ---------------------------------------------------------------- metrics
 
 
-answers = st.integers(2, 6).flatmap(lambda classes: st.tuples(
+guesses = st.integers(2, 6).flatmap(lambda classes: st.tuples(
     st.just(classes), st.lists(st.tuples(st.integers(0, classes - 1), st.integers(0, classes - 1)), min_size=1,
                                max_size=60)))
 
 
 @few
-@given(answers)
+@given(guesses)
 def test_measures_of_classes_equal_scikit_learn(drawn):
     classes, pairs = drawn
     target, predicted = np.array(pairs).T
     counts = classification.confusion(target, predicted, classes)
-    there = np.unique(target)
+    present = np.unique(target)
     truth = {"y_true": target, "y_pred": predicted}
     np.testing.assert_array_equal(counts, sklearn_metrics.confusion_matrix(**truth, labels=range(classes)))
     assert classification.war(counts) == pytest.approx(sklearn_metrics.accuracy_score(**truth))
     assert classification.uar(counts) == pytest.approx(
-        sklearn_metrics.recall_score(**truth, labels=there, average="macro", zero_division=0))
+        sklearn_metrics.recall_score(**truth, labels=present, average="macro", zero_division=0))
     assert classification.macro_f1(counts) == pytest.approx(sklearn_metrics.f1_score(**truth, average="macro",
                                                                               zero_division=0))
     assert classification.weighted_f1(counts) == pytest.approx(
@@ -153,10 +153,10 @@ def test_measures_of_classes_equal_scikit_learn(drawn):
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_mcnemar_equals_the_binomial_test_of_scipy(pairs):
     first, second = np.array(pairs).T
-    one, other = int(np.sum(first & ~second)), int(np.sum(second & ~first))
-    found = significance.mcnemar(first, second)
-    assert found[:2] == (one, other)
-    assert found[2] == pytest.approx(stats.binomtest(one, one + other).pvalue if one + other else 1.0)
+    single, other = int(np.sum(first & ~second)), int(np.sum(second & ~first))
+    result = significance.mcnemar(first, second)
+    assert result[:2] == (single, other)
+    assert result[2] == pytest.approx(stats.binomtest(single, single + other).pvalue if single + other else 1.0)
 
 
 @few
@@ -164,17 +164,17 @@ def test_mcnemar_equals_the_binomial_test_of_scipy(pairs):
 def test_measures_of_ratings_equal_scipy_and_scikit_learn(data, count):
     scale = st.integers(10, 90).map(lambda n: n / 10)
     truth, guess = (np.array(data.draw(st.lists(scale, min_size=count, max_size=count))) for _ in range(2))
-    found = regression.values(regression.sums(truth, guess))
-    assert found["rmse"] == pytest.approx(sklearn_metrics.root_mean_squared_error(truth, guess), abs=1e-6)
-    assert found["mae"] == pytest.approx(sklearn_metrics.mean_absolute_error(truth, guess))
+    result = regression.values(regression.sums(truth, guess))
+    assert result["rmse"] == pytest.approx(sklearn_metrics.root_mean_squared_error(truth, guess), abs=1e-6)
+    assert result["mae"] == pytest.approx(sklearn_metrics.mean_absolute_error(truth, guess))
     if np.ptp(truth) > 0 and np.ptp(guess) > 0:
         pearson = stats.pearsonr(truth, guess).statistic
         lin = 2 * np.cov(truth, guess, bias=True)[0, 1] / (truth.var() + guess.var() + (truth.mean() - guess.mean())**2)
-        assert found["pearson"] == pytest.approx(pearson, abs=1e-6)
-        assert found["ccc"] == pytest.approx(lin, abs=1e-9)
-        assert abs(found["ccc"]) <= abs(found["pearson"]) + 1e-6
+        assert result["pearson"] == pytest.approx(pearson, abs=1e-6)
+        assert result["ccc"] == pytest.approx(lin, abs=1e-9)
+        assert abs(result["ccc"]) <= abs(result["pearson"]) + 1e-6
     else:
-        assert math.isnan(found["pearson"])
+        assert math.isnan(result["pearson"])
 
 
 @few
@@ -189,10 +189,10 @@ def test_the_temperature_fits_as_well_as_scipys_minimum(logits, seed):
         raised = np.exp(values - values.max(axis=1, keepdims=True))
         return raised / raised.sum(axis=1, keepdims=True)
 
-    found = classification.temperature(classification.cross_entropy_by_temperature(logits, target))
+    result = classification.temperature(classification.cross_entropy_by_temperature(logits, target))
     low, high = classification.TEMPERATURES[0], classification.TEMPERATURES[-1]
     best = optimize.minimize_scalar(loss, bounds=(low, high), method="bounded")
-    assert loss(found) <= best.fun + 1e-3
+    assert loss(result) <= best.fun + 1e-3
 
 
 # ---------------------------------------------------------------- time line
@@ -204,9 +204,9 @@ def test_runs_without_pauses_are_the_groups_of_itertools(drawn):
     said, lengths = zip(*drawn, strict=True)
     end = np.cumsum(lengths)
     begin = np.concatenate([[0.0], end[:-1]])
-    found = expression_segments(begin, end, said)
+    result = expression_segments(begin, end, said)
     groups = [list(group) for _, group in itertools.groupby(range(len(said)), key=said.__getitem__)]
-    assert [(run.value, run.first, run.last) for run in found] == [
+    assert [(run.value, run.first, run.last) for run in result] == [
         (said[group[0]], group[0], group[-1] + 1) for group in groups]
-    assert [run.begin for run in found] == [begin[group[0]] for group in groups]
-    assert [run.end for run in found] == [end[group[-1]] for group in groups]
+    assert [run.begin for run in result] == [begin[group[0]] for group in groups]
+    assert [run.end for run in result] == [end[group[-1]] for group in groups]

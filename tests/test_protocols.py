@@ -66,29 +66,29 @@ def test_each_trial_is_judged_at_most_once_and_on_one_side(name) -> None:
 def test_folds_depend_on_the_trials_alone_not_on_their_order(name) -> None:
     trials = EVERY[name]()
     shuffled = random.Random(1).sample(trials, len(trials))
-    one, two = PROTOCOLS[name](trials), PROTOCOLS[name](iter(shuffled))
-    assert [[ids(part) for _, part in fold] for fold in one] == [[ids(part) for _, part in fold] for fold in two]
-    assert splits.split_hash(*one) == splits.split_hash(*two)
+    first, second = PROTOCOLS[name](trials), PROTOCOLS[name](iter(shuffled))
+    assert [[ids(part) for _, part in fold] for fold in first] == [[ids(part) for _, part in fold] for fold in second]
+    assert splits.split_hash(*first) == splits.split_hash(*second)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_the_seed_moves_validation_and_says_so(name) -> None:
     trials = EVERY[name]()
-    one, two = PROTOCOLS[name](trials, seed=0), PROTOCOLS[name](trials, seed=1)
-    assert any(ids(a.val) != ids(b.val) for a, b in zip(one, two, strict=True))
-    assert "seed 1" in two[0].protocol
+    first, second = PROTOCOLS[name](trials, seed=0), PROTOCOLS[name](trials, seed=1)
+    assert any(ids(a.val) != ids(b.val) for a, b in zip(first, second, strict=True))
+    assert "seed 1" in second[0].protocol
     if not name.startswith("kfold"):
-        assert [ids(fold.test) for fold in one] == [ids(fold.test) for fold in two]
+        assert [ids(fold.test) for fold in first] == [ids(fold.test) for fold in second]
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_without_validation_all_of_train_is_learnt_from(name) -> None:
     trials = EVERY[name]()
-    for whole, less in zip(PROTOCOLS[name](trials, val=0), PROTOCOLS[name](trials), strict=True):
-        assert not whole.val
-        assert "no validation" in whole.protocol
-        assert sorted(ids(less.train) + ids(less.val)) == sorted(ids(whole.train))
-        assert ids(less.test) == ids(whole.test)
+    for full, less in zip(PROTOCOLS[name](trials, val=0), PROTOCOLS[name](trials), strict=True):
+        assert not full.val
+        assert "no validation" in full.protocol
+        assert sorted(ids(less.train) + ids(less.val)) == sorted(ids(full.train))
+        assert ids(less.test) == ids(full.test)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -326,23 +326,23 @@ def test_a_fold_names_the_subjects_and_trials_that_overlap() -> None:
         Fold("fold", "planted", (A,), (), (Trial("s01/2", "deap", "s01"),))
     many = tuple(Trial(f"c{n}", "dfew") for n in range(9))
     with pytest.raises(ValueError, match="9 on two, c0, c1, c2, c3, c4 and 4 more"):
-        Fold("fold", "planted", many, (), many, apart=False)
+        Fold("fold", "planted", many, (), many, subject_independent=False)
 
 
 def test_a_fold_allows_what_is_no_overlap() -> None:
     same_name = Trial("s01/1", "amigos", "s01")  # another dataset's first subject
     fold = Fold("fold", "planted", (A,), (B,), (same_name,))
     assert [side for side, _ in fold] == ["train", "val", "test"]
-    Fold("fold", "planted", (Trial("1", "dfew"),), (), (Trial("2", "dfew"),), apart=False)
+    Fold("fold", "planted", (Trial("1", "dfew"),), (), (Trial("2", "dfew"),), subject_independent=False)
     with pytest.raises(ValueError, match="a subject for every trial"):
         Fold("fold", "planted", (Trial("1", "dfew"),), (), (Trial("2", "dfew"),))
 
 
 def test_a_window_of_a_trial_cannot_be_on_two_sides_under_the_same_subject() -> None:
     """The leak of window-level splits: pieces of one trial with ids of their own are still one subject."""
-    pieces = [Trial(f"s01/1#{i}", "deap", "s01") for i in range(4)]
+    windows = [Trial(f"s01/1#{i}", "deap", "s01") for i in range(4)]
     with pytest.raises(ValueError, match="every subject on one side"):
-        Fold("windows", "random windows", tuple(pieces[:3]), (), tuple(pieces[3:]))
+        Fold("windows", "random windows", tuple(windows[:3]), (), tuple(windows[3:]))
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def test_each_method_finds_the_planted_rate_and_its_sign(name: str, bpm: float) 
 def test_a_batch_equals_its_members(name: str) -> None:
     batch = np.stack([plain(60, seed=1), plain(75, seed=2), plain(90, seed=3)])
     together = rppg.METHODS[name](batch, RATE)
-    for one, alone in zip(together, batch, strict=True):
-        assert np.allclose(one, rppg.METHODS[name](alone, RATE), atol=1e-9)
+    for single, alone in zip(together, batch, strict=True):
+        assert np.allclose(single, rppg.METHODS[name](alone, RATE), atol=1e-9)
 
 
 @pytest.mark.parametrize("name", list(rppg.METHODS))
@@ -125,8 +125,8 @@ def test_ica_unmixes_three_known_sources() -> None:
     n = np.arange(4000)
     sources = np.stack([np.sin(0.11 * n), rng.uniform(-1, 1, 4000), np.sign(np.sin(0.037 * n))])
     mixed = np.array([[1, 0.6, 0.3], [0.4, 1, 0.5], [0.2, 0.7, 1]]) @ (sources - sources.mean(axis=1, keepdims=True))
-    found = methods._jade(mixed)
-    match = np.abs(np.corrcoef(np.concatenate([found, sources]))[:3, 3:])
+    result = methods._jade(mixed)
+    match = np.abs(np.corrcoef(np.concatenate([result, sources]))[:3, 3:])
     assert (match.max(axis=0) > 0.99).all()
 
 
@@ -144,8 +144,8 @@ def test_heart_rate_of_a_face_at_rest(bpm: float) -> None:
 def test_heart_rate_from_eight_seconds_of_a_face_on() -> None:
     assert rppg.heart_rate(window(8.0, bpm=75)).value == pytest.approx(75, abs=1.5)
     assert rppg.heart_rate(window(7.0, bpm=75)).reason == "too_short"
-    late = hide(window(10.03, bpm=75), 0.0, 0.1)  # the detector finds the face after a tenth of a second
-    assert rppg.heart_rate(late).value == pytest.approx(75, abs=1.5)
+    later = hide(window(10.03, bpm=75), 0.0, 0.1)  # the detector finds the face after a tenth of a second
+    assert rppg.heart_rate(later).value == pytest.approx(75, abs=1.5)
     assert rppg.heart_rate(hide(window(20.0, bpm=75), 5.0, 15.0)).reason == "no_face"
 
 
@@ -218,8 +218,8 @@ def test_the_noise_floor_of_a_power_law_is_found_under_a_peak() -> None:
     truth = 3e-6 * frequencies**-1.5
     power = truth * rng.exponential(size=(400, len(frequencies)))
     power[:, 40:44] *= 200
-    found = np.array([noise_floor(frequencies, one) for one in power])
-    assert np.allclose(np.median(found, axis=0) / truth, 1, atol=0.3)  # the peak lifts it a little
+    result = np.array([noise_floor(frequencies, item) for item in power])
+    assert np.allclose(np.median(result, axis=0) / truth, 1, atol=0.3)  # the peak lifts it a little
 
 
 def test_a_photograph_abstains() -> None:
@@ -371,9 +371,9 @@ def test_degenerate_input_gives_a_reading_and_no_warning(kind: str) -> None:
         reading = rppg.heart_rate(seen)
         everything = rppg.vitals(seen)
         wave = rppg.waveform(seen)
-    for one in (reading, everything.heart_rate, everything.respiration, *everything.hrv.values()):
-        assert isinstance(one, Measurement)
-        assert one.reason in REASONS
+    for item in (reading, everything.heart_rate, everything.respiration, *everything.hrv.values()):
+        assert isinstance(item, Measurement)
+        assert item.reason in REASONS
     assert np.isfinite(wave.values).all()
     usable = {"no background", "no motion", "backwards", "holes in time", "infinite window", "float32"}
     assert reading.abstained == (kind not in usable)
@@ -391,8 +391,8 @@ def varied(seconds: float, bpm: float = 66.0, spread: float = 0.03, seed: int = 
 def test_beats_are_placed_between_frames() -> None:
     truth = varied(60)
     wave = pulse_wave(np.arange(int(60 * RATE)) / RATE, truth)
-    found = hrv.beats(wave, RATE, 1.1)
-    inner = found[(found > 2) & (found < 58)]
+    result = hrv.beats(wave, RATE, 1.1)
+    inner = result[(result > 2) & (result < 58)]
     error = inner - truth[np.abs(truth[None] - inner[:, None]).argmin(axis=1)]
     assert len(inner) == ((truth > 2) & (truth < 58)).sum()
     assert error.std() < 0.008  # a quarter of a frame
@@ -414,10 +414,10 @@ def test_the_other_measures_of_variability_equal_neurokit() -> None:
     nk = pytest.importorskip("neurokit2")
     truth = varied(300, spread=0.04)
     samples = np.round(truth[truth > 0] * 1000).astype(int)
-    found = hrv.variability(samples / 1000, 0.002, 300.0)
+    result = hrv.variability(samples / 1000, 0.002, 300.0)
     expected = pd.concat([each(samples, sampling_rate=1000) for each in (nk.hrv_time, nk.hrv_nonlinear)], axis=1)
     for name, column in {"sdnn": "SDNN", "pnn50": "pNN50", "sd1": "SD1", "sd2": "SD2"}.items():
-        assert found[name].value == pytest.approx(expected[f"HRV_{column}"].iloc[0], rel=0.02)
+        assert result[name].value == pytest.approx(expected[f"HRV_{column}"].iloc[0], rel=0.02)
     assert all(each.reason == "too_short" for each in hrv.variability(samples / 1000, 0.002, 59.0).values())
 
 
@@ -506,11 +506,11 @@ def test_respiration_from_what_breath_does_to_the_pulse() -> None:
     swing = np.sin(2 * np.pi * breath * times)
     phase = np.cumsum(1.1 + 0.05 * swing) / rate
     wave = (1 + 0.15 * swing) * np.cos(2 * np.pi * phase)
-    found = hrv.beats(wave, rate, 1.1)
+    result = hrv.beats(wave, rate, 1.1)
     noise = np.random.default_rng(0).normal(size=(2, len(times)))
-    reading = respiration.respiration(found, wave, rate, 0.3 * swing + 0.05 * noise[0], swing + 0.3 * noise[1])
+    reading = respiration.respiration(result, wave, rate, 0.3 * swing + 0.05 * noise[0], swing + 0.3 * noise[1])
     assert reading.value == pytest.approx(15, abs=0.5)
-    assert respiration.respiration(found, wave[:600], rate, wave[:600], wave[:600]).reason == "too_short"
+    assert respiration.respiration(result, wave[:600], rate, wave[:600], wave[:600]).reason == "too_short"
 
 
 def test_respiration_of_noise_seldom_passes() -> None:
@@ -519,9 +519,9 @@ def test_respiration_of_noise_seldom_passes() -> None:
     for seed in range(40):
         truth = varied(44, spread=0.03, seed=seed)
         wave = pulse_wave(np.arange(1200) / RATE, truth)
-        found = hrv.beats(wave + 0.05 * rng.normal(size=1200), RATE, 1.1)
+        result = hrv.beats(wave + 0.05 * rng.normal(size=1200), RATE, 1.1)
         slow = np.cumsum(rng.normal(size=(2, 1200)), axis=1)
-        passed += not respiration.respiration(found, wave, RATE, *slow).abstained
+        passed += not respiration.respiration(result, wave, RATE, *slow).abstained
     assert passed <= 4
 
 
@@ -533,16 +533,16 @@ def _green_peak(seen: Window) -> float:
 
 def test_a_chosen_method_gives_the_waveform_and_the_posterior_the_rate() -> None:
     seen = window(40.0, bpm=78, noise=0.05)
-    own = rppg.vitals(seen)
+    by_default = rppg.vitals(seen)
     for name in ("chrom", "POS"):
         chosen = rppg.vitals(seen, name)
-        assert chosen.heart_rate.value == own.heart_rate.value
+        assert chosen.heart_rate.value == by_default.heart_rate.value
         assert chosen.heart_rate.method.endswith(f"; waveform: {name}")
         skin = np.maximum(seen.skin[:, :3].mean(axis=1), 1.0)
         expected = methods.band(rppg.rppg_method(name)(skin, RATE), RATE)
         inside = slice(60, 1100)
         assert np.corrcoef(chosen.waveform.values[0][inside], expected[inside])[0, 1] > 0.999
-        assert np.array_equal(chosen.waveform.quality, own.waveform.quality)
+        assert np.array_equal(chosen.waveform.quality, by_default.waveform.quality)
     with pytest.raises(ValueError, match="expected one of GREEN"):
         rppg.expect_method("nonsense")
 
@@ -560,9 +560,9 @@ def test_the_check_of_a_set_up_finds_what_is_planted() -> None:
     assert check_recording(altered(seen, skin=seen.skin * steps[:, None, None])).steps == pytest.approx(6, abs=0.1)
     grey = np.repeat(seen.skin.mean(axis=2, keepdims=True), 3, axis=2)
     assert check_recording(altered(seen, skin=grey)).grey
-    held = seen.skin.copy()  # the codec renews the colour at every tenth frame
-    held[:, :, 0] = np.repeat(held[::10, :, 0] / held[::10, :, 1], 10, axis=0) * held[:, :, 1]
-    assert check_recording(altered(seen, skin=held)).compressed
+    stored = seen.skin.copy()  # the codec renews the colour at every tenth frame
+    stored[:, :, 0] = np.repeat(stored[::10, :, 0] / stored[::10, :, 1], 10, axis=0) * stored[:, :, 1]
+    assert check_recording(altered(seen, skin=stored)).compressed
     assert check_recording(altered(seen, skin=seen.skin * 0.06)) == "too_dark"
 
 

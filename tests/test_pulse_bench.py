@@ -107,7 +107,7 @@ def mcd(root: Path, person: int, fault: str) -> None:
     (root / "video" / f"{name}.avi").touch()
 
 
-def own(root: Path, person: int, fault: str) -> None:
+def write_person(root: Path, person: int, fault: str) -> None:
     root.mkdir(exist_ok=True)
     times, wave = contact(person, 100.0, fault)
     pd.DataFrame({"time": times, "ppg": wave}).to_csv(root / f"{person}_rest.csv", index=False)
@@ -115,7 +115,7 @@ def own(root: Path, person: int, fault: str) -> None:
 
 
 LOOKALIKES = {"ubfc-rppg-2": ubfc_2, "ubfc-rppg-1": ubfc_1, "ubfc-phys": ubfc_phys, "pure": pure, "cohface": cohface,
-              "mmpd": mmpd, "mcd-rppg": mcd, "folder": own}
+              "mmpd": mmpd, "mcd-rppg": mcd, "folder": write_person}
 
 
 def film(recording: PulseRecording) -> Window:
@@ -158,7 +158,7 @@ def test_every_layout_has_a_lookalike_or_a_reason() -> None:
 
 def test_another_program_is_scored_by_the_same_rules(tmp_path: Path) -> None:
     for person in (1, 2):
-        own(tmp_path / "data", person, "")
+        write_person(tmp_path / "data", person, "")
     rows = [("1_rest.mp4", 0, 30, 90.0), ("1_rest.mp4", 30, 60, np.nan), ("2_rest.mp4", 0, 75, 63.0)]
     other = tmp_path / "other.csv"
     pd.DataFrame(rows, columns=["recording", "start", "end", "heart_rate"]).to_csv(other, index=False)
@@ -172,7 +172,7 @@ def test_another_program_is_scored_by_the_same_rules(tmp_path: Path) -> None:
 
 def test_a_program_that_learnt_on_a_person_is_not_judged_on_them(tmp_path: Path) -> None:
     for person in range(1, 7):
-        own(tmp_path / "data", person, "")
+        write_person(tmp_path / "data", person, "")
     other = tmp_path / "other.csv"
     other.write_text("recording,heart_rate,trained_on\n1_rest.mp4,70,2; 3\n2_rest.mp4,70,1; 3\n")
     bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
@@ -185,18 +185,18 @@ def test_a_program_that_learnt_on_a_person_is_not_judged_on_them(tmp_path: Path)
 
 
 def test_the_breath_of_a_belt_is_compared(tmp_path: Path) -> None:
-    own(tmp_path / "data", 1, "")
+    write_person(tmp_path / "data", 1, "")
     table = pd.read_csv(tmp_path / "data" / "1_rest.csv")
     breath = np.sin(2 * np.pi * 0.25 * table.time) + 0.1 * np.random.default_rng(0).normal(size=len(table))
     table.assign(resp_belt=breath).to_csv(tmp_path / "data" / "1_rest.csv", index=False)
     text = bench_pulse(tmp_path / "data", tmp_path / "out", observe=film)
-    found = pd.read_csv(tmp_path / "out" / "recordings.csv")
-    assert found.respiration_reference_per_min[0] == pytest.approx(15, abs=0.3)
+    result = pd.read_csv(tmp_path / "out" / "recordings.csv")
+    assert result.respiration_reference_per_min[0] == pytest.approx(15, abs=0.3)
     assert " of 1 videos" in text[text.index("Respiration:"):]
 
 
 def test_films_have_a_group_by_their_bit_rate(tmp_path: Path) -> None:
-    found = {}
+    result = {}
     for crf in (5, 40):
         path = tmp_path / f"{crf}.mp4"
         with av.open(str(path), "w") as out:
@@ -207,14 +207,14 @@ def test_films_have_a_group_by_their_bit_rate(tmp_path: Path) -> None:
                 picture = (128 + 20 * rng.normal(size=(240, 320, 3))).clip(0, 255).astype(np.uint8)
                 out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             out.mux(stream.encode())
-        found[crf] = bit_rate_group(path)["bits_per_pixel"]
-    assert found[5] == "0.2 or more"
-    assert found[40] != found[5]
+        result[crf] = bit_rate_group(path)["bits_per_pixel"]
+    assert result[5] == "0.2 or more"
+    assert result[40] != result[5]
     assert bit_rate_group(tmp_path / "none.png") == {}
 
 
 def test_a_folder_with_numbers_only(tmp_path: Path) -> None:
-    own(tmp_path, 1, "")
+    write_person(tmp_path, 1, "")
     (tmp_path / "1_rest.csv").write_text("heart_rate\n68.4\n")
     bench_pulse(tmp_path, tmp_path / "out", observe=film)
     windows = pd.read_csv(tmp_path / "out" / "windows.csv")
@@ -225,18 +225,18 @@ def test_a_folder_with_numbers_only(tmp_path: Path) -> None:
 
 def test_scores_of_planted_errors() -> None:
     truth = np.array([60.0, 70.0, 80.0, 90.0])
-    found = scores(truth, truth + np.array([1.0, -1.0, 4.0, -8.0]), np.array(["a", "a", "b", "b"]))
-    assert found["mae"] == 3.5
-    assert found["rmse"] == pytest.approx(np.sqrt(82 / 4))
-    assert found["bias"] == -1.0
-    assert found["within_3"] == 50
-    assert found["within_5"] == 75
-    assert found["lower"] == pytest.approx(-1 - 1.96 * np.std([1, -1, 4, -8], ddof=1))
-    assert found["mae_low"] == 1.0  # both draws person a
-    assert found["mae_high"] == 6.0
+    result = scores(truth, truth + np.array([1.0, -1.0, 4.0, -8.0]), np.array(["a", "a", "b", "b"]))
+    assert result["mae"] == 3.5
+    assert result["rmse"] == pytest.approx(np.sqrt(82 / 4))
+    assert result["bias"] == -1.0
+    assert result["within_3"] == 50
+    assert result["within_5"] == 75
+    assert result["lower"] == pytest.approx(-1 - 1.96 * np.std([1, -1, 4, -8], ddof=1))
+    assert result["mae_low"] == 1.0  # both draws person a
+    assert result["mae_high"] == 6.0
 
 
 def test_a_person_who_is_alone_has_no_row_of_somebody_else(tmp_path: Path) -> None:
-    own(tmp_path, 1, "")
+    write_person(tmp_path, 1, "")
     text = bench_pulse(tmp_path, tmp_path / "out", observe=film)
     assert "| rate of another person | 0 |" in text

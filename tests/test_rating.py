@@ -46,16 +46,16 @@ RULE = RULES["rating/arousal"]
 def test_measures_are_those_of_scipy_scikit_learn_and_torchmetrics():
     truth = RNG.uniform(1, 9, 4000)
     guess = 2 + 0.4 * truth + RNG.normal(0, 1, 4000)
-    found = regression.values(regression.sums(truth, guess))
-    assert found["pearson"] == pytest.approx(stats.pearsonr(truth, guess).statistic)
-    assert found["rmse"] == pytest.approx(reference.root_mean_squared_error(truth, guess))
-    assert found["mae"] == pytest.approx(reference.mean_absolute_error(truth, guess))
+    result = regression.values(regression.sums(truth, guess))
+    assert result["pearson"] == pytest.approx(stats.pearsonr(truth, guess).statistic)
+    assert result["rmse"] == pytest.approx(reference.root_mean_squared_error(truth, guess))
+    assert result["mae"] == pytest.approx(reference.mean_absolute_error(truth, guess))
     # torchmetrics divides by n - 1 in the variances and the covariance
     theirs = float(concordance_corrcoef(torch.tensor(guess), torch.tensor(truth)))
-    assert found["ccc"] == pytest.approx(theirs, abs=1e-3)
+    assert result["ccc"] == pytest.approx(theirs, abs=1e-3)
     both = np.cov(truth, guess, bias=True)
     gap = (truth.mean() - guess.mean()) ** 2
-    assert found["ccc"] == pytest.approx(2 * both[0, 1] / (both[0, 0] + both[1, 1] + gap))
+    assert result["ccc"] == pytest.approx(2 * both[0, 1] / (both[0, 0] + both[1, 1] + gap))
     assert regression.ccc(regression.sums(truth, truth)) == pytest.approx(1)
     assert regression.ccc(regression.sums(truth, truth + 2 * truth.std())) == pytest.approx(2 / (2 + 4))
 
@@ -99,13 +99,13 @@ def test_an_interval_draws_people():
 
 def test_guesses_that_know_nothing_have_an_interval_around_zero():
     who = np.repeat(np.arange(22), 7)
-    held = 0
+    stored = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
         truth, guess = rng.uniform(1, 9, len(who)), rng.normal(5, 1.2, len(who))
         low, high = regression.bootstrap(regression.ccc, truth, guess, who, resamples=300, seed=seed)
-        held += low <= 0 <= high
-    assert 87 <= held < 100
+        stored += low <= 0 <= high
+    assert 87 <= stored < 100
 
 
 # ---------------------------------------------------------------------------------------------- labels and the loss
@@ -114,14 +114,14 @@ def test_the_rating_is_what_is_learnt_and_a_missing_one_is_dropped_and_counted()
     given = [1.0, 9.0, 4.5, 5.0, 12.0, None]
     trials = [Trial(f"s1/{k}", "deap", "s1", labels={} if value is None else {"arousal": value})
               for k, value in enumerate(given)]
-    found = RULE(trials)
-    assert found.ratings.tolist() == [1.0, 9.0, 4.5, 5.0]
-    assert found.taught.tolist() == [-1.0, 1.0, -0.125, 0.0]
-    assert found.target.tolist() == RULES["mvp/arousal"](trials).target.tolist() == [0, 1, 0, 1]
-    assert [(trial.id, why) for trial, why in found.dropped] == [
+    result = RULE(trials)
+    assert result.ratings.tolist() == [1.0, 9.0, 4.5, 5.0]
+    assert result.taught.tolist() == [-1.0, 1.0, -0.125, 0.0]
+    assert result.target.tolist() == RULES["mvp/arousal"](trials).target.tolist() == [0, 1, 0, 1]
+    assert [(trial.id, why) for trial, why in result.dropped] == [
         ("s1/4", "arousal outside 1..9"), ("s1/5", "no arousal")]
-    assert "dropped 2, arousal outside 1..9 1, no arousal 1" in str(found)
-    assert "mean 4.88, deviation 2.84" in str(found)
+    assert "dropped 2, arousal outside 1..9 1, no arousal 1" in str(result)
+    assert "mean 4.88, deviation 2.84" in str(result)
     assert RULES["mvp/arousal"](trials).taught.tolist() == [0, 1, 0, 1]
 
 
@@ -139,10 +139,10 @@ def test_a_scale_becomes_minus_one_to_one_and_back():
 
 def test_the_loss_is_one_less_concordance_and_never_breaks():
     guess, target = torch.tensor(RNG.normal(0, 0.5, 16)), torch.tensor(RNG.uniform(-1, 1, 16))
-    found = ccc_loss(guess, target, 0.5)
-    wanted = float(regression.ccc(regression.sums(target.numpy(), guess.numpy())))
-    assert float(found["concordance"]) == pytest.approx(1 - wanted, abs=1e-4)
-    assert float(found["squared"]) == pytest.approx(0.5 * float(((guess - target) ** 2).mean()), rel=1e-5)
+    result = ccc_loss(guess, target, 0.5)
+    expected = float(regression.ccc(regression.sums(target.numpy(), guess.numpy())))
+    assert float(result["concordance"]) == pytest.approx(1 - expected, abs=1e-4)
+    assert float(result["squared"]) == pytest.approx(0.5 * float(((guess - target) ** 2).mean()), rel=1e-5)
     assert float(ccc_loss(target, target, 1.0)["concordance"]) == pytest.approx(0, abs=1e-4)
     assert set(ccc_loss(guess, target, 0.0)) == {"concordance"}
     for size in (1, 4):  # one trial, and a batch that is alike
@@ -207,7 +207,7 @@ def people(count: int = 24, each: int = 7, seed: int = 0, follows: bool = True):
             waves[trials[-1].id] = wave.astype(np.float32)
     if not follows:
         dealt = rng.permutation([trial.labels["arousal"] for trial in trials])
-        trials = [replace(one, labels={"arousal": float(value)}) for one, value in zip(trials, dealt, strict=True)]
+        trials = [replace(trial, labels={"arousal": float(value)}) for trial, value in zip(trials, dealt, strict=True)]
 
     def source(trial, pick=None) -> Window:
         none = np.zeros((0, 4, 3))
@@ -219,10 +219,10 @@ def people(count: int = 24, each: int = 7, seed: int = 0, follows: bool = True):
 
 def learnt(place: Path, follows: bool):
     trials, source = people(follows=follows)
-    found = fit(RECIPE, RULE(trials[:98]), RULE(trials[98:112]), source, place, device="cpu", precision="32")
+    result = fit(RECIPE, RULE(trials[:98]), RULE(trials[98:112]), source, place, device="cpu", precision="32")
     test = RULE(trials[112:])
-    said = predict_trials(found.chosen, test, source, False, device="cpu", precision="32")
-    return found, test, source, said.table(test, fold="fold1", checkpoint="chosen")
+    said = predict_trials(result.chosen, test, source, False, device="cpu", precision="32")
+    return result, test, source, said.table(test, fold="fold1", checkpoint="chosen")
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def follows(tmp_path_factory):
 
 
 def test_rating_model_generalises_to_other_people(follows):
-    found, test, _, frame = follows
+    result, test, _, frame = follows
     low, high = regression_scores.intervals(frame)["ccc"]
     values = regression_scores.rating_scores(frame)
     assert low > 0.4
@@ -243,11 +243,11 @@ def test_rating_model_generalises_to_other_people(follows):
     assert known["own"]["ccc_within"] == known["mean"]["ccc_within"] == 0.0
     np.testing.assert_allclose(frame["rating"], test.ratings)
     assert scores.score(frame, RULE.task).values()["uar"] > 0.75
-    validation = found.scores["chosen"]
+    validation = result.scores["chosen"]
     assert validation["ccc"] > 0.5
     assert validation["chance_ccc"] == 0.0
     assert "chance_pearson" not in validation
-    log = pd.read_csv(found.log)
+    log = pd.read_csv(result.log)
     best = log.loc[log["val_ccc"].dropna().rolling(3, min_periods=1).mean().idxmax()]  # the mean of three epochs counts
     assert (best["epoch"], round(best["val_ccc"], 5)) == (validation["epoch"], round(validation["ccc"], 5))
     assert "concordance=" in best["parts"]
@@ -261,8 +261,8 @@ def test_ratings_that_follow_nothing_are_not_found(tmp_path):
 
 
 def test_a_checkpoint_rates_and_names_no_class(follows):
-    found, test, source, frame = follows
-    model = mien.load(found.chosen, task=RULE.task, precision="32")
+    result, test, source, frame = follows
+    model = mien.load(result.chosen, task=RULE.task, precision="32")
     windows = [source(trial) for trial in test.trials[:6]]
     np.testing.assert_allclose(model.rate(windows), frame["guess"][:6], atol=1e-4)
     hollow = replace(windows[0], signals=replace(windows[0].signals, values=np.full((1, 320), np.nan, np.float32)))
@@ -270,10 +270,10 @@ def test_a_checkpoint_rates_and_names_no_class(follows):
     with pytest.raises(ValueError, match="guesses a rating: see `rate`"):
         model.read_all(windows)
     with pytest.raises(ValueError, match="one predicts a rating, the other classes"):
-        mien.load(found.chosen, task=RULES["mvp/arousal"].task)
-    card = json.loads((found.chosen / CARD).read_text())
+        mien.load(result.chosen, task=RULES["mvp/arousal"].task)
+    card = json.loads((result.chosen / CARD).read_text())
     assert "the rating of arousal from 1 to 9" in card["answer"]
-    page = (found.chosen / README).read_text()
+    page = (result.chosen / README).read_text()
     assert "no classes and no probabilities" in page
     assert "Classes:" not in page
 
@@ -318,15 +318,15 @@ def test_regressors_find_what_is_there_and_a_leak_shows(few_trees):
         trials, ids, rows = features(strength)
         first = [ids.index(trial.id) for trial in trials]
         folds = splits.kfold(trials)
-        found = regression_baselines.subject_independent(
+        result = regression_baselines.subject_independent(
             RECIPE.label_rule, folds, ([t.id for t in trials], rows[first], list("abcdefghij")), 0
         )
-        found = found.set_index("regressor")
-        assert list(found.index) == [*regression_baselines.REGRESSORS, regression_baselines.MEAN_BASELINE]
-        real = found.drop(index=regression_baselines.MEAN_BASELINE)
-        assert (real["ccc_low"] > 0.5).all() if strength else (real["ccc_low"] < 0.1).all(), found
-        assert -0.2 < found.loc[regression_baselines.MEAN_BASELINE, "ccc"] <= 0
-        assert ((found["ccc_low"] <= found["ccc"]) & (found["ccc"] <= found["ccc_high"])).all()
+        result = result.set_index("regressor")
+        assert list(result.index) == [*regression_baselines.REGRESSORS, regression_baselines.MEAN_BASELINE]
+        real = result.drop(index=regression_baselines.MEAN_BASELINE)
+        assert (real["ccc_low"] > 0.5).all() if strength else (real["ccc_low"] < 0.1).all(), result
+        assert -0.2 < result.loc[regression_baselines.MEAN_BASELINE, "ccc"] <= 0
+        assert ((result["ccc_low"] <= result["ccc"]) & (result["ccc"] <= result["ccc_high"])).all()
     made = ids, rows, list("abcdefghij")
     gap = regression_baselines.window_split(RECIPE.label_rule, folds, trials, made, 0, 5).set_index("regressor")
     assert gap.loc["random forest", "LEAKY"] > 0.5 > 0.3 > gap.loc["random forest", "by the protocol"]
@@ -339,9 +339,9 @@ def judged(tmp_path_factory, few_trees) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets.amigos, "_film", lambda *given: None)
         datasets.LOOKALIKES["amigos"](place / "data", size=4, participants=(1, 2, 3), seconds=8.0)
-    asked = {"said": ["--tiny", "--by", "film", "--by", "subject", "--set", "schedule.epochs=1"],
+    requests = {"said": ["--tiny", "--by", "film", "--by", "subject", "--set", "schedule.epochs=1"],
              "baselines": ["--baselines"]}
-    for name, more in asked.items():
+    for name, more in requests.items():
         done = CliRunner().invoke(cli.app, [
             "bench", "mvp/amigos-valence-rating", "--data", str(place / "data"), "--device", "cpu", "--set",
             "protocol=loso", "--set", "options.modality=physio", "--set", "options.subjects=all", "--out",
@@ -400,11 +400,11 @@ def test_a_model_of_ratings_is_compared_with_one_of_classes(judged, tmp_path):
     other = np.where(frame["label"] == "high", "low", "high")
     frame.assign(predicted=np.where(right, frame["label"], other), p_low=0.5, p_high=0.5).drop(
         columns=["rating", "guess"]).to_parquet(tmp_path / "predictions.parquet")
-    for found in compare(judged / "run", tmp_path):
-        own = frame[frame["checkpoint"] == found.checkpoint]
-        assert found.trials == len(own)
-        assert found.war[0] == pytest.approx((own["label"] == own["predicted"]).mean())
-        assert found.war[1] == pytest.approx(right[own.index].mean())
+    for result in compare(judged / "run", tmp_path):
+        rows_of_checkpoint = frame[frame["checkpoint"] == result.checkpoint]
+        assert result.trials == len(rows_of_checkpoint)
+        assert result.war[0] == pytest.approx((rows_of_checkpoint["label"] == rows_of_checkpoint["predicted"]).mean())
+        assert result.war[1] == pytest.approx(right[rows_of_checkpoint.index].mean())
 
 
 def test_groups_where_a_column_is_missing(follows):
@@ -412,11 +412,11 @@ def test_groups_where_a_column_is_missing(follows):
     frame = follows[3].copy()
     count = len(frame)
     frame["about.gender"] = ["f"] * (count // 2) + ["m"] * (count - count // 2 - 6) + [""] * 3 + [np.nan] * 3
-    found = regression_scores.group_table(frame, "gender").set_index("gender")
-    assert found["trials"].to_dict() == {"f": count // 2, "m": count - count // 2 - 6, "not stated": 6}
+    result = regression_scores.group_table(frame, "gender").set_index("gender")
+    assert result["trials"].to_dict() == {"f": count // 2, "m": count - count // 2 - 6, "not stated": 6}
     part = frame[frame["about.gender"] == "f"]
-    assert found.loc["f", "rmse"] == pytest.approx(reference.root_mean_squared_error(part["rating"], part["guess"]))
-    assert np.isnan(found.loc["m", "ccc_low"]) == (found.loc["m", "trials"] < scores.MIN_TRIALS)
+    assert result.loc["f", "rmse"] == pytest.approx(reference.root_mean_squared_error(part["rating"], part["guess"]))
+    assert np.isnan(result.loc["m", "ccc_low"]) == (result.loc["m", "trials"] < scores.MIN_TRIALS)
     classes = frame.assign(p_low=0.5, p_high=0.5)
     assert scores.group_scores(classes, "gender", VALENCE)["trials"].sum() == count
     assert scores.group_scores(classes, "age", VALENCE)["age"].tolist() == ["not stated"]

@@ -44,13 +44,13 @@ def differences(a, b) -> set[str]:
      ("schedule.milestones", "[]", ()), ("augment.area", "(0.8,1)", (0.8, 1.0)), ("schedule.choose", "war", "war")],
 )  # fmt: skip
 def test_set_changes_one_value_by_its_type(path, text, value):
-    found = override(DFEW, {path: text})
+    result = override(DFEW, {path: text})
     part, name = path.split(".")
-    assert getattr(getattr(found, part), name) == value
-    assert type(getattr(getattr(found, part), name)) is type(value)
-    assert differences(found, DFEW) == {part, "changed"}
-    assert differences(getattr(found, part), getattr(DFEW, part)) == {name}
-    assert found.changed == {path: text}
+    assert getattr(getattr(result, part), name) == value
+    assert type(getattr(getattr(result, part), name)) is type(value)
+    assert differences(result, DFEW) == {part, "changed"}
+    assert differences(getattr(result, part), getattr(DFEW, part)) == {name}
+    assert result.changed == {path: text}
 
 
 def test_class_texts_are_a_setting_of_recipes_of_expressions():
@@ -64,9 +64,9 @@ def test_class_texts_are_a_setting_of_recipes_of_expressions():
 
 
 def test_set_may_name_the_tower_and_several_at_once():
-    found = override(DFEW, {"tower": "/weights/clip", "schedule.epochs": "3", "options.beta": "0.1"})
-    assert (found.tower, found.schedule.epochs, found.options.beta) == ("/weights/clip", 3, 0.1)
-    assert len(found.changed) == 3
+    result = override(DFEW, {"tower": "/weights/clip", "schedule.epochs": "3", "options.beta": "0.1"})
+    assert (result.tower, result.schedule.epochs, result.options.beta) == ("/weights/clip", 3, 0.1)
+    assert len(result.changed) == 3
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_set_refuses_what_it_does_not_know(path, text, reported):
 def test_the_share_for_validation_and_the_seed_of_the_split_are_settings():
     trials = [Trial(f"{n:05d}", "dfew", side=f"{n % 5 + 1}", labels={"expression": "happy"})
               for n in range(1000)]
-    held = {name: sum(len(fold.val) for fold in RECIPES[name].folds(trials)) for name in ("duse/dfew",
+    stored = {name: sum(len(fold.val) for fold in RECIPES[name].folds(trials)) for name in ("duse/dfew",
                                                                                         "duse/dfew-official")}
-    assert held["duse/dfew-official"] == 0 < held["duse/dfew"]
+    assert stored["duse/dfew-official"] == 0 < stored["duse/dfew"]
     half = override(DFEW, {"validation": "0.5", "split_seed": "3"})
     assert (half.validation, half.split_seed) == (0.5, 3)
     first = half.folds(trials)[0]
@@ -137,8 +137,8 @@ def test_scpt_has_a_recipe_for_each_dataset_and_dimension():
             assert recipe.published is None  # the digest has an accuracy, but no UAR
             assert set(PUBLISHED_SCORES[recipe.name].values) == {"war"}
             assert "second-hand" in PUBLISHED_SCORES[recipe.name].note
-    found = override(recipe, {"options.prompts": "xattn", "options.adversarial": "0", "schedule.people": "2"})
-    assert (found.options.prompts, found.options.adversarial, found.schedule.people) == ("xattn", 0.0, 2)
+    result = override(recipe, {"options.prompts": "xattn", "options.adversarial": "0", "schedule.people": "2"})
+    assert (result.options.prompts, result.options.adversarial, result.schedule.people) == ("xattn", 0.0, 2)
     with pytest.raises(ValueError, match="prompts=none with a baseline"):
         override(recipe, {"options.fusion": "late"})
 
@@ -155,8 +155,8 @@ def test_a_recipe_checks_itself():
 @pytest.mark.parametrize("order", list(itertools.permutations(
     ("prompts=none", "fusion=late", "adapter=none", "read=stream"))))
 def test_settings_that_need_each_other_come_in_any_order(order):
-    found = override(RECIPES["scpt/deap-arousal"], dict(f"options.{one}".split("=") for one in order))
-    options = found.options
+    result = override(RECIPES["scpt/deap-arousal"], dict(f"options.{item}".split("=") for item in order))
+    options = result.options
     assert (options.prompts, options.fusion, options.adapter, options.read) == ("none", "late", "none", "stream")
     with pytest.raises(ValueError, match=r"--set options.prompts=mcp options.fusion=late: SCPTConfig.fusion: expected"):
-        override(found, {"options.prompts": "mcp", "options.fusion": "late"})
+        override(result, {"options.prompts": "mcp", "options.fusion": "late"})

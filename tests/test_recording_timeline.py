@@ -123,9 +123,9 @@ def test_times_are_on_the_players_clock(tmp_path, name, picture, sound):
     times, source = read(path)
     assert times[0] == source.start == source.timeline.start == pytest.approx(first - origin, abs=0.03)
     assert source.end == pytest.approx(times[0] + 2, abs=0.04)
-    late = picture - (picture if sound is None else min(picture, sound))
-    assert source.start == pytest.approx(late, abs=0.1)
-    said = [f"the first picture is at {source.start:.2f} s of the player's clock, on which all times are"] * bool(late)
+    later = picture - (picture if sound is None else min(picture, sound))
+    assert source.start == pytest.approx(later, abs=0.1)
+    said = [f"the first picture is at {source.start:.2f} s of the player's clock, on which all times are"] * bool(later)
     if origin > 0.1 and name in ("a.mkv", "a.webm"):  # their clocks begin at 0
         said.append("the time stamps of the file begin at 7.00 s, which is time 0 here")
     assert source.lost == "; ".join(said)
@@ -200,7 +200,7 @@ def test_a_stream_skips_a_leap_in_a_few_steps(monkeypatch, at):
     for leap in (60.0, 1e3, 1e6, 12 * DAY, 30 * YEAR, 1.76e9):
         ended = []
         monkeypatch.setattr(Stream, "_finish", lambda self, *how, ended=ended: ended.append(1) or finish(self, *how))
-        with Stream(finder=SameFace(), keep_all=True) as stream:
+        with Stream(backend=SameFace(), keep_all=True) as stream:
             fed = [stream.push(Frame(k / 30 + (leap if k >= at else 0), picture)) for k in range(60)]
             rows[leap] = [row for step in [*fed, stream.close()] for row in step]
         steps[leap] = len(ended)
@@ -212,7 +212,7 @@ def test_a_stream_skips_a_leap_in_a_few_steps(monkeypatch, at):
 @pytest.mark.parametrize("back", [-2.0, -3600.0, -12 * DAY, -30 * YEAR])
 def test_a_live_session_follows_a_clock_that_is_set_back(back):
     picture = np.full((240, 320, 3), 128, np.uint8)
-    with LiveSession(finder=SameFace()) as session:
+    with LiveSession(backend=SameFace()) as session:
         before = [event for k in range(45) for event in session.push(Frame(k / 30, picture))]
         after = [event for k in range(45) for event in session.push(Frame(1.5 + back + k / 30, picture))]
         assert session.backwards == 1
@@ -223,19 +223,19 @@ def test_a_live_session_follows_a_clock_that_is_set_back(back):
 
 
 def test_a_pause_says_nothing_against_the_pulse():
-    one, two = skin_traces.window(60.0), skin_traces.window(60.0, seed=1)
+    single, second = skin_traces.window(60.0), skin_traces.window(60.0, seed=1)
     names = ("skin", "position", "aus", "pose", "gaze")
-    both = {name: np.concatenate([getattr(one, name), getattr(two, name)]) for name in names}
-    paused = replace(one, times=np.concatenate([one.times, two.times + 3600]), end=3660.0, **both)
+    both = {name: np.concatenate([getattr(single, name), getattr(second, name)]) for name in names}
+    paused = replace(single, times=np.concatenate([single.times, second.times + 3600]), end=3660.0, **both)
     assert vitals(paused).heart_rate.value == pytest.approx(72, abs=1)
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mpg", "a.ts"])
 @pytest.mark.parametrize("first", [0.0, 100.0])
 def test_a_joined_recording_keeps_both_halves(tmp_path, name, first):
-    one = film(tmp_path / f"one_{name}", steady(45, 30, first), clock=Fraction(1, 30), sound=(first, first + 1.5))
+    single = film(tmp_path / f"one_{name}", steady(45, 30, first), clock=Fraction(1, 30), sound=(first, first + 1.5))
     two = film(tmp_path / f"two_{name}", steady(60, 30), clock=Fraction(1, 30), sound=(0.0, 2.0))
-    times, source = read(joined(tmp_path / name, one, two))
+    times, source = read(joined(tmp_path / name, single, two))
     dropped = source.timeline.counts.damaged + source.timeline.counts.out_of_order
     assert len(times) + dropped >= 105
     assert dropped <= 2
@@ -247,31 +247,31 @@ def test_a_joined_recording_keeps_both_halves(tmp_path, name, first):
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.flv", "a.wmv", "a.nut"])
 def test_a_joined_recording_of_which_players_read_the_first_half_is_read_to_its_end(tmp_path, name):
-    one = film(tmp_path / f"one_{name}", steady(60, 30), clock=Fraction(1, 30), noise=True)
+    single = film(tmp_path / f"one_{name}", steady(60, 30), clock=Fraction(1, 30), noise=True)
     two = film(tmp_path / f"two_{name}", steady(1, 30), clock=Fraction(1, 30), size=(48, 64), sound=(0.0, 0.5))
-    times, source = read(joined(tmp_path / name, one, two, one))
+    times, source = read(joined(tmp_path / name, single, two, single))
     assert len(times) == 121
     np.testing.assert_allclose(np.diff(times), 1 / 30, atol=2e-3)
     assert "3 recordings one after the other: all are read" in source.lost
     assert "1 frame of another size" in source.lost
     assert len(source.timeline.jumps) == 2
     assert source.timeline.counts.mismatch == ""
-    assert read(one)[1].lost == ""
+    assert read(single)[1].lost == ""
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
 def test_a_joined_recording_that_is_cut_short_says_so(tmp_path, name):
-    one = film(tmp_path / f"one_{name}", steady(60, 30), clock=Fraction(1, 30), noise=True)
-    whole = joined(tmp_path / name, one, one).read_bytes()
-    (tmp_path / name).write_bytes(whole[:-2000])  # the index of the second one is at its end
+    single = film(tmp_path / f"one_{name}", steady(60, 30), clock=Fraction(1, 30), noise=True)
+    full = joined(tmp_path / name, single, single).read_bytes()
+    (tmp_path / name).write_bytes(full[:-2000])  # the index of the second one is at its end
     times, source = read(tmp_path / name)
     assert len(times) == 60
     assert "recording 2 of 2 cannot be read" in source.lost
 
 
 def test_a_joined_recording_is_sought(tmp_path):
-    one = film(tmp_path / "one.mp4", steady(90, 2), clock=Fraction(1, 30), rate=2)
-    path = joined(tmp_path / "a.mp4", one, one)
+    single = film(tmp_path / "one.mp4", steady(90, 2), clock=Fraction(1, 30), rate=2)
+    path = joined(tmp_path / "a.mp4", single, single)
     with video.open_video(path, start=50.0) as frames:
         times = [frame.time for frame in frames]
     np.testing.assert_allclose(times, np.arange(50, 90, 0.5), atol=1e-2)

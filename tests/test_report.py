@@ -156,20 +156,20 @@ def test_it_says_what_it_is_and_is_not():
 def test_abstention_is_reported_in_words():
     (who,) = timeline(people=1).faces
     silent = replace(who, heart_rate=Measurement(None, "bpm", 0.1, "POS", "flicker"), pulse=None)
-    one = timeline(people=1)
-    words = Page(html_report.html(Timeline(one.emotions, (silent,), one.source))).words
+    single = timeline(people=1)
+    words = Page(html_report.html(Timeline(single.emotions, (silent,), single.source))).words
     assert "No heart rate: the background changes at the same rate: the light changes, not the blood." in words
     assert "No pulse wave was found" in words
 
 
 def test_answers_from_the_face_alone_are_counted():
-    one = timeline(people=1)
+    single = timeline(people=1)
     rows = [replace(row, read_from="" if row.abstained else "face" if i % 3 else "face+pulse")
-            for i, row in enumerate(one.emotions)]
+            for i, row in enumerate(single.emotions)]
     alone, all_ = (sum(row.read_from in what for row in rows) for what in (("face",), ("face", "face+pulse")))
-    words = Page(html_report.html(replace(one, emotions=tuple(rows)))).words
+    words = Page(html_report.html(replace(single, emotions=tuple(rows)))).words
     assert f"{alone} of its {all_} answers here are from the face alone" in words
-    assert "answers here" not in Page(html_report.html(one)).words
+    assert "answers here" not in Page(html_report.html(single)).words
 
 
 def test_a_file_name_cannot_break_the_page():
@@ -222,15 +222,15 @@ def test_the_time_frequency_image_shows_the_pulse_that_is_there():
 def test_long_recordings_are_averaged_not_cut():
     film = timeline(people=1, seconds=7200)
     (track,) = film.tracks.values()
-    found = downsample.downsample(track, 700)
-    assert len(found.label) == 700
-    assert (found.edges[0], found.edges[-1]) == (0, 7200)
-    begin, end = found.edges[100], found.edges[101]
+    result = downsample.downsample(track, 700)
+    assert len(result.label) == 700
+    assert (result.edges[0], result.edges[-1]) == (0, 7200)
+    begin, end = result.edges[100], result.edges[101]
     rows = [e for e in film.emotions if begin <= (e.start + e.end) / 2 < end]
     reported = [e.probs for e in rows if not e.reason]
-    np.testing.assert_allclose(found.probs[100], np.mean(reported, axis=0))
+    np.testing.assert_allclose(result.probs[100], np.mean(reported, axis=0))
     rates = [e.heart_rate.value for e in rows if not e.heart_rate.abstained]
-    np.testing.assert_allclose(found.rate[100], np.mean(rates))
+    np.testing.assert_allclose(result.rate[100], np.mean(rates))
 
 
 def test_a_label_of_many_rows_is_that_of_most_of_them():
@@ -249,11 +249,11 @@ def test_pauses_stay_pauses():
     talk = timeline(people=1, seconds=30)
     kept = tuple(e for e in talk.emotions if not 10 <= e.start < 20)
     (track,) = Timeline(kept, (), talk.source).tracks.values()
-    found = downsample.downsample(track, 700)
-    gap = np.flatnonzero(found.state < 0)
+    result = downsample.downsample(track, 700)
+    gap = np.flatnonzero(result.state < 0)
     assert len(gap) == 1
-    assert (found.edges[gap[0]], found.edges[gap[0] + 1]) == (10, 20)
-    assert np.isnan(found.probs[gap]).all()
+    assert (result.edges[gap[0]], result.edges[gap[0] + 1]) == (10, 20)
+    assert np.isnan(result.probs[gap]).all()
 
 
 @pytest.mark.parametrize(("people", "seconds", "step", "most"), [
@@ -311,9 +311,9 @@ def test_heart_rates_are_compared_with_the_seconds_that_they_cover():
     talk = timeline(people=1, seconds=60, abstains=False)
     (track,) = talk.tracks.values()
     t = np.arange(0, 60, 0.05)
-    (found,) = scores(curves({"heart_rate": (t, t)}), track, 10.0)
+    (result,) = scores(curves({"heart_rate": (t, t)}), track, 10.0)
     expected = [abs(e.heart_rate.value - t[(t >= e.end - 10) & (t <= e.end)].mean()) for e in talk.emotions]
-    assert found.error == pytest.approx(np.mean(expected))
+    assert result.error == pytest.approx(np.mean(expected))
 
 
 @pytest.mark.parametrize(("truth", "message"), [
@@ -349,13 +349,13 @@ def test_people_without_rows_or_without_anything_seen():
     nothing = replace(who, coverage=0, expression=np.full(7, np.nan), valence=math.nan, arousal=math.nan,
                       aus=np.full(18, np.nan), pose=np.full(3, np.nan), gaze=np.full(2, np.nan), pulse=None,
                       picture=None, heart_rate=Measurement(None, "bpm", 0, "", "no_face"))
-    one = timeline(people=1)
-    page = Page(html_report.html(Timeline((), (nothing,), one.source)))
+    single = timeline(people=1)
+    page = Page(html_report.html(Timeline((), (nothing,), single.source)))
     assert "There are no rows for this person." in page.words
     assert "No expression was recognised" in page.words
     blind = [replace(e, state="lost", reason="no_face", probs=np.full(7, np.nan), label="", confidence=0.0,
-                     aus=np.full(18, np.nan)) for e in one.emotions]
-    assert "nan" not in Page(html_report.html(Timeline(tuple(blind), (nothing,), one.source))).words.lower()
+                     aus=np.full(18, np.nan)) for e in single.emotions]
+    assert "nan" not in Page(html_report.html(Timeline(tuple(blind), (nothing,), single.source))).words.lower()
 
 
 def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
@@ -410,8 +410,8 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     html_report.write_report(SIZES[name], tmp_path / "r.html", truth=truth if name == "one" else None)
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    asked, said = [], []
-    page.on("request", lambda request: asked.append(request.url))
+    requests, said = [], []
+    page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto((tmp_path / "r.html").as_uri())
@@ -421,7 +421,7 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     assert (plots == 0) == (name == "nobody")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     files = ("r.html", html_report.CHART_LIBRARY)[: 1 + (plots > 0)]
-    assert set(asked) == {(tmp_path / file).as_uri() for file in files}
+    assert set(requests) == {(tmp_path / file).as_uri() for file in files}
     assert said == []
     for plot in page.locator(".plot").all():  # the time axis lies below the lowest lane
         lowest = plot.evaluate("""p => Object.entries(p._fullLayout).filter(([k]) => /^yaxis/.test(k))

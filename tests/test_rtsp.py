@@ -37,9 +37,9 @@ GLib.MainLoop().run()
 def camera(tmp_path):
     """The address of a camera that plays a clip."""
     clip = write(tmp_path / "clip.mp4", 8.0)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        port = result.getsockname()[1]
     try:
         running = subprocess.Popen([PYTHON, "-c", SERVER, str(port), str(clip)], stderr=subprocess.PIPE, text=True)
     except OSError:

@@ -79,8 +79,8 @@ def part(name: str) -> str:
 
 def reached(model: SCPT, loss: Tensor) -> set[str]:
     names = learning(model)
-    found = torch.autograd.grad(loss, list(names.values()), retain_graph=True, allow_unused=True)
-    return {part(name) for name, value in zip(names, found, strict=True) if value is not None and value.any()}
+    result = torch.autograd.grad(loss, list(names.values()), retain_graph=True, allow_unused=True)
+    return {part(name) for name, value in zip(names, result, strict=True) if value is not None and value.any()}
 
 
 # ---------------------------------------------------------------------------------------------- at first
@@ -213,12 +213,12 @@ def test_an_image_moved_to_other_frequencies_makes_other_prompts(prompts):
 
 
 def test_places_are_those_of_row_and_column():
-    found = position_embedding_2d(PLAN).reshape(4, 4, 32)
-    assert torch.equal(found[:, 0, :16], found[:, 3, :16])
-    assert torch.equal(found[0, :, 16:], found[2, :, 16:])
-    torch.testing.assert_close(found[3, 1, [0, 1, 16, 17]],
+    result = position_embedding_2d(PLAN).reshape(4, 4, 32)
+    assert torch.equal(result[:, 0, :16], result[:, 3, :16])
+    assert torch.equal(result[0, :, 16:], result[2, :, 16:])
+    torch.testing.assert_close(result[3, 1, [0, 1, 16, 17]],
                                torch.tensor([np.sin(3), np.cos(3), np.sin(1), np.cos(1)], dtype=torch.float32))
-    assert len({tuple(row) for row in found.flatten(0, 1).tolist()}) == 16
+    assert len({tuple(row) for row in result.flatten(0, 1).tolist()}) == 16
 
 
 def test_the_fovea_is_the_equation_written_out():
@@ -240,17 +240,17 @@ def test_every_ablation_reads_three_as_three_of_one_and_learns(name):
     model = stir(build(options)).eval()
     given = batch(3)
     with torch.no_grad():
-        whole = model(given)
+        complete = model(given)
         each = torch.cat([model(given[row : row + 1]) for row in range(3)])
-    assert whole.shape == (3, CLASSES)
-    torch.testing.assert_close(whole, each, rtol=1e-4, atol=1e-5)
+    assert complete.shape == (3, CLASSES)
+    torch.testing.assert_close(complete, each, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
         other = model(replace(given, tfr=given.tfr.flip(2)))
-    assert torch.allclose(other, whole) == (name in NO_PULSE)
+    assert torch.allclose(other, complete) == (name in NO_PULSE)
     assert (model.needs.tfr is None) == (name in NO_PULSE)
     with torch.no_grad():
         other = model(replace(given, frames=255 - given.frames))
-    assert torch.allclose(other, whole) == (options.fusion in WITHOUT_FACE)
+    assert torch.allclose(other, complete) == (options.fusion in WITHOUT_FACE)
     assert ("face" in model.predict(given).modalities) == (name not in NO_PULSE and options.fusion not in WITHOUT_FACE)
     torch.stack(list(model.train().loss(batch()).values())).sum().backward()
     assert sum(float(value.grad.abs().sum()) for value in learning(model).values() if value.grad is not None) > 0
@@ -338,11 +338,11 @@ def test_the_gradient_is_reversed_and_ramped():
     assert [round(reversal_strength(at), 4) for at in (0.0, 0.1, 0.5, 1.0)] == [0.0, 0.4621, 0.9866, 0.9999]
     for adversary, head in (("head", {"who_shared"}), ("kernel", set())):
         model = stir(build(replace(KERNELS, adversary=adversary))).train()
-        found = {}
+        result = {}
         for model.progress in (0.0, 1.0):
-            found[model.progress] = reached(model, model.loss(batch(12))["adversarial"])
-        assert found[0.0] == head
-        assert found[1.0] == head | {"prompts", "shared"}
+            result[model.progress] = reached(model, model.loss(batch(12))["adversarial"])
+        assert result[0.0] == head
+        assert result[1.0] == head | {"prompts", "shared"}
 
 
 def test_orthogonality_tells_equal_from_independent_codes():
@@ -388,36 +388,36 @@ def test_the_kernel_adversary_is_the_sum_written_out(condition):
     standard = (code - code.mean(0)) / ((code - code.mean(0)).square().mean(0) + 1e-5).sqrt()
     far = {(i, j): float((standard[i] - standard[j]).square().sum()) for i in range(12) for j in range(12) if i != j}
     middle = sorted(far.values())[(len(far) - 1) // 2]
-    kernel = {pair: sum(np.exp(-one / (width * middle)) for width in (0.25, 0.5, 1.0, 2.0)) / 4
-              for pair, one in far.items()}
-    found = []
+    kernel = {pair: sum(np.exp(-first / (width * middle)) for width in (0.25, 0.5, 1.0, 2.0)) / 4
+              for pair, first in far.items()}
+    result = []
     compared = {"none": [(None, None)], "label": [(0, 0), (1, 1)], "balance": list(product((0, 1), (0, 1)))}
     for a, b in compared[condition]:
         kinds = [(i, j) for i, j in far if a is None or (target[i], target[j]) == (a, b)]
         means = []
-        for own in (True, False):
+        for including_self in (True, False):
             blocks = {}
             for i, j in kinds:
-                if bool(subject[i] == subject[j]) == own:
+                if bool(subject[i] == subject[j]) == including_self:
                     who = (int(subject[i]), int(subject[j])) if condition == "balance" else ()
                     blocks.setdefault(who, []).append(kernel[i, j])
             means.append(np.mean([np.mean(block) for block in blocks.values()]) if blocks else None)
         if None not in means:
-            found.append(means[0] - means[1])
-    assert float(subject_mmd_loss(code, subject, target, condition)) == pytest.approx(np.mean(found), rel=1e-4)
+            result.append(means[0] - means[1])
+    assert float(subject_mmd_loss(code, subject, target, condition)) == pytest.approx(np.mean(result), rel=1e-4)
 
 
 @pytest.mark.parametrize("condition", ["label", "balance"])
 @pytest.mark.parametrize("leaning", [(0.95, 0.3, 0.3, 0.3), (0.05, 0.7, 0.7, 0.7), (0.5, 0.5, 0.5, 0.5)])
 def test_people_who_lean_to_a_class_of_another_spread_are_not_apart(condition, leaning):
-    rng, found = np.random.default_rng(0), []
+    rng, result = np.random.default_rng(0), []
     subject = torch.arange(4).repeat_interleave(4)
     for _ in range(300):
         target = torch.from_numpy((rng.random(16) < np.repeat(leaning, 4)).astype(np.int64))
         spread = np.where(target.numpy(), 3.0, 0.5)[:, None]
         code = torch.from_numpy((spread * rng.standard_normal((16, 6))).astype(np.float32))
-        found.append(float(subject_mmd_loss(code, subject, target, condition)))
-    assert abs(np.mean(found)) < 3.5 * np.std(found) / len(found) ** 0.5
+        result.append(float(subject_mmd_loss(code, subject, target, condition)))
+    assert abs(np.mean(result)) < 3.5 * np.std(result) / len(result) ** 0.5
 
 
 def test_the_kernel_adversary_sees_people_and_not_their_classes():
@@ -441,8 +441,8 @@ def test_descending_it_takes_people_out_and_leaves_the_class():
     code, subject, target = people(6, 32, 3.0)
     taught, reported = torch.arange(192) % 2 == 0, torch.arange(192) % 2 == 1
 
-    def read(found: Tensor, what: Tensor) -> float:
-        return linear(max_iter=2000).fit(found[taught], what[taught]).score(found[reported], what[reported])
+    def read(codes: Tensor, what: Tensor) -> float:
+        return linear(max_iter=2000).fit(codes[taught], what[taught]).score(codes[reported], what[reported])
 
     torch.manual_seed(0)
     way = nn.Linear(4, 3, bias=False)
@@ -503,9 +503,9 @@ def test_training_hides_the_pulse_now_and_then():
 
 def test_windows_are_pooled_to_trials():
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.4, 0.6]])
-    names, found = average_windows_per_trial(probs, ("b", "a", "b", "a"))
+    names, result = average_windows_per_trial(probs, ("b", "a", "b", "a"))
     assert names == ("b", "a")
-    np.testing.assert_allclose(found, [[0.7, 0.3], [0.3, 0.7]])
+    np.testing.assert_allclose(result, [[0.7, 0.3], [0.3, 0.7]])
     with pytest.raises(ValueError, match="of each of 4 windows, got 1"):
         average_windows_per_trial(probs, ("a",))
 
@@ -550,9 +550,9 @@ def test_shared_codes_alone_may_be_read(form, width):
     model = stir(build(replace(FORMS[form], read="shared"))).train()
     losses = model.loss(batch())
     assert reached(model, losses["cross_entropy"]) >= {"head", "shared"}
-    shared, own = model.eval().codes(batch())
+    shared, specific = model.eval().codes(batch())
     assert shared.shape == (6, PLAN.layers, width)
-    assert own.shape == (6, PLAN.layers, 16)
+    assert specific.shape == (6, PLAN.layers, 16)
     assert not model.adapters[0].training
 
 

@@ -53,18 +53,18 @@ def wired(bpm: float, seconds: float = 10.0, rate: float = 128.0) -> Window:
 
 @pytest.mark.parametrize("bpm", [55, 72, 110])
 def test_the_pulse_of_the_skin_stands_in_its_image(bpm):
-    found = prepare_batch([skin_traces.window(10.2, bpm=bpm, seed=seed) for seed in range(6)], NEEDS)
-    assert found.tfr.shape == (6, 1, 64, 32)
-    read = [image[0] for image, quality in zip(found.tfr, found.pulse_quality, strict=True) if quality > 0.3]
+    result = prepare_batch([skin_traces.window(10.2, bpm=bpm, seed=seed) for seed in range(6)], NEEDS)
+    assert result.tfr.shape == (6, 1, 64, 32)
+    read = [image[0] for image, quality in zip(result.tfr, result.pulse_quality, strict=True) if quality > 0.3]
     assert len(read) >= 3  # ten seconds do not always suffice
     assert all(abs(ridge(image) - bpm) < 5 for image in read)
 
 
 @pytest.mark.parametrize("name", ["ppg", "holes"])
 def test_a_wire_takes_the_same_door(name):
-    found = prepare_batch([wired(84)], replace(NEEDS, tfr_of=name))
-    assert float(found.pulse_quality) == (1.0 if name == "ppg" else pytest.approx(1 - 1 / 13, abs=0.03))
-    assert abs(ridge(found.tfr[0, 0]) - 84) < 4
+    result = prepare_batch([wired(84)], replace(NEEDS, tfr_of=name))
+    assert float(result.pulse_quality) == (1.0 if name == "ppg" else pytest.approx(1 - 1 / 13, abs=0.03))
+    assert abs(ridge(result.tfr[0, 0]) - 84) < 4
 
 
 @pytest.mark.parametrize("name", ["ppg", "ecg"])
@@ -90,9 +90,9 @@ def test_a_wire_is_believed_only_where_a_heart_beats_on_it(name):
 def test_prepare_batch_gives_zeros_without_a_pulse():
     still, short = skin_traces.window(10.2, amplitude=0.0, seed=4), skin_traces.window(4.0)
     hidden = skin_traces.hide(skin_traces.window(10.2), 0.0, 11.0)
-    found = prepare_batch([still, short, hidden], NEEDS)
-    assert found.pulse_quality.tolist() == [0.0, 0.0, 0.0]
-    assert not found.tfr.any()
+    result = prepare_batch([still, short, hidden], NEEDS)
+    assert result.pulse_quality.tolist() == [0.0, 0.0, 0.0]
+    assert not result.tfr.any()
     for name in ("flat", "missing", "ecg"):
         assert prepare_batch([wired(84)], replace(NEEDS, tfr_of=name)).pulse_quality.tolist() == [0.0]
     assert prepare_batch([short], replace(NEEDS, tfr_of="ppg")).pulse_quality.tolist() == [0.0]
@@ -100,10 +100,10 @@ def test_prepare_batch_gives_zeros_without_a_pulse():
 
 def test_three_windows_are_three_of_one_and_the_kind_is_obeyed():
     seen = [skin_traces.window(10.2, bpm=bpm, seed=2) for bpm in (55, 72, 110)]
-    whole = prepare_batch(seen, NEEDS)
-    each = [prepare_batch([one], NEEDS) for one in seen]
-    torch.testing.assert_close(whole.tfr, torch.cat([one.tfr for one in each]), atol=1e-5, rtol=1e-4)
-    assert torch.equal(whole.pulse_quality, torch.cat([one.pulse_quality for one in each]))
+    full = prepare_batch(seen, NEEDS)
+    each = [prepare_batch([item], NEEDS) for item in seen]
+    torch.testing.assert_close(full.tfr, torch.cat([item.tfr for item in each]), atol=1e-5, rtol=1e-4)
+    assert torch.equal(full.pulse_quality, torch.cat([item.pulse_quality for item in each]))
     kinds = [prepare_batch(seen[:1], replace(NEEDS, tfr_kind=kind)).tfr for kind in ("cwt", "stft", "ssq", "wave")]
     assert all(not torch.allclose(a, b) for i, a in enumerate(kinds) for b in kinds[:i])
     wave, quality = rppg_inputs.pulse_waveform(seen[0])
@@ -120,7 +120,7 @@ def test_every_batch_has_several_people_with_as_many_rows_each():
     for rows in batches:
         assert sorted(Counter(subject[row] for _, row, _ in rows).values()) == [4, 4, 4, 4]
     for epoch in range(3):
-        rows = [row for found in batches for when, row, _ in found if when == epoch]
+        rows = [row for result in batches for when, row, _ in result if when == epoch]
         assert len(set(rows)) == len(rows) == 64
     assert batches == list(steps)
     assert batches[5:] == list(replace(steps, start=5))
@@ -133,8 +133,8 @@ def test_processes_share_the_batch_that_one_would_have(ranks):
         64, 16, 3, seed=1, subject=tuple(who for who in range(8) for _ in range(8)), people=4
     )
     parts = [list(replace(steps, rank=rank, ranks=ranks)) for rank in range(ranks)]
-    for whole, *shares in zip(steps, *parts, strict=True):
-        assert [place for row in zip(*shares, strict=True) for place in row] == whole
+    for full, *shares in zip(steps, *parts, strict=True):
+        assert [place for row in zip(*shares, strict=True) for place in row] == full
 
 
 def test_a_batch_with_nobody_to_compare_is_refused():
@@ -187,12 +187,12 @@ def write(root: Path, trials: list[Trial], seconds: dict[str, float], hidden: tu
         rows["time"] = seen.times
         for part in ("skin", "position", "aus", "pose", "gaze"):
             rows[part] = getattr(seen, part)
-        own = 0 if looks is None else np.random.default_rng(looks[trial.subject]).integers(0, 200, (32, 32, 3))
+        look = 0 if looks is None else np.random.default_rng(looks[trial.subject]).integers(0, 200, (32, 32, 3))
         with open(folder / cache_module.FACES, "wb") as faces:
             for row in rows[::3]:
                 if hidden[0] <= row["time"] < hidden[1]:
                     continue
-                picture = (np.full((32, 32, 3), int(row["time"])) + own).astype(np.uint8)
+                picture = (np.full((32, 32, 3), int(row["time"])) + look).astype(np.uint8)
                 data = cv2.imencode(".jpg", picture)[1].tobytes()
                 row["offset"], row["length"] = faces.tell(), len(data)
                 faces.write(data)
@@ -217,15 +217,15 @@ def trials() -> list[Trial]:
 def test_trials_are_cut_into_windows_with_their_pictures_pulse_and_target(tmp_path, trials):
     lengths = dict(zip((trial.id for trial in trials), (35.0, 20.0, 6.0, 10.0), strict=True))
     cache = write(tmp_path / "cache", trials, lengths)
-    pieces = WindowSource(cache, 10.0)
-    found = pieces.cut(RULES["scpt/arousal"](trials))
-    wanted = "s0/0@0 s0/0@1 s0/0@2 s0/1@0 s0/1@1 s1/0@0 s1/1@0"
-    assert [trial.id for trial in found.trials] == wanted.split()
-    assert found.target.tolist() == [0, 0, 0, 1, 1, 0, 1]
-    assert [trial_id_of_window(trial.id) for trial in found.trials][:4] == ["s0/0", "s0/0", "s0/0", "s0/1"]
+    windows = WindowSource(cache, 10.0)
+    result = windows.cut(RULES["scpt/arousal"](trials))
+    expected = "s0/0@0 s0/0@1 s0/0@2 s0/1@0 s0/1@1 s1/0@0 s1/1@0"
+    assert [trial.id for trial in result.trials] == expected.split()
+    assert result.target.tolist() == [0, 0, 0, 1, 1, 0, 1]
+    assert [trial_id_of_window(trial.id) for trial in result.trials][:4] == ["s0/0", "s0/0", "s0/0", "s0/1"]
     needs = ModelRequirements(frames=4, size=32, seconds=10.0, tfr=(64, 32))
     clips = TrialDataset(
-        found.trials, pieces, needs, {t.id: int(k) for t, k in zip(found.trials, found.target, strict=True)}
+        result.trials, windows, needs, {t.id: int(k) for t, k in zip(result.trials, result.target, strict=True)}
     )
     batch = next(iter(evaluation_loader(clips, 8)))
     assert batch.frames.shape == (7, 4, 3, 32, 32)
@@ -237,25 +237,25 @@ def test_trials_are_cut_into_windows_with_their_pictures_pulse_and_target(tmp_pa
     assert good.tolist() == [True, True, True, True, True, False, True]  # six seconds tell no pulse
     assert abs(ridge(batch.tfr[0, 0]) - 60) < 5
     assert abs(ridge(batch.tfr[3, 0]) - 70) < 5
-    wire = prepare_batch([pieces(found.trials[1])], replace(needs, tfr_of="ppg"))
+    wire = prepare_batch([windows(result.trials[1])], replace(needs, tfr_of="ppg"))
     assert abs(ridge(wire.tfr[0, 0]) - 90) < 4
 
 
 def test_windows_of_which_none_has_a_pulse_are_refused(tmp_path, trials):
     cache = write(tmp_path / "cache", trials, dict.fromkeys((trial.id for trial in trials), 20.0))
-    pieces = WindowSource(cache, 10.0)
-    found = pieces.cut(RULES["scpt/arousal"](trials))
-    assert pieces.pulses(found) == "train: pulse of camera read in 8 of 8 checked windows"
-    assert "pulse of ppg read in 8 of 8" in pieces.pulses(found, "ppg")
+    windows = WindowSource(cache, 10.0)
+    result = windows.cut(RULES["scpt/arousal"](trials))
+    assert windows.pulses(result) == "train: pulse of camera read in 8 of 8 checked windows"
+    assert "pulse of ppg read in 8 of 8" in windows.pulses(result, "ppg")
     with pytest.raises(ValueError, match=r"with a pulse of ecg, got none in 8 .* --set options.prompts=none"):
-        pieces.pulses(found, "ecg")
+        windows.pulses(result, "ecg")
     rows = np.load(tmp_path / "cache" / "0" / cache_module.ROWS)
     rows["skin"] = np.nan
     for number in range(4):
         np.save(tmp_path / "cache" / str(number) / cache_module.ROWS, rows)
     cache_module._table.cache_clear()
     with pytest.raises(ValueError, match="with a pulse of camera, got none in 8"):
-        WindowSource(Cache(tmp_path / "cache"), 10.0).pulses(found)
+        WindowSource(Cache(tmp_path / "cache"), 10.0).pulses(result)
 
 
 def test_windows_without_a_face_are_left_out(tmp_path, trials):

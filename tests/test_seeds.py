@@ -22,9 +22,9 @@ def predictions(*folds: tuple[str, list[tuple[str, str]]]) -> pd.DataFrame:
     for checkpoint in scores.CHECKPOINTS:
         for name, pairs in folds:
             for number, (label, predicted) in enumerate(pairs):
-                one = {f"{kind}{c}": float(c == predicted) for kind in ("p_", "calibrated_") for c in CLASSES}
+                single = {f"{kind}{c}": float(c == predicted) for kind in ("p_", "calibrated_") for c in CLASSES}
                 rows.append({"fold": name, "checkpoint": checkpoint, "label": label, "predicted": predicted,
-                             "subject": "", "dataset": "dfew", "trial": f"{name}{number}", **one})
+                             "subject": "", "dataset": "dfew", "trial": f"{name}{number}", **single})
     return pd.DataFrame(rows)
 
 

@@ -18,9 +18,9 @@ def by_hand(talk: Timeline, face: int, column: str, spans: list[tuple[float, flo
     """The mean, integrated on a millisecond grid."""
     ticks = np.concatenate([np.arange(a + 0.0005, b, 0.001) for a, b in spans])
     table = talk.to_pandas()
-    own = table[table["face_id"] == face]
-    at = np.searchsorted(own["start"].to_numpy(), ticks, side="right") - 1
-    return float(np.nanmean(own[column].to_numpy(dtype=float)[at]))
+    rows = table[table["face_id"] == face]
+    at = np.searchsorted(rows["start"].to_numpy(), ticks, side="right") - 1
+    return float(np.nanmean(rows[column].to_numpy(dtype=float)[at]))
 
 
 def write(path, text):
@@ -218,10 +218,10 @@ def test_other_encodings_are_read(tmp_path):
         event_tables.read_events(tmp_path / "none.csv")
 
 
-@pytest.mark.parametrize(("own", "video", "same"), [
+@pytest.mark.parametrize(("path", "video", "same"), [
     ("talk.mp4", "talk.mp4", True), ("talk", "talk.mp4", True), ("TALK.mp4", "talk.MP4", True),
     ("a/talk.mp4", "b/talk.mp4", False), ("talk.mp4", "a/talk.mp4", True), ("a\\talk.mp4", "a/talk.mp4", True),
     ("a/talk.mp4", "talk.mp4", True), ("talk.avi", "talk.mp4", False), ("alk", "talk.mp4", False), ("", "x.mp4", True),
 ])
-def test_names_of_videos(own, video, same):
-    assert Event(0, 1, "a", own).concerns(video) is same
+def test_names_of_videos(path, video, same):
+    assert Event(0, 1, "a", path).concerns(video) is same

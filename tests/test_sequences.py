@@ -69,10 +69,10 @@ def test_steps_keep_the_distances_of_the_numbers(tmp_path_factory, numbers, widt
     folder = tmp_path_factory.mktemp("row")
     for number in numbers:
         (folder / f"p{number:0{width}d}.png").touch()
-    found = image_sequences.find(folder)
+    result = image_sequences.find(folder)
     ordered = sorted(numbers)
-    steps = np.array(found.steps)
-    assert [int(path.stem[1:]) for path in found.paths] == ordered
+    steps = np.array(result.steps)
+    assert [int(path.stem[1:]) for path in result.paths] == ordered
     ratio = (np.array(ordered) - ordered[0])[1:] / steps[1:]
     assert (ratio == ratio[0]).all()
     assert np.gcd.reduce(steps) == 1
@@ -137,19 +137,19 @@ def test_analyze_finds_sequences_in_folders_patterns_and_pictures(tmp_path, monk
     picture(50).save(tmp_path / "d/e/1.jpg")
     (tmp_path / "d/talk.mp4").touch()
 
-    def found(*names, sequence):
+    def inputs_of(*names, sequence):
         return [
             (item.folder, bool(item.reason)) for item in batch.find_inputs(names, tmp_path / "out", sequence=sequence)
         ]
 
     photos = [(f"d/{name}", False) for name in ("e/1.jpg", *(f"frame_{n:04d}.png" for n in range(3)), "talk.mp4")]
-    assert found("d", sequence=False) == photos
-    assert found("d", sequence=True) == [("d", False), ("d/e", False), ("d/talk.mp4", False)]
-    assert found("d/frame_%04d.png", sequence=True) == [("d/frame_%04d.png", False)]
-    (one,) = batch.find_inputs(["d/frame_%04d.png"], tmp_path / "out")
-    assert "--fps" in one.reason
-    (one,) = batch.find_inputs(["d/frame_0001.png"], tmp_path / "out", sequence=True)
-    assert "got a single picture" in one.reason
+    assert inputs_of("d", sequence=False) == photos
+    assert inputs_of("d", sequence=True) == [("d", False), ("d/e", False), ("d/talk.mp4", False)]
+    assert inputs_of("d/frame_%04d.png", sequence=True) == [("d/frame_%04d.png", False)]
+    (single,) = batch.find_inputs(["d/frame_%04d.png"], tmp_path / "out")
+    assert "--fps" in single.reason
+    (single,) = batch.find_inputs(["d/frame_0001.png"], tmp_path / "out", sequence=True)
+    assert "got a single picture" in single.reason
 
 
 def test_a_sequence_is_done_until_one_of_its_pictures_changes(tmp_path, monkeypatch):

@@ -38,14 +38,14 @@ TOKEN = "a-token-for-the-tests-only"
 
 @pytest.fixture(scope="module")
 def server():
-    with live_server.mien(upload=3_000_000, seconds=6.0, rate=1000, burst=1000) as found:
-        yield found
+    with live_server.mien(upload=3_000_000, seconds=6.0, rate=1000, burst=1000) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
 def guarded():
-    with live_server.mien(token=TOKEN, rate=1000, burst=1000) as found:
-        yield found
+    with live_server.mien(token=TOKEN, rate=1000, burst=1000) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_frames_go_in_and_events_come_out_with_the_times_of_capture(server):
 
 
 def test_stream_reports_malformed_frames_and_reads_the_next(server):
-    address, room = server
+    address, state = server
     rgb = next(live_server.film()).rgb
     jpeg = encode(1.0, rgb)
     bad = [b"", b"1234567", jpeg[:8], jpeg[:200], struct.pack("<d", math.nan) + jpeg[8:], jpeg[:8] + b"GIF89a0123456",
@@ -114,7 +114,7 @@ def test_stream_reports_malformed_frames_and_reads_the_next(server):
         assert reported(ws, "frame")["t"] == 1.0
         ws.send(encode(0.5, rgb))
         assert "later capture time" in reported(ws, "error")["reason"]
-    assert gone(room)
+    assert gone(state)
     text = httpx.get(f"http://{address}/metrics").text
     assert f"mien_frames_malformed_total {len(bad)}.0" in text
     assert "mien_failures_total 0.0" in text
@@ -149,14 +149,14 @@ def test_impossible_wishes_are_refused(server, query):
 
 
 def test_stream_closes_idle_clients_and_limits_their_number():
-    with live_server.mien(idle=2.0, clients=2, workers=1) as (address, room):
+    with live_server.mien(idle=2.0, clients=2, workers=1) as (address, state):
         started = time.monotonic()
-        with connect(f"ws://{address}/v1/stream") as one, connect(f"ws://{address}/v1/stream") as other:
+        with connect(f"ws://{address}/v1/stream") as single, connect(f"ws://{address}/v1/stream") as other:
             with pytest.raises((InvalidStatus, ConnectionClosed)), connect(f"ws://{address}/v1/stream") as ws:
                 ws.recv(timeout=CEILING)
-            assert (drained(one), drained(other)) == (1001, 1001)
+            assert (drained(single), drained(other)) == (1001, 1001)
         assert time.monotonic() - started > 1.9
-        assert gone(room)
+        assert gone(state)
 
 
 def test_stream_counts_clients_that_connect_at_once():
@@ -174,14 +174,14 @@ def test_stream_counts_clients_that_connect_at_once():
     async def all_at_once(address):
         await asyncio.gather(*(greet(address) for _ in range(16)))
 
-    with live_server.mien(clients=2, workers=1) as (address, room):
+    with live_server.mien(clients=2, workers=1) as (address, state):
         asyncio.run(all_at_once(address))
         assert sorted(kinds) == ["hello"] * 2 + ["refused"] * 14
-        assert gone(room)
+        assert gone(state)
         until = time.monotonic() + CEILING
-        while room.clients and time.monotonic() < until:
+        while state.clients and time.monotonic() < until:
             time.sleep(0.02)
-        assert room.clients == 0
+        assert state.clients == 0
         assert greeted(f"ws://{address}/v1/stream")
 
 
@@ -209,15 +209,15 @@ def greeted(address, **options):
         return reported(ws, "hello")["client"]
 
 
-def gone(room):
+def gone(state):
     until = time.monotonic() + CEILING
-    while room.guests and time.monotonic() < until:
+    while state.connections and time.monotonic() < until:
         time.sleep(0.02)
-    return not room.guests
+    return not state.connections
 
 
 class Counting:
-    """A guest whose work is noted, once `gate` is open."""
+    """A connection whose work is noted, once `gate` is open."""
 
     def __init__(self, name, took, gate):
         from collections import deque
@@ -235,19 +235,19 @@ class Counting:
 
 def test_the_crew_takes_turns_whoever_sends_most():
     took, failed, gate, done = [], [], threading.Event(), threading.Semaphore(0)
-    crew = WorkerPool(1, lambda guest, events: done.release(), lambda guest, error: failed.append(error))
-    guests = [Counting(i, took, gate) for i in range(5)]
-    for guest in guests:
-        for _ in range(1000 if guest.name == 0 else WAITING):  # one floods
-            crew.post(guest, b"")
-    assert all(len(guest.waiting) <= WAITING for guest in guests)
+    pool = WorkerPool(1, lambda connection, events: done.release(), lambda connection, error: failed.append(error))
+    connections = [Counting(i, took, gate) for i in range(5)]
+    for connection in connections:
+        for _ in range(1000 if connection.name == 0 else WAITING):  # one floods
+            pool.post(connection, b"")
+    assert all(len(connection.waiting) <= WAITING for connection in connections)
     gate.set()
-    assert all(done.acquire(timeout=CEILING) for _ in range(WAITING * len(guests)))
-    crew.close()
+    assert all(done.acquire(timeout=CEILING) for _ in range(WAITING * len(connections)))
+    pool.close()
     assert not failed
-    assert guests[0].dropped in (1000 - WAITING, 1000 - WAITING - 1)  # one may have been under way already
-    for start in range(0, WAITING * len(guests), len(guests)):
-        assert sorted(took[start : start + len(guests)]) == [0, 1, 2, 3, 4]
+    assert connections[0].dropped in (1000 - WAITING, 1000 - WAITING - 1)  # one may have been under way already
+    for start in range(0, WAITING * len(connections), len(connections)):
+        assert sorted(took[start : start + len(connections)]) == [0, 1, 2, 3, 4]
 
 
 # ---------------------------------------------------------------- uploads
@@ -264,12 +264,12 @@ def ended(client, id_):
 
 
 def test_an_upload_is_analysed_and_its_results_can_be_had_and_forgotten(server, clip):
-    address, room = server
+    address, state = server
     with httpx.Client(base_url=f"http://{address}", timeout=CEILING) as client:
         work = client.post("/v1/analyze", content=clip)
         assert work.status_code == 202
         id_ = work.json()["id"]
-        job = room.jobs.find(id_)
+        job = state.jobs.find(id_)
         done = ended(client, id_)
         assert (done["status"], done["people"], done["progress"]) == ("done", 1, 1.0)
         assert not job.upload.exists()  # the video itself is not kept
@@ -310,7 +310,7 @@ def crash(*_):
 
 
 def test_a_video_that_crashes_its_decoder_fails_alone(monkeypatch, clip):
-    with live_server.mien(workers=1) as (address, room), httpx.Client(base_url=f"http://{address}") as client:
+    with live_server.mien(workers=1) as (address, state), httpx.Client(base_url=f"http://{address}") as client:
         with monkeypatch.context() as patch:
             patch.setattr("mien.server.jobs.check_upload", crash)  # it runs in the child
             work = ended(client, client.post("/v1/analyze", content=clip).json()["id"])
@@ -319,20 +319,20 @@ def test_a_video_that_crashes_its_decoder_fails_alone(monkeypatch, clip):
         assert client.get("/healthz").status_code == 200
         work = ended(client, client.post("/v1/analyze", content=clip[:2000]).json()["id"])
         assert "expected a whole mp4" in work["reason"]  # a new child reads the next one
-        assert not list(room.jobs._folder.rglob("upload*"))
+        assert not list(state.jobs._folder.rglob("upload*"))
 
 
 def test_an_upload_that_is_deleted_while_it_is_analysed_stops(monkeypatch, clip):
-    with live_server.mien(workers=1) as (address, room), httpx.Client(base_url=f"http://{address}") as client:
+    with live_server.mien(workers=1) as (address, state), httpx.Client(base_url=f"http://{address}") as client:
         monkeypatch.setattr("mien.server.jobs.check_upload", linger)
         id_ = client.post("/v1/analyze", content=clip).json()["id"]
         while client.get(f"/v1/analyze/{id_}").json()["status"] != "running":
             time.sleep(0.02)
         assert client.delete(f"/v1/analyze/{id_}").status_code == 204
         until = time.monotonic() + CEILING
-        while list(room.jobs._folder.iterdir()) and time.monotonic() < until:
+        while list(state.jobs._folder.iterdir()) and time.monotonic() < until:
             time.sleep(0.05)
-        assert not list(room.jobs._folder.iterdir())
+        assert not list(state.jobs._folder.iterdir())
 
 
 def linger(*_):
@@ -340,7 +340,7 @@ def linger(*_):
 
 
 def test_an_upload_that_stalls_gives_its_place_back():
-    with live_server.mien(idle=4.0, jobs=1, workers=1) as (address, room):
+    with live_server.mien(idle=4.0, jobs=1, workers=1) as (address, state):
         host, _, port = address.partition(":")
         head = f"POST /v1/analyze HTTP/1.1\r\nHost: {address}\r\nContent-Length: 5000\r\n\r\n".encode()
         end = time.monotonic() + CEILING
@@ -351,7 +351,7 @@ def test_an_upload_that_stalls_gives_its_place_back():
             raw.settimeout(CEILING)
             assert b" 408 " in raw.recv(1000).split(b"\r\n")[0]
         assert httpx.post(f"http://{address}/v1/analyze", content=b"x").status_code == 415
-        assert not list(room.jobs._folder.iterdir())
+        assert not list(state.jobs._folder.iterdir())
 
 
 def video_of(seconds):
@@ -397,10 +397,10 @@ def test_without_the_token_there_is_nothing_but_the_page(guarded):
 def test_the_token_is_compared_in_constant_time(monkeypatch, guarded):
     from mien.server import middleware
 
-    asked = []
-    monkeypatch.setattr(middleware.hmac, "compare_digest", lambda given, known: bool(asked.append((given, known))))
+    requests = []
+    monkeypatch.setattr(middleware.hmac, "compare_digest", lambda given, known: bool(requests.append((given, known))))
     assert httpx.get(f"http://{guarded[0]}/v1/now", headers={"authorization": "Bearer x"}).status_code == 401
-    assert asked == [(b"x", TOKEN.encode())]
+    assert requests == [(b"x", TOKEN.encode())]
 
 
 def test_middleware_limits_requests_per_address():
@@ -477,30 +477,30 @@ def test_beyond_this_machine_a_token_is_demanded():
 def test_the_servers_own_camera_is_read_by_many(clip, tmp_path, monkeypatch):
     monkeypatch.setattr("mien.server.state.FRESH", math.inf)  # the clip may be over before it is asked
     (tmp_path / "clip.mp4").write_bytes(clip)
-    with live_server.mien(source=str(tmp_path / "clip.mp4")) as (address, room):
+    with live_server.mien(source=str(tmp_path / "clip.mp4")) as (address, state):
         until = time.monotonic() + CEILING
         while time.monotonic() < until:
-            found = [httpx.get(f"http://{address}/v1/now").json() for _ in range(2)]
-            if all(each["event"] and each["event"]["face_id"] for each in found):
+            result = [httpx.get(f"http://{address}/v1/now").json() for _ in range(2)]
+            if all(each["event"] and each["event"]["face_id"] for each in result):
                 break
             time.sleep(0.1)
-        assert found[0]["event"]["face_id"] == found[1]["event"]["face_id"] == 1
-        assert found[0]["text"].startswith("The person ")
-        assert parse(found[0]["prompt"]) == found[0]["observation"]
+        assert result[0]["event"]["face_id"] == result[1]["event"]["face_id"] == 1
+        assert result[0]["text"].startswith("The person ")
+        assert parse(result[0]["prompt"]) == result[0]["observation"]
         text = httpx.get(f"http://{address}/metrics", timeout=CEILING).text
         assert "mien_latency_seconds_bucket" in text
-    assert not room.live._thread.is_alive()
+    assert not state.live._thread.is_alive()
 
 
 def test_server_withholds_old_events(monkeypatch):
-    with live_server.mien(workers=1) as (_, room):
+    with live_server.mien(workers=1) as (_, state):
         event, now = object(), time.perf_counter()
-        guest = SimpleNamespace(id="a", last_event_at=now + 1e6, session=SimpleNamespace(latest=event))
-        monkeypatch.setattr(room, "guests", {"a": guest})
-        assert room.now()[0] is event
-        guest.last_event_at = now - FRESH - 0.1
-        assert room.now()[0] is None
-        assert room.sentence() == ""
+        connection = SimpleNamespace(id="a", last_event_at=now + 1e6, session=SimpleNamespace(latest=event))
+        monkeypatch.setattr(state, "connections", {"a": connection})
+        assert state.now()[0] is event
+        connection.last_event_at = now - FRESH - 0.1
+        assert state.now()[0] is None
+        assert state.sentence() == ""
 
 
 def test_the_command_says_where_it_listens_and_ends_with_ctrl_c(tmp_path):
@@ -521,8 +521,8 @@ def test_the_command_says_where_it_listens_and_ends_with_ctrl_c(tmp_path):
 
 
 def test_a_port_that_is_taken_is_reported():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = subprocess.run([sys.executable, "-m", "mien.cli", "serve", "--port", str(taken.getsockname()[1])],
+    with socket.create_server(("127.0.0.1", 0)) as received:
+        done = subprocess.run([sys.executable, "-m", "mien.cli", "serve", "--port", str(received.getsockname()[1])],
                               capture_output=True, text=True, timeout=CEILING, check=False)
     assert done.returncode == 1
     assert "Address already in use" in done.stderr

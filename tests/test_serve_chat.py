@@ -35,15 +35,15 @@ def what_was_seen_stays_fresh(monkeypatch):
 
 @pytest.fixture(scope="module")
 def language():
-    found = Language()
-    with live_server.uvicorn_of(found.app) as (address, _):
-        yield found, f"http://{address}/v1"
+    result = Language()
+    with live_server.uvicorn_of(result.app) as (address, _):
+        yield result, f"http://{address}/v1"
 
 
 @pytest.fixture(scope="module")
 def proxied(language):
-    with live_server.mien(llm=language[1], workers=1, rate=1000, burst=1000) as found:
-        yield found
+    with live_server.mien(llm=language[1], workers=1, rate=1000, burst=1000) as result:
+        yield result
 
 
 def client(address, key="key-of-the-person"):
@@ -75,7 +75,7 @@ def test_without_a_picture_everything_goes_through_untouched(proxied, language):
     direct = httpx.post(f"{upstream}/chat/completions", content=content)
     through = httpx.post(f"http://{proxied[0]}/v1/chat/completions", content=content)
     assert through.content == direct.content
-    assert server.heard[-1] == server.heard[-2] == content
+    assert server.requests[-1] == server.requests[-2] == content
     assert [each.id for each in client(proxied[0]).models.list().data] == ["tiny-qwen2"]
 
 
@@ -83,19 +83,19 @@ def test_the_person_now_goes_in_as_a_system_message_and_nothing_else_changes(pro
     server, _ = language
     with watched(proxied[0]) as sentence:
         ask(proxied[0], extra_headers={"X-Mien-Client": "somebody-else"})
-        assert json.loads(server.heard[-1])["messages"] == MESSAGES  # of whom there is no picture
+        assert json.loads(server.requests[-1])["messages"] == MESSAGES  # of whom there is no picture
         assert "x-mien-client" not in server.headers[-1]
         answer = ask(proxied[0])
-        heard = json.loads(server.heard[-1])
-        whole = answer.choices[0].message.content
-        pieces = [chunk.choices[0].delta.content for chunk in ask(proxied[0], stream=True)]
-    wanted = [MESSAGES[0], {"role": "system", "content": llm.system_message(sentence)}, MESSAGES[1]]
-    assert heard["messages"] == wanted
-    assert {name: value for name, value in heard.items() if name != "messages"} == \
+        received = json.loads(server.requests[-1])
+        full = answer.choices[0].message.content
+        windows = [chunk.choices[0].delta.content for chunk in ask(proxied[0], stream=True)]
+    expected = [MESSAGES[0], {"role": "system", "content": llm.system_message(sentence)}, MESSAGES[1]]
+    assert received["messages"] == expected
+    assert {name: value for name, value in received.items() if name != "messages"} == \
         {"model": "tiny-qwen2", "temperature": 0.0, "seed": 3}
-    assert whole == server.says(wanted) != server.says(MESSAGES)  # the model did read it
-    assert len(pieces) == 12  # each piece came as one
-    assert "".join(pieces) == whole
+    assert full == server.says(expected) != server.says(MESSAGES)  # the model did read it
+    assert len(windows) == 12  # each piece came as one
+    assert "".join(windows) == full
     assert server.headers[-1]["authorization"] == "Bearer key-of-the-person"  # without a token of ours, theirs
 
 
@@ -135,10 +135,10 @@ def test_a_language_server_that_is_down_is_a_clear_502_and_what_was_said_is_in_n
         listening.close()
     elif how == "breaks":
         threading.Thread(target=lambda: listening.accept()[0].close(), daemon=True).start()
-    with live_server.mien(llm=f"http://127.0.0.1:{address[1]}/v1", workers=1) as (own, _):
+    with live_server.mien(llm=f"http://127.0.0.1:{address[1]}/v1", workers=1) as (server, _):
         with pytest.raises(openai.APIStatusError) as failed:
-            ask(own)
-        text = httpx.get(f"http://{own}/metrics").text
+            ask(server)
+        text = httpx.get(f"http://{server}/metrics").text
     listening.close()
     assert failed.value.status_code == 502
     assert "language server" in failed.value.message
@@ -152,9 +152,9 @@ def test_an_answer_that_breaks_off_is_not_taken_for_whole_and_its_headers_come_a
     note = "\u65e5".encode()  # no header may hold it, some do
 
     def answer(listening):
-        with listening.accept()[0] as taken:
-            taken.recv(65536)
-            taken.sendall(b"HTTP/1.1 200 OK\r\nx-note: " + note + b"\r\ncontent-type: text/event-stream\r\n"
+        with listening.accept()[0] as received:
+            received.recv(65536)
+            received.sendall(b"HTTP/1.1 200 OK\r\nx-note: " + note + b"\r\ncontent-type: text/event-stream\r\n"
                           b"transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
             time.sleep(0.3)
 
@@ -162,12 +162,12 @@ def test_an_answer_that_breaks_off_is_not_taken_for_whole_and_its_headers_come_a
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=answer, args=(listening,), daemon=True)
         thread.start()
-        with live_server.mien(llm=f"http://127.0.0.1:{listening.getsockname()[1]}/v1", workers=1) as (own, _):
-            with httpx.stream("POST", f"http://{own}/v1/chat/completions", json={"messages": MESSAGES}) as reply:
+        with live_server.mien(llm=f"http://127.0.0.1:{listening.getsockname()[1]}/v1", workers=1) as (server, _):
+            with httpx.stream("POST", f"http://{server}/v1/chat/completions", json={"messages": MESSAGES}) as reply:
                 got = []
                 with pytest.raises(httpx.RemoteProtocolError):
                     got.extend(reply.iter_raw())  # keeps what came before it broke
-            assert httpx.get(f"http://{own}/healthz").status_code == 200
+            assert httpx.get(f"http://{server}/healthz").status_code == 200
         thread.join(5)
     assert (reply.status_code, b"".join(got)) == (200, b"half")
     assert dict(reply.headers.raw)[b"x-note"] == note
@@ -193,10 +193,10 @@ def test_without_a_language_server_that_is_reported():
 
 
 def test_the_message_stands_behind_the_system_messages_that_come_first():
-    user, first, late = {"role": "user"}, {"role": "system", "content": "a"}, {"role": "system", "content": "b"}
+    user, first, later = {"role": "user"}, {"role": "system", "content": "a"}, {"role": "system", "content": "b"}
     new = {"role": "system", "content": "x"}
     assert with_system([], "x") == [new]
     assert with_system([user], "x") == [new, user]
-    assert with_system([first, user, late], "x") == [first, new, user, late]
+    assert with_system([first, user, later], "x") == [first, new, user, later]
     assert with_system([first], "x") == [first, new]
     assert with_system(["odd", user], "x") == [new, "odd", user]

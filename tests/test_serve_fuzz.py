@@ -33,8 +33,8 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 @pytest.fixture(scope="module")
 def server():
-    with live_server.mien(rate=1e6, burst=10**6, workers=1, upload=10**6) as found:
-        yield found
+    with live_server.mien(rate=1e6, burst=10**6, workers=1, upload=10**6) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def schema(server):
 
 
 def test_no_request_is_answered_with_a_fault_of_ours(schema):
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) == 11
     for operation in operations:
         fuzz(operation)
@@ -123,12 +123,12 @@ def _address(server):
 
 
 def test_messages_at_random_neither_break_nor_fill_the_server(server):
-    address, room = server
+    address, state = server
     frame = encode(1.0, next(live_server.film()).rgb)
     before = None
     for round_ in range(2):
         _fuzzed(address, frame)
-        assert _settled(room)
+        assert _settled(state)
         now = _memory()
         if round_ == 0:
             before = now
@@ -172,13 +172,13 @@ def _fuzzed(address, frame):
                 break
 
 
-def _settled(room):
+def _settled(state):
     import time
 
     until = time.monotonic() + CEILING
-    while room.guests and time.monotonic() < until:
+    while state.connections and time.monotonic() < until:
         time.sleep(0.05)
-    return not room.guests
+    return not state.connections
 
 
 def _memory() -> float:

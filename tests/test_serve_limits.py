@@ -84,14 +84,14 @@ def test_every_request_of_a_connection_has_a_clock(clocked, rest):
 @pytest.mark.parametrize("limits", [{"slowest": 1e6}, {"receive": 1.0}])
 def test_an_upload_that_drips_is_ended_and_its_place_is_free(monkeypatch, limits):
     monkeypatch.setattr(request_body, "GRACE", 1.0)
-    with live_server.mien(jobs=1, workers=1, **limits) as (address, room):
+    with live_server.mien(jobs=1, workers=1, **limits) as (address, state):
         head = f"POST /v1/analyze HTTP/1.1\r\nHost: {address}\r\nContent-Length: 500000\r\n\r\n".encode()
         with opened(address) as raw:
             raw.sendall(head + b"\0\0\0\x20ftypisom" + bytes(1000))
             answer = drip(raw, b"\r\n\r\n")
         assert b" 408 " in answer.split(b"\r\n")[0]
         assert httpx.post(f"http://{address}/v1/analyze", content=b"x").status_code == 415
-        assert not list(room.jobs._folder.iterdir())
+        assert not list(state.jobs._folder.iterdir())
 
 
 def test_http_closes_clients_that_do_not_read(monkeypatch):
@@ -127,9 +127,9 @@ async def _without_waiting(receive):
 def test_no_address_has_all_connections():
     made = app(ServerConfig(workers=1))
     with live_server.uvicorn_of(made, http=http_timeout.TimeoutHTTPProtocol, limit_concurrency=8) as (address, _), \
-            ExitStack() as held:
+            ExitStack() as stored:
         for _ in range(6):
-            held.enter_context(opened(address))
+            stored.enter_context(opened(address))
         with opened(address) as seventh:
             answer = seventh.recv(1000).lower()
         assert b" 503 " in answer.split(b"\r\n")[0]
@@ -140,15 +140,15 @@ def test_no_address_has_all_connections():
 
 
 def test_a_client_too_many_learns_when_to_come_back():
-    with live_server.mien(clients=2, workers=1) as (address, _), ExitStack() as held:
+    with live_server.mien(clients=2, workers=1) as (address, _), ExitStack() as stored:
         for _ in range(2):
-            held.enter_context(connect(f"ws://{address}/v1/stream"))
+            stored.enter_context(connect(f"ws://{address}/v1/stream"))
         with pytest.raises(InvalidStatus) as refused:
             connect(f"ws://{address}/v1/stream")
         assert refused.value.response.status_code == 503
         assert int(refused.value.response.headers["retry-after"]) > 0
         if sys.platform == "linux":  # others still have a place
-            held.enter_context(connect(f"ws://{address}/v1/stream", source_address=(OTHER, 0)))
+            stored.enter_context(connect(f"ws://{address}/v1/stream", source_address=(OTHER, 0)))
             with pytest.raises(InvalidStatus):
                 connect(f"ws://{address}/v1/stream", source_address=("127.0.0.3", 0))
 
@@ -184,9 +184,9 @@ FOREIGN = (b"access-control-allow-origin: *\r\naccess-control-allow-credentials:
 @pytest.mark.parametrize("path", ["models", "chat/completions"])
 def test_proxy_drops_browser_headers_of_the_language_server(path):
     def answer(listening):
-        with listening.accept()[0] as taken:
-            taken.recv(65536)
-            taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: 7\r\n" + FOREIGN
+        with listening.accept()[0] as received:
+            received.recv(65536)
+            received.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: 7\r\n" + FOREIGN
                           + b"content-length: 2\r\nconnection: close\r\n\r\n{}")
 
     with socket.create_server(("127.0.0.1", 0)) as listening:

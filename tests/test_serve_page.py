@@ -50,8 +50,8 @@ def raw(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server():
-    with live_server.mien(rate=1000, burst=1000) as found:
-        yield found
+    with live_server.mien(rate=1000, burst=1000) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -59,25 +59,25 @@ def browser(films):
     with playwright.sync_playwright() as running:
         arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
                      f"--use-file-for-fake-video-capture={films / 'camera.mjpeg'}"]
-        found = running.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield found
-        found.close()
+        result = running.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield result
+        result.close()
 
 
 @pytest.fixture
 def page(browser, server):
     context = browser.new_context(permissions=["camera"], viewport={"width": 1200, "height": 900})
     opened = context.new_page()
-    opened.wrong, opened.elsewhere = [], []
+    opened.wrong, opened.foreign_requests = [], []
     opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
     opened.on("console", lambda reported: opened.wrong.append(reported.text) if reported.type == "error" else None)
-    opened.on("request", lambda asked: opened.elsewhere.append(asked.url) if server[0] not in asked.url
-              and not asked.url.startswith(("blob:", "data:")) else None)
+    opened.on("request", lambda request: opened.foreign_requests.append(request.url) if server[0] not in request.url
+              and not request.url.startswith(("blob:", "data:")) else None)
     opened.goto(f"http://{server[0]}/")
     yield opened
     context.close()
     assert opened.wrong == []
-    assert opened.elsewhere == []
+    assert opened.foreign_requests == []
 
 
 def shown(page, name):

@@ -52,8 +52,8 @@ def table(path: Path, seconds: float = SECONDS, begin: float = 0.0, rate: float 
     return path
 
 
-def spikes(found: readers.ContactSignals, name: str = "ecg") -> np.ndarray:
-    signal, row = found.find(name)
+def spikes(contact: readers.ContactSignals, name: str = "ecg") -> np.ndarray:
+    signal, row = contact.find(name)
     values = signal.values[row]
     return signal.times[np.flatnonzero(np.nan_to_num(values) > 0.8)]
 
@@ -61,24 +61,24 @@ def spikes(found: readers.ContactSignals, name: str = "ecg") -> np.ndarray:
 # ------------------------------------------------------------------------------------------------------------- clocks
 def test_signals_come_onto_the_clock_of_the_video(tmp_path):
     path = table(tmp_path / "s.csv", seconds=40)
-    found = readers.contact_signals(path, offset=-2.25, seconds=20.0)
-    assert found.signals[0].values.shape == (2, 20 * 128)
-    assert np.abs((spikes(found) + 2.25) % 1.0 - 0.5).max() < 0.03
-    assert any("time 0 lies at -2.25 s" in note for note in found.notes)
+    result = readers.contact_signals(path, offset=-2.25, seconds=20.0)
+    assert result.signals[0].values.shape == (2, 20 * 128)
+    assert np.abs((spikes(result) + 2.25) % 1.0 - 0.5).max() < 0.03
+    assert any("time 0 lies at -2.25 s" in note for note in result.notes)
     plain = readers.contact_signals(path, seconds=20.0)
     assert np.abs(spikes(plain) % 1.0 - 0.5).max() < 0.03
     assert any("taken to begin with the video" in note for note in plain.notes)
-    late = readers.contact_signals(path, offset=5.0, seconds=20.0)
-    assert np.isnan(late.signals[0].values[:, : 5 * 128 - 1]).all()
-    assert spikes(late).min() > 5.3
+    later = readers.contact_signals(path, offset=5.0, seconds=20.0)
+    assert np.isnan(later.signals[0].values[:, : 5 * 128 - 1]).all()
+    assert spikes(later).min() > 5.3
 
 
 def test_the_video_may_begin_at_a_date(tmp_path):
     dated = tmp_path / "d.csv"
     lines = [f"2026-01-31T12:00:{k / 8:09.6f},{k % 8 == 4:d},{k / 99:.5f}" for k in range(160)]
     dated.write_text("\n".join(["datetime,ecg,eda", *lines]))
-    found = readers.contact_signals(dated, start="2026-01-31T12:00:02.5", seconds=10.0)
-    np.testing.assert_allclose(spikes(found), np.arange(10), atol=1e-3)  # at 0.5 s of every second, 2.5 s later
+    result = readers.contact_signals(dated, start="2026-01-31T12:00:02.5", seconds=10.0)
+    np.testing.assert_allclose(spikes(result), np.arange(10), atol=1e-3)  # at 0.5 s of every second, 2.5 s later
     band = wristband(tmp_path / "e4")
     first = readers.empatica(band)
     moved = readers.contact_signals(band, start=str(first.zero + 3.0), seconds=5.0)
@@ -89,10 +89,10 @@ def test_the_video_may_begin_at_a_date(tmp_path):
 def test_a_channel_is_found_by_its_kind_when_it_is_the_only_one(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("time,PPG finger,EDA left,EDA right\n" + "\n".join(f"{k / 10},{k},1,2" for k in range(50)))
-    found = readers.contact_signals(path)
-    assert found.find("ppg")[0].names[found.find("ppg")[1]] == "ppg_finger"
-    assert found.find("eda") is None
-    assert found.find("ecg") is None
+    result = readers.contact_signals(path)
+    assert result.find("ppg")[0].names[result.find("ppg")[1]] == "ppg_finger"
+    assert result.find("eda") is None
+    assert result.find("ecg") is None
 
 
 @pytest.mark.parametrize(("change", "said"), [
@@ -101,10 +101,10 @@ def test_a_channel_is_found_by_its_kind_when_it_is_the_only_one(tmp_path):
     ({"ecg": lambda t, x: np.clip(x, -1, 0.3)}, "ecg: clipped"),
 ])
 def test_contact_signals_report_bad_parts_of_one_channel(tmp_path, change, said):
-    found = readers.contact_signals(table(tmp_path / "s.csv", **change), seconds=SECONDS)
-    assert any(re.search(said, note) for note in found.notes), found.notes
-    assert not any(note.startswith("eda") for note in found.notes)
-    signal, row = found.find("eda")
+    result = readers.contact_signals(table(tmp_path / "s.csv", **change), seconds=SECONDS)
+    assert any(re.search(said, note) for note in result.notes), result.notes
+    assert not any(note.startswith("eda") for note in result.notes)
+    signal, row = result.find("eda")
     assert np.isfinite(signal.values[row]).all()
 
 
@@ -142,8 +142,8 @@ def test_rows_that_are_missing_are_a_gap_and_do_not_slow_the_clock(tmp_path):
     path = table(tmp_path / "s.csv")
     head, *rows = path.read_text().splitlines()
     path.write_text("\n".join([head, *rows[: 8 * 128], *rows[20 * 128 :]]))
-    found = readers.contact_signals(path, seconds=SECONDS)
-    signal = found.signals[0]
+    result = readers.contact_signals(path, seconds=SECONDS)
+    signal = result.signals[0]
     assert signal.rate == pytest.approx(128.0, rel=1e-3)
     known = np.isfinite(signal.values[0])
     assert not known[int(8.6 * 128) : int(19.4 * 128)].any()
@@ -172,8 +172,8 @@ def test_time_stamps_that_are_stretched_make_no_heart(tmp_path, rate):
     head, *rows = path.read_text().splitlines()
     cells = [row.split(",") for row in rows]
     path.write_text("\n".join([head, *(",".join([f"{3 * float(time):.6f}", *rest]) for time, *rest in cells)]))
-    found = readers.contact_signals(path, seconds=90.0)
-    assert f"ecg: a heart rate of 20 bpm by {rate / 3:.4g} Hz: is the rate right?" in found.notes
+    result = readers.contact_signals(path, seconds=90.0)
+    assert f"ecg: a heart rate of 20 bpm by {rate / 3:.4g} Hz: is the rate right?" in result.notes
 
 
 def test_a_word_in_a_cell_is_a_missing_number_and_times_in_ms_can_be_declared(tmp_path):
@@ -181,9 +181,9 @@ def test_a_word_in_a_cell_is_a_missing_number_and_times_in_ms_can_be_declared(tm
     head, *rows = path.read_text().splitlines()
     rows[640] = rows[640].split(",")[0] + ",saturated,5.0"
     path.write_text("\n".join([head, *rows]))
-    found = readers.contact_signals(path, seconds=SECONDS)
-    assert "ECG (mV): 1 of 3840 cells are no numbers, first 'saturated' in line 642: taken as missing" in found.notes
-    _, reported = recording.predict_recording(model(), {0: person()}, [], SECONDS, found)
+    result = readers.contact_signals(path, seconds=SECONDS)
+    assert "ECG (mV): 1 of 3840 cells are no numbers, first 'saturated' in line 642: taken as missing" in result.notes
+    _, reported = recording.predict_recording(model(), {0: person()}, [], SECONDS, result)
     assert reported.used["ecg"] == 30.0  # one sample is bridged
     cells = [row.split(",") for row in rows[:1280]]
     rows = [",".join([f"{1000 * float(time):.3f}", *rest]) for time, *rest in cells]
@@ -203,12 +203,12 @@ class Seen:
     """A person's rows, as the stream collects them."""
 
     def __init__(self, window: Window, frames: int) -> None:
-        self.whole, self.frames_tracked = window, frames
+        self.full, self.frames_tracked = window, frames
 
     def window(self, start: float, end: float) -> Window:
-        keep = (self.whole.times >= start) & (self.whole.times < end)
-        rows = {name: getattr(self.whole, name)[keep] for name in ("times", "skin", "position", "aus", "pose", "gaze")}
-        return replace(self.whole, start=start, end=end, **rows)
+        keep = (self.full.times >= start) & (self.full.times < end)
+        rows = {name: getattr(self.full, name)[keep] for name in ("times", "skin", "position", "aus", "pose", "gaze")}
+        return replace(self.full, start=start, end=end, **rows)
 
 
 def person(seconds: float = SECONDS, blind: tuple[float, float] = (0, 0)) -> TrackState:
@@ -222,7 +222,7 @@ def person(seconds: float = SECONDS, blind: tuple[float, float] = (0, 0)) -> Tra
 
 def emotions(known: TrackState, id: int = 0, step: float = 0.5) -> list[StepObservation]:
     out = []
-    for k in range(int(known.seen.whole.end / step)):
+    for k in range(int(known.seen.full.end / step)):
         part = known.seen.window(k * step, (k + 1) * step)
         reason = "" if np.isfinite(part.aus).all(axis=1).any() else "no_face"
         out.append(StepObservation(start=k * step, end=(k + 1) * step, face=id, state="tracked", box=np.zeros(4),
@@ -282,9 +282,9 @@ def test_the_answer_says_what_the_model_used(tmp_path, rate):
     contact = readers.contact_signals(table(tmp_path / "s.csv", rate=rate, ecg=beats), seconds=SECONDS)
     assert any("ecg: clipped" in note for note in contact.notes)
     _, reported = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, contact)
-    own = given(reader, known, contact, 0.0, SECONDS)
-    assert reported.used == pytest.approx({"ecg": float(own.signals[0, 0]), "eda": float(own.signals[0, 1]),
-                                       "face": float(own.video[0])})
+    fed = given(reader, known, contact, 0.0, SECONDS)
+    assert reported.used == pytest.approx({"ecg": float(fed.signals[0, 0]), "eda": float(fed.signals[0, 1]),
+                                       "face": float(fed.video[0])})
     assert reported.used["ecg"] == pytest.approx(30.0 - 2.5, abs=0.51)  # the crests cost nothing, the hole five patches
     assert reported.used["face"] == pytest.approx(30.0 - 1.4, abs=0.21)
     drawn = np.isfinite(reported.signals.values[0])
@@ -416,9 +416,9 @@ def place(tmp_path_factory) -> Path:
     simulation.write_video(scene, root / "talk.mp4")
     table(root / "s.csv", seconds=12.0)
     recipe = override(tiny_recipe(RECIPES["mvp/amigos-valence"]), {"options.seconds": "10"})
-    found = mvp.MVP(recipe.options)
-    card = checkpoints.make_card(recipe, recipe.task, found, ("", ""))
-    checkpoints.Predictor(found, recipe.task, 10.0, card).save_pretrained(root / "model")
+    result = mvp.MVP(recipe.options)
+    card = checkpoints.make_card(recipe, recipe.task, result, ("", ""))
+    checkpoints.Predictor(result, recipe.task, 10.0, card).save_pretrained(root / "model")
     return root
 
 
@@ -444,8 +444,8 @@ def test_the_command_reads_video_and_signals_together(place, monkeypatch):
     assert "answers from face, ecg, eda" in text
     assert "estimate of how the person would rate this" in text
     data = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])["session"]
-    assert [one["name"] for one in data["signals"]] == ["ecg", "eda"]
-    assert [one["name"] for one in data["attention"]] == ["the face"]
+    assert [item["name"] for item in data["signals"]] == ["ecg", "eda"]
+    assert [item["name"] for item in data["attention"]] == ["the face"]
     ecg = data["signals"][0]
     beats = [x for x, y in zip(ecg["x"], ecg["y"], strict=True) if y is not None and y > 4]
     assert np.abs(np.array(beats) / 1000 % 1.0 - 0.5).max() < 0.06
@@ -504,14 +504,14 @@ def test_analyze_refuses_bad_signal_options_before_any_work(place, monkeypatch, 
 def test_clips_signals_and_attention_share_a_clock(tmp_path, monkeypatch):
     """Windows begin where a clip does, the model's rows and its signals at the same second."""
     reader, known = model(seconds=10.0, video="tiny", features=32), person()
-    own = ClipFeatureBuffer(32, tower=backbones.tiny_tower("videomae"))
+    clips = ClipFeatureBuffer(32, tower=backbones.tiny_tower("videomae"))
     for k in range(12):
-        own.features_by_clip[k], own.last[k] = np.full(32, k, np.float32), min(2.56 * k + 2.5, 29.96)
+        clips.features_by_clip[k], clips.last[k] = np.full(32, k, np.float32), min(2.56 * k + 2.5, 29.96)
     seen = []
     predict = reader.predict
     monkeypatch.setattr(reader, "predict", lambda windows, attention=False: (
         seen.extend(windows), predict(windows, attention))[1])
-    _, reported = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, wires(tmp_path), [own])
+    _, reported = recording.predict_recording(reader, {0: known}, emotions(known), SECONDS, wires(tmp_path), [clips])
     for window in seen:
         first = window.start / 2.56
         assert first == pytest.approx(round(first), abs=1e-6)
@@ -540,8 +540,8 @@ def test_clips_are_read_as_they_end_and_forgotten():
     rows = album.rows(0.0, 8.0)
     assert np.isfinite(rows).all(axis=1).tolist() == [True, False, True, True]  # the rest too: nothing comes after it
     for row, first in ((0, 0), (2, 128), (3, 192)):
-        whole = pictures[first : first + 64]
-        picked = whole[video.pick_frames(len(whole), 4)]
+        full = pictures[first : first + 64]
+        picked = full[video.pick_frames(len(full), 4)]
         expected = clip_features(tower, [torch.from_numpy(picked).permute(0, 3, 1, 2)])
         np.testing.assert_allclose(rows[row], expected[0].numpy(), atol=1e-5)
     assert album.rows(2.56, 8.0).shape == (3, 32)
@@ -552,10 +552,10 @@ def test_the_command_reads_clips_by_the_tower_of_the_checkpoint(place, monkeypat
     monkeypatch.chdir(place)
     recipe = override(tiny_recipe(RECIPES["mvp/amigos-valence"]), {"options.seconds": "10", "options.video": "tiny",
                                                           "options.features": "32"})
-    found = mvp.MVP(recipe.options)
+    result = mvp.MVP(recipe.options)
     tower = {"source": "tiny", "sha256": backbones.weights_digest(backbones.tiny_tower("videomae"))}
-    card = checkpoints.make_card(recipe, recipe.task, found, ("", ""), data={"tower": tower})
-    checkpoints.Predictor(found, recipe.task, 10.0, card).save_pretrained(place / "clips")
+    card = checkpoints.make_card(recipe, recipe.task, result, ("", ""), data={"tower": tower})
+    checkpoints.Predictor(result, recipe.task, 10.0, card).save_pretrained(place / "clips")
     done = analyze(place, "--model", "clips", "--out", "seen")
     assert done.exit_code == 0, done.output
     reported = json.loads((place / "seen/talk.mp4/summary.json").read_text())["session"]

@@ -221,8 +221,8 @@ def inside(beats: np.ndarray) -> np.ndarray:
 
 def test_every_r_peak_is_found_to_a_fraction_of_a_sample(hearts) -> None:
     beats, ecg, _ = hearts
-    found = signals.ecg.beats_of(ecg, RATE)
-    for planted, times in zip(beats, found.times, strict=True):
+    result = signals.ecg.beats_of(ecg, RATE)
+    for planted, times in zip(beats, result.times, strict=True):
         times = times[np.isfinite(times)]
         nearest = np.abs(inside(planted)[:, None] - times).min(axis=1)
         assert np.median(nearest) < 0.2 / RATE
@@ -252,13 +252,13 @@ def test_rate_and_variability_are_those_of_the_planted_beats(hearts, kind) -> No
 def test_beats_agree_with_neurokit(hearts, kind) -> None:
     _, ecg, ppg = hearts
     for row in {"ecg": ecg, "ppg": ppg}[kind][1:5]:
-        found = getattr(signals, kind).beats_of(row, RATE).times[0]
+        result = getattr(signals, kind).beats_of(row, RATE).times[0]
         if kind == "ecg":
             theirs = nk.ecg_peaks(nk.ecg_clean(row, sampling_rate=128), sampling_rate=128)[1]["ECG_R_Peaks"]
         else:
             theirs = nk.ppg_findpeaks(nk.ppg_clean(row, sampling_rate=128), sampling_rate=128)["PPG_Peaks"]
         theirs = np.asarray(theirs)[2:-2] / RATE
-        assert np.abs(theirs[:, None] - found).min(axis=1).max() < 2.5 / RATE
+        assert np.abs(theirs[:, None] - result).min(axis=1).max() < 2.5 / RATE
 
 
 @pytest.mark.parametrize("kind", ["ecg", "ppg", "eda", "respiration"])
@@ -277,9 +277,9 @@ def test_upside_down_offset_and_gain_change_nothing(hearts, kind) -> None:
     _, ecg, ppg = hearts
     rows = {"ecg": ecg, "ppg": ppg}[kind]
     read = getattr(signals, kind).beats_of
-    one, other = read(rows, RATE), read(-250 * rows + 7000, RATE)
-    assert np.nanmax(np.abs(one.times - other.times)) < 1e-6
-    assert np.array_equal(one.believed, other.believed)
+    first, other = read(rows, RATE), read(-250 * rows + 7000, RATE)
+    assert np.nanmax(np.abs(first.times - other.times)) < 1e-6
+    assert np.array_equal(first.believed, other.believed)
 
 
 @pytest.mark.parametrize("power", [0, 1, 2])
@@ -309,12 +309,12 @@ def test_a_gap_in_the_data_costs_its_intervals_and_no_more(hearts) -> None:
     _, ecg, _ = hearts
     holed = ecg.copy()
     holed[:, 2000:2900] = np.nan  # 15.6 to 22.7 s
-    whole, table = signals.ecg.features(ecg, RATE), signals.ecg.features(holed, RATE)
-    assert np.all(np.abs(table["mean_hr"] - whole["mean_hr"]) < 1.5)
+    full, table = signals.ecg.features(ecg, RATE), signals.ecg.features(holed, RATE)
+    assert np.all(np.abs(table["mean_hr"] - full["mean_hr"]) < 1.5)
     assert np.all(np.abs(table["believed"] - 0.86) < 0.05)
-    found = signals.ecg.beats_of(holed, RATE)
-    across = (found.times[:, :-1] < 15.6) & (found.times[:, 1:] > 22.7)
-    assert not (found.believed & across).any()
+    result = signals.ecg.beats_of(holed, RATE)
+    across = (result.times[:, :-1] < 15.6) & (result.times[:, 1:] > 22.7)
+    assert not (result.believed & across).any()
 
 
 def test_a_missed_beat_is_no_long_interval(hearts) -> None:
@@ -323,9 +323,9 @@ def test_a_missed_beat_is_no_long_interval(hearts) -> None:
     with_gap = contact_signals.ecg(TIMES, beats[1])
     for beat in (beats[1][20], beats[1][40]):
         with_gap[np.abs(TIMES - beat - 0.125) < 0.425] = 0.0
-    found = signals.ecg.beats_of(with_gap, RATE)
-    assert np.nanmax(found.intervals) > 1.8
-    assert np.nanmax(np.where(found.believed, found.intervals, np.nan)) < 1.2
+    result = signals.ecg.beats_of(with_gap, RATE)
+    assert np.nanmax(result.intervals) > 1.8
+    assert np.nanmax(np.where(result.believed, result.intervals, np.nan)) < 1.2
     gaps = np.diff(inside(missing))
     assert signals.ecg.features(with_gap, RATE)["mean_hr"][0] == pytest.approx(60 / gaps[gaps < 1.5].mean(), abs=0.3)
 
@@ -356,26 +356,26 @@ def sweat() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
 
 
 def test_responses_are_found_where_and_as_large_as_planted(sweat) -> None:
-    found = signals.eda.responses(np.stack([wave for *_, wave in sweat]), RATE)
+    result = signals.eda.responses(np.stack([wave for *_, wave in sweat]), RATE)
     for k, (onsets, sizes, _, _) in enumerate(sweat):
-        seen = np.isfinite(found.onset[k])
+        seen = np.isfinite(result.onset[k])
         assert seen.sum() == len(onsets)
-        assert np.abs(found.onset[k, seen] - onsets).max() < 0.15
-        error = found.amplitude[k, seen] - sizes
+        assert np.abs(result.onset[k, seen] - onsets).max() < 0.15
+        error = result.amplitude[k, seen] - sizes
         alone = np.diff(onsets, prepend=-10) > 6  # one that rises on another's tail is cut short by it
         assert np.abs(error[alone]).max() < 0.06
         assert error.max() < 0.06
-        assert np.all(found.peak[k, seen] - found.onset[k, seen] < 2.0)
+        assert np.all(result.peak[k, seen] - result.onset[k, seen] < 2.0)
 
 
 def test_responses_do_not_lift_the_tonic_level(sweat) -> None:
     """More responses, the same level: a low-passed signal rises with them, this one must not."""
-    found = signals.eda.responses(np.stack([wave for *_, wave in sweat]), RATE)
+    result = signals.eda.responses(np.stack([wave for *_, wave in sweat]), RATE)
     for k, (_, _, level, wave) in enumerate(sweat):
-        error = abs(float((found.tonic[k] - level).mean()))
+        error = abs(float((result.tonic[k] - level).mean()))
         assert error < 0.08
         assert error < 0.5 * abs(float((wave - level).mean()))
-        np.testing.assert_allclose(found.tonic[k] + found.phasic[k], signals.eda.clean(wave, RATE)[0])
+        np.testing.assert_allclose(result.tonic[k] + result.phasic[k], signals.eda.clean(wave, RATE)[0])
 
 
 def test_eda_is_cleaned_and_split_as_neurokit_does_it(sweat) -> None:
@@ -383,11 +383,11 @@ def test_eda_is_cleaned_and_split_as_neurokit_does_it(sweat) -> None:
         clean = nk.eda_clean(wave, sampling_rate=128)
         mine = signals.eda.clean(wave, RATE)[0]
         assert np.abs(mine - clean)[64:-64].max() < 0.02
-        found = signals.eda.responses(wave, RATE)
+        result = signals.eda.responses(wave, RATE)
         phasic = nk.eda_phasic(clean, sampling_rate=128, method="highpass")["EDA_Phasic"].to_numpy()
-        assert np.corrcoef(np.diff(found.phasic[0]), np.diff(phasic))[0, 1] > 0.9
+        assert np.corrcoef(np.diff(result.phasic[0]), np.diff(phasic))[0, 1] > 0.9
         theirs = np.asarray(nk.eda_peaks(phasic, sampling_rate=128)[1]["SCR_Peaks"]) / RATE
-        both = np.abs(theirs[:, None] - found.peak[0][np.isfinite(found.peak[0])]).min(axis=1)
+        both = np.abs(theirs[:, None] - result.peak[0][np.isfinite(result.peak[0])]).min(axis=1)
         assert np.median(both) < 0.15
 
 
@@ -403,17 +403,17 @@ def test_no_responses_in_noise_or_on_a_slope() -> None:
 
 def test_responses_of_an_unknown_unit_are_the_same(sweat) -> None:
     wave = sweat[0][-1]
-    one = signals.eda.responses(wave, RATE, None)
+    single = signals.eda.responses(wave, RATE, None)
     other = signals.eda.responses(1000 * wave, RATE, None)
-    np.testing.assert_allclose(one.onset, other.onset)
-    np.testing.assert_allclose(1000 * one.amplitude, other.amplitude)
+    np.testing.assert_allclose(single.onset, other.onset)
+    np.testing.assert_allclose(1000 * single.amplitude, other.amplitude)
 
 
 def test_eda_of_four_samples_a_second_is_read_too(sweat) -> None:
     onsets, _, _, wave = sweat[1]
-    found = signals.eda.responses(wave[::32], 4.0)
-    assert np.isfinite(found.onset).sum() == len(onsets)
-    assert np.abs(found.onset[0] - onsets).max() < 0.5
+    result = signals.eda.responses(wave[::32], 4.0)
+    assert np.isfinite(result.onset).sum() == len(onsets)
+    assert np.abs(result.onset[0] - onsets).max() < 0.5
 
 
 @pytest.mark.parametrize("rate", [7.0, 12.0, 15.5, 24.0])
@@ -427,8 +427,8 @@ def test_breath_is_counted(rate) -> None:
     assert (table["regularity"] > 0.9).all()
     clean = nk.rsp_clean(wave, sampling_rate=128)
     theirs = np.asarray(nk.rsp_findpeaks(clean, sampling_rate=128)["RSP_Peaks"]) / RATE
-    found = signals.respiration.breaths_of(wave, RATE).times[0]
-    assert np.abs(theirs[1:-1, None] - found).min(axis=1).max() < 0.5
+    result = signals.respiration.breaths_of(wave, RATE).times[0]
+    assert np.abs(theirs[1:-1, None] - result).min(axis=1).max() < 0.5
 
 
 def test_white_noise_seldom_breathes() -> None:

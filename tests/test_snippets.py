@@ -39,37 +39,37 @@ def unknown(code: str) -> list[str]:
     """Names of mien that the code uses and that do not exist."""
     tree = ast.parse(code)
     known: dict[str, str] = {}
-    wanted: set[str] = set()
+    expected: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                wanted.add(alias.name)
+                expected.add(alias.name)
                 top = alias.name.split(".")[0]
                 known[alias.asname or top] = alias.name if alias.asname else top
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
-                wanted.add(f"{node.module}.{alias.name}")
+                expected.add(f"{node.module}.{alias.name}")
                 known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
-            wanted.add(f"{known[node.value.id]}.{node.attr}")
-    return sorted(full for full in wanted if full.split(".")[0] == "mien" and not exists(full))
+            expected.add(f"{known[node.value.id]}.{node.attr}")
+    return sorted(full for full in expected if full.split(".")[0] == "mien" and not exists(full))
 
 
 def exists(full: str) -> bool:
     parts = full.split(".")
     for count in range(len(parts), 0, -1):
         try:
-            found = importlib.import_module(".".join(parts[:count]))
+            result = importlib.import_module(".".join(parts[:count]))
         except ModuleNotFoundError as error:
             if not (error.name or "").startswith("mien"):
                 raise
             continue
         for attribute in parts[count:]:
-            if not hasattr(found, attribute):
+            if not hasattr(result, attribute):
                 # the fields of a class need not be its attributes
-                return isinstance(found, type)
-            found = getattr(found, attribute)
+                return isinstance(result, type)
+            result = getattr(result, attribute)
         return True
     return False
 
@@ -171,7 +171,7 @@ class Package:
 
     def collect(self, owner: str, node: ast.Module | ast.ClassDef | ast.If | ast.Try, lines: list[str],
                 reexports: bool) -> None:
-        found = self.members.setdefault(owner, set())
+        result = self.members.setdefault(owner, set())
         for child in node.body:
             if isinstance(child, ast.ClassDef):
                 self.collect(child.name, child, lines, reexports)
@@ -179,13 +179,13 @@ class Package:
                 written = "\n".join(lines[child.lineno - 1:child.end_lineno])
                 self.members[child.name].update(re.findall(r"\bself\.(\w+)\b", written))
             if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-                found.add(child.name)
+                result.add(child.name)
             elif isinstance(child, (ast.If, ast.Try)):
                 self.collect(owner, child, lines, reexports)
             elif isinstance(child, ast.ImportFrom) and reexports:
-                found.update((alias.asname or alias.name).split(".")[0] for alias in child.names)
+                result.update((alias.asname or alias.name).split(".")[0] for alias in child.names)
             elif isinstance(child, (ast.Assign, ast.AnnAssign)):
-                found.update(name.id for name in ast.walk(child) if isinstance(name, ast.Name))
+                result.update(name.id for name in ast.walk(child) if isinstance(name, ast.Name))
 
     def has(self, owner: str, name: str) -> bool:
         return name in self.members.get(owner, ()) or any(

@@ -31,12 +31,12 @@ def portrait():
     return cv2.resize(np.ascontiguousarray(data.astronaut()[:300, 60:360]), (240, 240), interpolation=cv2.INTER_AREA)
 
 
-def film(portrait, seconds=3.0, fps=20.0, there=lambda t: True, times=None, wall=0):
+def film(portrait, seconds=3.0, fps=20.0, present=lambda t: True, times=None, wall=0):
     """Frames of a portrait that drifts by 10 px before a patterned wall; where it is not `there`, only the wall."""
     wall = np.kron(np.random.default_rng(wall).integers(60, 200, (12, 16, 1), np.uint8), np.ones((40, 40, 3), np.uint8))
     for time in np.arange(0, seconds, 1 / fps) if times is None else times:
         rgb = wall.copy()
-        if there(time):
+        if present(time):
             left = 200 + round(10 * np.sin(time))
             rgb[120:360, left : left + 240] = portrait
         yield Frame(float(time), rgb)
@@ -76,11 +76,11 @@ def test_fed_one_by_one_equals_fed_at_once(portrait, tmp_path):
     timeline = analyze(path, progress=reported.append, neutral="first:1s")
     rows, _ = run(frames, neutral="first:1s")
     assert len(timeline.emotions) == len(rows) == 5
-    for one, other in zip(timeline.emotions, rows, strict=True):
-        assert (one.start, one.end, one.face, one.state, one.label, one.heart_rate) == \
+    for first, other in zip(timeline.emotions, rows, strict=True):
+        assert (first.start, first.end, first.face, first.state, first.label, first.heart_rate) == \
             (other.start, other.end, other.face, other.state, other.label, other.heart_rate)
         for name in ("probs", "aus", "pose", "gaze", "box"):
-            assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True), name
+            assert np.array_equal(getattr(first, name), getattr(other, name), equal_nan=True), name
     assert reported[-1] == 1
     assert reported == sorted(reported)
     person = timeline.faces[0]
@@ -88,7 +88,7 @@ def test_fed_one_by_one_equals_fed_at_once(portrait, tmp_path):
     assert (person.first, person.last) == pytest.approx((0.0, 2.45))
     assert person.picture.shape == (192, 192, 3)
     assert timeline.seconds["total"] > timeline.seconds["track"] > 0
-    assert "onnxruntime" in timeline.settings["finder"]
+    assert "onnxruntime" in timeline.settings["face_backend"]
 
 
 def crowd(portrait):
@@ -109,8 +109,8 @@ def every_number(rows, stream):
     reported = [(row.start, row.end, row.face, row.state, row.label, row.reason, row.heart_rate) for row in rows]
     arrays = [getattr(row, name).tobytes() for row in rows for name in ("probs", "aus", "pose", "gaze", "box")]
     for _, person in sorted(stream.people.items()):
-        whole = person.seen.window(-np.inf, np.inf)
-        arrays += [getattr(whole, name).tobytes() for name in ("times", "skin", "position", "aus", "pose", "gaze")]
+        full = person.seen.window(-np.inf, np.inf)
+        arrays += [getattr(full, name).tobytes() for name in ("times", "skin", "position", "aus", "pose", "gaze")]
     return reported, arrays
 
 
@@ -118,15 +118,15 @@ def every_number(rows, stream):
 def test_the_pipeline_gives_what_one_frame_at_a_time_gives(portrait, monkeypatch, pulse_only):
     frames = list(crowd(portrait))
     settings = Settings(pictures=False, pulse_only=pulse_only)
-    answers = []
+    replies = []
     for cores, feed in ((1, "push"), (1, "run"), (2, "run"), (4, "run")):
         monkeypatch.setattr("mien.inference.stream.cores", lambda cores=cores: cores)
         with Stream(settings=settings, keep_all=True) as stream:
             fed = map(stream.push, frames) if feed == "push" else stream.run(iter(frames))
             rows = [row for step in fed for row in step] + stream.close()
-            answers.append(every_number(rows, stream))
-    assert len({row[2] for row in answers[0][0]}) >= 5  # three people, and anew after the cut
-    assert all(answer == answers[0] for answer in answers[1:])
+            replies.append(every_number(rows, stream))
+    assert len({row[2] for row in replies[0][0]}) >= 5  # three people, and anew after the cut
+    assert all(answer == replies[0] for answer in replies[1:])
 
 
 def test_the_pipeline_ends_with_its_consumer_and_raises_what_its_source_raises(portrait):
@@ -168,14 +168,14 @@ def test_the_pulse_alone_is_read_with_few_looks_and_no_expression(portrait):
     down, across = np.mgrid[:480, :640]
     for pulse_only in (False, True):
         backend = Counted()
-        with Stream(settings=Settings(pictures=False, pulse_only=pulse_only), finder=backend) as stream:
+        with Stream(settings=Settings(pictures=False, pulse_only=pulse_only), backend=backend) as stream:
             for time in np.arange(0, 12, 0.05):
                 middle = 320 + 6 * np.sin(0.6 * time), 240 + 4 * np.cos(0.4 * time)
                 place = np.array([[1, 0, middle[0] - 130], [0, 1, middle[1] - 94]])  # of the face in the portrait
                 rgb = cv2.warpAffine(portrait, place, (640, 480), dst=wall.copy(), borderMode=cv2.BORDER_TRANSPARENT)
-                apart = np.hypot(across - middle[0], down - middle[1])
+                distance = np.hypot(across - middle[0], down - middle[1])
                 wave = 1 + np.array([0.008, 0.02, 0.012]) * np.sin(2 * np.pi * 1.25 * time)
-                beating = np.where(apart[..., None] < 60, wave, 1.0)
+                beating = np.where(distance[..., None] < 60, wave, 1.0)
                 dither = np.random.default_rng(round(time * 20)).uniform(-0.5, 0.5, rgb.shape)
                 stream.push(Frame(float(time), np.clip(np.round(rgb * beating + dither), 0, 255).astype(np.uint8)))
             rows[pulse_only] = stream.close()[-1]
@@ -204,7 +204,7 @@ def test_with_rare_looks_a_face_that_the_detector_missed_is_looked_for_again_soo
                 return []
             return super().detect(rgb)
 
-    with Stream(settings=Settings(pictures=False, pulse_only=True), finder=Blinded()) as stream:
+    with Stream(settings=Settings(pictures=False, pulse_only=True), backend=Blinded()) as stream:
         for frame in film(portrait, seconds=6):
             now = frame.time
             stream.push(frame)
@@ -240,13 +240,13 @@ def test_an_uneven_clock_and_a_stall_keep_the_steps_on_the_grid(portrait):
 def test_a_neutral_face_from_the_first_seconds_holds_rows_back_and_sets_the_zero(portrait):
     free, _ = run(film(portrait))
     with Stream(settings=Settings(neutral="first:1s", pictures=False)) as stream:
-        late = [(frame.time, row) for frame in film(portrait) for row in stream.push(frame)]
-        rows = [row for _, row in late] + stream.close()
-    assert min(time for time, _ in late) >= 1.0
+        later = [(frame.time, row) for frame in film(portrait) for row in stream.push(frame)]
+        rows = [row for _, row in later] + stream.close()
+    assert min(time for time, _ in later) >= 1.0
     assert [row.start for row in rows] == [row.start for row in free]
     assert rows[-1].aus[AU12] < 0.5 < free[-1].aus[AU12]
-    for one, other in zip(rows, free, strict=True):
-        assert np.array_equal(one.box, other.box)  # of its own time, however late it is reported
+    for first, other in zip(rows, free, strict=True):
+        assert np.array_equal(first.box, other.box)  # of its own time, however late it is reported
 
 
 def test_a_recording_shorter_than_its_neutral_time_still_gives_rows(portrait):
@@ -258,9 +258,9 @@ def test_a_recording_shorter_than_its_neutral_time_still_gives_rows(portrait):
 def test_a_neutral_face_from_a_picture_sets_the_zero(portrait, tmp_path):
     cv2.imwrite(str(tmp_path / "calm.png"), portrait[:, :, ::-1])
     write(tmp_path / "film.mp4", film(portrait, seconds=1.5))
-    own = analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "calm.png"))
+    with_neutral = analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "calm.png"))
     free = analyze(tmp_path / "film.mp4")
-    assert own.faces[0].aus[AU12] < 0.6 < free.faces[0].aus[AU12]
+    assert with_neutral.faces[0].aus[AU12] < 0.6 < free.faces[0].aus[AU12]
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((240, 320, 3), 128, np.uint8))
     with pytest.raises(ValueError, match=r"wall\.png: expected one face, got 0"):
         analyze(tmp_path / "film.mp4", neutral=str(tmp_path / "wall.png"))
@@ -274,8 +274,8 @@ def test_a_folder_of_neutral_pictures_serves_each_recording_by_its_name(portrait
     free = {}
     for name in ("P1.mp4", "P1_rest.mp4", "P2_talk.mp4", "P10.mp4"):
         write(tmp_path / name, film(portrait, seconds=1.5))
-        found = analyze(tmp_path / name, neutral=str(folder))
-        free[name] = found.faces[0].aus[AU12] >= 0.6
+        result = analyze(tmp_path / name, neutral=str(folder))
+        free[name] = result.faces[0].aus[AU12] >= 0.6
     assert free == {"P1.mp4": False, "P1_rest.mp4": False, "P2_talk.mp4": False, "P10.mp4": True}
 
 
@@ -283,9 +283,9 @@ def test_pictures_of_a_folder_belong_to_people(tmp_path):
     for name in ("P1.jpg", "P1_a.jpg", "2.jpg", "P3/1.jpg", "P3/3.png", "P3/notes.txt", ".hidden"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = {name: {person: str(path.relative_to(tmp_path)) for person, path in pictures_of(tmp_path, name).items()}
+    result = {name: {person: str(path.relative_to(tmp_path)) for person, path in pictures_of(tmp_path, name).items()}
              for name in ("P1.mp4", "P1_a-talk.mp4", "P3.mp4", "films/P4.mp4")}
-    assert found == {"P1.mp4": {0: "P1.jpg"}, "P1_a-talk.mp4": {0: "P1_a.jpg"},
+    assert result == {"P1.mp4": {0: "P1.jpg"}, "P1_a-talk.mp4": {0: "P1_a.jpg"},
                      "P3.mp4": {1: "P3/1.jpg", 2: "2.jpg", 3: "P3/3.png"}, "films/P4.mp4": {2: "2.jpg"}}
 
 

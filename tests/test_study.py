@@ -59,10 +59,10 @@ def planted():
 
 
 def test_the_planted_effect_and_nothing_else_is_found(planted):
-    found = planted.comparisons[planted.comparisons["p_holm"] < 0.05]
-    assert set(zip(found["measure"], found["first"], found["second"], strict=True)) == {
+    output = planted.comparisons[planted.comparisons["p_holm"] < 0.05]
+    assert set(zip(output["measure"], output["first"], output["second"], strict=True)) == {
         ("AU12", "rest", "film"), ("AU12", "film", "talk")}
-    rise = found.iloc[0]
+    rise = output.iloc[0]
     assert rise["difference"] == pytest.approx(0.3, abs=0.1)
     assert rise["low"] < 0.3 < rise["high"]
     models = planted.models.set_index("measure")
@@ -241,8 +241,8 @@ def test_plots_are_vector_graphics_with_text(planted, tmp_path):
     pytest.importorskip("matplotlib")
     from mien.reporting.study.plots import write_plots
 
-    one = compute_study(planted.recordings, EVENTS, options=StudyOptions(("AU12",)))
-    write_plots(one, tmp_path)
+    single = compute_study(planted.recordings, EVENTS, options=StudyOptions(("AU12",)))
+    write_plots(single, tmp_path)
     assert (tmp_path / "AU12.pdf").read_bytes()[:5] == b"%PDF-"
     drawn = "".join(ElementTree.parse(tmp_path / "AU12.svg").getroot().itertext())
     assert all(word in drawn for word in ("rest", "film", "talk", "AU12 lip corner puller"))

@@ -27,12 +27,12 @@ def strict(text: str) -> dict:
 
 
 def test_the_fields_of_the_issue():
-    found = strict(summarize(timeline(people=2)).to_json())
-    assert list(found) == ["schema", "source", "faces", "session", "settings", "versions", "seconds"]
-    assert found["schema"] == "mien.summary/1"
+    result = strict(summarize(timeline(people=2)).to_json())
+    assert list(result) == ["schema", "source", "faces", "session", "settings", "versions", "seconds"]
+    assert result["schema"] == "mien.summary/1"
     assert {"name", "sha256", "width", "height", "frames", "duration_s", "fps_mean", "variable_frame_rate"
-            } <= set(found["source"])
-    face = found["faces"][0]
+            } <= set(result["source"])
+    face = result["faces"][0]
     assert set(face) == {"id", "coverage", "first_s", "last_s", "heart_rate", "hrv", "respiration", "expression",
                          "calibrated", "valence", "arousal", "action_units", "blink_rate", "gaze", "head_pose"}
     assert face["calibrated"] is False
@@ -42,7 +42,7 @@ def test_the_fields_of_the_issue():
     assert set(face["hrv"]) == {"rmssd", "lf_hf"}
     assert "weak evidence" in face["hrv"]["lf_hf"]["note"]
     assert list(face["expression"]) == ["happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"]
-    assert set(found["seconds"]) == {"decode", "track", "pulse", "model", "total"}
+    assert set(result["seconds"]) == {"decode", "track", "pulse", "model", "total"}
 
 
 def test_values_are_the_persons():
@@ -63,12 +63,12 @@ def test_summary_has_null_for_unknown_values():
                       heart_rate=Measurement(None, "bpm", 0, "", "no_face"))
     source = replace(talk.source, fps_mean=math.nan)
     empty = Timeline((), (nothing,), source, {"x": math.nan, "path": Path("a"), "n": np.float32(0.1)})
-    found = strict(summarize(empty).to_json())
-    face = found["faces"][0]
+    result = strict(summarize(empty).to_json())
+    face = result["faces"][0]
     assert face["expression"]["happy"] is face["valence"] is face["action_units"]["AU12"] is face["gaze"]["yaw"] is None
     assert (face["heart_rate"]["value"], face["heart_rate"]["abstained"]) == (None, True)
-    assert found["source"]["fps_mean"] is None
-    assert found["settings"] == {"x": None, "path": "a", "n": 0.1}
+    assert result["source"]["fps_mean"] is None
+    assert result["settings"] == {"x": None, "path": "a", "n": 0.1}
     (row,) = summarize(empty).rows()
     assert (row["label"], row["heart_rate"], row["heart_rate_reason"]) == ("", None, "no_face")
 

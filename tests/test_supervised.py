@@ -33,9 +33,9 @@ class Job:
 
 @pytest.fixture
 def worker():
-    found = SupervisedWorker(memory=600 * 2**20)
-    yield found
-    found.close()
+    result = SupervisedWorker(memory=600 * 2**20)
+    yield result
+    result.close()
 
 
 def crash():

@@ -58,8 +58,8 @@ def test_twenty_people_are_distinct_and_within_the_norms():
     assert {tone: tones.count(tone) >= 3 for tone in range(1, 7)} == dict.fromkeys(range(1, 7), True)
     assert sum(person.sex == "male" for person in people) == 10
     sizes = np.array([[person[name] for name in NORMS] for person in people])
-    apart = np.abs(sizes[:, None] - sizes[None]).max(-1) + 99 * np.eye(20)
-    assert apart.min() > 1.5
+    distance = np.abs(sizes[:, None] - sizes[None]).max(-1) + 99 * np.eye(20)
+    assert distance.min() > 1.5
     for person in people:
         if person.ancestry == "european":
             column = 0 if person.sex == "male" else 1
@@ -367,14 +367,14 @@ def test_planted_curves_come_back_in_the_truth():
     actor = simulation.Actor(PERSON, aus={"AU1": 2.0, "AU12": lambda t: 5 * t / 2, "AU04": samples},
                             pose=lambda t: (5.0, 10.0, -t), gaze=(3.0, -2.0))
     truth = scene(actor, seconds=2, fps=fps).truth()
-    one = truth.actors[0]
-    assert one.aus.shape == (count, 18)
-    assert one.au("AU01") == pytest.approx(2.0)
-    assert one.au("AU12") == pytest.approx(np.clip(5 * truth.times / 2, 0, 5))
-    assert one.au("AU04") == pytest.approx(samples)
-    assert one.au("AU25") == pytest.approx(0.0)
-    assert one.pose[:, 2] == pytest.approx(-truth.times)
-    assert one.gaze[0] == pytest.approx([3, -2])
+    single = truth.actors[0]
+    assert single.aus.shape == (count, 18)
+    assert single.au("AU01") == pytest.approx(2.0)
+    assert single.au("AU12") == pytest.approx(np.clip(5 * truth.times / 2, 0, 5))
+    assert single.au("AU04") == pytest.approx(samples)
+    assert single.au("AU25") == pytest.approx(0.0)
+    assert single.pose[:, 2] == pytest.approx(-truth.times)
+    assert single.gaze[0] == pytest.approx([3, -2])
 
 
 def test_a_dropped_jaw_is_also_parted_lips():
@@ -387,10 +387,10 @@ def test_a_dropped_jaw_is_also_parted_lips():
 
 def test_frames_do_not_depend_on_the_order():
     actor = simulation.Actor(PERSON, aus={"AU12": lambda t: 2 + t}, sway=1.0, nod=simulation.Nod())
-    one, two = scene(actor, seconds=1), scene(actor, seconds=1)
-    forward = [frame.rgb for frame in one.frames()]
-    assert np.array_equal(two.frame(20).rgb, forward[20])
-    assert np.array_equal(two.frame(3).rgb, forward[3])
+    single, second = scene(actor, seconds=1), scene(actor, seconds=1)
+    forward = [frame.rgb for frame in single.frames()]
+    assert np.array_equal(second.frame(20).rgb, forward[20])
+    assert np.array_equal(second.frame(3).rgb, forward[3])
 
 
 def test_nod_is_in_the_pose_at_its_rate():
@@ -487,9 +487,9 @@ def test_rotation_is_undone_by_a_player_that_obeys_the_file(tmp_path, rotation):
     simulation.write_video(film, tmp_path / "r.mp4", rotation=rotation)
     with av.open(str(tmp_path / "r.mp4")) as container:
         frame = next(container.decode(video=0))
-        stored, asked = frame.to_ndarray(format="rgb24"), frame.rotation
-    assert asked % 360 == (-rotation) % 360           # PyAV counts against the clock
-    upright = np.rot90(stored, asked // 90)
+        stored, requests = frame.to_ndarray(format="rgb24"), frame.rotation
+    assert requests % 360 == (-rotation) % 360           # PyAV counts against the clock
+    upright = np.rot90(stored, requests // 90)
     assert upright.shape == film.frame(0).rgb.shape
     assert np.abs(upright.astype(float) - film.frame(0).rgb).mean() < 8
     with pytest.raises(ValueError, match="rotation"):
@@ -523,9 +523,9 @@ def test_the_default_detector_finds_them():
     for seed in (0, 5, 9, 14):
         film = simulation.Scene(actors=(simulation.Actor(simulation.identity(seed), pose=poses),), seconds=4 / 30)
         for index, frame in enumerate(film.frames()):
-            found = detector.detect(frame.rgb)
-            assert len(found) == 1, f"person {seed}, pose {poses[index]}"
-            x, y = (found[0].box[:2] + found[0].box[2:]) / 2
+            result = detector.detect(frame.rgb)
+            assert len(result) == 1, f"person {seed}, pose {poses[index]}"
+            x, y = (result[0].box[:2] + result[0].box[2:]) / 2
             x0, y0, x1, y1 = film.truth().actors[0].box[index]
             assert x0 - 20 < x < x1 + 20
             assert y0 < y < y1

@@ -103,9 +103,9 @@ FORMS: dict[str, tuple[list[str], str]] = {
 
 
 def known_share(path: Path, **options) -> float:
-    found = readers.contact_signals(path, seconds=30.0, **options)
-    match = found.find("ppg")
-    assert match is not None, found.signals[0].names
+    result = readers.contact_signals(path, seconds=30.0, **options)
+    match = result.find("ppg")
+    assert match is not None, result.signals[0].names
     return float(np.isfinite(match[0].values[match[1]]).mean())
 
 
@@ -114,8 +114,8 @@ def test_forms_of_devices_and_offices_are_read(tmp_path, name) -> None:
     lines, encoding = FORMS[name]
     path = tmp_path / "table.csv"
     path.write_bytes(("\n".join(lines) + "\n").encode(encoding))
-    found = readers.contact_signals(path, seconds=30.0)
-    signal, row = found.find("ppg")
+    result = readers.contact_signals(path, seconds=30.0)
+    signal, row = result.find("ppg")
     assert signal.rate == pytest.approx(100.0, rel=1e-3)
     values = signal.values[row]
     assert np.isfinite(values).mean() > 0.99
@@ -155,11 +155,11 @@ def test_the_first_row_is_the_origin_of_every_clock(tmp_path, name) -> None:
     times, column = CLOCK_FORMS[name]
     path = tmp_path / "s.csv"
     path.write_text("\n".join([f"{column},ppg", *(f"{t},{b:.4f}" for t, b in zip(times, WAVE, strict=True))]) + "\n")
-    found = readers.contact_signals(path, seconds=30.0)
-    values, rate = found.signals[0].values[0], found.signals[0].rate
+    result = readers.contact_signals(path, seconds=30.0)
+    values, rate = result.signals[0].values[0], result.signals[0].rate
     assert np.isfinite(values).mean() > 0.99
     np.testing.assert_allclose(values[10:2900], np.interp(np.arange(10, 2900) / rate, T, WAVE), atol=0.03)
-    assert any(column in note for note in found.notes), "the notes say what was taken for the time"
+    assert any(column in note for note in result.notes), "the notes say what was taken for the time"
 
 
 def write_times(path: Path, times, column: str = "time") -> Path:
@@ -171,9 +171,9 @@ def write_times(path: Path, times, column: str = "time") -> Path:
 def test_one_row_with_a_wrong_stamp_is_one_bad_row(tmp_path, stamp) -> None:
     times = [f"{10 + a:.3f}" for a in T]
     times[700] = stamp
-    found = readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=30.0)
-    assert np.isfinite(found.signals[0].values).mean() > 0.99
-    assert any("1 of 3000 rows are left out, first line 70" in note for note in found.notes), found.notes
+    result = readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=30.0)
+    assert np.isfinite(result.signals[0].values).mean() > 0.99
+    assert any("1 of 3000 rows are left out, first line 70" in note for note in result.notes), result.notes
 
 
 def test_two_recordings_in_one_file_are_refused_with_their_line(tmp_path) -> None:
@@ -182,9 +182,9 @@ def test_two_recordings_in_one_file_are_refused_with_their_line(tmp_path) -> Non
         readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=30.0)
 
 
-def expect_the_wave(found: readers.ContactSignals) -> None:
+def expect_the_wave(contact: readers.ContactSignals) -> None:
     """The signal is WAVE, at its time and rate."""
-    [signal] = found.signals
+    [signal] = contact.signals
     assert signal.rate == pytest.approx(100, abs=0.05)
     at = signal.start + np.arange(signal.values.shape[1]) / signal.rate
     known = np.isfinite(signal.values[0])
@@ -199,9 +199,9 @@ def expect_the_wave(found: readers.ContactSignals) -> None:
     stamps("%Y-%m-%d %H:%M:%S.%f", lambda a: a + 3601 * (a > 5)),
 ])
 def test_a_clock_that_is_set_keeps_all_rows_and_says_so(tmp_path, times) -> None:
-    found = readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=30.0)
-    expect_the_wave(found)
-    assert any("times continue without the leaps" in note for note in found.notes)
+    result = readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=30.0)
+    expect_the_wave(result)
+    assert any("times continue without the leaps" in note for note in result.notes)
 
 
 def test_the_longest_part_is_on_its_own_clock(tmp_path) -> None:
@@ -217,11 +217,11 @@ def test_the_longest_part_is_on_its_own_clock(tmp_path) -> None:
     ([f"{a:.1f}" for a in T], "the rows have the time of the row before"),
 ])
 def test_rows_of_packets_get_their_own_times(tmp_path, times, why) -> None:
-    found = readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=30.0)
-    assert any(why in note and "spread evenly" in note for note in found.notes)
+    result = readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=30.0)
+    assert any(why in note and "spread evenly" in note for note in result.notes)
     if times[0].startswith("0"):  # others begin within a second of the clock
-        expect_the_wave(found)
-    assert found.signals[0].rate == pytest.approx(100, abs=0.5)
+        expect_the_wave(result)
+    assert result.signals[0].rate == pytest.approx(100, abs=0.5)
 
 
 def test_rows_in_disorder_are_refused(tmp_path) -> None:
@@ -247,20 +247,20 @@ def test_rows_in_disorder_are_refused(tmp_path) -> None:
 ])
 def test_offsets_starts_and_anchors_mean_the_same_moment(tmp_path, times, options) -> None:
     """In each case the video begins 2 s after the first row."""
-    found = readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=20.0, **options)
-    values, rate = found.signals[0].values[0], found.signals[0].rate
+    result = readers.contact_signals(write_times(tmp_path / "s.csv", times), seconds=20.0, **options)
+    values, rate = result.signals[0].values[0], result.signals[0].rate
     np.testing.assert_allclose(values, np.interp(2 + np.arange(len(values)) / rate, T, WAVE), atol=0.04)
 
 
 def test_two_anchors_correct_a_drift_and_say_so(tmp_path) -> None:
     slow = 1.001  # a second of the sensor lasts 1.001 s of the video
     path = write_times(tmp_path / "s.csv", [f"{a:.4f}" for a in T])
-    found = readers.contact_signals(path, seconds=25.0, anchors=("1=1", f"{1 + 20 * slow}=21"))
-    values, rate = found.signals[0].values[0], found.signals[0].rate
+    result = readers.contact_signals(path, seconds=25.0, anchors=("1=1", f"{1 + 20 * slow}=21"))
+    values, rate = result.signals[0].values[0], result.signals[0].rate
     assert rate == pytest.approx(100 / slow, rel=1e-6)
     at = np.arange(len(values)) / rate
     np.testing.assert_allclose(values, np.interp(1 + (at - 1) / slow, T, WAVE), atol=0.04)
-    assert any("their clock is 0.100% slow, " in note for note in found.notes)
+    assert any("their clock is 0.100% slow, " in note for note in result.notes)
     for anchors, why in ((("1=1", "30=2"), "as far apart in the video"), (("1=1", "2=1"), "as far apart"),
                          (("1",), r"VIDEO=SIGNALS such as 12\.3=00:00:02"), (("1=noon",), "expected a date such as"),
                          (("1=1", "2=2", "3=3"), "one or two, got 3"), (("x=1",), "VIDEO=SIGNALS")):
@@ -370,12 +370,12 @@ REAL = Path(__file__).parents[1] / "../shared/real/physiology"
 @pytest.mark.parametrize("name", ["P11_baseline_1675943915_070305.csv", "P12_C_Hard_1675946416_297296.csv"])
 def test_real_tables_of_a_sensor_kit_are_read_by_their_own_clock(name) -> None:
     """Their column `arduino_ts` has no unit; the documented rate is 250 Hz, the stamps say 255 to 275."""
-    found = readers.contact_signals(REAL / name, seconds=150.0)
-    signal = found.signals[0]
+    result = readers.contact_signals(REAL / name, seconds=150.0)
+    signal = result.signals[0]
     assert 250 <= signal.rate <= 280
     assert {"eda", "respiration", "ppg_finger", "ppg_ear"} <= set(signal.names)
     assert np.isfinite(signal.values).mean() > 0.95
-    assert 50 < found.rates["ppg_finger"] < 120
+    assert 50 < result.rates["ppg_finger"] < 120
 
 
 def test_a_stray_first_stamp_and_times_of_day_with_dots_are_read(tmp_path):

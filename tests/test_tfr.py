@@ -30,19 +30,19 @@ def by_pywavelets(wave: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     """Magnitudes (F, N); the name of the wavelet holds omega0 / 2 pi in full, and precision 14 its whole shape."""
     pywt = pytest.importorskip("pywt")
     scales = CENTRE * RATE / frequencies
-    found, _ = pywt.cwt(wave, scales, f"cmor2.0-{CENTRE!r}", 1 / RATE, method="fft", precision=14)
-    return np.abs(found) / np.sqrt(scales)[:, None]  # equal tones, equal heights
+    result, _ = pywt.cwt(wave, scales, f"cmor2.0-{CENTRE!r}", 1 / RATE, method="fft", precision=14)
+    return np.abs(result) / np.sqrt(scales)[:, None]  # equal tones, equal heights
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_wavelet_transform_is_that_of_pywavelets(dtype):
     waves = pulses()
     ours = tfr.cwt(torch.tensor(waves, dtype=dtype), RATE, FREQUENCIES).abs().numpy()
-    for wave, found in zip(waves, ours, strict=True):
+    for wave, result in zip(waves, ours, strict=True):
         reference = by_pywavelets(wave, FREQUENCIES)
-        assert alike(found, reference) >= 0.9999
-        ratio = found.max() / reference.max()
-        assert abs(found / ratio - reference).max() < 0.03 * reference.max()  # PyWavelets steps through its integral
+        assert alike(result, reference) >= 0.9999
+        ratio = result.max() / reference.max()
+        assert abs(result / ratio - reference).max() < 0.03 * reference.max()  # PyWavelets steps through its integral
 
 
 def test_the_image_is_that_of_pywavelets_made_by_hand():
@@ -50,11 +50,11 @@ def test_the_image_is_that_of_pywavelets_made_by_hand():
     ours = tfr.tfr_image(torch.tensor(waves, dtype=torch.float32), RATE, (64, 224)).numpy()
     assert ours.shape == (3, 1, 64, 224)
     tone = by_pywavelets(np.sin(2 * np.pi * 2.0 * np.arange(3000) / RATE), np.array([2.0]))[0, 1500]
-    for wave, found in zip(waves, ours, strict=True):
+    for wave, result in zip(waves, ours, strict=True):
         magnitude = by_pywavelets((wave - wave.mean()) / wave.std(), FREQUENCIES)
         times = (np.arange(224) + 0.5) * COUNT / 224 - 0.5
         reference = np.log1p(np.stack([np.interp(times, np.arange(COUNT), row) for row in magnitude / tone]))
-        assert alike(found[0], reference) >= 0.9995
+        assert alike(result[0], reference) >= 0.9995
 
 
 def test_the_short_time_transform_is_that_of_scipy():
@@ -64,9 +64,9 @@ def test_the_short_time_transform_is_that_of_scipy():
     inside = (short.f >= tfr.LOW) & (short.f <= tfr.HIGH)
     for wave in pulses():
         reference = np.abs(short.stft(wave, p0=0, p1=COUNT))[inside]
-        found = tfr.stft(torch.tensor(wave[None]), RATE, short.f[inside])[0].abs().numpy()
-        assert alike(found, reference) >= 0.9999
-        assert found.max() == pytest.approx(2 / window.sum() * reference.max(), rel=1e-3)
+        result = tfr.stft(torch.tensor(wave[None]), RATE, short.f[inside])[0].abs().numpy()
+        assert alike(result, reference) >= 0.9999
+        assert result.max() == pytest.approx(2 / window.sum() * reference.max(), rel=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["cwt", "stft"])
@@ -74,10 +74,10 @@ def test_the_short_time_transform_is_that_of_scipy():
 def test_fewer_columns_are_exact_values_at_their_middles(kind, columns):
     waves = torch.tensor(pulses())
     part = COUNT // columns
-    whole = tfr.TRANSFORMS[kind](waves, RATE, FREQUENCIES, None)[..., part // 2 :: part]  # 3 and 15: odd
+    full = tfr.TRANSFORMS[kind](waves, RATE, FREQUENCIES, None)[..., part // 2 :: part]  # 3 and 15: odd
     few = tfr.TRANSFORMS[kind](waves, RATE, FREQUENCIES, columns)
-    assert few.shape == whole.shape
-    torch.testing.assert_close(few, whole, atol=2e-3 if kind == "stft" else 1e-4, rtol=0)
+    assert few.shape == full.shape
+    torch.testing.assert_close(few, full, atol=2e-3 if kind == "stft" else 1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["cwt", "stft"])
@@ -85,9 +85,9 @@ def test_fewer_columns_are_exact_values_at_their_middles(kind, columns):
 def test_a_tone_reads_its_amplitude_at_its_frequency(kind, rate):
     times = np.arange(1800) / RATE
     wave = torch.tensor(1.7 * np.sin(2 * np.pi * rate * times)[None])
-    found = tfr.TRANSFORMS[kind](wave, RATE, np.array([rate / 1.5, rate, 1.5 * rate]), None)[0, :, 900].abs()
-    assert found[1] == pytest.approx(1.7, rel=1e-3)
-    assert max(found[0], found[2]) < 0.5 * 1.7
+    result = tfr.TRANSFORMS[kind](wave, RATE, np.array([rate / 1.5, rate, 1.5 * rate]), None)[0, :, 900].abs()
+    assert result[1] == pytest.approx(1.7, rel=1e-3)
+    assert max(result[0], result[2]) < 0.5 * 1.7
 
 
 def test_synchrosqueezing_puts_a_chirp_on_its_course_and_adds_up_to_it():
@@ -95,17 +95,17 @@ def test_synchrosqueezing_puts_a_chirp_on_its_course_and_adds_up_to_it():
     course = 1.0 + 1.5 * times / times[-1]
     wave = np.sin(2 * np.pi * np.cumsum(course) / RATE)
     frequencies = tfr.frequency_grid(224, 0.3, 8.0)
-    found = tfr.ssq(torch.tensor(wave[None]), RATE, frequencies)[0]
+    result = tfr.ssq(torch.tensor(wave[None]), RATE, frequencies)[0]
     inner = slice(150, 1650)
-    ridge = frequencies[found.abs().argmax(dim=0)][inner]
+    ridge = frequencies[result.abs().argmax(dim=0)][inner]
     gap = frequencies[1] / frequencies[0]
     assert np.abs(np.log(ridge / course[inner])).max() < 2 * np.log(gap)
-    power = found.abs().square()[:, inner].numpy()
+    power = result.abs().square()[:, inner].numpy()
     near = np.abs(np.log(frequencies[:, None] / course[inner])) < 2.5 * np.log(gap)
     spread = tfr.cwt(torch.tensor(wave[None]), RATE, frequencies)[0].abs().square()[:, inner].numpy()
     assert (power * near).sum() > 0.95 * power.sum()
     assert (spread * near).sum() < 0.3 * spread.sum()
-    assert np.abs(found.real.sum(dim=0).numpy() - wave)[inner].max() < 0.02
+    assert np.abs(result.real.sum(dim=0).numpy() - wave)[inner].max() < 0.02
 
 
 def test_synchrosqueezing_has_the_ridge_of_ssqueezepy():
@@ -115,11 +115,11 @@ def test_synchrosqueezing_has_the_ridge_of_ssqueezepy():
     waves = pulses(3, seconds=20.0)
     ours = tfr.ssq(torch.tensor(waves), RATE, frequencies).abs().numpy()
     inner = slice(100, 500)  # ssqueezepy mirrors what lies before and behind, here it is zero
-    for wave, found in zip(waves, ours, strict=True):
+    for wave, result in zip(waves, ours, strict=True):
         made, _, rows, *_ = ssqueezepy.ssq_cwt(wave, ("morlet", {"mu": tfr.MORLET_OMEGA}), fs=RATE, nv=32)
         band = (rows >= tfr.LOW) & (rows <= tfr.HIGH)
         theirs = rows[band][np.abs(made[band]).argmax(axis=0)][inner]
-        ratio = np.abs(np.log(frequencies[found.argmax(axis=0)][inner] / theirs))
+        ratio = np.abs(np.log(frequencies[result.argmax(axis=0)][inner] / theirs))
         assert np.mean(ratio < np.log(2) / 32) > 0.9  # a row of theirs
         assert np.median(ratio) < np.log(2) / 64
 
@@ -128,25 +128,25 @@ def test_synchrosqueezing_keeps_two_tones_apart():
     times = np.arange(1800) / RATE
     wave = np.sin(2 * np.pi * 1.1 * times) + 0.5 * np.sin(2 * np.pi * 3.3 * times)
     frequencies = tfr.frequency_grid(224, 0.3, 8.0)
-    found = tfr.ssq(torch.tensor(wave[None]), RATE, frequencies)[0, :, 300:1500].numpy()
+    result = tfr.ssq(torch.tensor(wave[None]), RATE, frequencies)[0, :, 300:1500].numpy()
     near = [np.abs(np.log(frequencies / tone)) < 0.05 for tone in (1.1, 3.3)]
-    power = (np.abs(found) ** 2).sum(axis=1)
+    power = (np.abs(result) ** 2).sum(axis=1)
     assert (near[0] | near[1]) @ power > 0.95 * power.sum()
-    assert [np.abs(found[rows].sum(axis=0)).mean() for rows in near] == pytest.approx([1.0, 0.5], rel=0.05)
+    assert [np.abs(result[rows].sum(axis=0)).mean() for rows in near] == pytest.approx([1.0, 0.5], rel=0.05)
 
 
 @pytest.mark.parametrize("kind", ["cwt", "stft", "ssq", "wave"])
 def test_images_are_between_0_and_1_and_a_batch_of_three_is_three_of_one(kind):
     waves = torch.tensor(pulses(), dtype=torch.float32)
-    whole = tfr.tfr_image(waves, RATE, (32, 48), kind)
-    assert whole.shape == (3, 1, 32, 48)
-    assert torch.equal(whole.amin(dim=(1, 2, 3)), torch.zeros(3))
-    torch.testing.assert_close(whole.amax(dim=(1, 2, 3)), torch.ones(3))
+    full = tfr.tfr_image(waves, RATE, (32, 48), kind)
+    assert full.shape == (3, 1, 32, 48)
+    assert torch.equal(full.amin(dim=(1, 2, 3)), torch.zeros(3))
+    torch.testing.assert_close(full.amax(dim=(1, 2, 3)), torch.ones(3))
     each = torch.cat([tfr.tfr_image(wave[None], RATE, (32, 48), kind) for wave in waves])
     if kind == "ssq":  # a value at the border of two rows may fall into either
-        assert ((whole - each).abs() < 1e-4).float().mean() > 0.99
+        assert ((full - each).abs() < 1e-4).float().mean() > 0.99
     else:
-        torch.testing.assert_close(whole, each, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(full, each, rtol=1e-4, atol=1e-5)
     # neither offset nor size of the waveform is in its image
     torch.testing.assert_close(
         tfr.tfr_image(5 + 100 * waves, RATE, (32, 48), "cwt"),

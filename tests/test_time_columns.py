@@ -69,8 +69,8 @@ def test_times_of_devices_and_systems_are_read(tmp_path, name) -> None:
     head, form = FORMS[name]
     path = tmp_path / "s.csv"
     path.write_text("\n".join([f"{head},ppg", *(f"{form(s)},{x:.4f}" for s, x in zip(T, WAVE, strict=True))]))
-    found = readers.contact_signals(path, seconds=30.0)
-    [signal] = found.signals
+    result = readers.contact_signals(path, seconds=30.0)
+    [signal] = result.signals
     assert signal.names == ("ppg",)
     assert signal.rate == pytest.approx(100, abs=0.05)
     at = np.arange(signal.values.shape[1]) / signal.rate
@@ -84,9 +84,9 @@ def test_the_first_part_of_a_joined_time_may_be_named(tmp_path) -> None:
     path = tmp_path / "s.csv"
     rows = (f"{k},{BEGIN + k // 100},{k % 100}0000000,{x:.4f}" for k, x in zip(ROWS, WAVE, strict=True))
     path.write_text("\n".join(["time,host.sec,host.nanosec,ppg", *rows]))
-    found = readers.contact_signals(path, seconds=30.0, time="host.sec", start="2025-11-29T14:00:00")
-    assert found.signals[0].rate == pytest.approx(100, abs=0.05)
-    assert any("host.sec, host.nanosec (s)" in note or "begins at 2025" in note for note in found.notes)
+    result = readers.contact_signals(path, seconds=30.0, time="host.sec", start="2025-11-29T14:00:00")
+    assert result.signals[0].rate == pytest.approx(100, abs=0.05)
+    assert any("host.sec, host.nanosec (s)" in note or "begins at 2025" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("fine", ["reaction_ms", "ms_of_trial", "rr_ms"])
@@ -150,9 +150,9 @@ def test_zeros_at_the_end_are_left_out_and_said(tmp_path, tail) -> None:
     path = tmp_path / "s.csv"
     rows = "\n".join(["time,ppg", *(f"{s:.2f},{x:.4f}" for s, x in zip(T, WAVE, strict=True))])
     path.write_bytes(f"{rows}\n".encode() + tail)
-    found = readers.contact_signals(path, seconds=30.0)
-    assert any(f"ends with {tail.count(0)} zeros" in note for note in found.notes)
-    assert found.signals[0].values.shape[1] == 3000
+    result = readers.contact_signals(path, seconds=30.0)
+    assert any(f"ends with {tail.count(0)} zeros" in note for note in result.notes)
+    assert result.signals[0].values.shape[1] == 3000
 
 
 @pytest.mark.parametrize("lines", [

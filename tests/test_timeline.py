@@ -30,7 +30,7 @@ def talk() -> Timeline:
     return timeline(people=2, seconds=60)
 
 
-def own(talk: Timeline) -> list[dict[str, object]]:
+def expected_rows(talk: Timeline) -> list[dict[str, object]]:
     """The rows as a reader of types.py would write them down, without any of timeline's code."""
     rows = []
     for e in talk.emotions:
@@ -55,9 +55,9 @@ def test_tables_read_back_by_pandas(talk, tmp_path, suffix):
     if suffix == ".parquet":
         back = pd.read_parquet(path)
     else:
-        back = pd.read_csv(path, keep_default_na=False, na_values={c: [""] for c in own(talk)[0] if c not in (
+        back = pd.read_csv(path, keep_default_na=False, na_values={c: [""] for c in expected_rows(talk)[0] if c not in (
             "label", "state", "reason", "pulse_reason", "pulse_method", "read_from")})
-    pd.testing.assert_frame_equal(back, pd.DataFrame(own(talk)), rtol=1e-6, atol=1e-12,
+    pd.testing.assert_frame_equal(back, pd.DataFrame(expected_rows(talk)), rtol=1e-6, atol=1e-12,
                                   check_dtype=suffix == ".parquet")
     assert os.listdir(tmp_path) == [path.name]
 
@@ -189,9 +189,9 @@ def test_at_gives_one_row_a_person(talk):
 def test_at_with_overlapping_windows_takes_the_nearest():
     rows = timeline(people=1, seconds=10, step=0.5).emotions
     wide = [dataclasses.replace(r, start=max(0, r.end - 2), end=r.end) for r in rows]
-    found = Timeline(tuple(wide), (), timeline().source)
+    result = Timeline(tuple(wide), (), timeline().source)
     for t in np.arange(2.0, 8.0, 0.37):
-        (row,) = found.at(t)
+        (row,) = result.at(t)
         centres = np.array([(w.start + w.end) / 2 for w in wide])
         assert abs((row.start + row.end) / 2 - t) == pytest.approx(np.abs(centres - t).min())
 
@@ -226,11 +226,11 @@ def test_nobody_and_one_row(tmp_path, suffix):
         assert (tmp_path / f"{number}{suffix}").exists()
     if suffix in (".parquet", ".csv"):
         read = pd.read_parquet if suffix == ".parquet" else pd.read_csv
-        none, one = read(tmp_path / f"0{suffix}"), read(tmp_path / f"1{suffix}")
-        assert list(none.columns) == list(one.columns)
-        assert (len(none), len(one)) == (0, 1)
+        none, first = read(tmp_path / f"0{suffix}"), read(tmp_path / f"1{suffix}")
+        assert list(none.columns) == list(first.columns)
+        assert (len(none), len(first)) == (0, 1)
     if suffix == ".parquet":
-        assert list(none.dtypes) == list(one.dtypes)
+        assert list(none.dtypes) == list(first.dtypes)
 
 
 def test_errors_say_what_was_expected(talk, tmp_path):

@@ -424,9 +424,9 @@ def edit(folder, change) -> None:
 
 
 def config(folder, part: str, **values) -> None:
-    found = json.loads((folder / "config.json").read_text())
-    found[part] |= values
-    (folder / "config.json").write_text(json.dumps(found))
+    result = json.loads((folder / "config.json").read_text())
+    result[part] |= values
+    (folder / "config.json").write_text(json.dumps(result))
 
 
 @pytest.mark.parametrize(("content", "message"), [
@@ -469,9 +469,9 @@ def test_wrong_shapes_options_and_places_are_refused(small_clip, tmp_path):
 def test_pixels_are_the_same_from_bytes_and_from_floats():
     frames = torch.randint(0, 256, (2, 4, 3, 8, 8), dtype=torch.uint8)
     mean, std = torch.tensor(SMALL_IMAGE.mean).view(3, 1, 1), torch.tensor(SMALL_IMAGE.std).view(3, 1, 1)
-    wanted = (frames / 255 - mean) / std
-    torch.testing.assert_close(backbones.normalise_pixels(frames, SMALL_IMAGE), wanted)
-    torch.testing.assert_close(backbones.normalise_pixels(frames / 255, SMALL_IMAGE), wanted)
+    target_value = (frames / 255 - mean) / std
+    torch.testing.assert_close(backbones.normalise_pixels(frames, SMALL_IMAGE), target_value)
+    torch.testing.assert_close(backbones.normalise_pixels(frames / 255, SMALL_IMAGE), target_value)
     assert backbones.normalise_pixels(frames, SMALL_IMAGE, torch.bfloat16).dtype == torch.bfloat16
 
 
@@ -488,11 +488,11 @@ def write_tokenizer(folder) -> dict[str, int]:
 
 def test_texts_become_ids_between_start_and_end(tmp_path):
     ids = write_tokenizer(tmp_path)
-    found = tokenize(["Ha ha", "sad."], tmp_path)
+    result = tokenize(["Ha ha", "sad."], tmp_path)
     start, end = ids[WORDS[0]], ids[WORDS[1]]
-    assert found.tolist() == [[start, ids["ha</w>"], ids["ha</w>"], end, end, end],
+    assert result.tolist() == [[start, ids["ha</w>"], ids["ha</w>"], end, end, end],
                               [start, ids["s"], ids["a"], ids["d</w>"], ids[".</w>"], end]]
-    assert backbones.end_positions(found, end).tolist() == backbones.end_positions(found, None).tolist() == [3, 5]
+    assert backbones.end_positions(result, end).tolist() == backbones.end_positions(result, None).tolist() == [3, 5]
 
 
 def test_bad_texts_are_refused(tmp_path):
@@ -559,8 +559,8 @@ def clip_tokenizer(folder, form: str) -> transformers.CLIPTokenizer:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     pairs = [("h", "a</w>"), ("f", "a"), ("fa", "c"), ("fac", "e</w>"), ("e", "e"), ("ee", "ee"), ("i", "t</w>"),
              ("1", "7</w>")]
-    pieces = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in pairs)]
-    vocabulary = {piece: number for number, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
+    windows = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in pairs)]
+    vocabulary = {piece: number for number, piece in enumerate([*windows, "<|startoftext|>", "<|endoftext|>"])}
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *map(" ".join, pairs)]) + "\n")
     reference = transformers.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
@@ -577,9 +577,9 @@ def test_token_ids_are_those_of_transformers(form, tmp_path):
     clip_tokenizer(tmp_path, form)
     reference = transformers.CLIPTokenizer.from_pretrained(tmp_path)
     expected = [reference(text)["input_ids"] for text in HARD_TEXTS]
-    found = [tokenize([text], tmp_path)[0].tolist() for text in HARD_TEXTS]
-    assert found == expected
-    assert len({tuple(row) for row in found}) == len(HARD_TEXTS)
+    result = [tokenize([text], tmp_path)[0].tolist() for text in HARD_TEXTS]
+    assert result == expected
+    assert len({tuple(row) for row in result}) == len(HARD_TEXTS)
 
 
 @pytest.mark.parametrize(("broken", "message"), [

@@ -48,10 +48,10 @@ def trial(number: int) -> Trial:
     return Trial(f"{number:03d}", "planted", labels={"expression": EXPRESSION.classes[number % 3]})
 
 
-def colour(one: Trial, pick=None) -> Window:
+def colour(trial: Trial, pick=None) -> Window:
     """Pictures whose colour says the class, with noise of the trial's own."""
-    rng = np.random.default_rng(int(one.id))
-    base = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])[int(one.id) % 3]
+    rng = np.random.default_rng(int(trial.id))
+    base = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])[int(trial.id) % 3]
     faces = np.clip(base + rng.normal(0, 20, (20, 32, 32, 3)), 0, 255).astype(np.uint8)
     rows = np.arange(20) if pick is None else pick(20)
     nothing = np.zeros((0, len(ACTION_UNITS)))
@@ -88,8 +88,8 @@ def test_everything_that_learns_changes_and_the_towers_do_not(tmp_path):
     parts = checkpoints.load_clip(RECIPE.tower)
     frozen = {name: value.clone() for tower in (parts.image, parts.text) for name, value in tower.state_dict().items()}
     begin = checkpoints.factory.trainable(checkpoints.build_model(RECIPE, EXPRESSION, parts, seed=0))
-    found = run(tmp_path, parts=parts)
-    after = load_file(found.last / WEIGHTS)
+    result = run(tmp_path, parts=parts)
+    after = load_file(result.last / WEIGHTS)
     assert set(after) == {*begin, "text_features"}
     assert [name for name in begin if torch.equal(begin[name], after[name])] == []
     now = {name: value for tower in (parts.image, parts.text) for name, value in tower.state_dict().items()}
@@ -100,16 +100,16 @@ def test_everything_that_learns_changes_and_the_towers_do_not(tmp_path):
 def test_in_bfloat16_the_frozen_weights_stay_too_and_what_learns_is_float32(tmp_path):
     parts = checkpoints.load_clip(RECIPE.tower)
     rounded = [value.bfloat16() for value in parts.image.state_dict().values()]
-    found = run(tmp_path, parts=parts, precision="bf16")
+    result = run(tmp_path, parts=parts, precision="bf16")
     assert all(torch.equal(a, b) for a, b in zip(rounded, parts.image.state_dict().values(), strict=True))
-    assert {value.dtype for value in load_file(found.last / WEIGHTS).values()} == {torch.float32}
+    assert {value.dtype for value in load_file(result.last / WEIGHTS).values()} == {torch.float32}
 
 
 def test_in_float16_the_gradient_is_reported_unscaled(tmp_path):
-    found, plain = run(tmp_path / "16", precision="16"), run(tmp_path / "32", precision="32")
-    assert float(rows(found.log)[0]["loss"]) == pytest.approx(float(rows(plain.log)[0]["loss"]), rel=0.03)
-    assert rows(found.log)[0]["loss"] != rows(plain.log)[0]["loss"]
-    half, full = ([float(row["gradient"]) for row in rows(one.log)] for one in (found, plain))
+    result, plain = run(tmp_path / "16", precision="16"), run(tmp_path / "32", precision="32")
+    assert float(rows(result.log)[0]["loss"]) == pytest.approx(float(rows(plain.log)[0]["loss"]), rel=0.03)
+    assert rows(result.log)[0]["loss"] != rows(plain.log)[0]["loss"]
+    half, full = ([float(row["gradient"]) for row in rows(item.log)] for item in (result, plain))
     ratios = [a / b for a, b in zip(half, full, strict=True) if np.isfinite(a)]  # the first steps overflow: 2^16 times
     assert ratios
     assert 0.1 < min(ratios) <= max(ratios) < 10
@@ -118,35 +118,35 @@ def test_in_float16_the_gradient_is_reported_unscaled(tmp_path):
 def test_the_text_tower_is_run_once_a_step_and_once_a_validation(tmp_path, monkeypatch):
     calls, true = [], DuSE.text_features
     monkeypatch.setattr(DuSE, "text_features", lambda self: calls.append(self.cached_text is None) or true(self))
-    found = run(tmp_path)
+    result = run(tmp_path)
     epochs = RECIPE.schedule.epochs
-    written = 1 + len({row["epoch"] for row in rows(found.log)})  # a checkpoint holds them
-    assert found.steps + epochs <= sum(calls) <= found.steps + epochs + written
+    written = 1 + len({row["epoch"] for row in rows(result.log)})  # a checkpoint holds them
+    assert result.steps + epochs <= sum(calls) <= result.steps + epochs + written
 
 
 def test_a_planted_colour_is_learnt(tmp_path):
     recipe = override(RECIPE, {"schedule.epochs": "25", "schedule.rate": "0.01", "augment.on": "false"})
-    found = run(tmp_path, recipe)
-    assert found.scores["chosen"]["uar"] == found.scores["chosen"]["war"] == 1.0
-    model = mien.load(found.chosen, precision="32")
-    read = [model.task.label(model.read(colour(one))) for one in VAL.trials]
-    assert read == [one.labels["expression"] for one in VAL.trials]
+    result = run(tmp_path, recipe)
+    assert result.scores["chosen"]["uar"] == result.scores["chosen"]["war"] == 1.0
+    model = mien.load(result.chosen, precision="32")
+    read = [model.task.label(model.read(colour(item))) for item in VAL.trials]
+    assert read == [item.labels["expression"] for item in VAL.trials]
 
 
 def test_the_log_has_a_row_a_step_and_validation_after_each_epoch(fitted):
-    found = rows(fitted.log)
-    assert [int(row["step"]) for row in found] == list(range(1, 10))
-    assert [row["epoch"] for row in found] == [*"111222333"]
-    assert [bool(row["val_uar"]) for row in found] == [False, False, True] * 3
-    assert [float(row["rate"]) for row in found] == pytest.approx([1e-3] * 6 + [1e-5] * 3)
-    assert all(float(row["loss"]) > 0 and float(row["gradient"]) > 0 for row in found)
-    best = max(float(row["val_uar"]) for row in found if row["val_uar"])
+    result = rows(fitted.log)
+    assert [int(row["step"]) for row in result] == list(range(1, 10))
+    assert [row["epoch"] for row in result] == [*"111222333"]
+    assert [bool(row["val_uar"]) for row in result] == [False, False, True] * 3
+    assert [float(row["rate"]) for row in result] == pytest.approx([1e-3] * 6 + [1e-5] * 3)
+    assert all(float(row["loss"]) > 0 and float(row["gradient"]) > 0 for row in result)
+    best = max(float(row["val_uar"]) for row in result if row["val_uar"])
     assert fitted.scores["chosen"]["uar"] == pytest.approx(best, abs=1e-6)
 
 
 def test_the_card_tells_where_it_comes_from(tmp_path):
-    found = run(tmp_path, data={"dataset": "planted", "fold": "fd1"}, seed=4)
-    card = json.loads((found.last / CARD).read_text())
+    result = run(tmp_path, data={"dataset": "planted", "fold": "fd1"}, seed=4)
+    card = json.loads((result.last / CARD).read_text())
     assert card["tiny"] is True
     assert (card["seed"], card["step"], card["data"]["fold"]) == (4, 9, "fd1")
     assert card["scores"]["val"]["epoch"] == 3
@@ -260,10 +260,10 @@ def test_fit_stops_at_a_loss_that_is_not_finite_and_names_the_trials(tmp_path, m
 
     def spoilt(self, batch):
         calls.append(batch.trial)
-        found = true(self, batch)["cross_entropy"]
+        result = true(self, batch)["cross_entropy"]
         if len(calls) < 5:
-            return {"cross_entropy": found}
-        return {"cross_entropy": found * float("nan") if what == "loss" else Steep.apply(found)}
+            return {"cross_entropy": result}
+        return {"cross_entropy": result * float("nan") if what == "loss" else Steep.apply(result)}
 
     monkeypatch.setattr(DuSE, "loss", spoilt)
     with pytest.raises(ValueError, match=f"step 5: expected a finite {what}, got nan") as error:
@@ -283,9 +283,9 @@ def test_one_class_and_trials_on_both_sides_are_refused(tmp_path):
 
 
 def test_without_validation_the_last_epoch_is_kept(tmp_path):
-    found = run(tmp_path, val=RULE([]))
-    assert found.scores == {}
-    assert (found.last / WEIGHTS).exists()
+    result = run(tmp_path, val=RULE([]))
+    assert result.scores == {}
+    assert (result.last / WEIGHTS).exists()
 
 
 def test_a_broken_state_is_reported(tmp_path):
@@ -299,9 +299,9 @@ def test_a_batch_of_three_learns_as_three_of_one():
     model = checkpoints.build_model(RECIPE, EXPRESSION, parts, seed=0)
     from mien.preprocessing.data_loader import TrialDataset, evaluation_loader
 
-    clips = TrialDataset(TRAIN.trials[:3], colour, model.needs, {one.id: int(one.id) % 3 for one in TRAIN.trials})
-    whole = next(iter(evaluation_loader(clips, 3)))
-    model.loss(whole)["cross_entropy"].backward()
+    clips = TrialDataset(TRAIN.trials[:3], colour, model.needs, {item.id: int(item.id) % 3 for item in TRAIN.trials})
+    complete = next(iter(evaluation_loader(clips, 3)))
+    model.loss(complete)["cross_entropy"].backward()
     together = {name: value.grad.clone() for name, value in model.named_parameters() if value.requires_grad}
     model.zero_grad()
     for batch in evaluation_loader(clips, 1):
@@ -315,7 +315,7 @@ def test_a_batch_of_three_learns_as_three_of_one():
 
 def test_a_fold_is_chosen_by_name_or_number():
     def fold(name):
-        return Fold(name, "p", (trial(0),), (), (trial(1),), apart=False)
+        return Fold(name, "p", (trial(0),), (), (trial(1),), subject_independent=False)
 
     folds = (fold("fd1"), fold("fd2"))
     assert data_module.choose_fold(folds, "2") is folds[1]
@@ -371,15 +371,15 @@ def test_the_votes_of_dfew_are_those_of_its_workbook(trained):
     """The table read by openpyxl alone; without it the training is refused before anything is prepared."""
     recipe = override(RECIPES["duse/dfew"], {"labels": "votes"})
     survey, _ = data_module.split(recipe, trained / "dfew")
-    found = vote_targets(survey.trials, EXPRESSION.classes)
+    result = vote_targets(survey.trials, EXPRESSION.classes)
     workbook = trained / "dfew" / "Annotation" / "annotation.xlsx"
     header, *table = openpyxl.load_workbook(workbook).active.iter_rows(values_only=True)
-    columns = [next(n for n, name in enumerate(header) if str(name).endswith(one)) for one in EXPRESSION.classes]
+    columns = [next(n for n, name in enumerate(header) if str(name).endswith(item)) for item in EXPRESSION.classes]
     planted = Counter(tuple(row[n] for n in columns) for row in table)
-    assert len(found) == 15
-    assert not Counter(tuple(np.rint(10 * shares).astype(int)) for shares in found.values()) - planted
-    for one in survey.trials:
-        assert EXPRESSION.classes[int(found[one.id].argmax())] == one.labels["expression"]
+    assert len(result) == 15
+    assert not Counter(tuple(np.rint(10 * shares).astype(int)) for shares in result.values()) - planted
+    for item in survey.trials:
+        assert EXPRESSION.classes[int(result[item.id].argmax())] == item.labels["expression"]
     away = workbook.rename(trained / "annotation.xlsx")
     try:
         with pytest.raises(ValueError, match=r"for 15 of 15: .*mien data check says what is wrong with it"):
@@ -503,10 +503,10 @@ def test_a_tower_that_was_moved_is_named(trained, film, tmp_path):
 
 def test_the_weights_of_frames_are_reported(trained):
     model = mien.load(trained / "run/last")
-    found = model.evidence([colour(trial(0))])
-    assert found.frames.sum(dim=1).tolist() == pytest.approx([1.0])
-    assert found.frames.shape == (1, 16)
-    probs = found.logits.softmax(dim=-1)[0].numpy()
+    result = model.evidence([colour(trial(0))])
+    assert result.frames.sum(dim=1).tolist() == pytest.approx([1.0])
+    assert result.frames.shape == (1, 16)
+    probs = result.logits.softmax(dim=-1)[0].numpy()
     assert probs == pytest.approx(model.read(colour(trial(0))), abs=1e-6)
 
 
@@ -535,9 +535,9 @@ def test_fed_one_by_one_equals_fed_at_once(film):
         frames = list(opened)
     at_once = mien.analyze(film, settings, model="clip:tiny")
     with mien.Stream(model, settings) as stream:
-        found = [row for frame in frames for row in stream.push(frame)] + stream.close()
-    assert len(found) == len(at_once.emotions) > 3
-    for first, second in zip(found, at_once.emotions, strict=True):
+        result = [row for frame in frames for row in stream.push(frame)] + stream.close()
+    assert len(result) == len(at_once.emotions) > 3
+    for first, second in zip(result, at_once.emotions, strict=True):
         np.testing.assert_allclose(first.probs, second.probs, atol=1e-6, equal_nan=True)
         assert (first.start, first.face, first.reason) == (second.start, second.face, second.reason)
 

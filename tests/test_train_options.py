@@ -66,40 +66,40 @@ PATIENT = override(RECIPE, {"schedule.epochs": str(len(PLANTED)), "schedule.pati
 
 
 def test_it_ends_when_validation_has_not_been_better_for_a_while(planted, tmp_path):
-    found = run(tmp_path / "patient", PATIENT)
-    assert found.steps == 5 * 3
-    assert (found.scores["last"]["epoch"], found.scores["chosen"]["epoch"]) == (5, 2)
-    assert found.stopped == ("stopped after epoch 5: no better uar on validation for 3 epochs; the best is epoch 2")
-    assert [row["note"] for row in rows(found.log)] == [""] * 14 + [found.stopped]
+    result = run(tmp_path / "patient", PATIENT)
+    assert result.steps == 5 * 3
+    assert (result.scores["last"]["epoch"], result.scores["chosen"]["epoch"]) == (5, 2)
+    assert result.stopped == ("stopped after epoch 5: no better uar on validation for 3 epochs; the best is epoch 2")
+    assert [row["note"] for row in rows(result.log)] == [""] * 14 + [result.stopped]
     planted(0)
-    whole = run(tmp_path / "whole", override(PATIENT, {"schedule.patience": "0"}))
-    assert (whole.steps, whole.stopped, whole.scores["chosen"]["epoch"]) == (21, "", 6)
+    full = run(tmp_path / "whole", override(PATIENT, {"schedule.patience": "0"}))
+    assert (full.steps, full.stopped, full.scores["chosen"]["epoch"]) == (21, "", 6)
 
 
 @pytest.mark.parametrize("step", [7, 12, 14])
 def test_resumed_fit_remembers_its_patience(planted, tmp_path, step):
-    whole = run(tmp_path / "whole", PATIENT)
+    full = run(tmp_path / "whole", PATIENT)
     planted(0)
     with pytest.raises(Stop):
         run(tmp_path / "half", PATIENT, save_every=0.0, progress=pull(step))
     planted(step // 3)
     again = run(tmp_path / "half", PATIENT)
-    assert (again.steps, again.stopped) == (whole.steps, whole.stopped)
-    assert same(again.last, whole.last)
-    assert same(again.chosen, whole.chosen)
-    assert again.log.read_text() == whole.log.read_text()
+    assert (again.steps, again.stopped) == (full.steps, full.stopped)
+    assert same(again.last, full.last)
+    assert same(again.chosen, full.chosen)
+    assert again.log.read_text() == full.log.read_text()
     planted(0)
     ended = run(tmp_path / "half", PATIENT, progress=lambda *_: pytest.fail("a step was made"))
-    assert (ended.steps, ended.stopped) == (whole.steps, whole.stopped)
+    assert (ended.steps, ended.stopped) == (full.steps, full.stopped)
 
 
 def test_the_epoch_is_chosen_by_the_mean_of_three_and_the_spread_is_reported(planted, tmp_path):
     changed = {"schedule.patience": "0", "schedule.epochs": "5"}
-    found = run(tmp_path / "three", override(PATIENT, {**changed, "schedule.smooth": "3"}))
+    result = run(tmp_path / "three", override(PATIENT, {**changed, "schedule.smooth": "3"}))
     # means of up to three: 0.2, 0.35, 0.367, 0.467, 0.4
-    assert found.scores["chosen"]["epoch"] == 4
-    assert found.scores["chosen"]["smoothed"] == pytest.approx((0.5 + 0.4 + 0.5) / 3)
-    assert found.scores["last"]["spread"] == pytest.approx(np.std(PLANTED[:5], ddof=1))
+    assert result.scores["chosen"]["epoch"] == 4
+    assert result.scores["chosen"]["smoothed"] == pytest.approx((0.5 + 0.4 + 0.5) / 3)
+    assert result.scores["last"]["spread"] == pytest.approx(np.std(PLANTED[:5], ddof=1))
     planted(0)
     assert run(tmp_path / "one", override(PATIENT, changed)).scores["chosen"]["epoch"] == 2
 
@@ -115,19 +115,19 @@ def test_averaged_weights_are_those_that_are_saved_and_survive_a_stop(tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress, "WeightAverage", Kept)
-        whole = run(tmp_path / "whole", changed)
+        full = run(tmp_path / "whole", changed)
     average = checkpoints.build_model(changed, changed.task, checkpoints.load_towers(changed), 0, 1)
     mean = {name: value.clone() for name, value in trainable(average).items()}
     for count, weights in enumerate(steps, 1):
         decay = min(0.5, (1 + count) / (10 + count))
         mean = {name: decay * value + (1 - decay) * weights[name] for name, value in mean.items()}
-    saved = load_file(whole.last / WEIGHTS)
+    saved = load_file(full.last / WEIGHTS)
     for name, value in mean.items():
         torch.testing.assert_close(saved[name], value, rtol=1e-5, atol=1e-6)
     assert any(not torch.allclose(saved[name], steps[-1][name], atol=1e-6) for name in mean)
     with pytest.raises(Stop):
         run(tmp_path / "half", changed, save_every=0.0, progress=pull(4))
-    assert same(run(tmp_path / "half", changed).last, whole.last)
+    assert same(run(tmp_path / "half", changed).last, full.last)
 
 
 def test_without_validation_nothing_says_when_to_stop(tmp_path):
@@ -161,11 +161,11 @@ def scattered(monkeypatch, seen: list):
 def test_deterministic_holds_inside_alone_and_is_reported(monkeypatch, tmp_path):
     before, seen, true = settled(), [], DuSE.loss
     monkeypatch.setattr(DuSE, "loss", lambda self, batch: seen.append(settled()) or true(self, batch))
-    found = run(tmp_path / "a", deterministic=True)
+    result = run(tmp_path / "a", deterministic=True)
     assert set(seen) == {(True, False, True, False, ":4096:8")}
     assert settled() == before
-    assert found.deterministic
-    card = json.loads((found.last / CARD).read_text())
+    assert result.deterministic
+    card = json.loads((result.last / CARD).read_text())
     assert card["data"]["deterministic"] is True
     assert "deterministic" not in json.loads((run(tmp_path / "b").last / CARD).read_text())["data"]
     with pytest.raises(ValueError, match="another determinism"):
@@ -188,8 +188,8 @@ def test_deterministic_fit_refuses_nondeterministic_operations(monkeypatch, tmp_
 
 def points(out) -> dict[str, list[tuple[int, float]]]:
     """As TensorBoard's own reader has them."""
-    found = EventAccumulator(str(out), size_guidance={"scalars": 0}).Reload()
-    return {tag: [(point.step, point.value) for point in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
+    result = EventAccumulator(str(out), size_guidance={"scalars": 0}).Reload()
+    return {tag: [(point.step, point.value) for point in result.Scalars(tag)] for tag in result.Tags()["scalars"]}
 
 
 @pytest.mark.parametrize("step", [None, 4, 6])
@@ -197,8 +197,8 @@ def test_tensorboard_has_the_numbers_of_the_log_each_once_however_often_it_was_s
     if step:
         with pytest.raises(Stop):
             run(tmp_path, tensorboard=True, progress=pull(step))
-    found = run(tmp_path, tensorboard=True)
-    shown, log = points(tmp_path), rows(found.log)
+    result = run(tmp_path, tensorboard=True)
+    shown, log = points(tmp_path), rows(result.log)
     for tag, column in (("loss", "loss"), ("rate", "rate"), ("gradient", "gradient"), ("epoch", "epoch"),
                         ("val/uar", "val_uar"), ("val/war", "val_war")):
         want = [(int(row["step"]), float(row[column])) for row in log if row[column]]
@@ -209,9 +209,9 @@ def test_tensorboard_has_the_numbers_of_the_log_each_once_however_often_it_was_s
 
 
 def test_points_left_out_for_a_while_go_on_where_they_ended(tmp_path):
-    for step, wanted in ((3, True), (6, False)):
+    for step, expected in ((3, True), (6, False)):
         with pytest.raises(Stop):
-            run(tmp_path, tensorboard=wanted, progress=pull(step), save_every=0.0)
+            run(tmp_path, tensorboard=expected, progress=pull(step), save_every=0.0)
     run(tmp_path, tensorboard=True)
     assert [place for place, _ in points(tmp_path)["loss"]] == [1, 2, 3, 7, 8, 9]
 
@@ -235,9 +235,9 @@ LEANING = RULE([trial(number) for number in (*range(0, 60, 3), 1, 4, 2)])
 def test_an_epoch_shows_every_class_equally_often(tmp_path):
     seen = Counter()
 
-    def source(one, pick=None):
-        seen[int(one.id) % 3] += 1
-        return colour(one, pick)
+    def source(trial, pick=None):
+        seen[int(trial.id) % 3] += 1
+        return colour(trial, pick)
 
     recipe = override(RECIPE, {"schedule.sampling": "balanced", "schedule.batch": "3"})
     run(tmp_path, recipe, train=LEANING, val=RULE([]), source=source)
@@ -275,16 +275,16 @@ def test_both_at_once_and_balance_of_ratings_are_refused():
 
 def voted(number: int, **counts: str):
     """A trial for whose class seven of ten voted, and three for the next of the three."""
-    one = trial(number)
+    single = trial(number)
     names = [EXPRESSION.classes[(number + k) % 3] for k in range(2)]
     about = {f"votes_{name}": "0" for name in EXPRESSION.classes} | {f"votes_{names[0]}": "7", f"votes_{names[1]}": "3"}
-    return replace(one, about={name: text for name, text in {**about, **counts}.items() if text != "-"})
+    return replace(single, about={name: text for name, text in {**about, **counts}.items() if text != "-"})
 
 
 def test_votes_become_shares():
-    found = vote_targets([voted(4), voted(5, votes_fear="10")], EXPRESSION.classes)
-    assert found["004"].tolist() == [0, 0.7, 0.3, 0, 0, 0, 0]
-    assert found["005"].tolist() == [0.15, 0, 0.35, 0, 0, 0, 0.5]
+    result = vote_targets([voted(4), voted(5, votes_fear="10")], EXPRESSION.classes)
+    assert result["004"].tolist() == [0, 0.7, 0.3, 0, 0, 0, 0]
+    assert result["005"].tolist() == [0.15, 0, 0.35, 0, 0, 0, 0.5]
 
 
 @pytest.mark.parametrize("counts", [{"votes_happy": "-"}, {"votes_sad": ""},
@@ -300,11 +300,11 @@ def test_training_on_votes_gives_the_annotators_probabilities(tmp_path):
     """Seven of ten for the class, three for the next one; judged by the class alone."""
     recipe = override(RECIPE, {"labels": "votes", "schedule.epochs": "40", "schedule.rate": "0.01",
                              "augment.on": "false"})
-    found = run(tmp_path, recipe, train=RULE([voted(number) for number in range(12)]))
-    model = mien.load(found.last, precision="32")
-    probs = np.array([model.read(colour(one))[[(int(one.id) + k) % 3 for k in range(3)]] for one in VAL.trials])
+    result = run(tmp_path, recipe, train=RULE([voted(number) for number in range(12)]))
+    model = mien.load(result.last, precision="32")
+    probs = np.array([model.read(colour(entry))[[(int(entry.id) + k) % 3 for k in range(3)]] for entry in VAL.trials])
     np.testing.assert_allclose(probs.mean(axis=0), [0.7, 0.3, 0.0], atol=0.1)
-    assert found.scores["last"]["uar"] == 1.0
+    assert result.scores["last"]["uar"] == 1.0
 
 
 def test_votes_are_for_expressions():
@@ -326,11 +326,11 @@ def test_mlflow_has_the_losses_of_the_log_each_once_though_it_was_stopped(tmp_pa
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(Stop):
         run(tmp_path, loggers=("mlflow",), progress=pull(4))
-    found = run(tmp_path, loggers=("mlflow",))
+    result = run(tmp_path, loggers=("mlflow",))
     client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
     (kept,) = client.search_runs([client.get_experiment_by_name("mien").experiment_id])
     history = sorted((point.step, point.value) for point in client.get_metric_history(kept.info.run_id, "loss"))
-    log = [(int(row["step"]), float(row["loss"])) for row in rows(found.log)]
+    log = [(int(row["step"]), float(row["loss"])) for row in rows(result.log)]
     assert [step for step, _ in history] == [step for step, _ in log]
     np.testing.assert_allclose([value for _, value in history], [value for _, value in log], rtol=1e-6)
     assert kept.info.status == "FINISHED"
@@ -357,7 +357,7 @@ def test_wandb_has_the_losses_of_the_log_off_line(tmp_path, monkeypatch):
     from wandb.proto import wandb_internal_pb2
 
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    found = run(tmp_path, loggers=("wandb",))
+    result = run(tmp_path, loggers=("wandb",))
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     records, until = [], time.monotonic() + 60
     while not any(record.WhichOneof("record_type") == "exit" for record in records) and time.monotonic() < until:
@@ -368,7 +368,7 @@ def test_wandb_has_the_losses_of_the_log_off_line(tmp_path, monkeypatch):
         items = {(item.key or ".".join(item.nested_key)): item.value_json for item in record.history.item}
         if "loss" in items:
             losses[int(items["_step"])] = float(items["loss"])
-    log = {int(row["step"]): float(row["loss"]) for row in rows(found.log)}
+    log = {int(row["step"]): float(row["loss"]) for row in rows(result.log)}
     assert losses == pytest.approx(log, rel=1e-6)
 
 
@@ -376,6 +376,6 @@ def test_an_installed_package_adds_a_logger_and_another_name_is_refused_first(pl
     with pytest.raises(ValueError, match="expected one of wandb, mlflow, lines, got 'none'"):
         run(tmp_path / "refused", loggers=("none",))
     assert not (tmp_path / "refused").exists()
-    found = run(tmp_path / "run", loggers=("lines",))
+    result = run(tmp_path / "run", loggers=("lines",))
     lines = (tmp_path / "run" / "losses.txt").read_text().splitlines()
-    assert lines == [f"{row['step']} {row['loss']}" for row in rows(found.log)]
+    assert lines == [f"{row['step']} {row['loss']}" for row in rows(result.log)]

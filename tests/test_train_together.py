@@ -49,15 +49,15 @@ def rows(run: Path) -> list[dict[str, str]]:
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     """Without the biases of keys: attention is blind to them, their gradient is rounding that Adam makes steps of."""
-    found = load_file(run / "last" / WEIGHTS)
-    for name in found:
+    result = load_file(run / "last" / WEIGHTS)
+    for name in result:
         if name.endswith("kv.bias"):
-            parts = found[name].chunk(3 if name.endswith("qkv.bias") else 2)
-            found[name] = torch.cat([*parts[: len(parts) - 2], parts[-1]])
-    return found
+            parts = result[name].chunk(3 if name.endswith("qkv.bias") else 2)
+            result[name] = torch.cat([*parts[: len(parts) - 2], parts[-1]])
+    return result
 
 
-def apart(a: Path, b: Path) -> float:
+def largest_difference(a: Path, b: Path) -> float:
     first, second = weights(a), weights(b)
     assert first.keys() == second.keys()
     return max(float((first[name] - second[name]).abs().max()) for name in first)
@@ -67,26 +67,26 @@ def apart(a: Path, b: Path) -> float:
 def test_every_trial_has_the_same_loss_in_every_step(both, alone, method):
     parts = [part[method] for part in reported(both)]
     assert len(alone[1][method]) == together.STEPS
-    for whole, *shares in zip(alone[1][method], *parts, strict=True):
-        found = [row for pair in zip(*shares, strict=True) for row in pair]
-        assert len(found) == together.BATCH
-        assert [name for name, _ in found] == [name for name, _ in whole]
-        np.testing.assert_allclose([loss for _, loss in found], [loss for _, loss in whole], rtol=1e-5, atol=1e-5)
+    for full, *shares in zip(alone[1][method], *parts, strict=True):
+        result = [row for pair in zip(*shares, strict=True) for row in pair]
+        assert len(result) == together.BATCH
+        assert [name for name, _ in result] == [name for name, _ in full]
+        np.testing.assert_allclose([loss for _, loss in result], [loss for _, loss in full], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", list(together.RECIPE))
 def test_the_weights_and_the_log_are_those_of_one_process(both, alone, method):
-    assert apart(both / method, alone[0] / method) < 5e-5
+    assert largest_difference(both / method, alone[0] / method) < 5e-5
     for a, b in zip(rows(both / method), rows(alone[0] / method), strict=True):
         assert float(a["gradient"]) == pytest.approx(float(b["gradient"]), rel=1e-4)
         for part in a["parts"].split():  # norms of each loss's gradient are of one process alone
             name, value = part.split("=")
-            theirs = dict(one.split("=") for one in b["parts"].split())
+            theirs = dict(item.split("=") for item in b["parts"].split())
             assert float(value) == pytest.approx(float(theirs[name]), rel=1e-4, abs=1e-5)
 
 
 def test_losses_that_compare_people_would_differ_in_processes_that_do_not_gather(both, alone):
-    assert apart(both / "apart", alone[0] / "scpt") > 1e-4
+    assert largest_difference(both / "apart", alone[0] / "scpt") > 1e-4
     first, last = rows(both / "apart")[-1], rows(alone[0] / "scpt")[-1]
     assert abs(float(first["loss"]) - float(last["loss"])) > 1e-3
 
@@ -94,7 +94,7 @@ def test_losses_that_compare_people_would_differ_in_processes_that_do_not_gather
 def test_one_process_resumes_a_training_of_two(both, alone):
     assert not (both / "pulled" / "last").exists()
     together.run("duse", both / "pulled")
-    assert apart(both / "pulled", alone[0] / "duse") < 5e-5
+    assert largest_difference(both / "pulled", alone[0] / "duse") < 5e-5
     assert [row["step"] for row in rows(both / "pulled")] == ["1", "2", "3"]
 
 
@@ -110,23 +110,23 @@ def test_a_loss_that_is_not_finite_is_reported_by_every_process_of_the_whole_bat
 
 def test_distributed_draws_equal_those_of_one_process():
     torch.manual_seed(0)
-    whole = torch.rand(3, 6, 2)
+    full = torch.rand(3, 6, 2)
     for rank in (0, 1, 2):
         torch.manual_seed(0)
-        assert torch.equal(DistributedBatch(rank, 3).draw(torch.rand, 3, 2, 2, axis=1), whole[:, rank::3])
+        assert torch.equal(DistributedBatch(rank, 3).draw(torch.rand, 3, 2, 2, axis=1), full[:, rank::3])
 
 
 def test_dropout_takes_from_a_row_what_it_would_lose_in_one_process():
     layer, value = Dropout(0.4), torch.rand(6, 500, 3) + 1
     torch.manual_seed(1)
-    whole = layer(value)
-    lost = float((whole == 0).float().mean())
+    full = layer(value)
+    lost = float((full == 0).float().mean())
     assert lost == pytest.approx(0.4, abs=0.02)
-    torch.testing.assert_close(whole[whole != 0], (value / 0.6)[whole != 0])
+    torch.testing.assert_close(full[full != 0], (value / 0.6)[full != 0])
     for rank in (0, 1):
         layer.share = DistributedBatch(rank, 2)
         torch.manual_seed(1)
-        assert torch.equal(layer(value[rank::2]), whole[rank::2])
+        assert torch.equal(layer(value[rank::2]), full[rank::2])
     assert layer.eval()(value) is value
 
 
@@ -137,14 +137,14 @@ def test_a_mean_over_processes_of_unequal_weight_is_the_mean_over_rows():
     logits, target = torch.randn(8, 3, dtype=torch.float64), torch.arange(8) % 3
     weight = torch.tensor([1.0, 9, 1, 9, 1, 9, 1, 9], dtype=torch.float64)
     known = torch.tensor([True, False, True, False, True, True, True, False])
-    found = []
+    result = []
     for rank in (0, 1):
         share = DistributedBatch(rank, 2, lambda _: weight * known)
         batch = Batch(target=target[rank::2], weight=weight[rank::2])
-        found.append(cross_entropy(logits[rank::2], batch, share, known=known[rank::2]))
+        result.append(cross_entropy(logits[rank::2], batch, share, known=known[rank::2]))
     losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
     want = np.average(losses[known].numpy(), weights=weight[known].numpy())
-    assert float(torch.stack(found).mean()) == pytest.approx(want, rel=1e-12)
+    assert float(torch.stack(result).mean()) == pytest.approx(want, rel=1e-12)
 
 
 def test_votes_are_learnt_as_shares():

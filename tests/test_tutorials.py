@@ -19,8 +19,8 @@ PROGRAMS = {"mien": ["-m", "mien.cli"], "python": []}
 
 def blocks(page: Path) -> list[tuple[str, str]]:
     """Language and text of each block that is meant to run."""
-    found = re.findall(r"(<!-- not run -->\n)?^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-    return [(language, text) for skipped, language, text in found if not skipped and language in ("", "python")]
+    result = re.findall(r"(<!-- not run -->\n)?^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    return [(language, text) for skipped, language, text in result if not skipped and language in ("", "python")]
 
 
 def run(arguments: list[str], folder: Path) -> None:

@@ -263,17 +263,17 @@ def test_a_file_that_is_cut_short(tmp_path, name, said):
     assert source.frames == len(frames)
     if name == "mpeg2.mpg":
         frames.pop()  # half a picture: FFmpeg conceals it and says nothing, and nor can we
-    found = [number(frame.rgb) for frame in frames]
+    result = [number(frame.rgb) for frame in frames]
     assert 10 < len(frames) < 50
-    assert found[:-3] == list(range(len(frames) - 3))  # the newest may stand without the ones before it (B frames)
-    assert (np.diff(found) > 0).all()
-    np.testing.assert_allclose([frame.time for frame in frames], np.array(found) / 30, atol=0.00101)
+    assert result[:-3] == list(range(len(frames) - 3))  # the newest may stand without the ones before it (B frames)
+    assert (np.diff(result) > 0).all()
+    np.testing.assert_allclose([frame.time for frame in frames], np.array(result) / 30, atol=0.00101)
     assert said in source.lost
 
 
 def test_an_mp4_that_is_cut_short(tmp_path):
-    whole = write(tmp_path / "start.mp4", container={"movflags": "faststart"})
-    frames, source = all_of(cut(whole, 0.6))
+    full = write(tmp_path / "start.mp4", container={"movflags": "faststart"})
+    frames, source = all_of(cut(full, 0.6))
     assert 10 < len(frames) < 50
     assert [number(frame.rgb) for frame in frames] == list(range(len(frames)))
     assert f"the container announces 60 frames, {len(frames)} were found" in source.lost
@@ -287,10 +287,10 @@ def test_damage_in_the_middle_is_reported(tmp_path):
     data[len(data) // 2 : len(data) // 2 + 3000] = np.random.default_rng(1).bytes(3000)
     path.write_bytes(data)
     frames, source = all_of(path)
-    found = [number(frame.rgb) for frame in frames]
-    assert 0 < len(found) < 60
-    assert found == sorted(found)
-    np.testing.assert_allclose([frame.time for frame in frames], np.array(found) / 30, atol=0.00101)
+    result = [number(frame.rgb) for frame in frames]
+    assert 0 < len(result) < 60
+    assert result == sorted(result)
+    np.testing.assert_allclose([frame.time for frame in frames], np.array(result) / 30, atol=0.00101)
     assert "could not be decoded" in source.lost or "gap" in source.lost
 
 
@@ -302,12 +302,12 @@ def test_a_stream_without_time_stamps_says_where_its_times_come_from(tmp_path):
     assert source.duration == pytest.approx(2)
 
 
-def patched_stamps(path: Path, wanted: dict[int, int]) -> Path:
+def patched_stamps(path: Path, stamps: dict[int, int]) -> Path:
     """Other time stamps (ms) for some blocks of a Matroska file of 20 mjpeg frames, 50 ms each."""
     data = bytearray(path.read_bytes())
     blocks = list(re.finditer(rb"\x81(..)\x80\xff\xd8\xff", bytes(data), re.DOTALL))
     assert len(blocks) == 20
-    for index, stamp in wanted.items():
+    for index, stamp in stamps.items():
         at = blocks[index].start() + 1
         in_cluster = struct.unpack(">h", data[at : at + 2])[0]
         data[at : at + 2] = struct.pack(">h", in_cluster + stamp - 50 * index)
@@ -315,16 +315,16 @@ def patched_stamps(path: Path, wanted: dict[int, int]) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("wanted", "dropped"), [
+@pytest.mark.parametrize(("stamps", "dropped"), [
     ({10: 450}, {10}),  # repeats frame 9
     ({10: 130}, {10}),  # far back
     ({10: 30000}, {10}),  # far ahead, alone: the rest stays
     ({0: 30000}, {0}),
     ({19: 10}, {19}),
 ])
-def test_time_stamps_that_go_wrong(tmp_path, wanted, dropped):
+def test_time_stamps_that_go_wrong(tmp_path, stamps, dropped):
     path = write(tmp_path / "a.mkv", "mjpeg", "yuvj420p", count=20, rate=20)
-    frames, source = all_of(patched_stamps(path, wanted))
+    frames, source = all_of(patched_stamps(path, stamps))
     kept = [n for n in range(20) if n not in dropped]
     assert [number(frame.rgb) for frame in frames] == kept
     np.testing.assert_allclose([frame.time for frame in frames], (np.array(kept) - kept[0]) / 20, atol=1e-9)
@@ -347,15 +347,15 @@ def test_in_order_increases_and_accounts_for_everything(stamps, ahead):
 
 
 def test_live_frames_are_not_held_back():
-    taken = []
+    received = []
 
     def stamped():
         for n in range(5):
-            taken.append(n)
+            received.append(n)
             yield float(n), n
 
     assert next(in_order(stamped(), DecodeStats(), ahead=False)) == (0.0, 0)
-    assert taken == [0]
+    assert received == [0]
 
 
 @given(st.lists(st.floats(-4e4, 4e4), unique=True), st.booleans())
@@ -594,8 +594,8 @@ def test_memory_stays_bounded(long):
 
 def test_hints_are_for_progress(tmp_path):
     path = write(tmp_path / "a.mp4")
-    with video.open_video(path) as whole, video.open_video(path, start=0.5, end=1.5) as part:
-        assert (whole.duration_hint, whole.frames_hint) == (pytest.approx(2), 60)
+    with video.open_video(path) as full, video.open_video(path, start=0.5, end=1.5) as part:
+        assert (full.duration_hint, full.frames_hint) == (pytest.approx(2), 60)
         assert (part.duration_hint, part.frames_hint) == (pytest.approx(1), 30)
 
 
@@ -706,19 +706,19 @@ def test_a_live_stream_keeps_the_senders_clock(tmp_path):
 
 
 @given(st.integers(1, 400), st.integers(1, 40), st.integers(0, 9))
-def test_one_frame_of_each_segment(count, wanted, seed):
-    middle = video.pick_frames(count, wanted)
-    random = video.pick_frames(count, wanted, np.random.default_rng(seed))
+def test_one_frame_of_each_segment(count, expected, seed):
+    middle = video.pick_frames(count, expected)
+    random = video.pick_frames(count, expected, np.random.default_rng(seed))
     for picked in (middle, random):
-        assert picked.shape == (wanted,)
+        assert picked.shape == (expected,)
         assert (np.diff(picked) >= 0).all()
         assert 0 <= picked[0] <= picked[-1] < count
-    if count >= wanted:
-        ends = np.arange(1, wanted + 1) * count // wanted
+    if count >= expected:
+        ends = np.arange(1, expected + 1) * count // expected
         for picked in (middle, random):
-            assert (np.searchsorted(ends, picked, "right") == np.arange(wanted)).all()
+            assert (np.searchsorted(ends, picked, "right") == np.arange(expected)).all()
     else:
-        assert middle.tolist() == [*range(count), *[count - 1] * (wanted - count)]
+        assert middle.tolist() == [*range(count), *[count - 1] * (expected - count)]
 
 
 def test_segment_sampling_by_hand():

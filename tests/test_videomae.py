@@ -45,21 +45,21 @@ def masked(**options) -> MaskedVideoMAE:
 
 def copy_decoder(model: MaskedVideoMAE, theirs: transformers.VideoMAEForPreTraining) -> None:
     """The decoder of transformers, put together by hand."""
-    found = theirs.state_dict()
-    ours = {"enter.weight": found["encoder_to_decoder.weight"], "mask": found["mask_token"].flatten()}
+    result = theirs.state_dict()
+    ours = {"enter.weight": result["encoder_to_decoder.weight"], "mask": result["mask_token"].flatten()}
     for end in ("weight", "bias"):
-        ours |= {f"norm.{end}": found[f"decoder.norm.{end}"], f"paint.{end}": found[f"decoder.head.{end}"]}
+        ours |= {f"norm.{end}": result[f"decoder.norm.{end}"], f"paint.{end}": result[f"decoder.head.{end}"]}
     for k in range(len(model.blocks)):
         layer = f"decoder.decoder_layers.{k}."
-        q, key, v = (found[f"{layer}attention.attention.{name}.weight"] for name in ("query", "key", "value"))
-        bias = found[f"{layer}attention.attention.query.bias"], found[f"{layer}attention.attention.value.bias"]
+        q, key, v = (result[f"{layer}attention.attention.{name}.weight"] for name in ("query", "key", "value"))
+        bias = result[f"{layer}attention.attention.query.bias"], result[f"{layer}attention.attention.value.bias"]
         ours[f"blocks.{k}.attend.qkv.weight"] = torch.cat([q, key, v])
         ours[f"blocks.{k}.attend.qkv.bias"] = torch.cat([bias[0], torch.zeros_like(bias[0]), bias[1]])
         for end in ("weight", "bias"):
             for name, other in (("attend.norm", "layernorm_before"), ("attend.out", "attention.output.dense"),
                                 ("mlp.norm", "layernorm_after"), ("mlp.up", "intermediate.dense"),
                                 ("mlp.down", "output.dense")):
-                ours[f"blocks.{k}.{name}.{end}"] = found[f"{layer}{other}.{end}"]
+                ours[f"blocks.{k}.{name}.{end}"] = result[f"{layer}{other}.{end}"]
     left = model.load_state_dict(ours, strict=False)
     assert left.unexpected_keys == []
     assert all(name.startswith("tower.") for name in left.missing_keys)
@@ -100,13 +100,13 @@ def test_tubes_hide_nine_tenths_of_a_frame_in_all_frames():
 
 def test_targets_are_the_pixels_of_a_place_standardised():
     frames = clips(1)
-    found = pixel_targets(frames, PLAN).unflatten(2, (2, 8, 8, 3))
+    result = pixel_targets(frames, PLAN).unflatten(2, (2, 8, 8, 3))
     pictures = frames[0].numpy().astype(np.float64) / 255
     for place, (time, row, column) in {0: (0, 0, 0), 6: (0, 1, 2), 16 + 11: (1, 2, 3)}.items():
         cube = pictures[2 * time : 2 * time + 2, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
         for colour in range(3):
-            wanted = (cube[:, colour] - cube[:, colour].mean()) / (cube[:, colour].std(ddof=1) + 1e-6)
-            np.testing.assert_allclose(found[0, place, ..., colour].numpy(), wanted, atol=1e-5)
+            expected = (cube[:, colour] - cube[:, colour].mean()) / (cube[:, colour].std(ddof=1) + 1e-6)
+            np.testing.assert_allclose(result[0, place, ..., colour].numpy(), expected, atol=1e-5)
 
 
 def test_masked_patches_do_not_reach_the_encoder():
@@ -156,10 +156,10 @@ def test_reconstruction_gets_better_and_labels_are_learnt():
 
 
 def test_features_are_the_plain_walk_of_the_tower():
-    one, frames = tower().eval(), clips(3)
+    single, frames = tower().eval(), clips(3)
     with torch.no_grad():
-        torch.testing.assert_close(clip_features(one, frames), one(normalise_pixels(frames, PLAN)))
-    assert clip_features(one, []).shape == (0, 24)
+        torch.testing.assert_close(clip_features(single, frames), single(normalise_pixels(frames, PLAN)))
+    assert clip_features(single, []).shape == (0, 24)
 
 
 def trials(subjects: int = 10) -> list[Trial]:
@@ -167,19 +167,19 @@ def trials(subjects: int = 10) -> list[Trial]:
 
 
 def test_features_are_kept_by_content_and_fold(tmp_path):
-    one, (first, second, *_) = tower(), kfold(trials())
+    single, (first, second, *_) = tower(), kfold(trials())
     calls = []
 
     def cut():
         calls.append(1)
         return clips(2)
 
-    here = ClipFeatureCache(tmp_path, one, first)
-    found = here(first.train[0], "abc", cut)
-    np.testing.assert_array_equal(here(first.train[0], "abc", cut), found)
-    np.testing.assert_array_equal(ClipFeatureCache(tmp_path, one, first)(first.train[0], "abc", cut), found)
+    here = ClipFeatureCache(tmp_path, single, first)
+    result = here(first.train[0], "abc", cut)
+    np.testing.assert_array_equal(here(first.train[0], "abc", cut), result)
+    np.testing.assert_array_equal(ClipFeatureCache(tmp_path, single, first)(first.train[0], "abc", cut), result)
     assert len(calls) == 1
-    for other in (ClipFeatureCache(tmp_path, one, second), ClipFeatureCache(tmp_path, tower(1), first)):
+    for other in (ClipFeatureCache(tmp_path, single, second), ClipFeatureCache(tmp_path, tower(1), first)):
         other(first.train[0], "abc", cut)
     here(first.train[1], "abc", cut)
     here(first.train[0], "abd", cut)

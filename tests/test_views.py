@@ -53,10 +53,10 @@ def dataset(at: float) -> TrialDataset:
     (1, 3 + 12), (2, (3 + 12 + 200) / 2),  # segments of 8 frames begin at 0, 8, 16 and 24: 12 on average
     (4, ((1 + 5) / 2 + 12 + 200) / 2)])
 def test_logits_are_the_mean_of_the_views(views, left):
-    found = _averaged_outputs(BrightnessModel(), dataset, views, 2, 0)
-    np.testing.assert_allclose(found.logits[:, 0], left)
-    np.testing.assert_allclose(found.features[:, 0], left)
-    assert found.names == ["0", "1", "2"]
+    result = _averaged_outputs(BrightnessModel(), dataset, views, 2, 0)
+    np.testing.assert_allclose(result.logits[:, 0], left)
+    np.testing.assert_allclose(result.features[:, 0], left)
+    assert result.names == ["0", "1", "2"]
 
 
 def test_a_place_in_each_segment_is_picked():

@@ -27,11 +27,11 @@ def template(messages: list[dict]) -> str:
 
 
 class Language:
-    """`app` answers; `heard` is every body that came, and `headers` with which (`raw`: as bytes) and
+    """`app` answers; `requests` is every body that came, and `headers` with which (`raw`: as bytes) and
     `queries`."""
 
     def __init__(self) -> None:
-        self.heard: list[bytes] = []
+        self.requests: list[bytes] = []
         self.headers: list[dict] = []
         self.raw: list[list[tuple[bytes, bytes]]] = []
         self.queries: list[str] = []
@@ -52,17 +52,17 @@ class Language:
 
     async def _chat(self, request: Request):
         content = await request.body()
-        self.heard.append(content)
+        self.requests.append(content)
         self.headers.append(dict(request.headers))
         self.raw.append(request.headers.raw)
         self.queries.append(request.scope["query_string"].decode())
-        asked = json.loads(content)
-        if asked.get("model") != "tiny-qwen2":
+        requests = json.loads(content)
+        if requests.get("model") != "tiny-qwen2":
             error = {"message": "no such model", "type": "invalid_request_error", "param": "model", "code": "unknown"}
             return JSONResponse({"error": error}, 404)
-        text = self.says(asked["messages"])
+        text = self.says(requests["messages"])
         about = {"id": "chat-1", "created": 1, "model": "tiny-qwen2"}
-        if not asked.get("stream"):
+        if not requests.get("stream"):
             choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "length"}
             return {**about, "object": "chat.completion", "choices": [choice]}
 

@@ -81,15 +81,15 @@ def run(method: str, out: Path, devices: int = 1, **how) -> list[list[tuple[str,
     reported, plain = [], distributed_loss.per_row_cross_entropy
 
     def listen(logits, batch, smoothing=0.0):
-        found = plain(logits, batch, smoothing)
-        reported.append(list(zip(batch.trial, found.tolist(), strict=True)))
-        return found
+        result = plain(logits, batch, smoothing)
+        reported.append(list(zip(batch.trial, result.tolist(), strict=True)))
+        return result
 
     distributed_loss.per_row_cross_entropy = listen
     try:
-        own = recipe(method)
-        rule = RULES[own.rule]
-        fit(own, rule(trials(method)), rule([]), seen, out, seed=3, device="cpu", devices=devices, precision="32",
+        chosen = recipe(method)
+        rule = RULES[chosen.rule]
+        fit(chosen, rule(trials(method)), rule([]), seen, out, seed=3, device="cpu", devices=devices, precision="32",
             **how)
     finally:
         distributed_loss.per_row_cross_entropy = plain
@@ -98,17 +98,17 @@ def run(method: str, out: Path, devices: int = 1, **how) -> list[list[tuple[str,
 
 def spoilt(self, batch):
     """DuSE's answer to one trial is none."""
-    found = DuSE.read(self, batch.frames).logits
-    return torch.where(torch.tensor([name == "duse07" for name in batch.trial])[:, None], found * torch.nan, found)
+    result = DuSE.read(self, batch.frames).logits
+    return torch.where(torch.tensor([name == "duse07" for name in batch.trial])[:, None], result * torch.nan, result)
 
 
 def main(out: Path) -> None:
     reported = {method: run(method, out / method, 2, strategy="ddp") for method in RECIPE}
     with suppress(Stop):
         run("duse", out / "pulled", 2, strategy="ddp", save_every=0.0, progress=pull)
-    apart, loop.share_batch = loop.share_batch, lambda fabric, model: None
+    distance, loop.share_batch = loop.share_batch, lambda fabric, model: None
     reported["apart"] = run("scpt", out / "apart", 2, strategy="ddp")
-    loop.share_batch = apart
+    loop.share_batch = distance
     plain, DuSE.forward = DuSE.forward, spoilt
     try:
         run("duse", out / "spoilt", 2, strategy="ddp")

@@ -55,13 +55,13 @@ class Newcomer:
         self.python, self.folder = python, folder
         self.environment = {**os.environ, "PYTHONPATH": str(clone / "src"), "HF_HUB_OFFLINE": "1"}
 
-    def command(self, beginning: str, **own: str) -> list[str]:
+    def command(self, beginning: str, **replacements: str) -> list[str]:
         """The README's line with this beginning as a command. `own` are texts of it and what the reader has instead."""
-        found = [line for line in self.lines if line.startswith(beginning)]
-        if not found:
+        result = [line for line in self.lines if line.startswith(beginning)]
+        if not result:
             raise SystemExit(f"newcomer: expected a line of the README that begins with {beginning!r}, got none")
-        line = found[0]
-        for text, mine in own.items():
+        line = result[0]
+        for text, mine in replacements.items():
             if text not in line:
                 raise SystemExit(f"newcomer: expected {text!r} in the line {line!r} of the README")
             line = line.replace(text, mine)
@@ -104,11 +104,11 @@ def training(who: Newcomer) -> None:
 class Model(BaseHTTPRequestHandler):
     """A language model that answers with one word and keeps what it was told."""
 
-    heard: ClassVar[list[dict]] = []
+    requests: ClassVar[list[dict]] = []
 
     def do_POST(self) -> None:
         """Answer a chat."""
-        self.heard.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.requests.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         answer = json.dumps({"choices": [{"message": {"role": "assistant", "content": "Hello."}}]}).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -133,7 +133,7 @@ def language_model(who: Newcomer) -> None:
             request = urllib.request.Request(f"{page}v1/chat/completions", body, {"content-type": "application/json"})
             with urllib.request.urlopen(request, timeout=60) as response:
                 response.read()
-            messages = Model.heard[-1]["messages"]
+            messages = Model.requests[-1]["messages"]
             if messages[0]["role"] == "system" and "The person" in messages[0]["content"]:
                 print("  told:", messages[0]["content"].splitlines()[1])
                 return
@@ -186,15 +186,15 @@ def main() -> None:
         (folder / "recordings").mkdir(parents=True)
         (folder / "events.csv").write_text(EVENTS, encoding="utf-8")
         subprocess.run([who.python, "-c", RENDER], cwd=folder, env=who.environment, check=True)
-        late = False
+        later = False
         for name, task in TASKS.items():
             started = time.monotonic()
             print(f"{name}:")
             task(who)
             spent = time.monotonic() - started
-            late |= spent > LIMIT
+            later |= spent > LIMIT
             print(f"  {spent:.0f} s")
-    sys.exit(late)
+    sys.exit(later)
 
 
 if __name__ == "__main__":

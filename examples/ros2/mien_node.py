@@ -44,8 +44,8 @@ class Mien(Node):
 
     def __init__(self) -> None:
         super().__init__("mien")
-        asked = {"model": Settings.model, "step": Settings.step, "language": "en", "person": 0}
-        chosen = {name: self.declare_parameter(name, value).value for name, value in asked.items()}
+        requests = {"model": Settings.model, "step": Settings.step, "language": "en", "person": 0}
+        chosen = {name: self.declare_parameter(name, value).value for name, value in requests.items()}
         self._session = LiveSession(Settings(model=chosen["model"], step=chosen["step"], pictures=False),
                                 language=chosen["language"], person=chosen["person"] or None)
         self._event = self.create_publisher(String, "person/event", 10)

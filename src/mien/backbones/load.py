@@ -52,10 +52,10 @@ def load(source: str | Path, kind: Kind, *, expect: str = "", revision: str | No
     if unknown := set(changes) - FIELDS:
         raise ValueError(f"load: expected fields of a tower's plan, got {sorted(unknown)}: these are {sorted(FIELDS)}")
     path = locate(source, revision=revision, offline=offline, cache=cache)
-    folder, files, found = find_weights(path)
+    folder, files, note = find_weights(path)
     tensors = _Tensors(files)
-    if found:
-        tensors.metadata.setdefault("found", found)
+    if note:
+        tensors.metadata.setdefault("found", note)
     if "found" in tensors.metadata:
         warnings.warn(f"{source}: took {tensors.metadata['found']}", UserWarning, stacklevel=2)
     names = find_key_mapping(tensors.sources, kind, path.name)

@@ -63,13 +63,14 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     """
     from tokenizers import Tokenizer  # slow to import, and an image tower alone does not need it
 
-    whole, vocabulary, merges = (folder / name for name in ("tokenizer.json", "vocab.json", "merges.txt"))
-    if not whole.exists() and not (vocabulary.exists() and merges.exists()):
+    tokenizer_json, vocabulary, merges = (folder / name for name in ("tokenizer.json", "vocab.json", "merges.txt"))
+    if not tokenizer_json.exists() and not (vocabulary.exists() and merges.exists()):
         raise FileNotFoundError(f"{folder}: expected tokenizer.json, or vocab.json and merges.txt, got neither: name "
                                 "the folder or hub id of a CLIP that has them")
     special = _special(folder / "tokenizer_config.json")
     try:
-        made = Tokenizer.from_file(str(whole)) if whole.exists() else _from_parts(vocabulary, merges, special)
+        made = (Tokenizer.from_file(str(tokenizer_json)) if tokenizer_json.exists()
+                else _from_parts(vocabulary, merges, special))
     except Exception as error:  # tokenizers raises plain Exception for what it cannot parse
         raise ValueError(f"{folder}: expected the files of a tokenizer, got {error}: download them again") from error
     made.no_truncation()
@@ -82,8 +83,8 @@ def _special(path: Path) -> tuple[str, str, str]:
     """Start, end and unknown token: those that tokenizer_config.json names, or CLIP's."""
     stated = read_json(path) if path.exists() else {}
     usual = {"bos_token": START, "eos_token": END, "unk_token": END}
-    found = [stated.get(name) or token for name, token in usual.items()]
-    start, end, unknown = (token["content"] if isinstance(token, dict) else token for token in found)
+    tokens = [stated.get(name) or token for name, token in usual.items()]
+    start, end, unknown = (token["content"] if isinstance(token, dict) else token for token in tokens)
     return start, end, unknown
 
 

@@ -67,7 +67,7 @@ def find_weights(path: Path) -> tuple[Path, list[Path], str]:
         FileNotFoundError: there are no weights, or a part is missing.
         ValueError: several files may be meant, or an index names files outside its folder.
     """
-    found = ""
+    note = ""
     weights = path
     if not path.is_file():
         present = [path / name for name in WEIGHTS if (path / name).exists()]
@@ -75,10 +75,10 @@ def find_weights(path: Path) -> tuple[Path, list[Path], str]:
             weights = present[0]
         else:
             weights = _only_file(path)
-            found = weights.name
+            note = weights.name
     folder = weights.parent
     if weights.suffix != ".json":
-        return folder, [weights], found
+        return folder, [weights], note
     names = _part_names(weights)
     for name in names:
         if not is_plain_name(name):
@@ -86,7 +86,7 @@ def find_weights(path: Path) -> tuple[Path, list[Path], str]:
     missing = [name for name in names if not (folder / name).exists()]
     if missing:
         raise FileNotFoundError(f"{weights}: expected its parts next to it, {missing} is missing: download it again")
-    return folder, [folder / name for name in names], found
+    return folder, [folder / name for name in names], note
 
 
 def _part_names(index: Path) -> list[str]:
@@ -164,12 +164,12 @@ def open_pickle(file: Path) -> tuple[dict[str, Tensor], str]:
     if _is_torchscript(file):
         raise ValueError(f"{file}: expected a file of tensors, got a TorchScript program: save its state_dict()")
     content = _load(file)
-    found = [(path, tensors) for path, tensors in _tensor_dicts(content, ())
+    candidates = [(path, tensors) for path, tensors in _tensor_dicts(content, ())
              if not any(other in name.lower() for name in path for other in OTHERS)]
-    if not found:
+    if not candidates:
         got = "a whole model" if isinstance(content, _Placeholder) else type(content).__name__
         raise ValueError(f"{file}: expected a dict of tensors, got {got}: save the state_dict()")
-    path, tensors = min(found, key=lambda each: (-len(each[1]), _rank(each[0]), len(each[0])))
+    path, tensors = min(candidates, key=lambda each: (-len(each[1]), _rank(each[0]), len(each[0])))
     return {name.removeprefix("module."): value for name, value in tensors.items()}, " > ".join(path)
 
 

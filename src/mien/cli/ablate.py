@@ -84,10 +84,10 @@ def ablate(
         for row in grid.rows:
             expect_usable(precision, "auto" if cluster else device, ablation.changed_recipe(row, base, tiny, given))
         folder = run_folder(out, f"ablate-{name}", tiny=tiny)
-        with progress_bar(f"ablate {name}", 1, quiet) as (tick, above):
+        with progress_bar(f"ablate {name}", 1, quiet) as (progress, above):
             result = ablation.run_ablation(
                 name, root, folder, recipe=base, cache=cache, tiny=tiny, rows=row_numbers, settings=given,
-                parallel=parallel, devices=parse_devices(split_names(devices)), cluster=cluster, on_progress=tick,
+                parallel=parallel, devices=parse_devices(split_names(devices)), cluster=cluster, on_progress=progress,
                 log=lambda line: above(f"mien: {line}"), seed=seed, workers=workers, folds=split_names(folds),
                 device=device, precision=precision, deterministic=deterministic)
         if debug and result.failed:

@@ -157,9 +157,9 @@ def analyze(
         options.check()
         inputs = batch.find_inputs(videos, out, sequence=fps is not None)
         _expect_one_video(len(inputs), physio, aus, segments_start)
-        with progress_bar(counted(len(inputs), "file"), len(inputs), quiet) as (tick, print_above):
+        with progress_bar(counted(len(inputs), "file"), len(inputs), quiet) as (progress, print_above):
             entries = batch.analyze(
-                inputs, out, options, overwrite=overwrite, workers=workers, cluster=cluster or None, progress=tick,
+                inputs, out, options, overwrite=overwrite, workers=workers, cluster=cluster or None, progress=progress,
                 on_outcome=_failure_printer(print_above, debug))
     _end(entries, out, quiet)
 

@@ -151,9 +151,9 @@ def _benchmark(recipe: Recipe, root: Path, folder: Path, quiet: bool, *, seeds: 
     from mien.evaluation.ablation_jobs import parse_devices
 
     alone = folder_lock(folder, "a benchmark", log=print_line)
-    with alone, progress_bar(f"bench {recipe.name}", 1, quiet) as (tick, above):
+    with alone, progress_bar(f"bench {recipe.name}", 1, quiet) as (progress, above):
         results = seed_runs.cross_validate_seeds(recipe, root, folder, seeds=seeds, devices=parse_devices(devices),
-                                               log=above, on_progress=tick, **options)
+                                               log=above, on_progress=progress, **options)
     if not quiet:
         print("\n".join(map(_sum, results)))
         if len(results) > 1:
@@ -171,11 +171,11 @@ def _evidence(name: str, folder: Path, page: Path | None, quiet: bool, **options
     from mien.core.folder_lock import folder_lock
     from mien.evaluation import studies
 
-    for study in studies.asked(name.removeprefix(EVIDENCE)):
+    for study in studies.find_studies(name.removeprefix(EVIDENCE)):
         place = folder / study.name
         with folder_lock(place, "a study", log=print_line):
-            with progress_bar(f"{EVIDENCE}{study.name}", 1, quiet) as (tick, _):
-                result = studies.run_study(study, place, progress=tick, **options)
+            with progress_bar(f"{EVIDENCE}{study.name}", 1, quiet) as (progress, _):
+                result = studies.run_study(study, place, progress=progress, **options)
             studies.write_page(result, place)
         if not quiet:
             print(f"{study.title}, seeds {', '.join(map(str, result.seeds))}{listed_after(', ', result.doubt)}")

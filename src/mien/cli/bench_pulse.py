@@ -45,7 +45,7 @@ def run(root: Path | None, out: str, layout: str, predictions: Path | None, meth
         raise ValueError("--data: expected the folder that holds films with a contact pulse, got none")
     folder = Path(out or "runs/bench-pulse")
     folder.mkdir(parents=True, exist_ok=True)
-    with folder_lock(folder, "a benchmark", log=print_line), progress_bar("bench pulse", 1, quiet) as (tick, _):
-        text = bench_pulse(root, folder, layout, predictions, method, on_progress=tick)
+    with folder_lock(folder, "a benchmark", log=print_line), progress_bar("bench pulse", 1, quiet) as (progress, _):
+        text = bench_pulse(root, folder, layout, predictions, method, on_progress=progress)
     if not quiet:
         print(f"{text}\nsee {folder / 'table.md'}")

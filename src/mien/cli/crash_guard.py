@@ -31,17 +31,17 @@ def guard(arguments: list[str]) -> None:
         return
     watched = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    parent, apart = os.getpid(), not _has_terminal()
+    parent, detached = os.getpid(), not _has_terminal()
     child = os.fork()
     if not child:
-        if apart:  # a signal to the group must not come twice, once directly and once passed on
+        if detached:  # a signal to the group must not come twice, once directly and once passed on
             os.setpgid(0, 0)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before
             os._exit(1)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
-    _end_as(_status_of(child, watched, apart))
+    _end_as(_status_of(child, watched, detached))
 
 
 def _has_terminal() -> bool:
@@ -53,12 +53,12 @@ def _has_terminal() -> bool:
     return True
 
 
-def _status_of(child: int, watched: set[signal.Signals], apart: bool) -> int:
+def _status_of(child: int, watched: set[signal.Signals], detached: bool) -> int:
     """Wait for the end of a process; signals that did not reach it are passed on, to its group if it has its own."""
     while True:
         info = signal.sigwaitinfo(watched)
         if info.si_signo != signal.SIGCHLD:
-            if apart:
+            if detached:
                 os.killpg(child, info.si_signo)
             elif info.si_code != SI_KERNEL:
                 os.kill(child, info.si_signo)

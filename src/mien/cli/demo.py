@@ -84,9 +84,9 @@ def own_video(video: str, out: Path) -> list[batch.ManifestEntry]:
     Returns:
         The manifest entries of the files.
     """
-    with _bar(f"analysing {Path(video).name}", 1) as tick:
+    with _bar(f"analysing {Path(video).name}", 1) as progress:
         entries = batch.analyze(batch.find_inputs([video], out), out, AnalysisOptions(formats=("csv",)), overwrite=True,
-                                progress=tick)
+                                progress=progress)
     rows = []
     for entry in (entry for entry in entries if entry.status != "failed"):
         result = summary.read_summary(out / entry.folder / "summary.json")
@@ -125,10 +125,10 @@ def sample(out: Path) -> list[batch.ManifestEntry]:
     truths = _make(folder)
     paths = [folder / name for name in truths]
     inputs = [InputFile(path.absolute(), path.name) for path in paths]
-    with _bar("analysing", len(inputs)) as tick:
+    with _bar("analysing", len(inputs)) as progress:
         work = partial(_work, {str(path.absolute()): truths[path.name] for path in paths})
         options = AnalysisOptions(formats=("csv",), overlay=True)
-        entries = batch.analyze(inputs, out, options, overwrite=True, workers=2, progress=tick, work=work)
+        entries = batch.analyze(inputs, out, options, overwrite=True, workers=2, progress=progress, work=work)
     rows: list[tuple[str, ...]] = []
     for entry in (entry for entry in entries if entry.status == "ok"):
         rows += compare_with_truth(out / entry.folder, truths[Path(entry.source).name])
@@ -185,9 +185,9 @@ def _render(make: Callable[[], Any], path: Path) -> SceneTruth:
     return simulation.write_video(make(), path)
 
 
-def _work(truths: Mapping[str, SceneTruth], job: FileJob, tick: ProgressCallback | None) -> Outcome:
+def _work(truths: Mapping[str, SceneTruth], job: FileJob, progress: ProgressCallback | None) -> Outcome:
     """Analyse a sample, and show the ground truth in its report."""
-    return batch.analyze_input(job, tick, truth=partial(_planted, truths[job.path]))
+    return batch.analyze_input(job, progress, truth=partial(_planted, truths[job.path]))
 
 
 def _planted(truth: SceneTruth, timeline: Timeline) -> dict[int, dict[str, tuple[object, object]]]:

@@ -32,7 +32,7 @@ def doctor(recording: Recording = None) -> None:
         table.add_column("found", overflow="fold")  # does not shorten file names
         for finding in findings:
             style = {"ok": "green", "warning": "yellow", "failure": "red"}[finding.status]
-            text = finding.found
+            text = finding.detail
             if finding.remedy:
                 text += f"\n-> {finding.remedy}"
             table.add_row(Text(finding.status, style=style), Text(finding.name), Text(text))

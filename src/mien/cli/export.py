@@ -53,7 +53,7 @@ def export(
                              'install "mien[models,export]"') from error
         from mien.core.folder_lock import folder_lock
 
-        with folder_lock(out, "an export", beside=True, log=print_line):
+        with folder_lock(out, "an export", sibling=True, log=print_line):
             report = run(checkpoint, to, out, int8=int8, videos=_videos(clips or [], out),  # type: ignore[arg-type]
                          tower=tower, log=unless(quiet, print_line))
     if not quiet:

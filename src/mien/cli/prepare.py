@@ -67,9 +67,9 @@ def prepare(
             differences = official.contradictions(survey)
         if differences and not accept_differences:
             raise ValueError(contradiction_text(root, differences))
-        with progress_bar(f"{len(survey.trials)} trials", len(survey.trials), quiet) as (tick, above):
+        with progress_bar(f"{len(survey.trials)} trials", len(survey.trials), quiet) as (progress, above):
             built = build_cache.build_cache(survey, out, preparation, aus=aus, workers=workers, cluster=cluster or None,
-                                progress=tick, log=print_line, on_result=_failure_printer(above, debug))
+                                progress=progress, log=print_line, on_result=_failure_printer(above, debug))
     if not quiet:
         print(_sum(built, out))
     if not built.complete:

@@ -25,9 +25,10 @@ def pretrain(name: str, root: Path | None, out: str, device: str, seed: int, wor
         from mien.core.folder_lock import folder_lock
 
         folder = run_folder(out, name, tiny=tiny, tail=f"-seed{seed}")
-        alone = folder_lock(folder, "training", beside=True, log=print_line)
-        with alone, progress_bar(f"training {name}", 1, quiet) as (tick, _):
-            result = training.pretrain(recipe, folder, seed=seed, device=device, workers=max(workers, 1), progress=tick)
+        alone = folder_lock(folder, "training", sibling=True, log=print_line)
+        with alone, progress_bar(f"training {name}", 1, quiet) as (progress, _):
+            result = training.pretrain(recipe, folder, seed=seed, device=device, workers=max(workers, 1),
+                                       progress=progress)
     if not quiet:
         print(_sum(recipe, result))
 

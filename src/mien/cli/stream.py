@@ -91,11 +91,11 @@ def _follow(live: Live, outputs: Iterable[EventOutput], form: str, changes: bool
     """Print and send all events -> False if the reader has closed the output."""
     last_text, dropped = "", 0
     for event in live.events():
-        wanted = bool(event.change) or not changes
-        if wanted:
+        due = bool(event.change) or not changes
+        if due:
             _send(outputs, event)
         line = ""
-        if form == "jsonl" and wanted:
+        if form == "jsonl" and due:
             line = _json_line(event, live.camera.dropped, live.session.skipped)
         elif form == "prompt" and event.change and event.text != last_text:
             line = last_text = event.text

@@ -92,11 +92,11 @@ def _recordings(folder: Path, out: Path, workers: int, quiet: bool, debug: bool
         return load_results(folder)
     results = out / "recordings"
     inputs = batch.find_inputs([str(folder)], results)
-    with progress_bar(f"{len(inputs)} videos", len(inputs), quiet) as (tick, print_above):
+    with progress_bar(f"{len(inputs)} videos", len(inputs), quiet) as (progress, print_above):
         def print_failure(file: InputFile, outcome: Outcome) -> None:
             if outcome.status == "failed" and debug and outcome.trace:
                 print_above(outcome.trace)
 
-        batch.analyze(inputs, results, batch.AnalysisOptions(), workers=workers, progress=tick,
+        batch.analyze(inputs, results, batch.AnalysisOptions(), workers=workers, progress=progress,
                       on_outcome=print_failure)
     return load_results(results)

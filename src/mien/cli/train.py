@@ -121,19 +121,19 @@ def train(
         memory = _memory(chosen, micro_batch, checkpointing)
         other, quiet = _other(chosen, test_data, test_cache), quiet or not training.is_first_process()
         folder = run_folder(out, recipe, tiny=tiny, tail=f"-fold{fold}-seed{seed}")
-        with training.deterministic_algorithms(deterministic), progress_bar("preparing", 1, quiet) as (tick, above):
-            material = training.load_data(chosen, root, cache or folder / "cache", fold, workers=max(workers, 1),
-                                    progress=tick, log=above, device=device, seed=seed)
-        print_lines(() if quiet else material.notes)
-        with progress_bar(f"training {chosen.name}", 1, quiet) as (tick, above):
+        with training.deterministic_algorithms(deterministic), progress_bar("preparing", 1, quiet) as (progress, above):
+            data = training.load_data(chosen, root, cache or folder / "cache", fold, workers=max(workers, 1),
+                                    progress=progress, log=above, device=device, seed=seed)
+        print_lines(() if quiet else data.notes)
+        with progress_bar(f"training {chosen.name}", 1, quiet) as (progress, above):
             fitted = training.fit(
-                chosen, material.train, material.val, material.source, folder, seed=seed, device=device,
+                chosen, data.train, data.val, data.source, folder, seed=seed, device=device,
                 devices=devices, nodes=nodes, strategy=strategy, precision=precision, workers=workers,  # type: ignore[arg-type]
                 compile=compile, parts=parts, deterministic=deterministic, tensorboard=tensorboard,
-                loggers=logger or (), data=material.data, memory=memory,
-                progress=lambda step, steps, _: tick(step / steps), log=unless(quiet, above))
-        lines = _summary(chosen, fitted, material, training.write_plots(chosen, material, fitted))
-        lines += _test(chosen, fitted, material, other, folder, test_cache, quiet, device, precision, workers)
+                loggers=logger or (), data=data.data, memory=memory,
+                progress=lambda step, steps, _: progress(step / steps), log=unless(quiet, above))
+        lines = _summary(chosen, fitted, data, training.write_plots(chosen, data, fitted))
+        lines += _test(chosen, fitted, data, other, folder, test_cache, quiet, device, precision, workers)
     if not quiet:
         print("\n".join(lines))
 
@@ -159,7 +159,7 @@ def _memory(recipe: Recipe, micro_batch: int, checkpointing: bool) -> MemoryPlan
 def _test(
     recipe: Recipe,
     fitted: TrainingResult,
-    material: DataModule,
+    data: DataModule,
     other: DatasetIndex | None,
     folder: Path,
     cache: str,
@@ -173,12 +173,12 @@ def _test(
         return []
     from mien.evaluation.cross_dataset import cross_dataset
 
-    with progress_bar(f"testing on {other.dataset}", 1, quiet) as (tick, above):
+    with progress_bar(f"testing on {other.dataset}", 1, quiet) as (progress, above):
         result = cross_dataset(
             recipe, {"last": fitted.last, "chosen": fitted.chosen}, other,
             cache or folder / f"cache-{other.dataset}", folder / f"{other.dataset}.parquet",
-            train=material.fold.train, device=device, precision=precision, workers=workers,  # type: ignore[arg-type]
-            progress=tick, log=above)
+            train=data.fold.train, device=device, precision=precision, workers=workers,  # type: ignore[arg-type]
+            progress=progress, log=above)
     return _test_lines(result)
 
 
@@ -273,8 +273,8 @@ def _measured(recipe: Recipe, scores: Mapping[str, float]) -> str:
                      for name, title in titles.items() if name in scores)
 
 
-def _summary(recipe: Recipe, fitted: TrainingResult, material: DataModule, figures: Sequence[Path]) -> list[str]:
-    lines = [f"{recipe.name}, {fitted.steps} steps on {len(material.train.trials)} {material.counted}"
+def _summary(recipe: Recipe, fitted: TrainingResult, data: DataModule, figures: Sequence[Path]) -> list[str]:
+    lines = [f"{recipe.name}, {fitted.steps} steps on {len(data.train.trials)} {data.counted}"
              f"{listed_after(', ', recipe.doubt)}"]
     if fitted.stopped:
         lines.append(f"  {fitted.stopped}")

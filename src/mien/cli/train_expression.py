@@ -41,12 +41,12 @@ def train_expression(name: str, root: Path | None, out: str, seed: int, tiny: bo
 def bench_expression(name: str, root: Path | None, out: str, quiet: bool) -> None:
     """Run `mien bench expression/NAME`. The parameters are the options of `mien bench`."""
     _expect_packages(name)
-    found, faces = _measure(name, root, quiet)
+    labelled, faces = _measure(name, root, quiet)
     from mien.evaluation.face_labels import bench_faces
 
     folder = run_folder(out, f"bench-{name}")
     with spinner(lambda: f"bench {name}", quiet):
-        text = bench_faces(found, faces, folder)
+        text = bench_faces(labelled, faces, folder)
     if not quiet:
         print(f"{text}see {folder / 'table.md'} and {folder / 'predictions.csv'}")
 
@@ -63,17 +63,17 @@ def _train_simulated(out: str, seed: int, tiny: bool, quiet: bool) -> list[str]:
 
 
 def _train_own(name: str, root: Path | None, out: str, quiet: bool) -> list[str]:
-    found, faces = _measure(name, root, quiet)
+    labelled, faces = _measure(name, root, quiet)
     from mien.training.expression.train import train_own
 
     folder = run_folder(out, name)
     with spinner(lambda: f"training {name}", quiet):
-        card = train_own(found, faces, folder)
-    return [f"{name}, {card['files']} files of {card['people']} people ({found.layout}), classes "
+        card = train_own(labelled, faces, folder)
+    return [f"{name}, {card['files']} files of {card['people']} people ({labelled.layout}), classes "
             f"{', '.join(faces.classes)}",
             *(f"  people left out, {title}: UAR {100 * value:.1f} % (chance {100 / len(faces.classes):.1f})"
               for title, value in card["uar_of_people_left_out"].items()),
-            f"  terms of the data: {found.terms}", f"see {folder}: mien analyze VIDEO --model {folder}"]
+            f"  terms of the data: {labelled.terms}", f"see {folder}: mien analyze VIDEO --model {folder}"]
 
 
 def _measure(name: str, root: Path | None, quiet: bool) -> tuple[LabelledFaces, MeasuredFaces]:
@@ -87,17 +87,17 @@ def _measure(name: str, root: Path | None, quiet: bool) -> tuple[LabelledFaces, 
                          f"got {name!r}")
     if root is None:
         raise ValueError(f"--data: expected a folder of labelled faces or a table for {name}, got none")
-    found = find_faces(root, layout)
-    for note in () if quiet else found.notes:
+    labelled = find_faces(root, layout)
+    for note in () if quiet else labelled.notes:
         print_line(note)
-    finder = OnnxFaceBackend()
-    with progress_bar(f"measuring {len(found.faces)} files", 1, quiet) as (tick, _):
-        faces = measure_faces(found, finder, tick)
-    finder.close()
+    backend = OnnxFaceBackend()
+    with progress_bar(f"measuring {len(labelled.faces)} files", 1, quiet) as (progress, _):
+        faces = measure_faces(labelled, backend, progress)
+    backend.close()
     if faces.missed and not quiet:
-        print_line(f"{len(faces.missed)} of {len(found.faces)} files show no face that can be read, such as "
+        print_line(f"{len(faces.missed)} of {len(labelled.faces)} files show no face that can be read, such as "
                    f"{faces.missed[0]}")
-    return found, faces
+    return labelled, faces
 
 
 def _expect_packages(name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 
 
-def names(own: Mapping[str, Any], group: str) -> list[str]:
+def names(builtin: Mapping[str, Any], group: str) -> list[str]:
     """All names of a table.
 
     Args:
@@ -23,10 +23,10 @@ def names(own: Mapping[str, Any], group: str) -> list[str]:
     Returns:
         The names of `own` in their order, then those that installed packages add, in alphabetical order.
     """
-    return [*own, *sorted(entry_points(group=group).names - own.keys())]
+    return [*builtin, *sorted(entry_points(group=group).names - builtin.keys())]
 
 
-def find(kind: str, name: str, own: Mapping[str, Value], group: str) -> Value:
+def find(kind: str, name: str, builtin: Mapping[str, Value], group: str) -> Value:
     """Find an entry of a table by name. A name of this package wins over the same name of another package.
 
     Args:
@@ -42,16 +42,17 @@ def find(kind: str, name: str, own: Mapping[str, Value], group: str) -> Value:
         ValueError: neither this package nor an installed one has the name, two packages have it, or the object cannot
             be imported.
     """
-    if name in own:
-        return own[name]
-    found = tuple(entry_points(group=group, name=name))
-    if len(found) > 1:
-        raise ValueError(f"{kind}: expected one package that adds {name!r}, got {', '.join(map(_package, found))}: "
+    if name in builtin:
+        return builtin[name]
+    matches = tuple(entry_points(group=group, name=name))
+    if len(matches) > 1:
+        raise ValueError(f"{kind}: expected one package that adds {name!r}, got {', '.join(map(_package, matches))}: "
                          "uninstall all but one")
-    if not found:
-        raise ValueError(f"{kind}: expected one of {', '.join(names(own, group))}, got {name!r}: install the package "
+    if not matches:
+        raise ValueError(f"{kind}: expected one of {', '.join(names(builtin, group))}, got {name!r}: install "
+                         "the package "
                          f"that adds it by an entry point of {group}")
-    return _load(found[0], group)
+    return _load(matches[0], group)
 
 
 def loaded(group: str) -> dict[str, Any]:

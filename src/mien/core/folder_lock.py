@@ -44,7 +44,7 @@ _guard = threading.Lock()
 
 
 @contextmanager
-def folder_lock(folder: str | Path, task: str, *, wait: bool = False, beside: bool = False,
+def folder_lock(folder: str | Path, task: str, *, wait: bool = False, sibling: bool = False,
                 log: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a folder for a task. A process may hold a folder several times.
 
@@ -52,7 +52,7 @@ def folder_lock(folder: str | Path, task: str, *, wait: bool = False, beside: bo
         folder: the folder; it is made if it is missing, unless the lock lies beside it.
         task: what is done, for the message to others, such as `training`.
         wait: whether to wait for the owner instead of refusing.
-        beside: whether the lock lies beside the folder, which must stay empty until its content is complete.
+        sibling: whether the lock lies beside the folder, which must stay empty until its content is complete.
         log: gets a line where a stale lock is taken over, and where another owner is waited for.
 
     Raises:
@@ -61,7 +61,7 @@ def folder_lock(folder: str | Path, task: str, *, wait: bool = False, beside: bo
     """
     key = os.path.realpath(folder)
     path = Path(key) / NAME
-    if beside:
+    if sibling:
         path = Path(key).with_name(f"{NAME}-{Path(key).name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _guard:
@@ -76,16 +76,16 @@ def folder_lock(folder: str | Path, task: str, *, wait: bool = False, beside: bo
             _release(key)
         return
     owner = this_process(task)
-    held = False
+    acquired = False
     try:  # from the first attempt on: a Ctrl-C right after it must leave no lock
         _acquire(path, Path(key), owner, wait, log or (lambda line: None))
         with _guard:
             _held[key] = (os.getpid(), 1)
-            held = True
+            acquired = True
         with call_periodically(BEAT, lambda: _touch(path, owner)):
             yield
     finally:
-        if held:
+        if acquired:
             _release(key)
         if _read(path) == owner:
             path.unlink(missing_ok=True)

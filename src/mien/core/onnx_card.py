@@ -61,8 +61,9 @@ class OnnxCard:
         if not self.sha256:
             raise ValueError(f"{path.name}: expected a SHA-256 in its card, got none: check where the file is from, "
                              f"then mien models pin {path}")
-        if (found := sha256(path)) != self.sha256:
-            raise ValueError(f"{path.name}: expected the SHA-256 {self.sha256} of its card, got {found}: it is another "
+        if (actual := sha256(path)) != self.sha256:
+            raise ValueError(f"{path.name}: expected the SHA-256 {self.sha256} of its card, got {actual}: it is "
+                             "another "
                              "file than the one that was pinned")
         if self.accepted != self.licence:
             raise ValueError(f"{path.name}: expected its licence to be accepted ({self.licence}), got none: accept it "
@@ -86,19 +87,19 @@ def read_values(path: Path, ready: str = "") -> dict[str, Any]:
         FileNotFoundError: There is no card.
         ValueError: It is no JSON object.
     """
-    beside = path.with_suffix(".json")
-    if not beside.is_file() and not ready:
-        raise FileNotFoundError(f"{path.name}: expected a card beside it, got nothing at {beside}: write one "
+    json_file = path.with_suffix(".json")
+    if not json_file.is_file() and not ready:
+        raise FileNotFoundError(f"{path.name}: expected a card beside it, got nothing at {json_file}: write one "
                                 "(docs/face_models.md)")
     text = ready
-    if beside.is_file():
-        text = beside.read_text(encoding="utf-8-sig")
+    if json_file.is_file():
+        text = json_file.read_text(encoding="utf-8-sig")
     try:
         values = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{beside.name}: expected JSON, got: {error}") from error
+        raise ValueError(f"{json_file.name}: expected JSON, got: {error}") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{beside.name}: expected an object with the fields of a card, got no object")
+        raise ValueError(f"{json_file.name}: expected an object with the fields of a card, got no object")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
@@ -126,10 +127,10 @@ def pin_card(path: Path, card: Card, accept: bool) -> Card:
     """
     if not path.is_file():
         raise FileNotFoundError(f"models pin: expected an ONNX file, got nothing at {path}: check the spelling")
-    if card.sha256 not in ("", found := sha256(path)):
-        raise ValueError(f"{path.name}: expected the SHA-256 {card.sha256} of its card, got {found}: remove it from "
+    if card.sha256 not in ("", actual := sha256(path)):
+        raise ValueError(f"{path.name}: expected the SHA-256 {card.sha256} of its card, got {actual}: remove it from "
                          "the card if this is the file you want")
-    values = {each.name: getattr(card, each.name) for each in fields(card)} | {"sha256": found}
+    values = {each.name: getattr(card, each.name) for each in fields(card)} | {"sha256": actual}
     if accept:
         values["accepted"] = card.licence
     atomic_files.text(path.with_suffix(".json"), json.dumps(values, indent=1, ensure_ascii=False) + "\n")

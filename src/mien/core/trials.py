@@ -64,11 +64,11 @@ class Fold:
         train: Training trials.
         val: Validation trials.
         test: Test trials.
-        apart: Whether each subject must be in one split only.
+        subject_independent: Whether each subject must be in one split only.
 
     Raises:
-        ValueError: Train or test is empty, or a trial appears twice. With `apart`: a subject is unknown or in two
-            splits.
+        ValueError: Train or test is empty, or a trial appears twice. With `subject_independent`: a subject is
+            unknown or in two splits.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Fold:
     train: tuple[Trial, ...]
     val: tuple[Trial, ...]
     test: tuple[Trial, ...]
-    apart: bool = True
+    subject_independent: bool = True
 
     def __post_init__(self) -> None:
         for side in ("train", "test"):
@@ -84,7 +84,7 @@ class Fold:
         counted = Counter((trial.dataset, trial.id) for _, trials in self for trial in trials)
         twice = sorted(id for (_, id), count in counted.items() if count > 1)
         expect(not twice, self, self.name, "every trial on one side", f"{len(twice)} on two, {_first_names(twice)}")
-        if self.apart:
+        if self.subject_independent:
             unknown = sorted(trial.id for _, trials in self for trial in trials if not trial.subject)
             expect(not unknown, self, self.name, "a subject for every trial",
                    f"{len(unknown)} without, {_first_names(unknown)}")

@@ -74,12 +74,12 @@ def _named(pattern: str, labels: dict[str, str]) -> Callable[[Path], list[Labell
     known = re.compile(pattern, re.IGNORECASE)
 
     def read(root: Path) -> list[LabelledFace]:
-        found = []
+        faces = []
         for path in _files(root):
             match = known.fullmatch(path.name)
             if match and match["label"].upper() in labels:
-                found.append(LabelledFace(path, labels[match["label"].upper()], match["person"].upper()))
-        return found
+                faces.append(LabelledFace(path, labels[match["label"].upper()], match["person"].upper()))
+        return faces
 
     return read
 
@@ -95,28 +95,28 @@ def _rafdb(root: Path) -> list[LabelledFace]:
 
 
 def _affectnet(root: Path) -> list[LabelledFace]:
-    found = []
+    faces = []
     for path in _files(root):
         label = path.parent.parent / "annotations" / f"{path.stem}_exp.npy"
         if path.parent.name == "images" and label.is_file():
             code = str(np.load(label, allow_pickle=False).item())
             if code in _AFFECTNET:
-                found.append(LabelledFace(path, _AFFECTNET[code]))
-    return found
+                faces.append(LabelledFace(path, _AFFECTNET[code]))
+    return faces
 
 
 def _ferplus(root: Path) -> list[LabelledFace]:
     listed = next(iter(sorted(root.rglob("fer2013new.csv"))), None)
     if listed is None:
         return []
-    places, found = {path.name: path for path in _files(root)}, []
+    places, faces = {path.name: path for path in _files(root)}, []
     for _, row in tables.read_table(listed, ("Image name", *_FERPLUS)).rows:
         votes = [_votes(row[name]) for name in _FERPLUS]
         best = int(np.argmax(votes))
         # as in the paper's majority vote: more than half of the votes for one class, and a face
         if row["Image name"] in places and _FERPLUS[best] not in ("unknown", "NF") and 2 * votes[best] > sum(votes):
-            found.append(LabelledFace(places[row["Image name"]], _FERPLUS[best]))
-    return found
+            faces.append(LabelledFace(places[row["Image name"]], _FERPLUS[best]))
+    return faces
 
 
 def _votes(cell: str) -> float:
@@ -129,18 +129,18 @@ def _ckplus(root: Path) -> list[LabelledFace]:
     frames: dict[tuple[str, ...], list[Path]] = {}
     for path in _files(root):
         frames.setdefault(tuple(path.stem.split("_")[:2]), []).append(path)
-    found, rested = [], set()
+    faces, rested = [], set()
     for note in sorted(root.rglob("*_emotion.txt")):
         sequence = tuple(note.name.split("_")[:2])
         code = note.read_text(encoding="utf-8").strip().partition(".")[0]
         if sequence not in frames or code not in _CKPLUS:
             continue
         first, last = frames[sequence][0], frames[sequence][-1]
-        found.append(LabelledFace(last, _CKPLUS[code], sequence[0], first))
+        faces.append(LabelledFace(last, _CKPLUS[code], sequence[0], first))
         if sequence[0] not in rested:
-            found.append(LabelledFace(first, "neutral", sequence[0]))
+            faces.append(LabelledFace(first, "neutral", sequence[0]))
         rested.add(sequence[0])
-    return found
+    return faces
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -154,16 +154,16 @@ def _files(root: Path) -> Iterator[Path]:
 def _folders(root: Path) -> list[LabelledFace]:
     """A folder a class; below it, where there is one, a folder a person, else a file name that recurs in another class
     is the same person."""
-    found = []
+    faces = []
     for path in _files(root):
         parts = path.relative_to(root).parts
         if len(parts) >= 2:
-            found.append(LabelledFace(path, parts[0], parts[1] if len(parts) > 2 else path.stem))
-    return found
+            faces.append(LabelledFace(path, parts[0], parts[1] if len(parts) > 2 else path.stem))
+    return faces
 
 
 def _table(path: Path) -> list[LabelledFace]:
-    found, problems = [], list[DatasetProblem]()
+    faces, problems = [], list[DatasetProblem]()
     columns: dict[str, tuple[str, ...]] = {"file": ("file", "path", "image", "picture", "video", "filename"),
                                            "label": ("label", "expression", "emotion", "class")}
     who: dict[str, tuple[str, ...]] = {"person": ("person", "subject", "participant", "identity")}
@@ -178,8 +178,8 @@ def _table(path: Path) -> list[LabelledFace]:
         if not place.is_file():
             raise TableError(f"expected a file below {path.parent.name}, got nothing at {row['file']}", path, line)
         if tables.known(row["label"]):
-            found.append(LabelledFace(place, row["label"].strip(), row.get("person", "").strip()))
-    return found
+            faces.append(LabelledFace(place, row["label"].strip(), row.get("person", "").strip()))
+    return faces
 
 
 _CREMAD = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
@@ -234,21 +234,21 @@ def find_faces(root: str | Path, layout: str = "") -> LabelledFaces:
     if not root.exists():
         raise FileNotFoundError(f"--data: expected a folder of labelled faces, got nothing at {root}: check the path")
     if root.is_file():
-        found, title, terms = _table(root), "table", OWN_TERMS
+        faces, title, terms = _table(root), "table", OWN_TERMS
     else:
         for name in [layout] if layout else LAYOUTS:
-            found, title, terms = LAYOUTS[name].read(root), name, LAYOUTS[name].terms
-            if len({face.label for face in found}) > 1:
+            faces, title, terms = LAYOUTS[name].read(root), name, LAYOUTS[name].terms
+            if len({face.label for face in faces}) > 1:
                 break
-    if len({face.label for face in found}) < 2:
+    if len({face.label for face in faces}) < 2:
         tree = LAYOUTS[layout or "folder"].tree
         raise ValueError(f"{root}: expected labelled faces of two classes or more, such as {tree}, got "
-                         f"{len(found)} files of {len({face.label for face in found})}: put each class into a folder "
+                         f"{len(faces)} files of {len({face.label for face in faces})}: put each class into a folder "
                          "of its own, or name a table with the columns file, label and person")
     notes = []
-    people = {face.person for face in found}
-    if "" in people or len(people) == len(found):
+    people = {face.person for face in faces}
+    if "" in people or len(people) == len(faces):
         notes.append("the files do not identify people, so each file counts as one person and the scores are too "
                      "optimistic")
-        found = [replace(face, person=face.person or str(face.path)) for face in found]
-    return LabelledFaces(title, terms, tuple(found), tuple(notes))
+        faces = [replace(face, person=face.person or str(face.path)) for face in faces]
+    return LabelledFaces(title, terms, tuple(faces), tuple(notes))

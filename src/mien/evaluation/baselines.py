@@ -73,11 +73,11 @@ def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str |
     survey, all_folds = split(recipe, root)
     chosen = [choose_fold(all_folds, name) for name in folds] or list(all_folds)
     ready = prepared_cache(survey, cache or out / "cache", max(workers, 1), None, log)
-    wanted, rule = recipe.inputs, recipe.label_rule
+    inputs, rule = recipe.inputs, recipe.label_rule
     every = {trial.id: trial for fold in all_folds for _, side in fold for trial in side}
-    trials = seen(tuple(every.values()), ready, wanted.any_of)
+    trials = seen(tuple(every.values()), ready, inputs.any_of)
     by_trial, by_window = (
-        handcrafted_features.feature_table(ready, trials, wanted.signals, seconds)
+        handcrafted_features.feature_table(ready, trials, inputs.signals, seconds)
         for seconds in (None, LEAKY_WINDOW_SECONDS)
     )
     if recipe.task.scale is not None:

@@ -134,19 +134,19 @@ def evaluate_fold(
 
     `DONE` is written last. `surveyed`: number of trials of the dataset; `progress`: as in `training.fit`.
     """
-    material = load_fold(recipe, fold, ready, surveyed, how.get("device", "auto"), seed)
-    test, notes = load_test_targets(recipe, material)
+    data = load_fold(recipe, fold, ready, surveyed, how.get("device", "auto"), seed)
+    test, notes = load_test_targets(recipe, data)
     if not test.trials:
         raise ValueError(f"{fold.name}: expected test trials with labels and a picture of a face, got none of "
                          f"{len(fold.test)}: {'; '.join(notes)}")
     epochs = None
     if recipe.test_epochs:
-        epochs = TestEpochs(place, test, material.source, recipe.windowed, recipe.views)
-    fitted = training.fit(recipe, material.train, material.val, material.source, place, seed=seed, data=material.data,
+        epochs = TestEpochs(place, test, data.source, recipe.windowed, recipe.views)
+    fitted = training.fit(recipe, data.train, data.val, data.source, place, seed=seed, data=data.data,
                        progress=progress, deterministic=deterministic, each_epoch=epochs, **how)
     frames, predicted = [], {}
     for name, folder in (("last", fitted.last), ("chosen", fitted.chosen)):
-        predicted[name] = predict_trials(folder, test, material.source, recipe.windowed, views=recipe.views,
+        predicted[name] = predict_trials(folder, test, data.source, recipe.windowed, views=recipe.views,
                                          **how)
         frames.append(predicted[name].table(test, fold=fold.name, checkpoint=name))
     atomic_files.table(place / PREDICTIONS, pd.concat(frames, ignore_index=True))
@@ -157,10 +157,10 @@ def evaluate_fold(
     record: dict[str, Any] = {
         "name": fold.name,
         "stated": split_statement(fold),
-        "labels": str(material.train.rule),
-        "notes": [*material.notes[3:], *notes[1:], *pulse_notes],
-        "counts": [*material.notes[1:3], notes[0]],
-        "train": material.train.counts,
+        "labels": str(data.train.rule),
+        "notes": [*data.notes[3:], *notes[1:], *pulse_notes],
+        "counts": [*data.notes[1:3], notes[0]],
+        "train": data.train.counts,
         "validation": fitted.scores,
         "aus": ready.aus_by,
         "environment": describe_environment(
@@ -170,7 +170,7 @@ def evaluate_fold(
     if epochs is not None:
         record[BEST_ON_TEST] = epochs.best(recipe.schedule.choose)
     if recipe.task.scale is not None:
-        record["mean"] = float(material.train.ratings.mean())
+        record["mean"] = float(data.train.ratings.mean())
     atomic_files.text(place / DONE, json.dumps(record, indent=1) + "\n")
 
 

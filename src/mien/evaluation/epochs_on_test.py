@@ -45,9 +45,9 @@ class TestEpochs:
         """Score one epoch. The random numbers of the training do not change, nor does the model."""
         was_training = model.training
         with torch.random.fork_rng(devices=[]), torch.no_grad(), model.eval().scoring():
-            found = model_predictions(model, self.targets, self.source, self.windowed, views=self.views)
+            predictions = model_predictions(model, self.targets, self.source, self.windowed, views=self.views)
         model.train(was_training)
-        values = score(found.table(self.targets), self.targets.rule.task).values()
+        values = score(predictions.table(self.targets), self.targets.rule.task).values()
         rows = self._rows()
         rows = [row for row in rows if row["epoch"] < epoch]  # a training that resumes repeats some epochs
         frame = pd.DataFrame([*rows, {"epoch": epoch, **{name: float(value) for name, value in values.items()}}])

@@ -9,10 +9,10 @@ import numpy as np
 from mien.core import atomic_files
 from mien.datasets.labelled_faces import LabelledFaces
 from mien.training.expression.measured_faces import MeasuredFaces
-from mien.training.expression.own_labels import FOLDS, Judged, judge_labels, scores
+from mien.training.expression.own_labels import FOLDS, HeldOutProbabilities, judge_labels, scores
 
 
-def bench_faces(found: LabelledFaces, faces: MeasuredFaces, folder: Path) -> str:
+def bench_faces(labelled: LabelledFaces, faces: MeasuredFaces, folder: Path) -> str:
     """Cross-validate by people, and write `table.md` and `predictions.csv`.
 
     Args:
@@ -24,21 +24,21 @@ def bench_faces(found: LabelledFaces, faces: MeasuredFaces, folder: Path) -> str
         The table.
     """
     judged = judge_labels(faces)
-    text = _table(found, faces, judged)
+    text = _table(labelled, faces, judged)
     folder.mkdir(parents=True, exist_ok=True)
     atomic_files.text(folder / "table.md", text)
     lines = [",".join(["file", "person", "label", "own_neutral", *faces.classes])]
     for row, file in enumerate(faces.file):
-        name = str(found.faces[file].path).replace('"', '""')
+        name = str(labelled.faces[file].path).replace('"', '""')
         lines.append(",".join([f'"{name}"', f'"{faces.person[row]}"', faces.classes[faces.target[row]],
-                               str(int(faces.given[row])), *(f"{value:.4f}" for value in judged.own[row])]))
+                               str(int(faces.given[row])), *(f"{value:.4f}" for value in judged.trained[row])]))
     atomic_files.text(folder / "predictions.csv", "\n".join(lines) + "\n")
     return text
 
 
-def _table(found: LabelledFaces, faces: MeasuredFaces, judged: Judged) -> str:
-    columns = [("trained, no neutral", scores(judged.own, faces, False)),
-               ("trained, own neutral", scores(judged.own, faces, True))]
+def _table(labelled: LabelledFaces, faces: MeasuredFaces, judged: HeldOutProbabilities) -> str:
+    columns = [("trained, no neutral", scores(judged.trained, faces, False)),
+               ("trained, own neutral", scores(judged.trained, faces, True))]
     if judged.built_in is not None:
         columns += [("built-in, no neutral", scores(judged.built_in, faces, False)),
                     ("built-in, own neutral", scores(judged.built_in, faces, True))]
@@ -53,7 +53,7 @@ def _table(found: LabelledFaces, faces: MeasuredFaces, judged: Judged) -> str:
                  " | ".join(f"{score[1]:.2f}" for _, score in shown) + " |")
     lines.append("| calibration error | | " + " | ".join(f"{score[2]:.2f}" for _, score in shown) + " |")
     people = len(set(faces.person.tolist()))
-    lines += ["", f"{found.layout}: {people} people, recall of each class, {min(FOLDS, people)} folds of people, "
+    lines += ["", f"{labelled.layout}: {people} people, recall of each class, {min(FOLDS, people)} folds of people, "
               f"chance {1 / len(faces.classes):.2f}; {len(faces.missed)} files without a face that can be read. "
-              f"Terms of the data: {found.terms}.", *found.notes]
+              f"Terms of the data: {labelled.terms}.", *labelled.notes]
     return "\n".join(lines) + "\n"

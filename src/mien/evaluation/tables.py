@@ -128,9 +128,9 @@ def _page_main(frame: pd.DataFrame, who: bool) -> list[str]:
     rows = []
     for _, row in frame.iterrows():
         plain = {name: format_number(row[name]) for name in ("paper", "folds_last", "folds_chosen", "guess")}
-        apart = [format_number(row[f"difference_{name}"], "+.2f") for name in scores.CHECKPOINTS]
+        differences = [format_number(row[f"difference_{name}"], "+.2f") for name in scores.CHECKPOINTS]
         rows.append([_title(row["measure"]), plain["paper"], cell(row, "last"), plain["folds_last"],
-                     cell(row, "chosen"), plain["folds_chosen"], plain["guess"], *apart])
+                     cell(row, "chosen"), plain["folds_chosen"], plain["guess"], *differences])
         if BEST_ON_TEST in frame:
             rows[-1].append(format_number(row[BEST_ON_TEST]))
     what = "people" if who else "clips"

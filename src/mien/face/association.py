@@ -29,8 +29,8 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     """Intersection over union of two boxes (4,)."""
     sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     shared = float(np.prod(np.maximum(sides, 0)))
-    whole = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - shared
-    return shared / whole if whole > 0 else 0.0
+    union = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - shared
+    return shared / union if union > 0 else 0.0
 
 
 def plausible(old: np.ndarray, new: np.ndarray) -> bool:
@@ -43,8 +43,8 @@ def plausible(old: np.ndarray, new: np.ndarray) -> bool:
 def shape(landmarks: np.ndarray) -> np.ndarray:
     """Proportions of a face free of place, size and pose: the distances between its rigid points, mean 1."""
     points = landmarks[list(RIGID)]
-    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)[np.triu_indices(len(RIGID), 1)]
-    return apart / apart.mean()
+    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)[np.triu_indices(len(RIGID), 1)]
+    return distances / distances.mean()
 
 
 def shrink(rgb: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -137,20 +137,20 @@ class AUEstimator:
         if not seen.any():
             return out  # type: ignore[return-value]
         if not self.neutral.fixed:
-            own = NeutralFace(self.head.population, self.head.effects, drifts=False)
+            neutral = NeutralFace(self.head.population, self.head.effects, drifts=False)
             if resting is not None and (seen & resting).any():
-                own.fix(measured[seen & resting], pose[seen & resting])
+                neutral.fix(measured[seen & resting], pose[seen & resting])
             else:
-                self._learn_again(own, times[seen], measured[seen], pose[seen])
-            own.fixed = True
-            self.neutral = own
+                self._learn_again(neutral, times[seen], measured[seen], pose[seen])
+            neutral.fixed = True
+            self.neutral = neutral
         rows = np.flatnonzero(seen)
         for part in np.split(rows, range(_TOGETHER, len(rows), _TOGETHER)):
             aus, features_, probs, _ = self._read_rows(measured[part], pose[part])
             out[0][part], out[1][part], out[2][part] = aus, probs, features_
         return out  # type: ignore[return-value]
 
-    def _learn_again(self, own: NeutralFace, times: np.ndarray, measured: np.ndarray, pose: np.ndarray) -> None:
+    def _learn_again(self, neutral: NeutralFace, times: np.ndarray, measured: np.ndarray, pose: np.ndarray) -> None:
         """Learn `own` from every second's median face, relative to the neutral face that the first reading ended with.
         """
         steps = np.floor(times / STEP).astype(int)
@@ -159,7 +159,7 @@ class AUEstimator:
             middle, turned = np.median(measured[here], axis=0)[None], np.median(pose[here], axis=0)[None]
             deviation, spread = self.neutral.deviation(middle, turned)
             probs = self.head.read(deviation, self.neutral.known, turned[:, :2])
-            own.learn(middle, turned, solve(deviation, spread, self.head.effects), probs[:, _NEUTRAL], share=1.0)
+            neutral.learn(middle, turned, solve(deviation, spread, self.head.effects), probs[:, _NEUTRAL], share=1.0)
 
     def _read_step(self, step: int, times: np.ndarray, measured: np.ndarray, pose: np.ndarray
                    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -145,5 +145,5 @@ def weighted_suppression(scores: np.ndarray, values: np.ndarray) -> list[tuple[f
 def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """box (4,), boxes (N, 4), x0 y0 x1 y1 -> intersection over union (N,), 0 where neither has an area."""
     shared = np.maximum(np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2]), 0).prod(axis=1)
-    whole = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared
-    return np.divide(shared, whole, out=np.zeros(len(boxes)), where=whole > 0)
+    union = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared
+    return np.divide(shared, union, out=np.zeros(len(boxes)), where=union > 0)

@@ -26,8 +26,8 @@ class Located:
     def shifted(self, x: float, y: float) -> Located:
         """The same in a picture whose corner lies at (-x, -y) px of this one."""
         step = np.array([x, y, 0.0], np.float32)
-        marks = tuple(None if one is None else one + step for one in self.landmarks)
-        faces = tuple(replace(face, box=face.box + np.array([x, y, x, y]), landmarks=one)
-                      for face, one in zip(self.faces, marks, strict=True))
+        marks = tuple(None if points is None else points + step for points in self.landmarks)
+        faces = tuple(replace(face, box=face.box + np.array([x, y, x, y]), landmarks=points)
+                      for face, points in zip(self.faces, marks, strict=True))
         return replace(self, faces=faces, landmarks=marks,
                        present=tuple(box + np.array([x, y, x, y]) for box in self.present))

@@ -56,16 +56,16 @@ class Observer:
             What was seen of everybody known, in the order of time for each; it is in their buffers already.
         """
         located = self.locate(frame) if located is None else located
-        found, confirmed = self.tracker.describe(frame, located), dict(located.confirmed)
-        self._forget_failed({face.id for face in found}, confirmed)
-        seen = [one for candidate, id_ in confirmed.items() for one in self._deliver(candidate, id_)]
-        for face in found:
+        described, confirmed = self.tracker.describe(frame, located), dict(located.confirmed)
+        self._forget_failed({face.id for face in described}, confirmed)
+        seen = [observation for candidate, id_ in confirmed.items() for observation in self._deliver(candidate, id_)]
+        for face in described:
             if face.id < 0:
                 self._newcomers.setdefault(face.id, deque(maxlen=LONGEST_PROBATION)).append(
                     self._observation(frame, face, self._side is not None))
             else:
                 seen.append(self._add(self._observation(frame, face, self._person(face.id).wants(frame.time))))
-        self.faces = [face for face in found if face.id > 0]
+        self.faces = [face for face in described if face.id > 0]
         return seen
 
     def locate(self, frame: Frame) -> Located:
@@ -84,10 +84,11 @@ class Observer:
         """
         seen: list[Observation] = []
         for candidate, id_ in self.tracker.finish():
-            found = self._deliver(candidate, id_)
-            seen += found
+            delivered = self._deliver(candidate, id_)
+            seen += delivered
             known = [face for face in self.faces if face.id != id_]
-            self.faces = sorted([*known, *(one.face for one in found[-1:])], key=lambda face: face.id)
+            latest = [observation.face for observation in delivered[-1:]]
+            self.faces = sorted([*known, *latest], key=lambda face: face.id)
         return seen
 
     def forget(self, id_: int) -> None:
@@ -105,15 +106,15 @@ class Observer:
             picture = crop(frame.rgb, face.landmarks, self._side)
         return Observation(frame.time, face, (frame.rgb.shape[1], frame.rgb.shape[0]), picture)
 
-    def _add(self, one: Observation) -> Observation:
-        self._person(one.face.id).push(one)
-        return one
+    def _add(self, observation: Observation) -> Observation:
+        self._person(observation.face.id).push(observation)
+        return observation
 
     def _deliver(self, candidate: int, id_: int) -> list[Observation]:
         """What was seen of a newcomer during the probation, under the id from now on."""
         waiting = self._newcomers.pop(candidate, ())
-        return [self._add(replace(one, face=replace(one.face, id=id_))) for one in waiting]
+        return [self._add(replace(observation, face=replace(observation.face, id=id_))) for observation in waiting]
 
     def _forget_failed(self, here: set[int], confirmed: dict[int, int]) -> None:
-        for candidate in [one for one in self._newcomers if one not in here and one not in confirmed]:
+        for candidate in [each for each in self._newcomers if each not in here and each not in confirmed]:
             del self._newcomers[candidate]

@@ -40,6 +40,6 @@ def _shrunk(rows: np.ndarray) -> np.ndarray:
     count, width = rows.shape
     sample = rows.T @ rows / count
     target = np.trace(sample) / width
-    apart = ((sample - target * np.eye(width)) ** 2).sum()
-    noise = min(((rows[:, :, None] * rows[:, None, :] - sample) ** 2).sum() / count**2, apart)
-    return (noise * target * np.eye(width) + (apart - noise) * sample) / apart
+    distance = ((sample - target * np.eye(width)) ** 2).sum()
+    noise = min(((rows[:, :, None] * rows[:, None, :] - sample) ** 2).sum() / count**2, distance)
+    return (noise * target * np.eye(width) + (distance - noise) * sample) / distance

@@ -36,10 +36,10 @@ class Region:
     MARGIN = 1.5
 
     @classmethod
-    def of_detection(cls, found: Detection) -> Region:
+    def of_detection(cls, detection: Detection) -> Region:
         """The region around a detected face: its box with a margin, turned so that the eyes are level."""
-        x0, y0, x1, y1 = found.box
-        return cls((x0 + x1) / 2, (y0 + y1) / 2, cls.MARGIN * max(x1 - x0, y1 - y0), _tilt(*found.eyes))
+        x0, y0, x1, y1 = detection.box
+        return cls((x0 + x1) / 2, (y0 + y1) / 2, cls.MARGIN * max(x1 - x0, y1 - y0), _tilt(*detection.eyes))
 
     @classmethod
     def of_landmarks(cls, landmarks: np.ndarray) -> Region:

@@ -8,16 +8,16 @@ from mien.face.tracker import Tracker
 from mien.face.tracker_settings import TrackerSettings
 
 
-def tracker(settings: Settings, finder: FaceBackend | None = None) -> Tracker:
+def tracker(settings: Settings, backend: FaceBackend | None = None) -> Tracker:
     """A tracker by the settings.
 
     Args:
         settings: `faces`, `detection_threshold` and `pulse_only` count.
-        finder: What finds faces and landmarks; None: onnxruntime.
+        backend: What finds faces and landmarks; None: onnxruntime.
 
     Returns:
-        The tracker; closing it closes the finder.
+        The tracker; closing it closes the backend.
     """
     how = TrackerSettings(faces=settings.faces)
-    return Tracker(finder or OnnxFaceBackend(settings.detection_threshold),
+    return Tracker(backend or OnnxFaceBackend(settings.detection_threshold),
                    how.for_pulse() if settings.pulse_only else how)

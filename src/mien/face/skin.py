@@ -35,9 +35,9 @@ def _mean(rgb: np.ndarray, corners: np.ndarray) -> np.ndarray:
     low, high = (math.floor(min(across)), math.floor(min(down))), (math.ceil(max(across)) + 1, math.ceil(max(down)) + 1)
     left, top = max(low[0], 0), max(low[1], 0)
     right, bottom = min(high[0], width), min(high[1], height)
-    whole = max(high[0] - low[0], 1) * max(high[1] - low[1], 1)
+    area = max(high[0] - low[0], 1) * max(high[1] - low[1], 1)
     inside = max(right - left, 0) * max(bottom - top, 0)
-    if inside < 0.5 * whole or inside < 4:
+    if inside < 0.5 * area or inside < 4:
         return np.full(3, np.nan)
     mask = np.zeros((bottom - top, right - left), np.uint8)
     points = np.round((corners - [left, top]) * (1 << _SUBPIXEL)).astype(np.int32)

@@ -12,7 +12,7 @@ from mien.face.region import Region
 _SMALL = 256
 
 
-def still_landmarks(rgb: np.ndarray, finder: FaceBackend, single: bool = False) -> np.ndarray | None:
+def still_landmarks(rgb: np.ndarray, backend: FaceBackend, single: bool = False) -> np.ndarray | None:
     """Find the landmarks of a face in a picture.
 
     A small picture is enlarged. Where the face fills the picture the detector misses it; it is then looked for with a
@@ -20,7 +20,7 @@ def still_landmarks(rgb: np.ndarray, finder: FaceBackend, single: bool = False) 
 
     Args:
         rgb: uint8 (H, W, 3).
-        finder: Finds faces and landmarks.
+        backend: Finds faces and landmarks.
         single: Refuse a picture of several faces.
 
     Returns:
@@ -33,12 +33,12 @@ def still_landmarks(rgb: np.ndarray, finder: FaceBackend, single: bool = False) 
     large = rgb if scale == 1 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     for width in (0, max(large.shape[:2]) // 2):
         wide = cv2.copyMakeBorder(large, *(width,) * 4, cv2.BORDER_CONSTANT) if width else np.ascontiguousarray(large)
-        found = finder.detect(wide)
-        if single and len(found) > 1:
-            raise ValueError(f"expected one face, got {len(found)}; crop the picture to the person")
-        for face in sorted(found, key=lambda each: each.score, reverse=True):
-            first = finder.mesh(wide, Region.of_detection(face))
-            second = None if first is None else finder.mesh(wide, Region.of_landmarks(first))
+        detections = backend.detect(wide)
+        if single and len(detections) > 1:
+            raise ValueError(f"expected one face, got {len(detections)}; crop the picture to the person")
+        for face in sorted(detections, key=lambda each: each.score, reverse=True):
+            first = backend.mesh(wide, Region.of_detection(face))
+            second = None if first is None else backend.mesh(wide, Region.of_landmarks(first))
             if second is not None:
                 return (second - (width, width, 0)) / scale
     return None

@@ -165,9 +165,9 @@ class TrackBuffer:
             self._neutral = 0.0
         for pending in self._pending:
             rows = np.array(pending.rows)
-            found = self._reader.read(self._times[rows], np.stack(pending.landmarks), pending.size)
+            readings = self._reader.read(self._times[rows], np.stack(pending.landmarks), pending.size)
             for name in ("aus", "pose", "gaze", "expression", "features", "measured"):
-                self._rows[rows, _COLUMNS[name]] = getattr(found, name)
+                self._rows[rows, _COLUMNS[name]] = getattr(readings, name)
         self._pending.clear()
 
     def read_again(self, spans: Sequence[tuple[float, float]] = ()) -> None:
@@ -180,8 +180,8 @@ class TrackBuffer:
         for start, end in spans:
             resting |= (times >= start) & (times < end)
         measured, pose = (rows[:, _COLUMNS[name]].astype(np.float64) for name in ("measured", "pose"))
-        found = self._reader.read_again(times, measured, pose, resting if spans else None)
-        for name, values in zip(("aus", "expression", "features"), found, strict=True):
+        readings = self._reader.read_again(times, measured, pose, resting if spans else None)
+        for name, values in zip(("aus", "expression", "features"), readings, strict=True):
             rows[:, _COLUMNS[name]] = values
 
     def _calm(self) -> np.ndarray:
@@ -212,8 +212,8 @@ class TrackBuffer:
 
     def path(self) -> tuple[np.ndarray, np.ndarray]:
         """Times (N,) s and boxes (N, 4) px of every frame kept in which the face was not lost."""
-        there = self._states[: self._count] != STATES.index("lost")
-        return self._times[: self._count][there], self._rows[: self._count, _BOX][there]
+        visible = self._states[: self._count] != STATES.index("lost")
+        return self._times[: self._count][visible], self._rows[: self._count, _BOX][visible]
 
     def trim(self) -> None:
         """Release the space for further rows, when no more will come."""

@@ -72,8 +72,8 @@ class Tracker:
     scene cut forgets everybody.
     """
 
-    def __init__(self, finder: FaceBackend | None = None, settings: TrackerSettings | None = None) -> None:
-        self.finder = finder or OnnxFaceBackend()
+    def __init__(self, backend: FaceBackend | None = None, settings: TrackerSettings | None = None) -> None:
+        self.backend = backend or OnnxFaceBackend()
         self.settings = settings or TrackerSettings()
         self.pool: ThreadPoolExecutor | None = None
         self._tracks: list[_Track] = []
@@ -128,7 +128,7 @@ class Tracker:
 
     def close(self) -> None:
         """Release the models of the face backend."""
-        self.finder.close()
+        self.backend.close()
 
     def _present(self) -> list[_Track]:
         return [track for track in self._tracks if track.state != "lost"]
@@ -136,9 +136,9 @@ class Tracker:
     def _detect(self, frame: Frame) -> Future[list[Detection]]:
         """Look for faces, in the pool, or here and now where there is none."""
         if self.pool is not None:
-            return self.pool.submit(self.finder.detect, frame.rgb)
+            return self.pool.submit(self.backend.detect, frame.rgb)
         done: Future[list[Detection]] = Future()
-        done.set_result(self.finder.detect(frame.rgb))
+        done.set_result(self.backend.detect(frame.rgb))
         return done
 
     def _pace(self, time: float) -> None:
@@ -198,55 +198,55 @@ class Tracker:
     def _follow(self, track: _Track, frame: Frame) -> None:
         moved = None if track.anchor is None else track.anchor.follow(frame.rgb)
         carried = moved is not None and frame.time - track.looked < self.settings.mesh_interval - 1e-6
-        found = moved if carried else steadied(self._again(track, frame), moved)
-        box = None if found is None else box_of(found)
-        if found is not None and box is not None and plausible(track.box, box):
-            track.see(frame.time, found, box)
+        landmarks = moved if carried else steadied(self._again(track, frame), moved)
+        box = None if landmarks is None else box_of(landmarks)
+        if landmarks is not None and box is not None and plausible(track.box, box):
+            track.see(frame.time, landmarks, box)
             track.carried = carried
             if self.settings.mesh_interval and not track.carried:
-                track.anchor, track.looked = FlowAnchor(frame.rgb, found, _RIGID), frame.time
+                track.anchor, track.looked = FlowAnchor(frame.rgb, landmarks, _RIGID), frame.time
         else:
             track.state, track.anchor = "predicted", None
 
     def _again(self, track: _Track, frame: Frame) -> np.ndarray | None:
         """The mesh, where the face should be by now."""
         ahead = np.append(track.velocity * min(frame.time - track.seen, 0.1), 0.0)
-        return self.finder.mesh(frame.rgb, Region.of_landmarks(track.landmarks + ahead))
+        return self.backend.mesh(frame.rgb, Region.of_landmarks(track.landmarks + ahead))
 
     def _associate(self, frame: Frame, detections: list[Detection]) -> None:
         """Give each detection to the person it is, by overlap with where they should be; the rest are newcomers."""
         known = self._present()
-        cost = [[1 - overlap(track.box_at(frame.time), found.box) for found in detections] for track in known]
+        cost = [[1 - overlap(track.box_at(frame.time), detection.box) for detection in detections] for track in known]
         pairs = match(cost, len(detections), 0.8)
         for row, track in enumerate(known):
             if row not in pairs:
                 track.misses += 1
                 continue
-            found = detections[pairs[row]]
+            detection = detections[pairs[row]]
             if track.state == "predicted":
-                again = self._look(frame, found)
+                again = self._look(frame, detection)
                 if again is not None:
                     track.see(frame.time, again, box_of(again))
-            track.confirm(frame.time, found.score)
+            track.confirm(frame.time, detection.score)
         for column in set(range(len(detections))) - set(pairs.values()):
-            found = detections[column]
-            landmarks = self._look(frame, found)
+            detection = detections[column]
+            landmarks = self._look(frame, detection)
             if landmarks is not None and all(overlap(track.box, box_of(landmarks)) < 0.4 for track in known):
-                self._tracks.append(_Track(0, self._serial, frame.time, frame.time, frame.time, landmarks, found.score,
-                                           shape(landmarks)))
+                self._tracks.append(_Track(0, self._serial, frame.time, frame.time, frame.time, landmarks,
+                                           detection.score, shape(landmarks)))
                 self._serial += 1
 
-    def _look(self, frame: Frame, found: Detection) -> np.ndarray | None:
+    def _look(self, frame: Frame, detection: Detection) -> np.ndarray | None:
         """The mesh at a detection, twice: the second look starts from the first's landmarks and is centred."""
-        first = self.finder.mesh(frame.rgb, Region.of_detection(found))
-        return None if first is None else self.finder.mesh(frame.rgb, Region.of_landmarks(first))
+        first = self.backend.mesh(frame.rgb, Region.of_detection(detection))
+        return None if first is None else self.backend.mesh(frame.rgb, Region.of_landmarks(first))
 
     def _settle(self, time: float) -> None:
         """Who was missed too long, or not confirmed by the detector, or sits on another's face, is lost."""
         tracked: list[_Track] = []
-        for track in sorted(self._present(), key=lambda one: one.first):
+        for track in sorted(self._present(), key=lambda other: other.first):
             unseen, unsure = time - track.seen > self._patience, time - track.confirmed > 4 * self._patience
-            double = track.state == "tracked" and any(overlap(track.box, one.box) > 0.6 for one in tracked)
+            double = track.state == "tracked" and any(overlap(track.box, other.box) > 0.6 for other in tracked)
             failed = not track.id and track.misses > 1
             if unseen or unsure or double or failed:
                 track.state = "lost"
@@ -271,11 +271,11 @@ class Tracker:
 
     def _stood(self, track: _Track) -> bool:
         """Whether the detector has found a newcomer often enough and for long enough."""
-        found = track.confirmed - track.first >= self.settings.probation - TICK
-        return found and track.hits >= self.settings.confirmations
+        detection = track.confirmed - track.first >= self.settings.probation - TICK
+        return detection and track.hits >= self.settings.confirmations
 
     def _report(self, time: float, confirmed: tuple[tuple[int, int], ...]) -> Located:
-        tracks = sorted((track for track in self._tracks if track.id), key=lambda one: one.id)
+        tracks = sorted((track for track in self._tracks if track.id), key=lambda each: each.id)
         tracks += [track for track in self._tracks if not track.id]
         marks = tuple(track.landmarks if track.state == "tracked" else None for track in tracks)
         faces = tuple(Face(track.id or -track.serial, track.box if seen is not None else track.box_at(time),
@@ -287,8 +287,8 @@ class Tracker:
 def _unlikeness(old: _Track, new: _Track, time: float) -> float:
     """0 the same person .. above 1 another: how far the face has come, and how differently it is built."""
     size = max(old.box[2] - old.box[0], new.box[2] - new.box[0])
-    apart = float(np.hypot(*((old.box[:2] + old.box[2:]) / 2 - (new.box[:2] + new.box[2:]) / 2))) / size
+    distance = float(np.hypot(*((old.box[:2] + old.box[2:]) / 2 - (new.box[:2] + new.box[2:]) / 2))) / size
     built = float(np.sqrt(np.mean((old.shape - new.shape) ** 2)))
     # our choice: a person may come back two face widths away at once, and anywhere after some seconds
-    place = apart / (2 + 1.5 * (time - old.seen))
+    place = distance / (2 + 1.5 * (time - old.seen))
     return 0.4 * place + built / 0.06 if place < 2 else _FAR

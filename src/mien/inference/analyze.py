@@ -64,22 +64,22 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
     started = clock.perf_counter()
     with video.open_video(path, fps=settings.fps) as frames:
         _expect_rate(frames)
-        finder = OnnxFaceBackend(settings.detection_threshold)
-        neutral = neutral_faces(settings, path, finder)
+        backend = OnnxFaceBackend(settings.detection_threshold)
+        neutral = neutral_faces(settings, path, backend)
         model = load_model(settings)
-        late = recording.needs_whole_recording(model)
-        album, clips = recording.make_clip_buffer(model) if late else (None, [])
-        with Stream(None if late else model, settings, finder=finder, neutral=neutral, keep_all=True,
+        whole_recording = recording.needs_whole_recording(model)
+        album, clips = recording.make_clip_buffer(model) if whole_recording else (None, [])
+        with Stream(None if whole_recording else model, settings, backend=backend, neutral=neutral, keep_all=True,
                     album=album) as stream:
             emotions, waited, times = _run(stream, frames, progress)
             read_again(stream.people, settings)
             still = stream.frames == 1
             if still:
-                _expect_no_time(Path(path).name, settings, late)
-            whole = None
-            if late:
+                _expect_no_time(Path(path).name, settings, whole_recording)
+            session = None
+            if whole_recording:
                 units = recording.load_external_aus(settings.aus, frames.source.fps_mean, times, stream.people)
-                emotions, whole = _late(stream, model, stream.observed(), frames.source.end, settings, clips, units)
+                emotions, session = _late(stream, model, stream.observed(), frames.source.end, settings, clips, units)
             emotions = rows_again(emotions, stream.people, model, settings)
             vitals = vitals_of_people(stream, path)
             emotions = [with_rate(row, vitals[row.face], settings.duration) for row in emotions]
@@ -88,8 +88,9 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
             if still:
                 emotions, people = without_time(emotions, people)
             seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
-            return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=whole,
-                            settings={**asdict(settings), "finder": finder.name, "doubt": getattr(model, "doubt", "")},
+            return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=session,
+                            settings={**asdict(settings), "face_backend": backend.name,
+                                      "doubt": getattr(model, "doubt", "")},
                             seconds=seconds, versions=library_versions())
 
 
@@ -100,10 +101,10 @@ def _expect_rate(frames: video.Video) -> None:
                                "--fps (in Python: fps=)")
 
 
-def _expect_no_time(name: str, settings: Settings, late: bool) -> None:
+def _expect_no_time(name: str, settings: Settings, whole_recording: bool) -> None:
     """Refuses, for a single picture, what only a recording has."""
     remedy = "give a recording of some seconds"
-    if late:
+    if whole_recording:
         raise video.VideoError(f"{name}: expected a video for this model, got a single picture; {remedy}")
     if neutral_seconds(settings.neutral):
         raise video.VideoError(f"{name}: expected a video for --neutral {settings.neutral}, got a single picture; "
@@ -120,12 +121,12 @@ def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] 
 
     def timed() -> Iterator[Frame]:
         nonlocal waited
-        asked = clock.perf_counter()
+        since = clock.perf_counter()
         for frame in frames:
-            waited += clock.perf_counter() - asked
+            waited += clock.perf_counter() - since
             times.append(frame.time)
             yield frame
-            asked = clock.perf_counter()
+            since = clock.perf_counter()
 
     for rows in stream.run(timed()):
         emotions += rows
@@ -149,10 +150,11 @@ def _late(
     """Rows and session of a model that reads whole recordings."""
     started = clock.perf_counter()
     correct = partial(load_contact_signals, settings, seconds) if BEATS in settings.physio_anchors else None
-    found = recording.predict_recording(model, stream.people, steps, seconds, load_contact_signals(settings, seconds),
+    prediction = recording.predict_recording(model, stream.people, steps, seconds,
+                                             load_contact_signals(settings, seconds),
                                         clips, units, correct)
     stream.seconds["model"] += clock.perf_counter() - started
-    return found
+    return prediction
 
 
 def load_contact_signals(settings: Settings, seconds: float | None = None, correction: tuple[float, float] = (1.0, 0.0)
@@ -205,9 +207,9 @@ def load_model(settings: Settings) -> ExpressionModel:
     labels = read_labels(settings.labels) if settings.labels else None
     files = model_files(settings.model) + (model_files(settings.tower) if settings.tower else [])
     stamps = tuple((path, os.stat(path).st_mtime_ns) for path in files)
-    found = _loaded(settings.model, settings.tower, labels, stamps)
-    recording.check_au_program(found.needs, settings.aus)
-    return found
+    model = _loaded(settings.model, settings.tower, labels, stamps)
+    recording.check_au_program(model.needs, settings.aus)
+    return model
 
 
 def model_files(name: str) -> list[str]:

@@ -60,10 +60,10 @@ def _compared(contact: ContactSignals | None, window: Window) -> dict[str, Clock
     pulse = rppg.waveform(window)
     if not (pulse.quality is not None and (pulse.quality > 0).any()) or len(pulse.times) < pulse.rate:
         return {}
-    found = ppg.beats_of(pulse.values[0], pulse.rate).times[0]
-    found = found[np.isfinite(found)]
-    sure = pulse.quality[np.minimum((found * pulse.rate).astype(int), len(pulse.quality) - 1)] > 0
-    compared = {name: compare_clocks(contact.beats(name), pulse.start + found[sure]) for name in names}
+    beats = ppg.beats_of(pulse.values[0], pulse.rate).times[0]
+    beats = beats[np.isfinite(beats)]
+    sure = pulse.quality[np.minimum((beats * pulse.rate).astype(int), len(pulse.quality) - 1)] > 0
+    compared = {name: compare_clocks(contact.beats(name), pulse.start + beats[sure]) for name in names}
     return {name: clocks for name, clocks in compared.items() if clocks is not None}
 
 

@@ -23,16 +23,16 @@ class NeutralFaces:
     """Landmarks of neutral faces.
 
     Attributes:
-        everybody: (1, 478, 3) px, of each person who has no own; None where there is none.
-        own: by the person's number in the recording.
+        everybody: (1, 478, 3) px, of each person without one in `by_person`; None where there is none.
+        by_person: by the person's number in the recording.
     """
 
     everybody: np.ndarray | None = None
-    own: Mapping[int, np.ndarray] = field(default_factory=dict)
+    by_person: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     def of(self, person: int) -> np.ndarray | None:
         """The neutral face (1, 478, 3) px of a person, None where it is not known."""
-        return self.own.get(person, self.everybody)
+        return self.by_person.get(person, self.everybody)
 
 
 def neutral_picture_path(neutral: str) -> str:
@@ -74,10 +74,10 @@ def all_pictures(folder: str | Path) -> list[Path]:
         ValueError: There is none.
     """
     folders = [Path(folder), *sorted(path for path in Path(folder).iterdir() if path.is_dir())]
-    found = [path for each in folders for path in _pictures(each)]
-    if not found:
+    paths = [path for each in folders for path in _pictures(each)]
+    if not paths:
         raise ValueError(f"--neutral: expected pictures in the folder {folder}, such as P01.jpg, got none")
-    return found
+    return paths
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -87,13 +87,13 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_picture(path.name) and path.is_file())
 
 
-def neutral_faces(settings: Settings, recording: str | Path = "", finder: FaceBackend | None = None) -> NeutralFaces:
+def neutral_faces(settings: Settings, recording: str | Path = "", backend: FaceBackend | None = None) -> NeutralFaces:
     """Find the neutral faces of a recording in the pictures that `settings.neutral` names.
 
     Args:
         settings: Of the analysis.
         recording: Its name chooses pictures of a folder.
-        finder: What finds landmarks; None: onnxruntime, closed again.
+        backend: What finds landmarks; None: onnxruntime, closed again.
 
     Returns:
         The landmarks; none where no picture is named or belongs to the recording.
@@ -107,16 +107,16 @@ def neutral_faces(settings: Settings, recording: str | Path = "", finder: FaceBa
     chosen = {0: Path(path)}
     if Path(path).is_dir():
         chosen = pictures_of(path, recording)
-    own = finder or OnnxFaceBackend(settings.detection_threshold)
+    opened = backend or OnnxFaceBackend(settings.detection_threshold)
     try:
-        found = {person: neutral_landmarks(picture, own) for person, picture in chosen.items()}
+        landmarks = {person: neutral_landmarks(picture, opened) for person, picture in chosen.items()}
     finally:
-        if finder is None:
-            own.close()
-    return NeutralFaces(found.pop(0, None), found)
+        if backend is None:
+            opened.close()
+    return NeutralFaces(landmarks.pop(0, None), landmarks)
 
 
-def neutral_landmarks(picture: Path, finder: FaceBackend) -> np.ndarray:
+def neutral_landmarks(picture: Path, backend: FaceBackend) -> np.ndarray:
     """Find the landmarks (1, 478, 3) px of the one face in a picture.
 
     Raises:
@@ -125,13 +125,13 @@ def neutral_landmarks(picture: Path, finder: FaceBackend) -> np.ndarray:
     with video.open_video(picture) as frames:
         rgb = next(iter(frames)).rgb
     try:
-        found = still_landmarks(rgb, finder, single=True)
+        landmarks = still_landmarks(rgb, backend, single=True)
     except ValueError as error:
         raise ValueError(f"{picture.name}: {error}") from error
-    if found is None:
+    if landmarks is None:
         raise ValueError(f"{picture.name}: expected one face, got 0; take a picture in which the person looks at the "
                          "camera")
-    return found[None]
+    return landmarks[None]
 
 
 def _names(person: str, recording: str) -> bool:

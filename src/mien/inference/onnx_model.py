@@ -105,8 +105,8 @@ class OnnxModel:
         centred = order.astype(np.float32) * self.card.scale - np.array(self.card.mean, np.float32)
         values: np.ndarray = centred / np.array(self.card.deviation, np.float32)
         batch = values[None] if self.card.layout == "NHWC" else values.transpose(2, 0, 1)[None]
-        (found, *_) = self._session.run(None, {self._session.get_inputs()[0].name: batch.astype(np.float32)})
-        out = np.asarray(found, np.float64).reshape(-1)
+        (output, *_) = self._session.run(None, {self._session.get_inputs()[0].name: batch.astype(np.float32)})
+        out = np.asarray(output, np.float64).reshape(-1)
         if self.card.output == "probabilities":
             return out / out.sum()
         odds = np.exp(out - out.max())
@@ -117,7 +117,7 @@ class OnnxModel:
         if self.card.layout == "NCHW":
             expected = [3, self.card.size, self.card.size]
         given = list(self._session.get_inputs()[0].shape)[1:]
-        if any(isinstance(one, int) and one != other for one, other in zip(given, expected, strict=False)):
+        if any(isinstance(size, int) and size != other for size, other in zip(given, expected, strict=False)):
             raise ValueError(f"{path.name}: expected the input {expected} of the card, got {given}: correct size or "
                              "layout in the card")
         outputs = self._session.get_outputs()[0].shape[-1]

@@ -25,16 +25,17 @@ def person_summary(stream: Stream, id_: int, task: Task, emotions: list[Predicti
         The summary.
     """
     seen = stream.people[id_].seen
-    whole = seen.window(-np.inf, np.inf)
+    recording = seen.window(-np.inf, np.inf)
     rows = [row for row in emotions if row.face == id_ and not row.abstained]
     probs = np.mean([row.probs for row in rows], axis=0) if rows else np.full(len(task.classes), np.nan)
     valence, arousal = task.affect(probs)
     times, boxes = seen.path()
-    _, blinks = face.blinks(whole.times, whole.aus[:, face.ACTION_UNITS.index("AU45")])
+    _, blinks = face.blinks(recording.times, recording.aus[:, face.ACTION_UNITS.index("AU45")])
     return Person(
         id=id_, coverage=seen.frames_tracked / stream.frames, first=seen.first, last=seen.last,
-        task=task.name, expression=probs, valence=valence, arousal=arousal, aus=seen_units(mean(whole.aus)),
-        pose=mean(whole.pose), gaze=mean(whole.gaze), heart_rate=vitals.heart_rate, respiration=vitals.respiration,
+        task=task.name, expression=probs, valence=valence, arousal=arousal, aus=seen_units(mean(recording.aus)),
+        pose=mean(recording.pose), gaze=mean(recording.gaze), heart_rate=vitals.heart_rate,
+        respiration=vitals.respiration,
         blink_rate=blinks, hrv=vitals.hrv, pulse=vitals.waveform,
         beats=vitals.beats if len(vitals.beats) else None, picture=stream.people[id_].picture,
         times=times, boxes=boxes)

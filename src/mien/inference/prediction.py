@@ -225,17 +225,17 @@ class StepPredictor:
         """Read a step's window, which is None only where the step has a reason to abstain -> its row."""
         return self.row(step, None if step.window is None else read_expression(self.model, step.window))
 
-    def row(self, step: StepObservation, found: tuple[np.ndarray, str] | None) -> Prediction:
+    def row(self, step: StepObservation, result: tuple[np.ndarray, str] | None) -> Prediction:
         """A step and what `read_expression` found in its window, None where there is no window -> its row.
 
         Steps of one person must come in the order of time.
         """
         task = self.model.task
-        if found is None:
+        if result is None:
             return assemble_row(step, task, None, reason=step.reason, latency=clock.perf_counter() - step.arrived)
         smoother = self._smoothers.setdefault(step.face, Smoother(self._smoothing))
-        probs = smoother.push(step.end, found[0])
-        return assemble_row(step, task, probs, found[1], latency=clock.perf_counter() - step.arrived)
+        probs = smoother.push(step.end, result[0])
+        return assemble_row(step, task, probs, result[1], latency=clock.perf_counter() - step.arrived)
 
     def keep(self, faces: Iterable[int]) -> None:
         """Forget everybody but these."""

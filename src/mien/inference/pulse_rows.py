@@ -28,9 +28,9 @@ def vitals_of_people(stream: Stream, path: str | Path | None) -> dict[int, rppg.
     if path is not None and rppg.names_frames(method):
         with video.open_video(path, fps=stream.settings.fps) as frames:
             waves = rppg.frame_waves(frames, windows, rppg.frame_method(method))
-    found = {id_: rppg.vitals(window, method, waves.get(id_)) for id_, window in windows.items()}
+    vitals = {id_: rppg.vitals(window, method, waves.get(id_)) for id_, window in windows.items()}
     stream.seconds["pulse"] += clock.perf_counter() - started
-    return found
+    return vitals
 
 
 def with_rate(row: Prediction, vitals: rppg.Vitals, seconds: float) -> Prediction:

@@ -41,12 +41,15 @@ SPARE = 4
 
 @dataclass(eq=False)
 class TrackState:
-    """One person in a stream: what was seen, from `first` to `last` s, and the steps `held` back for a neutral face."""
+    """One person in a stream: what was seen, from `first` to `last` s.
+
+    `pending` steps are held back until the neutral face is known.
+    """
 
     seen: TrackBuffer
     first: float
     last: float = 0.0
-    held: list[tuple[float, float]] = field(default_factory=list)
+    pending: list[tuple[float, float]] = field(default_factory=list)
     worth: float = 0.0
     picture: np.ndarray | None = None
     gone: bool = False
@@ -63,7 +66,7 @@ class Stream:
         model: Reads the expressions; the built-in one by default. None: the stream only observes, `push` and `close`
             give no rows, and `observed` gives the steps instead.
         settings: What to do, and how.
-        finder: What finds faces and landmarks; None: onnxruntime.
+        backend: What finds faces and landmarks; None: onnxruntime.
         neutral: Neutral faces that are known; None: none.
         keep_all: Remember each person's whole recording; otherwise the last `duration` s.
         live: Give each row a heart rate, although everything is remembered.
@@ -75,9 +78,9 @@ class Stream:
     """
 
     def __init__(self, model: ExpressionModel | None = BUILT_IN, settings: Settings | None = None, *,
-                 finder: FaceBackend | None = None, neutral: NeutralFaces | None = None, keep_all: bool = False,
-                 live: bool = False,
-                 album: AlbumRequest | None = None, request: WindowRequest | None = None) -> None:
+                 backend: FaceBackend | None = None, neutral: NeutralFaces | None = None, keep_all: bool = False,
+                 live: bool = False, album: AlbumRequest | None = None,
+                 request: WindowRequest | None = None) -> None:
         self.settings = settings or Settings()
         self.model = model
         self._request, self._predictor = request, None
@@ -85,7 +88,7 @@ class Stream:
             self._request = WindowRequest(model.needs, model.seconds)
             self._predictor = StepPredictor(model, self.settings.smoothing)
         self._album = album or self._pictures_asked_for()
-        self.tracker = tracker(self.settings, finder)
+        self.tracker = tracker(self.settings, backend)
         self.observer = Observer(self.tracker, self._buffer, None if self._album is None else self._album.side)
         self.people: dict[int, TrackState] = {}
         self.seconds = {"track": 0.0, "skin": 0.0, "pulse": 0.0, "model": 0.0}
@@ -166,13 +169,13 @@ class Stream:
 
     def _note(self, seen: list[Observation]) -> None:
         """Who was seen, and until when; of a newcomer the steps of the probation are yet to come."""
-        for one in seen:
-            id_, step = one.face.id, self.settings.step
+        for observation in seen:
+            id_, step = observation.face.id, self.settings.step
             if id_ not in self.people:
                 steps = {self._step_of(each.time) for each in seen if each.face.id == id_}
                 missed = [(k * step, (k + 1) * step) for k in sorted(steps) if k < self._steps]
-                self.people[id_] = TrackState(self.observer.people[id_], one.time, held=missed)
-            self.people[id_].last = max(self.people[id_].last, one.time)
+                self.people[id_] = TrackState(self.observer.people[id_], observation.time, pending=missed)
+            self.people[id_].last = max(self.people[id_].last, observation.time)
 
     def close(self) -> list[Prediction]:
         """No more frames: the rows of the last, shorter step and all that was held back."""
@@ -182,22 +185,22 @@ class Stream:
             end = float(np.nextafter(self._last.time, np.inf))
             while end > self._steps * self.settings.step:
                 rows += self._finish(min((self._steps + 1) * self.settings.step, end), clock.perf_counter())
-            for id_ in [id_ for id_, person in self.people.items() if person.held]:
+            for id_ in [id_ for id_, person in self.people.items() if person.pending]:
                 rows += self._release(id_, end, clock.perf_counter())
         return rows
 
     def _pictures_asked_for(self) -> AlbumRequest | None:
         """The pictures of the last seconds, where the windows are to hold some."""
-        asked = self._request
-        if asked is None:
+        request = self._request
+        if request is None:
             return None
-        needs = asked.requirements
+        needs = request.requirements
         if needs.aus is None and (needs.clips or (needs.signals and needs.frames is None)):
             raise ValueError("Stream: expected a model that reads a face as it is seen, got one of contact signals or "
                              "of clips alone: analyse a recording with it")
         if needs.frames is None or needs.size is None:
             return None
-        size, span = needs.size, max(asked.seconds, self.settings.step)
+        size, span = needs.size, max(request.seconds, self.settings.step)
         keep, gap = span + self.settings.latency, span / (SPARE * needs.frames)
         return AlbumRequest(size, lambda: FaceCropBuffer(size, keep, gap))
 
@@ -221,7 +224,7 @@ class Stream:
         for id_, person in sorted(self.people.items()):
             if person.gone or person.first >= end:
                 continue
-            person.held.append((start, end))
+            person.pending.append((start, end))
             gone = id_ not in here and person.last < end  # a scene cut, or too long away: this id never comes back
             if gone or person.seen.ready(end):
                 rows += self._release(id_, end + self.settings.latency, arrived)
@@ -235,7 +238,7 @@ class Stream:
         person.seen.read()
         self.seconds["model"] += clock.perf_counter() - started
         rows: list[Prediction] = []
-        for start, end in person.held:
+        for start, end in person.pending:
             step = self._step(id_, start, end, arrived)
             if self._predictor is None:
                 self._observed.append(step.with_own_window())
@@ -243,7 +246,7 @@ class Stream:
             started = clock.perf_counter()
             rows.append(self._predictor.predict(step))
             self.seconds["model"] += clock.perf_counter() - started
-        person.held.clear()
+        person.pending.clear()
         person.seen.forget(until)
         return rows
 

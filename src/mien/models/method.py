@@ -131,7 +131,7 @@ class Method(Protocol):
         windowed: trials are cut into windows of `Recipe.seconds`, and their mean is the prediction.
         text_free: it is restored without the weights of the text tower.
         partial_gradients: in some steps some parameters have no gradient.
-        rows_apart: the loss is a mean over rows, and rows share no random draw: a batch may be split into parts.
+        rows_independent: the loss is a mean over rows, and rows share no random draw: a batch may be split into parts.
         measures: the metrics that its paper reports; tables list them first.
         figures: which plots `training.plots.write_plots` draws.
         training_only: parts of the names of parameters that inference does not need.
@@ -144,7 +144,7 @@ class Method(Protocol):
     windowed: ClassVar[bool] = False
     text_free: ClassVar[bool] = False
     partial_gradients: ClassVar[bool] = False
-    rows_apart: ClassVar[bool] = False
+    rows_independent: ClassVar[bool] = False
     measures: ClassVar[tuple[str, ...]] = ()
     figures: ClassVar[tuple[Literal["labels", "compared", "cases"], ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ()

@@ -101,7 +101,7 @@ def training_trials(fold: Fold, trials: Iterable[Trial] | None = None) -> tuple[
     chosen = tuple(fold.train if trials is None else trials)
     judged = _people((*fold.val, *fold.test))
     known = {(trial.dataset, trial.id) for trial in fold.train}
-    if not fold.apart:
+    if not fold.subject_independent:
         raise ValueError(f"{fold.name}: expected a fold that keeps subjects apart, got {fold.protocol}: take kfold, "
                          "loso or eegain")
     other = [trial.id for trial in chosen if (trial.dataset, trial.id) not in known]

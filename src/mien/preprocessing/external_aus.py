@@ -211,8 +211,8 @@ def merge_aus(
     part = start > 0 or (np.isfinite(stop) and len(table) < count)
     if match.on_trial_clock:
         start, count = 0.0, 0
-    late = table["time"][0] if start == 0 and len(table) else 0.0  # both programs count from the first picture
-    times = table["time"] - late
+    offset = table["time"][0] if start == 0 and len(table) else 0.0  # both programs count from the first picture
+    times = table["time"] - offset
     read = readers.main_face(match.path, rate, times, (times, table["position"]), start, count)
     end = float(max(times[-1:], default=0.0))
     first, last = np.inf, -np.inf

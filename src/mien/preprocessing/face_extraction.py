@@ -87,10 +87,10 @@ class FaceExtractor:
         return Spool(self._size, np.inf, self._gap, file=self._spool)
 
     def _note(self, seen: Sequence[Observation]) -> None:
-        for one in seen:
-            self._areas.setdefault(one.face.id, 0.0)
-            if one.face.landmarks is not None:
-                self._areas[one.face.id] += float(np.prod(one.face.box[2:] - one.face.box[:2]))
+        for observation in seen:
+            self._areas.setdefault(observation.face.id, 0.0)
+            if observation.face.landmarks is not None:
+                self._areas[observation.face.id] += float(np.prod(observation.face.box[2:] - observation.face.box[:2]))
 
     def table(self, faces: BinaryIO, spool: BinaryIO) -> tuple[np.ndarray, float]:
         """-> a row (`ROW_DTYPE`) for each frame, of the main person; coverage. `faces` gets the pictures in `spool`.

@@ -65,8 +65,9 @@ class Preparation:
     @property
     def settings(self) -> dict[str, object]:
         """What makes another cache; what was made with other settings is made again."""
-        own = {name: value for name, value in asdict(self).items() if name != "aus" or value}
-        return {**own, "margin": MARGIN, "tracker": asdict(TrackerSettings(self.faces)), "qualities": list(QUALITIES),
+        values = {name: value for name, value in asdict(self).items() if name != "aus" or value}
+        return {**values, "margin": MARGIN, "tracker": asdict(TrackerSettings(self.faces)),
+                "qualities": list(QUALITIES),
                 "room": ROOM, **_versions()}
 
 
@@ -93,15 +94,15 @@ def folder_name(trial: Trial) -> str:
     return f"{plain}-{hashlib.sha256(trial.id.encode()).hexdigest()[:8]}"
 
 
-def preprocess_trial(job: PreprocessingJob, tick: ProgressCallback | None = None) -> Outcome:
+def preprocess_trial(job: PreprocessingJob, progress: ProgressCallback | None = None) -> Outcome:
     """Prepare one trial where that is not done yet; `made` of the outcome is the name of its folder.
 
     Never raises for what the data or the disk does: that is an outcome. `tick` hears the share that is done, 0..1.
     """
-    return attempt(lambda: _perform(job, tick))
+    return attempt(lambda: _perform(job, progress))
 
 
-def _perform(job: PreprocessingJob, tick: ProgressCallback | None) -> Outcome:
+def _perform(job: PreprocessingJob, progress: ProgressCallback | None) -> Outcome:
     sources = _sources(job)
     made = Path(job.folder) / cache_key(job.trial.dataset, job.trial.id, job.trial.span, job.trial.frame_rate,
                                   job.trial.entry, sources, job.how.settings)
@@ -109,10 +110,10 @@ def _perform(job: PreprocessingJob, tick: ProgressCallback | None) -> Outcome:
         return Outcome("skipped", made=made.name)
     made.parent.mkdir(parents=True, exist_ok=True)
     with staging(made.parent) as making:
-        whole = making / "whole"
-        whole.mkdir()
-        _write(job, making, whole, sources, tick)
-        _publish(whole, made)
+        complete = making / "whole"
+        complete.mkdir()
+        _write(job, making, complete, sources, progress)
+        _publish(complete, made)
     return Outcome("ok", made=made.name)
 
 
@@ -135,23 +136,23 @@ def read_about(folder: Path) -> dict[str, Any] | None:
     return about if sizes == about["files"] else None
 
 
-def _publish(whole: Path, made: Path) -> None:
+def _publish(complete: Path, made: Path) -> None:
     """Give the finished folder its name; one of that name that is not whole goes, one that is stays."""
     try:
-        os.rename(whole, made)
+        os.rename(complete, made)
     except OSError:
         if read_about(made) is None:
             shutil.rmtree(made)
-            os.rename(whole, made)
+            os.rename(complete, made)
 
 
 def _write(
-    job: PreprocessingJob, making: Path, folder: Path, sources: Mapping[str, object], tick: ProgressCallback | None
+    job: PreprocessingJob, making: Path, folder: Path, sources: Mapping[str, object], progress: ProgressCallback | None
 ) -> None:
     """Everything of one trial into `folder`; what is only needed on the way into `making`."""
     trial = job.trial
     signals = _signals(trial)
-    table, coverage, notes = _see(job, making / "spool", folder / FACES, tick)
+    table, coverage, notes = _see(job, making / "spool", folder / FACES, progress)
     merged: dict[str, Any] | None = None
     if job.aus is not None and trial.video is not None:
         merged, odd = external_aus.merge_aus(trial, job.aus, table, *video_rate(trial))
@@ -185,18 +186,18 @@ def _signals(trial: Trial) -> Signal | None:
 
 
 def _see(
-    job: PreprocessingJob, spool: Path, faces: Path, tick: ProgressCallback | None
+    job: PreprocessingJob, spool: Path, faces: Path, progress: ProgressCallback | None
 ) -> tuple[np.ndarray, float, list[str]]:
     """Look at every frame once -> table of rows, coverage 0..1, what is odd in words."""
     how, frames = job.how, TrialFrames(job.trial)
     at_most = 1 if frames.crops else how.faces
-    tracker = face.tracker(Settings(faces=at_most), _finder())
+    tracker = face.tracker(Settings(faces=at_most), _backend())
     with open(spool, "wb") as out:
         people = FaceExtractor(tracker, out, how.size, how.rate, frames.crops)
         for frame in frames:
             people.push(frame)
-            if tick is not None and frames.seconds:
-                tick(min(frame.time / frames.seconds, 1.0))
+            if progress is not None and frames.seconds:
+                progress(min(frame.time / frames.seconds, 1.0))
     with open(spool, "rb") as kept, open(faces, "wb") as out:
         table, coverage = people.table(out, kept)
     notes = [note for note in (frames.lost,) if note]
@@ -220,6 +221,6 @@ def _wires(signals: Signal) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _finder() -> face.OnnxFaceBackend:
+def _backend() -> face.OnnxFaceBackend:
     """One for all trials of this process: it is a pure function, and takes a moment to build."""
     return face.OnnxFaceBackend()

@@ -92,9 +92,9 @@ def agreement_table(raters: Sequence[Labelled]) -> pd.DataFrame:
 def _row(group: Sequence[Labelled], numeric: bool) -> dict[str, object]:
     labels = [rater.labels for rater in group]
     shared = [row for row in zip(*labels, strict=True) if all(row)]
-    one = sum(any(row) for row in zip(*labels, strict=True))
+    marked = sum(any(row) for row in zip(*labels, strict=True))
     row: dict[str, object] = {"raters": " / ".join(rater.name for rater in group), "times": len(shared),
-                              "share": len(shared) / one if one else np.nan}
+                              "share": len(shared) / marked if marked else np.nan}
     if numeric:
         values = np.array([[float(label) for label in row] for row in shared]).reshape(-1, len(group))
         return {**row, "icc": icc(values), "icc_consistency": icc(values, "fixed")}

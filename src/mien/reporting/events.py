@@ -197,7 +197,7 @@ def read_events(path: str | Path, start: str = "") -> tuple[Event, ...]:
         table = read_table(path, _header_score, needed=(), units=True)
         columns = _columns(table)
         if table.bad_rows:
-            table.whole()
+            table.expect_complete()
         if not len(table):
             raise TableError(f"expected a header ({','.join(REQUIRED_COLUMNS)}) and a line for each condition, got "
                              "only a header", path)
@@ -232,9 +232,9 @@ def _columns(table: TextTable) -> dict[str, str]:
     path, line = table.path, table.header_line
     columns: dict[str, str] = {}
     for role in NAMES:
-        found = [name for name in table.columns if _role(name) == role]
-        exact = [name for name in found if name.lower() == role]
-        chosen = exact or found
+        names = [name for name in table.columns if _role(name) == role]
+        exact = [name for name in names if name.lower() == role]
+        chosen = exact or names
         if len(chosen) > 1:
             raise EventsError(f"{path}, line {line}: expected each column once, got {role} twice; rename one")
         columns.update((role, name) for name in chosen)

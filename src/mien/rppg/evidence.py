@@ -105,9 +105,9 @@ def pulse_evidence(clean: CleanTraces) -> Evidence:
     count = min(len(values), int(PIECE * clean.rate))
     starts = _starts(len(values), count, int(STEP * clean.rate))
     frequencies, kernel, slow = _kernel(count, clean.rate)
-    pieces = np.stack([values[start : start + count] for start in starts])
-    pieces = pieces - slow @ (slow.T @ pieces)
-    spectra = kernel @ pieces
+    segments = np.stack([values[start : start + count] for start in starts])
+    segments = segments - slow @ (slow.T @ segments)
+    spectra = kernel @ segments
     leaks = kernel @ np.stack([clean.removed[start : start + count, channels] for start in starts])
     covariance = _covariance(frequencies, spectra)
     signature, bloods, whites = shapes(values.shape[1], grey)

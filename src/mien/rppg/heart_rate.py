@@ -81,14 +81,14 @@ class PulseReading:
         half = self.posterior.length / 2
         margin = float(min(half, default=0.0))
         part = self.posterior.between(start + margin - 1e-6, end - margin + 1e-6)
-        whole = self.heart_rate()
+        overall = self.heart_rate()
         if not len(part.starts):
             first = float(self.posterior.starts[0] + self.posterior.length[0])
             return _abstained("no_face" if end > first else "too_short")
-        found = self._measurement(part)
-        if whole.value is None and found.value is not None:
-            return whole
-        return found
+        measured = self._measurement(part)
+        if overall.value is None and measured.value is not None:
+            return overall
+        return measured
 
     def _measurement(self, part: RatePosterior) -> Measurement:
         rate, probability = part.answer()
@@ -176,10 +176,10 @@ def _blood_share(posterior: RatePosterior, clean: tuple[CleanTraces, ...], evide
     if any(run.grey for run in evidence):
         return _heart_share(posterior, clean, evidence)
     rates, _ = posterior.best()
-    pieces = [(run, at, piece, shown) for run, at in zip(clean, evidence, strict=True)
+    segments = [(run, at, piece, shown) for run, at in zip(clean, evidence, strict=True)
               for piece, shown in zip(at.starts, at.alone, strict=True)]
     red = green = nats = 0.0
-    for rate, visible, (run, at, start, shown) in zip(rates, posterior.visible, pieces, strict=True):
+    for rate, visible, (run, at, start, shown) in zip(rates, posterior.visible, segments, strict=True):
         first = round((start - run.start) * run.rate)
         values = run.values[first : first + round(at.length * run.rate)]
         times = np.arange(len(values)) / run.rate

@@ -88,8 +88,8 @@ def jitter(first: np.ndarray, second: np.ndarray) -> float:
     """
     if not len(first) or not len(second):
         return float("inf")
-    apart = [_nearest(a, b) for a, b in ((first, second), (second, first))]
-    return float(np.sqrt(np.mean(np.concatenate([d - np.median(d) for d in apart]) ** 2)) / 2)
+    distances = [_nearest(a, b) for a, b in ((first, second), (second, first))]
+    return float(np.sqrt(np.mean(np.concatenate([d - np.median(d) for d in distances]) ** 2)) / 2)
 
 
 def _nearest(times: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -122,10 +122,10 @@ def variability(beat_times: np.ndarray, error: float, seconds: float) -> dict[st
         `LF_HF_SECONDS` on.
     """
     short = rmssd(beat_times, error, seconds)
-    found = {"rmssd": short}
+    measures = {"rmssd": short}
     units = {"sdnn": "ms", "pnn50": "%", "sd1": "ms", "sd2": "ms"}
     if short.value is None:
-        found |= {name: Measurement(None, unit, 0.0, name.upper(), short.reason) for name, unit in units.items()}
+        measures |= {name: Measurement(None, unit, 0.0, name.upper(), short.reason) for name, unit in units.items()}
     else:
         gaps, good = intervals(beat_times)
         steps = np.diff(gaps)[good[1:] & good[:-1]]
@@ -133,8 +133,9 @@ def variability(beat_times: np.ndarray, error: float, seconds: float) -> dict[st
         sd1 = short.value / np.sqrt(2)
         values = {"sdnn": sdnn, "pnn50": 100 * float(np.mean(np.abs(steps) > 0.05)), "sd1": sd1,
                   "sd2": float(np.sqrt(max(2 * sdnn**2 - sd1**2, 0.0)))}
-        found |= {name: Measurement(value, units[name], short.quality, name.upper()) for name, value in values.items()}
-    return found | {"lf_hf": lf_hf(beat_times, error, seconds)}
+        measures |= {name: Measurement(value, units[name], short.quality, name.upper())
+                     for name, value in values.items()}
+    return measures | {"lf_hf": lf_hf(beat_times, error, seconds)}
 
 
 def lf_hf(beat_times: np.ndarray, error: float, seconds: float) -> Measurement:

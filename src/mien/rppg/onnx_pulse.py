@@ -98,12 +98,12 @@ class OnnxPulse:
         if self.card.layout.startswith("N"):
             batch = batch[None]
         try:
-            (found, *_) = self._session.run(None, {self._session.get_inputs()[0].name: batch})
+            (output, *_) = self._session.run(None, {self._session.get_inputs()[0].name: batch})
         except Exception as error:  # those of onnxruntime share no narrower class
             why = " ".join(str(error).split())
             raise ValueError(f"{self._path.name}: expected a model that reads {self.card.layout} {batch.shape}, got "
                              f"one that does not ({why}): correct its card") from error
-        wave = np.asarray(found, np.float64).reshape(-1)
+        wave = np.asarray(output, np.float64).reshape(-1)
         if len(wave) != len(pictures):
             raise ValueError(f"{self._path.name}: expected {len(pictures)} values, one a picture, got {len(wave)}: "
                              "correct frames in its card")

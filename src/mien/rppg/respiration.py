@@ -79,8 +79,8 @@ def belt_rate(values: np.ndarray, rate: float) -> float:
     if seconds < SHORTEST or not np.isfinite(values).any():
         return float("nan")
     even = signals.resample(np.arange(len(values)) / rate, values[:, None], RATE, gap=seconds).values[:, 0]
-    found, share = _rate(even, seconds)
-    return found if share >= CLEAR else float("nan")
+    breaths, share = _rate(even, seconds)
+    return breaths if share >= CLEAR else float("nan")
 
 
 def _witnesses(beat_times: np.ndarray, wave: np.ndarray, rate: float, baseline: np.ndarray,

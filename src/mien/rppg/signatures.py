@@ -31,12 +31,12 @@ def shapes(channels: int, grey: bool) -> tuple[np.ndarray, list[np.ndarray], lis
     if grey:
         signature, spread, white = np.ones(1), np.zeros((1, 1)), np.ones((1, 1))
     regions = channels // len(signature)
-    alike, own = np.ones((regions, regions)), np.eye(regions)
-    pulses = [np.kron(alike + share**2 * own, np.outer(signature, signature) + colour**2 * spread)
+    alike, identity = np.ones((regions, regions)), np.eye(regions)
+    pulses = [np.kron(alike + share**2 * identity, np.outer(signature, signature) + colour**2 * spread)
               for colour, share in FREEDOMS]
     if not grey:
-        pulses.append(np.kron(alike + GREEN_SHARE**2 * own, np.diag([0.0, 1.0, 0.0])))
-    lines = [np.kron((alike + own) / 2, white + free**2 * np.eye(len(signature))) for free in LINE_FREEDOMS]
+        pulses.append(np.kron(alike + GREEN_SHARE**2 * identity, np.diag([0.0, 1.0, 0.0])))
+    lines = [np.kron((alike + identity) / 2, white + free**2 * np.eye(len(signature))) for free in LINE_FREEDOMS]
     if not grey:
-        lines.append(np.kron(own, np.outer(signature, signature) + FREEDOMS[0][0] ** 2 * spread))
+        lines.append(np.kron(identity, np.outer(signature, signature) + FREEDOMS[0][0] ** 2 * spread))
     return np.tile(signature, regions), pulses, lines

@@ -50,10 +50,10 @@ def unsteadiness(wave: np.ndarray, rate: float, bpm: float) -> float:
     away = [hertz for hertz in np.arange(*BAND, 0.1) if abs(hertz - bpm / 60) >= 0.8]
     noise = float(np.median([np.abs(tones(hertz)) ** 2 for hertz in away])) / np.log(2)
     fine = bpm / 60 + np.arange(-0.05, 0.0501, 0.0025)
-    found = max((tones(hertz) for hertz in fine), key=lambda each: abs(each.sum()))
-    phase = np.angle(found * found.sum().conj())
-    height = np.log(np.maximum(np.abs(found), 1e-30))
-    spread = noise / (2 * np.maximum(np.abs(found) ** 2, noise))
+    strongest = max((tones(hertz) for hertz in fine), key=lambda each: abs(each.sum()))
+    phase = np.angle(strongest * strongest.sum().conj())
+    height = np.log(np.maximum(np.abs(strongest), 1e-30))
+    spread = noise / (2 * np.maximum(np.abs(strongest) ** 2, noise))
     return _odds(phase, spread) - max(_odds(height - height.mean(), spread), 0.0)
 
 

@@ -167,9 +167,9 @@ def _piece_quality(reading: PulseReading) -> np.ndarray:
 
 def _pieces(reading: PulseReading, sure: np.ndarray) -> Iterator[_Part]:
     """The estimator's own mixtures, piece by piece; one that shows the pulse outweighs one that does not."""
-    pieces = ((clean, run, index) for clean, run in zip(reading.clean, reading.evidence, strict=True)
+    segments = ((clean, run, index) for clean, run in zip(reading.clean, reading.evidence, strict=True)
               for index in range(len(run.starts)))
-    for (clean, run, index), good in zip(pieces, sure, strict=True):
+    for (clean, run, index), good in zip(segments, sure, strict=True):
         first = round((run.starts[index] - clean.start) * clean.rate)
         values = clean.values[first : first + round(run.length * clean.rate), run.channels]
         waves = -run.mixtures[:, index] @ (values - values.mean(axis=0)).T  # up is systole

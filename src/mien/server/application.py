@@ -61,23 +61,23 @@ def app(options: ServerConfig) -> FastAPI:
         VideoError: The server's own camera cannot be opened.
         ValueError: The model cannot be loaded.
     """
-    room = ServerState(options)
+    state = ServerState(options)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await room.close()
+        await state.close()
 
     application = FastAPI(title="mien", version=version(), lifespan=lifespan, docs_url=None, redoc_url=None,
                           description="Expression and pulse from video. Nothing leaves the machine; no frame is "
                                       "stored.")
     application.add_middleware(AccessMiddleware, options=options)
-    application.state.room = room
+    application.state.server = state
     _add_page(application, options.language)
-    _add_status(application, room)
-    _add_uploads(application, room)
-    _add_chat(application, room)
-    add_session_reports(application, room)
+    _add_status(application, state)
+    _add_uploads(application, state)
+    _add_chat(application, state)
+    add_session_reports(application, state)
 
     @application.websocket("/v1/stream")
     async def stream(ws: WebSocket, step: float | None = None, language: str = options.language, person: int = 0,
@@ -85,7 +85,7 @@ def app(options: ServerConfig) -> FastAPI:
         if step is not None and not 0.1 <= step <= 10:  # NaN, too
             await ws.close(1008, "step: expected 0.1 to 10 s")
             return
-        await socket.stream(ws, room, step=step, language=language, person=person or None, send_frames=frames,
+        await socket.stream(ws, state, step=step, language=language, person=person or None, send_frames=frames,
                             record=record)
 
     return application
@@ -111,28 +111,28 @@ def _file_response(content: bytes, kind: str) -> Response:
     return Response(content, media_type=kind)
 
 
-def _add_status(application: FastAPI, room: ServerState) -> None:
-    options = room.options
+def _add_status(application: FastAPI, state: ServerState) -> None:
+    options = state.options
 
     @application.get("/healthz", responses=problem_responses())
     async def healthz() -> HealthResponse:
         """Report that the server runs, and the state of its camera."""
-        return HealthResponse(version=version(), camera=room.camera)
+        return HealthResponse(version=version(), camera=state.camera)
 
     @application.get("/metrics", responses={200: {"content": {"text/plain": {}}}, **problem_responses()},
                      response_class=Response)
     async def metrics() -> Response:
         """Counters for Prometheus. They identify no person and no client."""
-        return Response(room.metrics(), media_type="text/plain; version=0.0.4")
+        return Response(state.metrics(), media_type="text/plain; version=0.0.4")
 
     @application.get("/v1/now", responses=problem_responses())
     async def now(
         language: Language = options.language, client: Annotated[str, Query(max_length=64)] = ""
     ) -> NowResponse:
         """The current expression and heart rate, from the server's camera or from the client with the newest event."""
-        event, age = room.now(client)
+        event, age = state.now(client)
         if event is not None:
-            observation = room.history(client).observe()
+            observation = state.history(client).observe()
             return NowResponse(text=render(event.said, language), event=event.json(), age_ms=1000 * age,
                                prompt=render_observation(observation, language), observation=fields(observation))
         return NowResponse(text=no_picture(language), event=None, prompt=no_picture(language), observation=None,
@@ -145,7 +145,7 @@ def _add_status(application: FastAPI, room: ServerState) -> None:
         client: Annotated[str, Query(max_length=64)] = "",
     ) -> HistoryResponse:
         """What changed in the last seconds, and a summary of them. The same person as in `/v1/now`."""
-        kept = room.history(client)
+        kept = state.history(client)
         return HistoryResponse(changes=kept.changes(seconds), summary=kept.summary(seconds))
 
 
@@ -154,9 +154,9 @@ UPLOAD_LINKS: dict[str, Any] = {name: {"operationId": name, "parameters": {"id":
 """OpenAPI links from the answer to an upload to what may be asked about it."""
 
 
-def _add_uploads(application: FastAPI, room: ServerState) -> None:
+def _add_uploads(application: FastAPI, state: ServerState) -> None:
     def known(id_: str) -> UploadJob:
-        job = room.jobs.find(id_)
+        job = state.jobs.find(id_)
         if job is None:
             raise HTTPException(404, "expected the id of an upload, got none that is still here")
         return job
@@ -168,15 +168,15 @@ def _add_uploads(application: FastAPI, room: ServerState) -> None:
     async def analyze(request: Request, images: bool = False, blur: bool = False) -> JobResponse:
         """Upload a video and queue its analysis. The report shows faces only with `images`."""
         try:
-            job = await run_in_threadpool(room.jobs.open, images, blur, address_of(request))
+            job = await run_in_threadpool(state.jobs.open, images, blur, address_of(request))
         except QueueFull as error:
             raise HTTPException(503, str(error), {"retry-after": "10"}) from error
         try:
-            await _receive(request, job, room.options)
+            await _receive(request, job, state.options)
         except BaseException:
-            room.jobs.drop(job)
+            state.jobs.drop(job)
             raise
-        room.jobs.submit(job)
+        state.jobs.submit(job)
         return job.response()
 
     @application.get("/v1/analyze/{id}", operation_id="upload_progress", responses=problem_responses(404))
@@ -188,7 +188,7 @@ def _add_uploads(application: FastAPI, room: ServerState) -> None:
                         responses=problem_responses(404))
     async def remove(id: Id) -> None:
         """Stop an analysis and delete the upload and its results."""
-        await run_in_threadpool(room.jobs.drop, known(id))
+        await run_in_threadpool(state.jobs.drop, known(id))
 
     content: dict[str, Any] = {kind: {} for kind in RESULT_FILES.values()}
 
@@ -234,7 +234,7 @@ def _open_upload(job: UploadJob, head: bytes) -> Any:
     return job.upload.open("wb")
 
 
-def _add_chat(application: FastAPI, room: ServerState) -> None:
+def _add_chat(application: FastAPI, state: ServerState) -> None:
     errors: dict[int | str, dict[str, Any]] = {code: {"description": "An error in the format of OpenAI's API."}
                                                for code in (400, 408, 413, 502, 503)}
 
@@ -242,9 +242,9 @@ def _add_chat(application: FastAPI, room: ServerState) -> None:
                       response_class=Response)
     async def chat(request: Request) -> Response:
         """Forward a conversation to the language server, with a system message about the person's current state."""
-        return await room.proxy.chat(request)
+        return await state.proxy.chat(request)
 
     @application.get("/v1/models", responses=errors | problem_responses(), response_class=Response)
     async def models(request: Request) -> Response:
         """List the models of the language server."""
-        return await room.proxy.models(request)
+        return await state.proxy.models(request)

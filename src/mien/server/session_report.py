@@ -20,41 +20,41 @@ from mien.server.workers import ClientConnection
 Client = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The id that `hello` gave.")]
 
 
-def add_session_reports(application: FastAPI, room: ServerState) -> None:
+def add_session_reports(application: FastAPI, state: ServerState) -> None:
     """Add the endpoint that makes the report of a recorded session.
 
     Args:
         application: The application.
-        room: State of the server.
+        state: State of the server.
     """
 
     @application.post("/v1/sessions/{client}/report", status_code=201, operation_id="session_report",
                       responses=problem_responses(404, 409, 503))
     async def report(request: Request, client: Client) -> JobResponse:
         """Make the report of a session that was started with `record=true`, up to now. The session goes on."""
-        guest = room.guests.get(client)
-        if guest is None:
+        connection = state.connections.get(client)
+        if connection is None:
             raise HTTPException(404, "expected the id of a client that is connected, got another")
         try:
-            job = await run_in_threadpool(room.jobs.open, False, False, address_of(request))
+            job = await run_in_threadpool(state.jobs.open, False, False, address_of(request))
         except QueueFull as error:
             raise HTTPException(503, str(error), {"retry-after": "10"}) from error
         try:
-            people = await run_in_threadpool(_write, guest, job)
+            people = await run_in_threadpool(_write, connection, job)
         except BaseException as error:
-            room.jobs.drop(job)
+            state.jobs.drop(job)
             if isinstance(error, ValueError):
                 raise HTTPException(409, "expected a session that is recorded and has seen a frame: connect with "
                                     "record=true") from error
             raise
-        room.jobs.finish(job, people)
+        state.jobs.finish(job, people)
         return job.response()
 
 
-def _write(guest: ClientConnection, job: UploadJob) -> int:
+def _write(connection: ClientConnection, job: UploadJob) -> int:
     """Write the results into the folder of the job -> the number of people."""
-    with guest.busy:
-        timeline = guest.session.timeline(f"live session {datetime.now():%Y-%m-%d %H:%M}")
+    with connection.busy:
+        timeline = connection.session.timeline(f"live session {datetime.now():%Y-%m-%d %H:%M}")
     write_results(timeline, job.folder / "result")
     return len(timeline.faces)
 

@@ -48,18 +48,18 @@ class ServerState:
         self.model = load_live_model(options.settings, options.reuse)
         self.worker: InferenceWorker | bool = InferenceWorker(self.model) if self.model.seconds else False
         self.meters = ServerMetrics()
-        self.guests: dict[str, ClientConnection] = {}
+        self.connections: dict[str, ClientConnection] = {}
         # by address, with those that are still connecting; counted in the server's event loop
         self.connected: Counter[str] = Counter()
-        self.finder = SharedFaceDetector(options.settings.detection_threshold)
-        self.crew = WorkerPool(options.workers, self._on_done, self._on_error)
+        self.backend = SharedFaceDetector(options.settings.detection_threshold)
+        self.pool = WorkerPool(options.workers, self._on_done, self._on_error)
         self.jobs = UploadQueue(options, lambda status: self.meters.jobs.labels(status).inc())
         self.proxy = Proxy(options, self.sentence, lambda status: self.meters.chats.labels(str(status)).inc())
         self.live: Live | None = None
         self._reported = (0, 0, 0)
         self._listener: threading.Thread | None = None
         if options.source:
-            session = LiveSession(options.settings, model=self.model, language=options.language, apart=self.worker)
+            session = LiveSession(options.settings, model=self.model, language=options.language, worker=self.worker)
             self.live = Live(Camera(options.source, log=log.warning), session=session).__enter__()
             self._listener = threading.Thread(target=self._listen, args=(self.live,), name="mien-camera-events",
                                               daemon=True)
@@ -76,7 +76,7 @@ class ServerState:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self.crew.close()
+        self.pool.close()
         self.jobs.close()
         if self.live is not None and self._listener is not None:
             self.live.close()
@@ -107,20 +107,20 @@ class ServerState:
         settings = self.options.settings
         if step is not None:
             settings = replace(settings, step=step)
-        session = LiveSession(settings, model=self.model, finder=self.finder, language=language, person=person,
-                          apart=self.worker, record=record)
-        guest = ClientConnection(session, send, pixels=self.options.pixels, send_frames=send_frames)
-        self.guests[guest.id] = guest
-        self.meters.clients.set(len(self.guests))
-        return guest
+        session = LiveSession(settings, model=self.model, backend=self.backend, language=language, person=person,
+                          worker=self.worker, record=record)
+        connection = ClientConnection(session, send, pixels=self.options.pixels, send_frames=send_frames)
+        self.connections[connection.id] = connection
+        self.meters.clients.set(len(self.connections))
+        return connection
 
-    def leave(self, guest: ClientConnection) -> None:
+    def leave(self, connection: ClientConnection) -> None:
         """Remove a client and everything that is stored about it."""
-        self.crew.leave(guest)
-        guest.session.leave()
-        self.guests.pop(guest.id, None)
-        self.meters.clients.set(len(self.guests))
-        self._update_meters(guest)
+        self.pool.leave(connection)
+        connection.session.leave()
+        self.connections.pop(connection.id, None)
+        self.meters.clients.set(len(self.connections))
+        self._update_meters(connection)
 
     def now(self, client: str = "") -> tuple[LiveEvent | None, float]:
         """The newest event.
@@ -143,8 +143,9 @@ class ServerState:
         """When the newest event came, perf_counter s, and its session."""
         if not client and self.live is not None and self.live.last_event_at:
             return self.live.last_event_at, self.live.session
-        guests = [guest for guest in list(self.guests.values()) if client in ("", guest.id)]
-        latest = [(guest.last_event_at, guest.session) for guest in guests if guest.last_event_at is not None]
+        connections = [connection for connection in list(self.connections.values()) if client in ("", connection.id)]
+        latest = [(connection.last_event_at, connection.session) for connection in connections
+                  if connection.last_event_at is not None]
         return max(latest, key=lambda item: item[0], default=None)
 
     def history(self, client: str = "") -> EventHistory:
@@ -171,8 +172,8 @@ class ServerState:
 
     def metrics(self) -> bytes:
         """Current counters in Prometheus' text format."""
-        for guest in list(self.guests.values()):
-            self._update_meters(guest)
+        for connection in list(self.connections.values()):
+            self._update_meters(connection)
         if self.live is not None:
             now = self.live.session.frames, self.live.camera.dropped, self.live.session.skipped
             for meter, value, before in zip((self.meters.frames, self.meters.dropped, self.meters.skipped), now,
@@ -181,13 +182,13 @@ class ServerState:
             self._reported = now
         return self.meters.text()
 
-    def _update_meters(self, guest: ClientConnection) -> None:
+    def _update_meters(self, connection: ClientConnection) -> None:
         """Add what the client's counters gained since the last call."""
-        now = guest.dropped, guest.malformed, guest.session.skipped
+        now = connection.dropped, connection.malformed, connection.session.skipped
         for meter, value, before in zip((self.meters.dropped, self.meters.malformed, self.meters.skipped), now,
-                                        guest.reported, strict=True):
+                                        connection.reported, strict=True):
             meter.inc(value - before)
-        guest.reported = now
+        connection.reported = now
 
     def _listen(self, live: Live) -> None:
         try:
@@ -197,7 +198,7 @@ class ServerState:
             log.error("the camera's stream ended: %s", error)
             self.meters.failures.inc()
 
-    def _on_done(self, guest: ClientConnection, events: list[LiveEvent]) -> None:
+    def _on_done(self, connection: ClientConnection, events: list[LiveEvent]) -> None:
         self.meters.frames.inc()
         self._count(events)
 
@@ -207,8 +208,8 @@ class ServerState:
             self.meters.events.labels(reason).inc()
             self.meters.latency.observe(event.latency)
 
-    def _on_error(self, guest: ClientConnection, error: Exception) -> None:
+    def _on_error(self, connection: ClientConnection, error: Exception) -> None:
         self.meters.failures.inc()
         log.error("a client's frame could not be analysed: %s: %s", type(error).__name__, error)
-        guest.send({"type": "error", "reason": "expected to read this frame, failed; this is a fault of mien",
+        connection.send({"type": "error", "reason": "expected to read this frame, failed; this is a fault of mien",
                     "close": True})

@@ -47,20 +47,20 @@ class SendQueue:
         return self._waiting.popleft()
 
 
-async def stream(socket: WebSocket, room: ServerState, *, step: float | None, language: str, person: int | None,
+async def stream(socket: WebSocket, state: ServerState, *, step: float | None, language: str, person: int | None,
                  send_frames: bool, record: bool) -> None:
     """Serve one client until it disconnects. The arguments are those of `ServerState.enter`."""
-    address, most = address_of(socket), room.options.clients
-    if room.connected[address] >= most or room.clients >= with_reserve(most):
+    address, most = address_of(socket), state.options.clients
+    if state.connected[address] >= most or state.clients >= with_reserve(most):
         await _refuse(socket, f"expected {most} clients or fewer: try again later")
         return
-    room.connected[address] += 1
+    state.connected[address] += 1
     try:
-        await _serve(socket, room, step=step, language=language, person=person, send_frames=send_frames,
+        await _serve(socket, state, step=step, language=language, person=person, send_frames=send_frames,
                      record=record)
     finally:
-        room.connected[address] -= 1
-        room.connected += Counter()  # forgets addresses without clients
+        state.connected[address] -= 1
+        state.connected += Counter()  # forgets addresses without clients
 
 
 async def _refuse(socket: WebSocket, reason: str) -> None:
@@ -72,20 +72,20 @@ async def _refuse(socket: WebSocket, reason: str) -> None:
         await socket.close(1013, reason)
 
 
-async def _serve(socket: WebSocket, room: ServerState, *, step: float | None, language: str, person: int | None,
+async def _serve(socket: WebSocket, state: ServerState, *, step: float | None, language: str, person: int | None,
                  send_frames: bool, record: bool) -> None:
     outbox = SendQueue()
     try:
-        guest = await asyncio.to_thread(room.enter, outbox.put, step=step, language=language, person=person,
+        connection = await asyncio.to_thread(state.enter, outbox.put, step=step, language=language, person=person,
                                         send_frames=send_frames, record=record)
     except ValueError as error:
         await socket.close(1008, str(error)[:120])
         return
     try:
         await socket.accept()
-        outbox.put({"type": "hello", "client": guest.id, "step": guest.session.settings.step,
-                    "classes": list(guest.session.classes), "units": ACTION_UNIT_NAMES})
-        tasks = [asyncio.create_task(_receive(socket, room, guest)), asyncio.create_task(_send(socket, outbox))]
+        outbox.put({"type": "hello", "client": connection.id, "step": connection.session.settings.step,
+                    "classes": list(connection.session.classes), "units": ACTION_UNIT_NAMES})
+        tasks = [asyncio.create_task(_receive(socket, state, connection)), asyncio.create_task(_send(socket, outbox))]
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
@@ -95,10 +95,10 @@ async def _serve(socket: WebSocket, room: ServerState, *, step: float | None, la
                 socket.client_state == WebSocketState.CONNECTED:
             await socket.close(code, reason)
     finally:
-        room.leave(guest)
+        state.leave(connection)
 
 
-async def _receive(socket: WebSocket, room: ServerState, guest: ClientConnection) -> tuple[int, str]:
+async def _receive(socket: WebSocket, state: ServerState, connection: ClientConnection) -> tuple[int, str]:
     """Queue frames until the client disconnects.
 
     Returns:
@@ -106,18 +106,18 @@ async def _receive(socket: WebSocket, room: ServerState, guest: ClientConnection
     """
     while True:
         try:
-            async with asyncio.timeout(room.options.idle):  # wait_for of 3.11 may swallow the task's own cancellation
+            async with asyncio.timeout(state.options.idle):  # wait_for of 3.11 may swallow the task's own cancellation
                 message = await socket.receive()
         except TimeoutError:
-            if guest.in_turn:  # the client may be waiting for our result
+            if connection.in_turn:  # the client may be waiting for our result
                 continue
-            return 1001, f"expected a frame within {room.options.idle:g} s"
+            return 1001, f"expected a frame within {state.options.idle:g} s"
         if message["type"] == "websocket.disconnect":
             return 0, ""
         content = message.get("bytes")
         if content is None:
             return 1003, "expected binary messages: a time and a picture"
-        room.crew.post(guest, content)
+        state.pool.post(connection, content)
 
 
 async def _send(socket: WebSocket, outbox: SendQueue) -> tuple[int, str]:

@@ -149,27 +149,28 @@ class WorkerPool:
         self._ready: deque[ClientConnection] = deque()
         self._changed = threading.Condition()
         self._over = False
-        self._threads = [threading.Thread(target=self._run, name=f"mien-crew {i}", daemon=True) for i in range(workers)]
+        self._threads = [threading.Thread(target=self._run, name=f"mien-worker {i}", daemon=True)
+                         for i in range(workers)]
         for thread in self._threads:
             thread.start()
 
-    def post(self, guest: ClientConnection, message: bytes) -> None:
+    def post(self, connection: ClientConnection, message: bytes) -> None:
         """Queue a message of a client. Never waits."""
         with self._changed:
-            if len(guest.waiting) == WAITING:
-                guest.waiting.popleft()
-                guest.dropped += 1
-            guest.waiting.append((message, clock.perf_counter()))
-            if not guest.in_turn:
-                guest.in_turn = True
-                self._ready.append(guest)
+            if len(connection.waiting) == WAITING:
+                connection.waiting.popleft()
+                connection.dropped += 1
+            connection.waiting.append((message, clock.perf_counter()))
+            if not connection.in_turn:
+                connection.in_turn = True
+                self._ready.append(connection)
                 self._changed.notify()
 
-    def leave(self, guest: ClientConnection) -> None:
+    def leave(self, connection: ClientConnection) -> None:
         """Remove a client and discard its queued frames."""
         with self._changed:
-            guest.gone = True
-            guest.waiting.clear()
+            connection.gone = True
+            connection.waiting.clear()
 
     def close(self) -> None:
         """Stop the threads after the frames in progress."""
@@ -185,17 +186,17 @@ class WorkerPool:
                 self._changed.wait_for(lambda: self._ready or self._over)
                 if self._over:
                     return
-                guest = self._ready.popleft()
-                item = guest.waiting.popleft() if guest.waiting else None
-            if item is not None and not guest.gone:
+                connection = self._ready.popleft()
+                item = connection.waiting.popleft() if connection.waiting else None
+            if item is not None and not connection.gone:
                 try:
-                    with guest.busy:
-                        events = guest.work(*item)
-                    self._on_done(guest, events)
+                    with connection.busy:
+                        events = connection.work(*item)
+                    self._on_done(connection, events)
                 except Exception as error:  # noqa: BLE001 - the client gets the error, a meter counts it, others go on
-                    self._on_error(guest, error)
+                    self._on_error(connection, error)
             with self._changed:
-                guest.in_turn = bool(guest.waiting) and not guest.gone
-                if guest.in_turn:
-                    self._ready.append(guest)
+                connection.in_turn = bool(connection.waiting) and not connection.gone
+                if connection.in_turn:
+                    self._ready.append(connection)
                     self._changed.notify()

@@ -225,9 +225,9 @@ def _thin(s: Skin, share: float) -> None:
     s.pull(wide * _rim(s, s.at.lower), up=share * s.at.lower, lip="lower")
 
 
-def _lines(s: Skin, first: float, apart: float) -> np.ndarray:
+def _lines(s: Skin, first: float, spacing: float) -> np.ndarray:
     """Horizontal, slightly curved furrows every `apart` mm."""
-    return np.cos(2 * np.pi * (s.y - first - 1.5 * np.cos(s.x / 22)) / apart)
+    return np.cos(2 * np.pi * (s.y - first - 1.5 * np.cos(s.x / 22)) / spacing)
 
 
 MOVES: dict[str, Callable[[Skin], None]] = {

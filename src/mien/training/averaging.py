@@ -38,14 +38,14 @@ class WeightAverage:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Inside the context the model has the averaged weights."""
-        own: dict[str, Tensor] = {}
+        original: dict[str, Tensor] = {}
         if self.decay:
-            own = {name: value.clone() for name, value in trainable(self.model).items()}
+            original = {name: value.clone() for name, value in trainable(self.model).items()}
         self._copy(self.values)
         try:
             yield
         finally:
-            self._copy(own)
+            self._copy(original)
 
     @torch.no_grad()
     def _copy(self, values: Mapping[str, Tensor]) -> None:

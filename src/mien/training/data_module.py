@@ -152,9 +152,9 @@ def load_fold(recipe: Recipe, chosen: Fold, ready: Cache, surveyed: int, device:
     return DataModule(ready, chosen, targets, val_targets, tuple(notes), source, tower, seed, recipe.tiny)
 
 
-def load_test_targets(recipe: Recipe, material: DataModule) -> tuple[Targets, tuple[str, ...]]:
+def load_test_targets(recipe: Recipe, data: DataModule) -> tuple[Targets, tuple[str, ...]]:
     """The targets of the test side, of windows if the recipe cuts trials into windows, and notes about it."""
-    fold, ready, kinds = material.fold, material.cache, recipe.inputs.any_of
+    fold, ready, kinds = data.fold, data.cache, recipe.inputs.any_of
     test, train = _usable(fold.test, ready, kinds), _usable(fold.train, ready, kinds)
     targets = recipe.label_rule(test.kept, train.kept)
     notes = [f"{fold.name} test: {targets}"]
@@ -166,8 +166,8 @@ def load_test_targets(recipe: Recipe, material: DataModule) -> tuple[Targets, tu
             shown.append("...")
         notes.append(f"{fold.name} test: {len(targets.dropped)} trials without a label are left out: "
                      + ", ".join(shown))
-    if isinstance(material.source, WindowSource):
-        targets = material.source.cut(targets)
+    if isinstance(data.source, WindowSource):
+        targets = data.source.cut(targets)
     return targets, tuple(notes)
 
 

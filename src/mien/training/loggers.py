@@ -130,10 +130,10 @@ def open_logger(name: str, out: Path) -> TrainingLogger:
     return entry_points.find("--logger", name, LOGGERS, GROUP)(out)
 
 
-def expect_loggers(tensorboard: bool, wanted: Sequence[str]) -> None:
+def expect_loggers(tensorboard: bool, names: Sequence[str]) -> None:
     """Raise ModuleNotFoundError without TensorBoard if it is wanted, and ValueError if a name is none of `names`."""
     expect_tensorboard(tensorboard)
-    for name in wanted:
+    for name in names:
         entry_points.find("--logger", name, LOGGERS, GROUP)
 
 

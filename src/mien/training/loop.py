@@ -129,10 +129,10 @@ def fit(recipe: Recipe, train: Targets, val: Targets, source: WindowReader, out:
 
 
 def _loop(run: TrainingRun, clips: TrialDataset, val_batches: Any, workers: int, save_every: float,
-          wanted: tuple[bool, Sequence[str]], progress: Callable[[int, int, float], None] | None,
+          logging: tuple[bool, Sequence[str]], progress: Callable[[int, int, float], None] | None,
           log: Callable[[str], None] | None, each_epoch: EpochCallback | None) -> TrainingResult:
     state = restore_state(run.out, _same(run, clips)) or {}
-    now, logs = Progress(run, state), _Logs(run, state, *wanted)
+    now, logs = Progress(run, state), _Logs(run, state, *logging)
     change = Augmenter(clips.needs.size or 0, run.recipe.augment)
     steps, saved = replace(run.steps, start=now.done), time.monotonic()
     trained = np.array([clips.target[trial.id] for trial in clips.trials])

@@ -43,12 +43,12 @@ WHOLE_BATCH = MemoryPlan()
 
 def saved_bytes(model: Any, batch: Batch) -> int:
     """Bytes that autograd keeps for the backward pass of `model.loss(batch)`, without the model's own tensors."""
-    own = {value.untyped_storage()._cdata for value in (*model.parameters(), *model.buffers())}
+    parameters = {value.untyped_storage()._cdata for value in (*model.parameters(), *model.buffers())}
     kept: dict[int, tuple[Tensor, int]] = {}
 
     def pack(value: Tensor) -> Tensor:
         storage = value.untyped_storage()
-        if storage._cdata not in own:
+        if storage._cdata not in parameters:
             kept[storage._cdata] = (value, storage.nbytes())  # holding the tensor keeps its address from reuse
         return value
 
@@ -66,7 +66,7 @@ def set_checkpointing(model: nn.Module, on: bool) -> None:
 
 def expect_parts(name: str, plan: MemoryPlan) -> None:
     """Raise ValueError if the plan splits the batch of the method `name`, with losses that compare rows."""
-    if plan.part and not method(name).rows_apart:
+    if plan.part and not method(name).rows_independent:
         raise ValueError(f"--micro-batch: expected 0 for {name}, as its losses or random draws need the whole "
                          f"batch, got {plan.part}: use --checkpointing, or lower schedule.batch")
 
@@ -92,11 +92,11 @@ def plan_memory(model: Any, batch: Batch, rows: int, free: int) -> MemoryPlan:
     need = block = 0.0
     for on in (False, True):
         set_checkpointing(model, on)
-        one, two = (saved_bytes(model, batch[slice(0, count)]) for count in (1, 2))
-        row, fixed = max(two - one, 0) + block, max(2 * one - two, 0)
+        single, double = (saved_bytes(model, batch[slice(0, count)]) for count in (1, 2))
+        row, fixed = max(double - single, 0) + block, max(2 * single - double, 0)
         block = row / max(_blocks(model), 1)  # with checkpointing, one block at a time is computed again
         part = rows
-        while part > 1 and on and model.rows_apart and fixed + part * row > room:
+        while part > 1 and on and model.rows_independent and fixed + part * row > room:
             part = -(-part // 2)
         need = fixed + part * row
         if need <= room:
@@ -118,8 +118,8 @@ def split_batch(batch: Batch, part: int, gather: Callable[[Tensor], Tensor]) -> 
     """
     count = len(batch)
     parts = [batch[slice(start, start + (part or count))] for start in range(0, count, part or count)]
-    sizes = [float(len(one)) for one in parts]
+    sizes = [float(len(piece)) for piece in parts]
     if batch.weight is not None:
-        sizes = [size * float(gather(one.weight).mean())  # type: ignore[arg-type]
-                 for size, one in zip(sizes, parts, strict=True)]
-    return [(one, size / sum(sizes)) for one, size in zip(parts, sizes, strict=True)]
+        sizes = [size * float(gather(piece.weight).mean())  # type: ignore[arg-type]
+                 for size, piece in zip(sizes, parts, strict=True)]
+    return [(piece, size / sum(sizes)) for piece, size in zip(parts, sizes, strict=True)]

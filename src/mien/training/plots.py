@@ -49,18 +49,18 @@ class ExampleTrial:
     step: float
 
 
-def write_plots(recipe: Recipe, material: DataModule, fitted: TrainingResult) -> tuple[Path, ...]:
+def write_plots(recipe: Recipe, data: DataModule, fitted: TrainingResult) -> tuple[Path, ...]:
     """Write the plots of the recipe's method next to the checkpoints, and return their paths."""
     out, made, shown = fitted.chosen.parent, [], method(recipe.method).figures
     if "labels" in shown:
-        plot_labels(out / LABELS, {"train": material.train, "val": material.val})
+        plot_labels(out / LABELS, {"train": data.train, "val": data.val})
         made.append(out / LABELS)
     if "compared" in shown:
         runs, left = other_runs(out)
         if len(runs) > 1:
-            plot_comparison(out / COMPARED, runs, caption=_caption(material, left, recipe.doubt))
+            plot_comparison(out / COMPARED, runs, caption=_caption(data, left, recipe.doubt))
             made.append(out / COMPARED)
-    if "cases" in shown and (right := plot_successes(material, fitted, recipe)):
+    if "cases" in shown and (right := plot_successes(data, fitted, recipe)):
         example_trials(out / CASES, right, recipe.doubt)
         made.append(out / CASES)
     return tuple(made)
@@ -119,9 +119,9 @@ def _comparison_key(card: Card) -> tuple[Any, ...]:
     return (*(card.data.get(name) for name in ("split", "judged", "val")), card.recipe.tiny)
 
 
-def _caption(material: DataModule, left: int, doubt: str) -> str:
-    people = len({trial.subject for trial in material.val.trials})
-    parts = [f"n = {len(material.val.trials)} trials of {people} people"]
+def _caption(data: DataModule, left: int, doubt: str) -> str:
+    people = len({trial.subject for trial in data.val.trials})
+    parts = [f"n = {len(data.val.trials)} trials of {people} people"]
     if left:
         parts.append(f"{left} runs of other trials or size are not shown")
     if doubt:
@@ -144,14 +144,14 @@ def plot_comparison(path: Path, runs: Mapping[str, Mapping[str, float]], caption
     _save(figure, path)
 
 
-def plot_successes(material: DataModule, fitted: TrainingResult, recipe: Recipe) -> list[ExampleTrial]:
+def plot_successes(data: DataModule, fitted: TrainingResult, recipe: Recipe) -> list[ExampleTrial]:
     """The correctly predicted validation trials with the highest confidence, alternating between the classes."""
     if recipe.task.scale is not None:  # a predicted rating is neither correct nor wrong
         return []
     model: Any = checkpoints.load(fitted.chosen, task=recipe.task)
     right: dict[int, list[ExampleTrial]] = {k: [] for k in range(len(recipe.task.classes))}
-    for trial, target in zip(material.val.trials, material.val.target.tolist(), strict=True):
-        window = material.source(trial, None)
+    for trial, target in zip(data.val.trials, data.val.target.tolist(), strict=True):
+        window = data.source(trial, None)
         output = model.predict([window], attention=True)
         probs = probabilities(output.logits.numpy())[0]
         if int(probs.argmax()) == target and (output.known is None or bool(output.known[0])):

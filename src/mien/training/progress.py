@@ -51,8 +51,8 @@ class Progress:
         """
         schedule, task, epoch = run.recipe.schedule, run.recipe.task, self.done // run.steps.per_epoch
         with self.average.applied():
-            found = validate(run.fabric, run.model, val_batches, task, run.recipe.windowed, trained)
-            self.scores = {**with_history(found, self.history, schedule.choose, schedule.smooth), "epoch": epoch}
+            metrics = validate(run.fabric, run.model, val_batches, task, run.recipe.windowed, trained)
+            self.scores = {**with_history(metrics, self.history, schedule.choose, schedule.smooth), "epoch": epoch}
             if is_better(self.scores, self.best, schedule.choose):
                 self.best = self.scores
                 save()

@@ -61,8 +61,8 @@ def _stated_end(container: InputContainer, stream: VideoStream) -> tuple[float |
     if tagged is not None and container.format.name == MATROSKA:
         return tagged, True
     if stream.duration and stream.time_base and container.format.name != MATROSKA:
-        own = float(stream.duration * stream.time_base)
-        return float(starts[0] * stream.time_base) + own, not _is_of_the_file(container, own)
+        stated = float(stream.duration * stream.time_base)
+        return float(starts[0] * stream.time_base) + stated, not _is_of_the_file(container, stated)
     if container.duration:
         sure = len(container.streams) == 1 and container.format.name != "flv"  # its duration has the decoder's delay
         return (starts[1] + container.duration) / av.time_base, sure
@@ -107,10 +107,10 @@ def cut_short(
         slack, reached = LATE, max(timeline.end, tally.streams_end - tally.origin)
     short = end is not None and end - reached > slack and not timeline.jumps
     expected = stream.frames + tally.announced_later - tally.discarded
-    found = tally.decoded + tally.undecodable + max(0, tally.counts().silent)
+    count = tally.decoded + tally.undecodable + max(0, tally.counts().silent)
     if container.format.name == "avi" and stream.average_rate:  # empty chunks are frames too: pictures that stay
-        found = round(timeline.end * stream.average_rate)
-    if from_start and expected > found:
+        count = round(timeline.end * stream.average_rate)
+    if from_start and expected > count:
         return [f"the container announces {expected} frames, {tally.decoded} were found: the file is cut short or "
                 "damaged"]
     broken = "" if is_joined else fault(container.format.name, path, tally.packets, tally.read_to)

@@ -38,14 +38,14 @@ def fault(format: str, path: Path, packets: int, read_to: int) -> str:
         read_to: Byte at which the last packet of any stream ended.
     """
     check = CHECKS.get(format)
-    found = ""
+    problem = ""
     if check is not None:
         with path.open("rb") as file:
-            found = check(file, path.stat().st_size, packets)
+            problem = check(file, path.stat().st_size, packets)
     size = path.stat().st_size
-    if not found and format in TRAILERS and size - read_to > TRAILERS[format] + size * TRAILER_SHARE:
-        found = f"reading ended at byte {read_to} of {size}: the rest is damaged, or a second recording was appended"
-    return found
+    if not problem and format in TRAILERS and size - read_to > TRAILERS[format] + size * TRAILER_SHARE:
+        problem = f"reading ended at byte {read_to} of {size}: the rest is damaged, or a second recording was appended"
+    return problem
 
 
 def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
@@ -69,8 +69,8 @@ def _gif(file: BinaryIO, size: int, packets: int) -> str:
     """GIF89a, section 12 and on: blocks up to the end mark; several files in a row are one animation to FFmpeg."""
     images, uneven, at = 0, 0, 0
     while at < size:
-        found, odd, good = _gif_blocks(file, at)
-        images, uneven, end = images + found, uneven + odd, file.tell()
+        blocks, odd, good = _gif_blocks(file, at)
+        images, uneven, end = images + blocks, uneven + odd, file.tell()
         if not good and end >= size:
             return "the file has no end mark: it is cut short"
         if not good:
@@ -138,14 +138,14 @@ def _asf(file: BinaryIO, size: int, _: int) -> str:
         return ""
     if not length or not announced or length > size:
         return "the header of the file is damaged: it announces no data packets"
-    whole = min(announced, (size - first) // length)
+    complete = min(announced, (size - first) // length)
     broken = 0
-    for number in range(whole):
+    for number in range(complete):
         file.seek(first + number * length)
         broken += file.read(3) != b"\x82\0\0"
-    if whole < announced:
-        return f"the container announces {announced} data packets, the file holds {whole}: it is cut short"
-    if 0 < broken <= whole / 2:  # a writer may leave the error correction data out of all
+    if complete < announced:
+        return f"the container announces {announced} data packets, the file holds {complete}: it is cut short"
+    if 0 < broken <= complete / 2:  # a writer may leave the error correction data out of all
         return f"{broken} of {announced} data packets are damaged"
     return ""
 

@@ -63,7 +63,7 @@ def _spans(format: str, path: Path) -> list[tuple[int, int]]:
         starts += _starts_of_mp4(path, size)
     elif format in BEGINNINGS:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            starts = [found.start() for found in BEGINNINGS[format].finditer(data)]
+            starts = [match.start() for match in BEGINNINGS[format].finditer(data)]
     if len(starts) < 2 or starts[0]:
         return []
     return list(zip(starts, [*starts[1:], size], strict=True))
@@ -72,15 +72,15 @@ def _spans(format: str, path: Path) -> list[tuple[int, int]]:
 def _starts_of_mp4(path: Path, size: int) -> Iterator[int]:
     """Bytes at which a file type box, or any box in a file without one, follows a whole recording."""
     with path.open("rb") as file:
-        found = list(boxes(file, size))
-    indexes, marks = (sum(kind == wanted for kind, _ in found) for wanted in (b"moov", b"ftyp"))
+        top_level = list(boxes(file, size))
+    indexes, marks = (sum(kind == name for kind, _ in top_level) for name in (b"moov", b"ftyp"))
     marked = marks > 1
     if indexes < 2 and not marked:
         return
     seen: set[bytes] = set()
-    for kind, at in found:
-        whole = b"moov" in seen and (b"mdat" in seen or b"moof" in seen)
-        if whole and (kind == b"ftyp" if marked else kind in (b"wide", b"free", b"mdat", b"moov")):
+    for kind, at in top_level:
+        complete = b"moov" in seen and (b"mdat" in seen or b"moof" in seen)
+        if complete and (kind == b"ftyp" if marked else kind in (b"wide", b"free", b"mdat", b"moov")):
             yield at
             seen = set()
         seen.add(kind)

@@ -28,10 +28,10 @@ def count_scans(data: bytes | memoryview, most: int = MOST_SCANS) -> int:
     """
     scans, at = 0, 0
     while scans <= most:
-        found = _NEXT.search(data, at)
-        if found is None:
+        match = _NEXT.search(data, at)
+        if match is None:
             return scans
-        marker, at = found[0][1], found.end()
+        marker, at = match[0][1], match.end()
         if marker == _EOI:
             return scans
         if marker in (_SOI, 0x01):  # these have no length

@@ -25,8 +25,8 @@ def read_packets(container: InputContainer, stream: VideoStream, tally: DecodeSt
         tally: gets the counts of packets that are refused, and how far all streams were read.
         live: whether the container is a camera, which may have no new picture yet.
     """
-    wanted = [stream] if live else []  # of a file, how far all streams were read
-    packets = container.demux(*wanted)
+    streams = [stream] if live else []  # of a file, how far all streams were read
+    packets = container.demux(*streams)
     while True:
         try:
             packet = next(packets)
@@ -34,7 +34,7 @@ def read_packets(container: InputContainer, stream: VideoStream, tally: DecodeSt
             return
         except av.error.BlockingIOError:  # the camera has no new picture yet
             clock.sleep(0.001)
-            packets = container.demux(*wanted)
+            packets = container.demux(*streams)
             continue
         _note_end(packet, tally)
         if packet.stream.index != stream.index or not packet.size:

@@ -39,12 +39,12 @@ CHECKS: dict[str, Callable[[], list[CheckResult]]] = {
 def diagnose() -> list[CheckResult]:
     """Tries everything, in a few seconds. Never raises: a check that breaks is a finding itself."""
     with ThreadPoolExecutor(4) as pool:  # most of the time is spent in child processes
-        return [finding for found in pool.map(_try, CHECKS) for finding in found]
+        return [finding for results in pool.map(_try, CHECKS) for finding in results]
 
 
 def _try(name: str) -> list[CheckResult]:
     try:
         return CHECKS[name]()
     except Exception as error:  # noqa: BLE001 - a check that breaks is a finding
-        found = f"the check itself broke: {type(error).__name__}: {' '.join(str(error).split())}"
-        return [CheckResult(name, "failure", found, "reinstall mien; if it stays, report this line")]
+        detail = f"the check itself broke: {type(error).__name__}: {' '.join(str(error).split())}"
+        return [CheckResult(name, "failure", detail, "reinstall mien; if it stays, report this line")]

@@ -11,14 +11,14 @@ STATUSES: tuple[Status, ...] = ("ok", "warning", "failure")
 
 @dataclass(frozen=True)
 class CheckResult:
-    """`found` in words; `remedy` says what to do, and is there wherever the status is not ok.
+    """`detail` in words; `remedy` says what to do, and is there wherever the status is not ok.
 
     A `failure` keeps the default analysis from working, a `warning` costs speed, a part, or care.
     """
 
     name: str
     status: Status
-    found: str
+    detail: str
     remedy: str = ""
 
     def __post_init__(self) -> None:

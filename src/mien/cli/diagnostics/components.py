@@ -124,12 +124,12 @@ def see_a_face() -> None:
 
     scene = Scene(actors=(Actor(identity(0)),), size=(640, 480), fps=30.0, seconds=1)
     frame = next(iter(scene.frames()))
-    finder = OnnxFaceBackend()
-    found = finder.detect(frame.rgb)
-    meshes = [finder.mesh(frame.rgb, Region.of_detection(each)) for each in found]
-    finder.close()
-    score = max((each.score for each in found), default=0.0)
-    seen = {"faces": len(found), "meshes": sum(mesh is not None for mesh in meshes), "score": score}
+    backend = OnnxFaceBackend()
+    detections = backend.detect(frame.rgb)
+    meshes = [backend.mesh(frame.rgb, Region.of_detection(each)) for each in detections]
+    backend.close()
+    score = max((each.score for each in detections), default=0.0)
+    seen = {"faces": len(detections), "meshes": sum(mesh is not None for mesh in meshes), "score": score}
     sys.stdout.write(json.dumps(seen))
 
 
@@ -149,11 +149,12 @@ def check_outcome(code: int | None, out: str, error: str) -> CheckResult:
 
             return CheckResult("face detector", "failure", last[0].split(": ", 1)[1].strip(), remedy())
         return CheckResult("face detector", "failure", last[0].strip(), _library(error) or reinstall)
-    found = json.loads(out.strip().splitlines()[-1])
-    if found["faces"] != 1 or found["meshes"] != 1:
-        said = f"{found['faces']} faces, {found['meshes']} meshes in a picture of one synthetic person"
+    outcome = json.loads(out.strip().splitlines()[-1])
+    if outcome["faces"] != 1 or outcome["meshes"] != 1:
+        said = f"{outcome['faces']} faces, {outcome['meshes']} meshes in a picture of one synthetic person"
         return CheckResult("face detector", "failure", said, reinstall)
-    return CheckResult("face detector", "ok", f"found one synthetic person and their mesh, score {found['score']:.2f}")
+    return CheckResult("face detector", "ok",
+                       f"found one synthetic person and their mesh, score {outcome['score']:.2f}")
 
 
 def weights() -> list[CheckResult]:

@@ -39,16 +39,16 @@ def system() -> list[CheckResult]:
 def cpu() -> list[CheckResult]:
     """Cores that this process may use, and what they can do."""
     count, flags = cores(), _flags()
-    found = [CheckResult("cores", "ok", f"{count} to be used of {os.cpu_count()}")]
+    results = [CheckResult("cores", "ok", f"{count} to be used of {os.cpu_count()}")]
     if count < 2:
-        found = [CheckResult("cores", "warning", f"1 to be used of {os.cpu_count()}",
+        results = [CheckResult("cores", "warning", f"1 to be used of {os.cpu_count()}",
                          "give the process or the container two: reading and face finding run side by side")]
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     said = ", ".join(flags) or "none of the features that make it fast are known"
     if x86 and "avx2" not in flags:
-        return [*found, CheckResult("CPU features", "warning", said, "expect slow analysis, or use a CPU with avx2")]
+        return [*results, CheckResult("CPU features", "warning", said, "expect slow analysis, or use a CPU with avx2")]
     half = "" if {"avx512_bf16", "amx_bf16", "bf16"} & set(flags) else "; no bf16: trained models run in float32"
-    return [*found, CheckResult("CPU features", "ok", said + half)]
+    return [*results, CheckResult("CPU features", "ok", said + half)]
 
 
 def memory() -> list[CheckResult]:
@@ -115,7 +115,8 @@ def _flags() -> list[str]:
     else:
         from numpy.core import _multiarray_umath
 
-        words = {name.lower() for name, there in getattr(_multiarray_umath, "__cpu_features__", {}).items() if there}
+        features = getattr(_multiarray_umath, "__cpu_features__", {})
+        words = {name.lower() for name, available in features.items() if available}
     return [flag for flag in FLAGS if flag in words]
 
 

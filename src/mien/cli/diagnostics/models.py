@@ -46,21 +46,21 @@ def face_models() -> list[CheckResult]:
     from mien.face.weights.locate import VARIABLE, ModelsError, manifest, paths, remedy
 
     try:
-        found = paths()
+        files = paths()
     except ModelsError as error:
         todo = remedy() if os.environ.get(VARIABLE, "") else _INSTALL
         return [CheckResult("face models", "failure", str(error), todo)]
-    about = manifest(found.folder)
+    about = manifest(files.folder)
     origin = about.get("origin", "origin not stated")
-    place = f"{found.detector.name} and {found.landmarks.name} in {found.folder} ({found.source})"
-    wrong = [path.name for path in (found.detector, found.landmarks)
+    place = f"{files.detector.name} and {files.landmarks.name} in {files.folder} ({files.source})"
+    wrong = [path.name for path in (files.detector, files.landmarks)
              if about and hashlib.sha256(path.read_bytes()).hexdigest() != about.get(path.name)]
     if wrong:
         return [
             CheckResult(
                 "face models",
                 "failure",
-                f"{' and '.join(wrong)} in {found.folder} differ from manifest.json: damaged or replaced",
+                f"{' and '.join(wrong)} in {files.folder} differ from manifest.json: damaged or replaced",
                 _again(),
             )
         ]
@@ -77,8 +77,8 @@ def run_parity() -> None:
     from mien.face.weights.locate import paths
     from mien.face.weights.parity import compare
 
-    found = paths()
-    difference = compare(found.detector, found.landmarks)
+    files = paths()
+    difference = compare(files.detector, files.landmarks)
     sys.stdout.write(json.dumps({**asdict(difference), "small": difference.small}))
 
 

@@ -40,10 +40,10 @@ def python() -> list[CheckResult]:
     from packaging.specifiers import SpecifierSet
 
     mine = ".".join(map(str, sys.version_info[:3]))
-    wanted = _stated(metadata("mien"), "Requires-Python")
-    if SpecifierSet(wanted).contains(mine, prereleases=True):
+    required = _stated(metadata("mien"), "Requires-Python")
+    if SpecifierSet(required).contains(mine, prereleases=True):
         return [CheckResult("python", "ok", f"{mine} ({sys.executable})")]
-    return [CheckResult("python", "failure", f"{mine}, expected {wanted}",
+    return [CheckResult("python", "failure", f"{mine}, expected {required}",
                     "make the environment with Python 3.11 or later: python3.12 -m venv .venv")]
 
 
@@ -55,42 +55,42 @@ def versions() -> list[CheckResult]:
         return [
             CheckResult("packages", "failure", "mien runs from its source and is not installed", "pip install -e .")
         ]
-    found = [CheckResult("packages", "ok", ", ".join(good))] if good else []
-    return found + [CheckResult(f"package {name}", "failure", said, remedy) for name, said, remedy in bad]
+    checks = [CheckResult("packages", "ok", ", ".join(good))] if good else []
+    return checks + [CheckResult(f"package {name}", "failure", said, remedy) for name, said, remedy in bad]
 
 
 def extras() -> list[CheckResult]:
     """What only some need: absent is fine, half there is not."""
-    found = []
+    checks = []
     for name, purpose in OPTIONAL.items():
         good, bad = _against_ranges(name)
         install = f'pip install "mien[{name}]"'
         if not bad:
-            found.append(CheckResult(f"extra {name}", "ok", f"installed, for {purpose}: {', '.join(good)}"))
+            checks.append(CheckResult(f"extra {name}", "ok", f"installed, for {purpose}: {', '.join(good)}"))
         elif all(said == "not installed" for _, said, _ in bad):
             missing = ", ".join(each for each, _, _ in bad)
-            found.append(CheckResult(f"extra {name}", "ok", f"not installed, only for {purpose} ({missing})", install))
+            checks.append(CheckResult(f"extra {name}", "ok", f"not installed, only for {purpose} ({missing})", install))
         else:
             said = "; ".join(f"{each} {what}" for each, what, _ in bad)
-            found.append(CheckResult(f"extra {name}", "warning", f"for {purpose}: {said}", install))
-    return found
+            checks.append(CheckResult(f"extra {name}", "warning", f"for {purpose}: {said}", install))
+    return checks
 
 
 def strangers() -> list[CheckResult]:
     """Packages that break others only by being there."""
-    found = []
+    checks = []
     for name in ("torchvision", "torchaudio"):
         if _version(name):
-            found.append(CheckResult(
+            checks.append(CheckResult(
                 f"package {name}", "warning",
                 f"{_version(name)} installed: unless its build matches torch's, transformers no longer imports",
                 f"pip uninstall {name} (mien does not use it)"))
     cv2 = [name for name in CV2 if _version(name)]
     if len(cv2) > 1:
-        found.append(CheckResult(
+        checks.append(CheckResult(
             "OpenCV", "warning", f"{' and '.join(cv2)} write into the same folder cv2",
             f"pip uninstall {' '.join(cv2)}, then pip install --force-reinstall opencv-python-headless"))
-    return found
+    return checks
 
 
 def licences() -> list[CheckResult]:
@@ -99,14 +99,15 @@ def licences() -> list[CheckResult]:
     for name in sorted(_closure("mien")):
         groups[licence(name)].append(name)
     said = "; ".join(f"{each}: {', '.join(names)}" for each, names in sorted(groups.items()))
-    found = [CheckResult("licence of mien", "ok", licence("mien"))]
+    checks = [CheckResult("licence of mien", "ok", licence("mien"))]
     strict = {each: names for each, names in groups.items() if each == "unknown" or re.search(r"\bA?GPL", each)}
     if strict:
         names = ", ".join(f"{name} ({each})" for each, names in strict.items() for name in names)
-        found.append(CheckResult("licences of packages", "warning", said, f"read the terms before you pass on {names}"))
+        checks.append(CheckResult("licences of packages", "warning", said,
+                                  f"read the terms before you pass on {names}"))
     else:
-        found.append(CheckResult("licences of packages", "ok", said))
-    return [*found, _ffmpeg(), *_opencv()]
+        checks.append(CheckResult("licences of packages", "ok", said))
+    return [*checks, _ffmpeg(), *_opencv()]
 
 
 def licence(name: str) -> str:
@@ -144,14 +145,14 @@ def _ffmpeg() -> CheckResult:
 
 def _opencv() -> list[CheckResult]:
     """OpenCV's wheels are Apache-2.0 and carry LGPL libraries beside it (their LICENSE-3RD-PARTY.txt)."""
-    found = []
+    checks = []
     for name in (each for each in CV2 if _version(each)):
         files = {str(file) for file in distribution(name).files or []}
         inside = [part for part, mark in (("FFmpeg", "libavcodec"), ("Qt 5", "libQt5Core")) if mark in " ".join(files)]
         if inside:
             said = f"{licence(name)}; its wheel carries {' and '.join(inside)}: LGPL"
-            found.append(CheckResult(f"licence of {name}", "ok", said))
-    return found
+            checks.append(CheckResult(f"licence of {name}", "ok", said))
+    return checks
 
 
 def _against_ranges(extra: str) -> tuple[list[str], list[tuple[str, str, str]]]:
@@ -160,15 +161,15 @@ def _against_ranges(extra: str) -> tuple[list[str], list[tuple[str, str, str]]]:
     for requirement in _requirements("mien", extra):
         if requirement.name == "mien":  # an extra that brings another one
             continue
-        name, wanted = requirement.name, str(requirement.specifier)
-        install = f'pip install "{name}{wanted}"'
+        name, specifier = requirement.name, str(requirement.specifier)
+        install = f'pip install "{name}{specifier}"'
         installed = _version(name)
         if installed is None:
             bad.append((name, "not installed", install))
         elif requirement.specifier.contains(installed, prereleases=True):
             good.append(f"{name} {installed}")
         else:
-            bad.append((name, f"{installed}, expected {wanted}", install))
+            bad.append((name, f"{installed}, expected {specifier}", install))
     return good, bad
 
 
@@ -176,13 +177,13 @@ def _requirements(name: str, extra: str = "") -> list:
     """Those of one extra only; of the package itself where `extra` is empty."""
     from packaging.requirements import Requirement
 
-    found = []
+    checks = []
     for requirement in map(Requirement, requires(name) or []):
         plain = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
         with_extra = requirement.marker is not None and requirement.marker.evaluate({"extra": extra})
         if (plain and not extra) or (extra and with_extra and not plain):
-            found.append(requirement)
-    return found
+            checks.append(requirement)
+    return checks
 
 
 def _closure(name: str) -> set[str]:

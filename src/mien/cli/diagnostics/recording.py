@@ -45,40 +45,40 @@ def diagnose_recording(path: Path) -> list[CheckResult]:
             pass
         stream.close()
         people = sorted(stream.people.values(), key=lambda person: -person.seen.frames_tracked)
-        found = check_recording(people[0].seen.window(-np.inf, np.inf)) if people else "no_face"
-    if isinstance(found, str):
-        return [CheckResult("pulse", "failure", f"no skin traces: {REASONS[found]}",
+        check = check_recording(people[0].seen.window(-np.inf, np.inf)) if people else "no_face"
+    if isinstance(check, str):
+        return [CheckResult("pulse", "failure", f"no skin traces: {REASONS[check]}",
                             "film one face, from the front, for ten seconds or more")]
-    return _findings(found)
+    return _findings(check)
 
 
-def _findings(found: object) -> list[CheckResult]:
+def _findings(check: object) -> list[CheckResult]:
     """The findings of a `rppg.setup_check.RecordingCheck`."""
     from mien.rppg.setup_check import USUAL, RecordingCheck
 
-    assert isinstance(found, RecordingCheck)
-    smallest, usual = f"{100 * found.smallest:.2f} % of green", f"{100 * USUAL:.1f} %"
+    assert isinstance(check, RecordingCheck)
+    smallest, usual = f"{100 * check.smallest:.2f} % of green", f"{100 * USUAL:.1f} %"
     darkness = "more light on the face, or a longer exposure"
-    if found.light > LIGHT[1]:
+    if check.light > LIGHT[1]:
         darkness = "less light, or a shorter exposure"
     return [
-        _finding("pulse", not found.carries, f"the smallest pulse above the noise of {found.seconds:.0f} s is "
+        _finding("pulse", not check.carries, f"the smallest pulse above the noise of {check.seconds:.0f} s is "
                  f"{smallest}; a face usually has {usual}", "change what is named below, or film longer", "failure"),
-        _finding("light", not LIGHT[0] <= found.light <= LIGHT[1], f"the skin's mean green is {found.light:.0f} of 255",
+        _finding("light", not LIGHT[0] <= check.light <= LIGHT[1], f"the skin's mean green is {check.light:.0f} of 255",
                  darkness),
-        _finding("frame rate", found.rate < FRAME_RATE, f"{found.rate:.0f} frames a second",
+        _finding("frame rate", check.rate < FRAME_RATE, f"{check.rate:.0f} frames a second",
                  f"set the camera to {FRAME_RATE:.0f} or more"),
-        _finding("codec", found.compressed, f"the colour changes by {found.coded:.2f} of what noise would show",
+        _finding("codec", check.compressed, f"the colour changes by {check.coded:.2f} of what noise would show",
                  "raise the bit rate, to crf 20 or better with x264, and keep colour at full rate (4:4:4)"),
-        _finding("exposure", found.steps > 0, f"{found.steps:.1f} steps a minute",
+        _finding("exposure", check.steps > 0, f"{check.steps:.1f} steps a minute",
                  "lock exposure, gain and white balance"),
-        _finding("steady light", found.lit > BLAME, f"light explains {100 * found.lit:.0f} % of the skin's change",
+        _finding("steady light", check.lit > BLAME, f"light explains {100 * check.lit:.0f} % of the skin's change",
                  "use daylight or lamps without flicker, and no screen that lights the face"),
-        _finding("movement", found.moved > BLAME, f"movement explains {100 * found.moved:.0f} % of the skin's change",
+        _finding("movement", check.moved > BLAME, f"movement explains {100 * check.moved:.0f} % of the skin's change",
                  "support the head, or put the camera on a stand"),
-        _finding("distance", found.width < WIDTH, f"the face is {found.width:.0f} px wide",
+        _finding("distance", check.width < WIDTH, f"the face is {check.width:.0f} px wide",
                  f"move the camera nearer, to {WIDTH:.0f} px or more"),
-        _finding("colour", found.grey, "none" if found.grey else "red, green and blue differ",
+        _finding("colour", check.grey, "none" if check.grey else "red, green and blue differ",
                  "use a colour camera: without colour, light looks like blood"),
     ]
 

@@ -54,9 +54,9 @@ def run(address: str, jobs: Sequence[Any], task: Task) -> Generator[tuple[int, O
         def attempt(indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
             with _watched(client, address) as backend:
                 how = {"batch_size": 1, "pre_dispatch": "all", "return_as": "generator_unordered"}
-                for index, found in Parallel(backend=backend, **how)(
+                for index, result in Parallel(backend=backend, **how)(
                         delayed(checked)(index, cloudpickle.dumps(jobs[index])) for index in indices):
-                    yield index, Outcome("failed", found) if isinstance(found, str) else found
+                    yield index, Outcome("failed", result) if isinstance(result, str) else result
 
         try:
             for index, outcome in attempt(list(waiting)):
@@ -151,15 +151,16 @@ def _has_workers(client: Client) -> bool:
 
 def _of_same_version(task: Task) -> Callable[[int, bytes], tuple[int, Outcome | str]]:
     """Let a task run only where the same version of mien is installed; its job comes as cloudpickle's bytes."""
-    wanted, packed = mien.__version__, cloudpickle.dumps(task)
+    version, packed = mien.__version__, cloudpickle.dumps(task)
 
     def checked(index: int, job: bytes) -> tuple[int, Outcome | str]:  # not of a module: it is sent by value
         import cloudpickle
 
         import mien
 
-        if mien.__version__ != wanted:
-            return index, (f"expected mien {wanted} on each worker of the cluster, got {mien.__version__}: install the "
+        if mien.__version__ != version:
+            return index, (f"expected mien {version} on each worker of the cluster, got {mien.__version__}: install "
+                           "the "
                            "same version there")
         return cloudpickle.loads(packed)(index, cloudpickle.loads(job))
 

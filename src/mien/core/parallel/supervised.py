@@ -187,5 +187,5 @@ def _exit_with_parent(parent: int) -> None:
 
 def _exit_codes(error: BaseException) -> str:
     """The signal that ended the child, such as ' (SIGSEGV(-11))', where loky names it."""
-    found = re.search(r"\{([A-Z0-9()\-, ]+)\}", str(error))
-    return f" ({found[1]})" if found else ""
+    match = re.search(r"\{([A-Z0-9()\-, ]+)\}", str(error))
+    return f" ({match[1]})" if match else ""

@@ -100,7 +100,7 @@ class TextTable:
                          f"line {self.lines[others[0]]}: taken as missing")
         return out
 
-    def whole(self) -> TextTable:
+    def expect_complete(self) -> TextTable:
         """The table itself. Raises TableError if a row was left out, or none is there."""
         if self.bad_rows:
             line, reason = self.bad_rows[0]
@@ -110,9 +110,9 @@ class TextTable:
         return self
 
 
-def has_columns(*wanted: str) -> HeaderScore:
+def has_columns(*columns: str) -> HeaderScore:
     """A score that recognises a header by the names of columns, in any case."""
-    lower = {name.lower() for name in wanted}
+    lower = {name.lower() for name in columns}
     return lambda cells: len(lower & {cell.lower() for cell in cells})
 
 

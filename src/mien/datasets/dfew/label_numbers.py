@@ -64,8 +64,8 @@ def label_offsets(raw: Mapping[tuple[str, int], list[ListRow]], headed: bool, pr
                                            "such lists are", every[0].path))
     offsets = {}
     for side, rows in raw.items():
-        own = _label_offset(rows) if len(rows) >= ENOUGH else None
-        offsets[side] = shared if own is None else own
+        offset = _label_offset(rows) if len(rows) >= ENOUGH else None
+        offsets[side] = shared if offset is None else offset
     return offsets
 
 

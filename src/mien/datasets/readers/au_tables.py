@@ -54,4 +54,4 @@ def columns(path: Path, names: Sequence[str]) -> TextTable:
     if missing:
         raise TableError(f"expected the columns {', '.join(missing)}, got {listed(table.columns)}", path,
                          table.header_line)
-    return table.whole()
+    return table.expect_complete()

@@ -46,8 +46,8 @@ def is_clock(name: str) -> bool:
     words = words_in_order(name)
     if set(words) & NO_CLOCKS:
         return False
-    whole = " ".join(words)
-    return bool(set(words) & WORDS) or whole in ALONE or whole.endswith("ed at") or name in ("[s]", "(s)")
+    text = " ".join(words)
+    return bool(set(words) & WORDS) or text in ALONE or text.endswith("ed at") or name in ("[s]", "(s)")
 
 
 def name_words(name: str) -> set[str]:
@@ -95,7 +95,7 @@ def with_date(table: TextTable, name: str) -> Sequence[str]:
         first = next((cell for cell in column if not is_missing(cell)), "")
         if other == name or not name_words(other) & {"date", "datum", "fecha"}:
             continue
-        found = dates.find_format([f"{first} {known}"])
-        if found is not None and found[0].startswith("dates"):
+        date_format = dates.find_format([f"{first} {known}"])
+        if date_format is not None and date_format[0].startswith("dates"):
             return [f"{date} {time}" for date, time in zip(column, cells, strict=True)]
     return cells

@@ -92,9 +92,9 @@ def clock_digits(values: np.ndarray, cells: Sequence[str], name: str) -> np.ndar
 def _shows_minutes(numbers: np.ndarray, times: np.ndarray) -> bool:
     """Whether numbers leap by 40 at each full minute and nowhere else."""
     steps, leaps = np.diff(times), np.diff(numbers)
-    whole = (leaps > 0) & (steps > 0)
+    forward = (leaps > 0) & (steps > 0)
     full = np.floor(numbers[1:] / 100) != np.floor(numbers[:-1] / 100)
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    crossed = whole & full
+    crossed = forward & full
     return bool(crossed.any() and (steps[crossed] <= max(WRAP_STEPS * usual, 1.0)).mean() > 0.5
                 and (leaps[crossed] >= 40).all())

@@ -74,8 +74,8 @@ def join_time_columns(table: TextTable) -> JoinedTimes:
     if not joined:
         return JoinedTimes(table, {}, frozenset())
     columns = dict(joined.values())
-    whole = replace(table, columns=(*columns, *table.columns), cells={**columns, **table.cells})
-    return JoinedTimes(whole, {first: name for first, (name, _) in joined.items()}, frozenset(used))
+    joined_table = replace(table, columns=(*columns, *table.columns), cells={**columns, **table.cells})
+    return JoinedTimes(joined_table, {first: name for first, (name, _) in joined.items()}, frozenset(used))
 
 
 def _parts(names: Sequence[str]) -> dict[str, str]:
@@ -105,13 +105,13 @@ def _joined_parts(table: TextTable) -> tuple[dict[str, str], list[str]]:
     """
     parts = _parts([name for name in table.columns if name in table.cells])
     columns = {part: table.number_format.numbers(table.cells[name])[0] for part, name in parts.items()}
-    if not parts or not all(_is_part(columns[part], largest, whole=part != "second")
+    if not parts or not all(_is_part(columns[part], largest, integers=part != "second")
                             for part, largest in LARGEST_PART.items() if part in columns):
         return {}, []
     seconds = columns["second"]
     if "fraction" in parts:
         step = FINE[next(word for word in words_in_order(parts["fraction"]) if word in FINE)]
-        if _is_part(columns["fraction"], 1 / step - 1, whole=True) and _is_part(seconds, 60, whole=True):
+        if _is_part(columns["fraction"], 1 / step - 1, integers=True) and _is_part(seconds, 60, integers=True):
             seconds = seconds + columns["fraction"] * step
         else:
             del parts["fraction"]
@@ -126,12 +126,12 @@ def _joined_parts(table: TextTable) -> tuple[dict[str, str], list[str]]:
     return parts, ["" if np.isnan(time) else f"{time:.6f}".replace(".", mark) for time in times]
 
 
-def _is_part(values: np.ndarray, largest: float, whole: bool) -> bool:
+def _is_part(values: np.ndarray, largest: float, integers: bool) -> bool:
     """Whether numbers lie from 0 to the largest value of a part of a date."""
     known = values[np.isfinite(values)]
     if not len(known) or known.min() < 0 or known.max() >= largest + 1:
         return False
-    return not whole or bool((known % 1 == 0).all())
+    return not integers or bool((known % 1 == 0).all())
 
 
 def _rises(times: np.ndarray) -> bool:
@@ -142,9 +142,9 @@ def _rises(times: np.ndarray) -> bool:
 
 def _dates_of_parts(columns: Mapping[str, np.ndarray], seconds: np.ndarray) -> list[str]:
     """Texts such as 2025-11-29 14:00:05.250, or without the date; empty where a part is missing."""
-    whole = [columns[part] for part in ("year", "month", "day", "hour", "minute") if part in columns]
+    integers = [columns[part] for part in ("year", "month", "day", "hour", "minute") if part in columns]
     out = []
-    for *day, hour, minute, second in zip(*whole, seconds, strict=True):
+    for *day, hour, minute, second in zip(*integers, seconds, strict=True):
         if not np.isfinite((*day, hour, minute, second)).all():
             out.append("")
             continue
@@ -172,9 +172,9 @@ def _with_fraction(table: TextTable, coarse: str, fine: str, step: float) -> lis
     digits = round(-np.log10(step))
     mark = "," if table.number_format.comma else "."
     if not others:
-        whole = seconds[np.isfinite(seconds)]
+        finite = seconds[np.isfinite(seconds)]
         rising = np.diff(seconds + parts * step) >= 0
-        if not len(whole) or (whole % 1 != 0).any() or rising.mean() < RISING:
+        if not len(finite) or (finite % 1 != 0).any() or rising.mean() < RISING:
             return None
         return [f"{int(a)}{mark}{int(b):0{digits}d}" if np.isfinite(a + b) else ""
                 for a, b in zip(seconds, parts, strict=True)]

@@ -107,8 +107,8 @@ class Clock:
             return self._number(number, text)
         when = dates.iso(text, self.zone)
         if when is None:
-            found = dates.find_format([text])
-            when = found[1](text) if found is not None and found[0] != "times of day" else None
+            date_format = dates.find_format([text])
+            when = date_format[1](text) if date_format is not None and date_format[0] != "times of day" else None
         if when is not None:
             return self._date(when, text)
         seconds = dates.duration(text) if self.kind == "elapsed" else None
@@ -175,18 +175,18 @@ def read_clock(table: TextTable, name: str, unit: str | None = None) -> Clock:
     numeric = sum(table.number(cell) is not None for cell in known)
     if unit != "iso" and numeric >= max(1, 0.5 * len(known)) and not dates.are_digits(known):
         return _numeric_clock(table, name, unit)
-    found = dates.find_format(known) if known else None
-    if found is None:
+    date_format = dates.find_format(known) if known else None
+    if date_format is None:
         i = next((i for i, cell in enumerate(cells) if not is_missing(cell)), 0)
         raise TableError(f"expected times under {name}, such as 12.5, 2026-01-31T12:00:00.250 or 12:00:00.250, got "
                          f"{cells[i]!r}", table.path, table.lines[i] if len(table) else None)
-    words, parse = found
-    own = dates.zone(known[0])
-    values = [dates.iso(cell, own) if parse is dates.iso else parse(cell) for cell in cells]
+    words, parse = date_format
+    zone = dates.zone(known[0])
+    values = [dates.iso(cell, zone) if parse is dates.iso else parse(cell) for cell in cells]
     times = np.array(values, dtype=np.float64)  # None becomes NaN
     if parse is dates.time_of_day:
         return Clock(name, _unwrapped(times), "time of day", words)
-    return Clock(name, times, "date", words, zone=own)
+    return Clock(name, times, "date", words, zone=zone)
 
 
 def _unwrapped(times: np.ndarray) -> np.ndarray:

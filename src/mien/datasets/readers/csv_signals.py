@@ -96,7 +96,7 @@ def _read(path: Path) -> _Recording:
         raise TableError(f"expected a header with time (s) and signals, got {listed(table.columns)}", path,
                          table.header_line)
     if not len(table):
-        table.whole()
+        table.expect_complete()
     doubts = [(table.header_line, note) for note in table.notes]
     doubts += [(line, f"left out: {reason}") for line, reason in table.bad_rows[:1]]
     clock = read_clock(table, best_clock(table, candidates))
@@ -117,7 +117,7 @@ def _read(path: Path) -> _Recording:
                            f"{table.cells[name][wrong[0]]!r}: taken as missing"))
     values = np.stack(columns, axis=1)[kept]
     if len(kept) < 2 and table.bad_rows:
-        table.whole()
+        table.expect_complete()
     if len(kept) < 2 or not np.isfinite(values).any():
         raise TableError(f"expected two times or more with numbers beside them, got {len(kept)} times", path)
     named = [(_named(name)[0], _named(name)[1] or table.units.get(name, "")) for name in others]

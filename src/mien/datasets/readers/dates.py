@@ -49,8 +49,8 @@ def iso(text: str, naive: timezone = UTC) -> float | None:
     if text.isdigit() and not _COMPACT.fullmatch(text):
         return None
     if parts is not None:
-        year, month, day, hour, minute, second, fraction, own = parts.groups()
-        text = f"{year}-{month}-{day}T{hour}:{minute}:{second}.{fraction or '0'}{(own or '').upper()}"
+        year, month, day, hour, minute, second, fraction, zone_name = parts.groups()
+        text = f"{year}-{month}-{day}T{hour}:{minute}:{second}.{fraction or '0'}{(zone_name or '').upper()}"
     elif not re.match(r"\d{4}-?\d\d-?\d\d(?:[T\s]|$)", text):
         return None
     try:

@@ -58,7 +58,7 @@ def _seconds(table: TextTable, cell: str, step: float) -> float:
     return np.nan if seconds is None else seconds
 
 
-def _all_known(table: TextTable, name: str, times: np.ndarray, wanted: str) -> np.ndarray:
+def _all_known(table: TextTable, name: str, times: np.ndarray, expected: str) -> np.ndarray:
     unknown = np.flatnonzero(~np.isfinite(times))
     if not len(unknown):
         return times
@@ -68,4 +68,4 @@ def _all_known(table: TextTable, name: str, times: np.ndarray, wanted: str) -> n
         remedy = ", a time code with frames: write seconds"
     elif cell and dates.find_format([cell]) is not None and dates.duration(cell) is None:
         remedy = ": say with --segments-start what that clock shows at the start of the video"
-    raise TableError(f"expected {name} in {wanted}, got {cell!r}{remedy}", table.path, table.lines[unknown[0]])
+    raise TableError(f"expected {name} in {expected}, got {cell!r}{remedy}", table.path, table.lines[unknown[0]])

@@ -80,8 +80,8 @@ def read_physiology(path: Path, channels: Mapping[str, str] | None = None, units
         FileNotFoundError: there is no such file.
         ValueError: there is no channel, or the times cannot be used; names the file and mostly the line.
     """
-    wanted = None if channels is None else {*channels.values()}
-    table = read_table(path, _header_score(wanted, time), needed=lambda names: _needed(names, channels, time),
+    columns = None if channels is None else {*channels.values()}
+    table = read_table(path, _header_score(columns, time), needed=lambda names: _needed(names, channels, time),
                        units=True, rewrite=plain_table)
     known = table.columns
     chosen = dict(channels) if channels is not None else known_channels(known)
@@ -198,9 +198,9 @@ def known_channels(known: Sequence[str]) -> dict[str, str]:
     return out
 
 
-def _header_score(wanted: set[str] | None, time: str | None) -> Callable[[Sequence[str]], int]:
+def _header_score(columns: set[str] | None, time: str | None) -> Callable[[Sequence[str]], int]:
     def score(cells: Sequence[str]) -> int:
-        known = {*cells} & wanted if wanted is not None else {*known_channels(cells).values()}
+        known = {*cells} & columns if columns is not None else {*known_channels(cells).values()}
         return 2 * len(known) + sum(is_clock(cell) or cell == time for cell in cells)
 
     return score
@@ -217,7 +217,7 @@ def _check_rows(table: TextTable, strict: bool, notes: list[str]) -> None:
     """Report rows that were left out. Raises TableError if they are too many, or any with `strict`."""
     bad = len(table.bad_rows)
     if strict or not len(table) or bad > max(1, BACK * len(table)):
-        table.whole()
+        table.expect_complete()
     if bad:
         line, reason = table.bad_rows[0]
         notes.append(f"{bad} rows are left out, first line {line}: {reason}")
@@ -303,10 +303,10 @@ def _to_regular_grid(table: PhysiologyTable, values: np.ndarray, times: np.ndarr
     if steady.sum() > 0:
         mean = len(steady) / float(steady.sum())
     if not SLOWEST < mean <= FASTEST:
-        wanted, other = f"more than {SLOWEST:g} sample a second", "ms"
+        expected, other = f"more than {SLOWEST:g} sample a second", "ms"
         if mean > FASTEST:
-            wanted, other = f"at most {FASTEST:g} samples a second", "us"
-        raise TableError(f"expected {wanted}, got {mean:.3g}: are the times in {other}? Say so with "
+            expected, other = f"at most {FASTEST:g} samples a second", "us"
+        raise TableError(f"expected {expected}, got {mean:.3g}: are the times in {other}? Say so with "
                          "--physio-time-unit, in Python time_unit=", table.path)
     if rate is None or abs(rate - mean) < 1e-6 * rate:
         grid = times[0] + np.arange(len(times)) / mean

@@ -56,11 +56,11 @@ class ContactSignals:
             return np.empty(0)
         signal, row = match
         known = np.flatnonzero(np.isfinite(signal.values[row]))
-        found = _beats(signal.values[row], signal.rate, name)
-        if found is None:
+        beats = _beats(signal.values[row], signal.rate, name)
+        if beats is None:
             return np.empty(0)
-        good = np.isfinite(found.times[0]) & (found.match[0] >= FINDERS[name.split("_")[0]][2])
-        return signal.start + known[0] / signal.rate + found.times[0, good]
+        good = np.isfinite(beats.times[0]) & (beats.match[0] >= FINDERS[name.split("_")[0]][2])
+        return signal.start + known[0] / signal.rate + beats.times[0, good]
 
     def find(self, name: str) -> tuple[Signal, int] | None:
         """Find a channel by its name, or the only one of its kind (`ppg_finger` for `ppg`): its signal and row."""

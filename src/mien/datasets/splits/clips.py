@@ -42,7 +42,7 @@ def dfew(trials: Iterable[Trial], val: float = VAL_CLIPS, seed: int = 0, block: 
     for name, test in parts.items():
         rest = [trial for trial in trials if trial.side != name]
         chosen = _blocks(rest, val, block, f"{seed} fd{name}")
-        folds.append(fold(f"fd{name}", words, rest, chosen, test, apart=False))
+        folds.append(fold(f"fd{name}", words, rest, chosen, test, subject_independent=False))
     return tuple(folds)
 
 
@@ -78,7 +78,7 @@ def ferv39k(trials: Iterable[Trial], val: float = VAL_CLIPS, seed: int = 0) -> t
     words = (
         f"FERV39k official split; {validation_text(val, seed, 'clips, a block by number in each scene and emotion')}"
     )
-    return (fold("official", words, parts["train"], chosen, parts["test"], apart=False),)
+    return (fold("official", words, parts["train"], chosen, parts["test"], subject_independent=False),)
 
 
 def _sides(trials: Sequence[Trial], names: Sequence[str]) -> dict[str, list[Trial]]:

@@ -23,5 +23,5 @@ def split_statement(fold: Fold) -> str:
         if people:
             line += f" ({people} subjects)"
         sides.append(line)
-    apart = {True: "apart", False: "unknown"}[fold.apart]
-    return f"{fold.name}: {', '.join(sides)}; subjects {apart}; {fold.protocol}; split sha256 {split_hash(fold)}"
+    subjects = {True: "apart", False: "unknown"}[fold.subject_independent]
+    return f"{fold.name}: {', '.join(sides)}; subjects {subjects}; {fold.protocol}; split sha256 {split_hash(fold)}"

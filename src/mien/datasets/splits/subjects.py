@@ -146,7 +146,7 @@ def _subject_fold(name: str, words: str, subjects: dict[tuple[str, str], list[Tr
         chosen = set(people)
         return [trial for subject, trials in subjects.items() if subject in chosen for trial in trials]
 
-    return fold(name, words, of(rest), of(rest[:count]), of(test), apart=True)
+    return fold(name, words, of(rest), of(rest[:count]), of(test), subject_independent=True)
 
 
 def _balanced_parts(order: Sequence[tuple[str, str]], subjects: dict[tuple[str, str], list[Trial]], k: int, rule: Rule

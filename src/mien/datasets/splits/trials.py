@@ -54,9 +54,9 @@ def validation_text(val: float, seed: int, what: str) -> str:
     return f"validation {val:.0%} of the training {what}, seed {seed}"
 
 
-def fold(name: str, words: str, rest: Sequence[Trial], val: Sequence[Trial], test: Sequence[Trial], apart: bool
-         ) -> Fold:
+def fold(name: str, words: str, rest: Sequence[Trial], val: Sequence[Trial], test: Sequence[Trial],
+         subject_independent: bool) -> Fold:
     """Make a fold: the training trials are those of `rest` that are not in `val`."""
     validating = {id(trial) for trial in val}
     train = tuple(trial for trial in rest if id(trial) not in validating)
-    return Fold(name, words, train, tuple(val), tuple(test), apart)
+    return Fold(name, words, train, tuple(val), tuple(test), subject_independent)

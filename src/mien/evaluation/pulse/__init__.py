@@ -60,14 +60,14 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
     Raises:
         ValueError: no film with a contact sensor is found, or the predictions lack a column or name no film.
     """
-    found = recordings_below(root, layout)
-    table = None if predictions is None else read_predictions(predictions, found)
-    write_folds(found, out)
+    recordings = recordings_below(root, layout)
+    table = None if predictions is None else read_predictions(predictions, recordings)
+    write_folds(recordings, out)
     compared = []
-    for index, recording in enumerate(found):
+    for index, recording in enumerate(recordings):
         about = recording.about | bit_rate_group(recording.path)
         compared.append(compare_recording(replace(recording, about=about), observe or skin_of_film, method))
-        on_progress((index + 1) / len(found))
+        on_progress((index + 1) / len(recordings))
     if table is not None:
         compared = [each.with_predictions(table[table.recording == each.id]) for each in compared]
     return write_pulse_report(compared, out, "camera" if predictions is None else predictions.name)
@@ -117,23 +117,23 @@ def bit_rate_group(film: Path) -> dict[str, str]:
     return {"bits_per_pixel": names[int(np.searchsorted(BIT_RATES, bits, side="right"))]}
 
 
-def write_folds(found: list[PulseRecording], out: Path) -> None:
+def write_folds(recordings: list[PulseRecording], out: Path) -> None:
     """Write folds.csv: the films in groups without a common person, for methods that learn. A model that is judged on a
     fold learns on the people of the others, and of them alone."""
-    people = sorted({each.person for each in found})
+    people = sorted({each.person for each in recordings})
     fold = {person: index % FOLDS for index, person in enumerate(people)}
     out.mkdir(parents=True, exist_ok=True)
     atomic_files.table(out / "folds.csv", pd.DataFrame(
-        [{"recording": each.id, "person": each.person, "fold": fold[each.person]} for each in found]))
+        [{"recording": each.id, "person": each.person, "fold": fold[each.person]} for each in recordings]))
 
 
-def read_predictions(path: Path, found: list[PulseRecording]) -> pd.DataFrame:
+def read_predictions(path: Path, recordings: list[PulseRecording]) -> pd.DataFrame:
     """Read another program's heart rates.
 
     Raises:
         ValueError: a column is missing, a film is not in the dataset, or a program trained on the person that it reads.
     """
-    known, person = [each.id for each in found], {each.id: each.person for each in found}
+    known, person = [each.id for each in recordings], {each.id: each.person for each in recordings}
     table = pd.read_csv(path)
     missing = [name for name in ("recording", "heart_rate") if name not in table]
     if missing:
@@ -161,10 +161,10 @@ def _contact_of(trial: Trial, read: Callable[[Trial], object]) -> Callable[[Path
         signal = read(trial)
         name = next(name for name in CHANNELS if name in signal.names)  # type: ignore[attr-defined]
         values = signal.values[signal.names.index(name)]  # type: ignore[attr-defined]
-        found = ContactPulse(np.asarray(values, float), signal.rate, signal.start)  # type: ignore[attr-defined]
+        pulse = ContactPulse(np.asarray(values, float), signal.rate, signal.start)  # type: ignore[attr-defined]
         if "respiration" in signal.names:  # type: ignore[attr-defined]
             breath = signal.values[signal.names.index("respiration")]  # type: ignore[attr-defined]
-            found = replace(found, respiration=np.asarray(breath, float))
-        return replace(found, kind=name.split("_")[0])
+            pulse = replace(pulse, respiration=np.asarray(breath, float))
+        return replace(pulse, kind=name.split("_")[0])
 
     return contact

@@ -113,25 +113,25 @@ def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecordi
         return replace(empty, problem="no_face")
     end = float(seen.times[-1])
     if contact.heart_rate is not None:
-        found = _vitals(recording, seen, method)
-        return replace(empty, windows=pd.DataFrame([_line(found, 0.0, end, contact.heart_rate, None)]))
+        vitals = _vitals(recording, seen, method)
+        return replace(empty, windows=pd.DataFrame([_line(vitals, 0.0, end, contact.heart_rate, None)]))
     problem, beats = _beats_of(contact, end)
     if problem:
         return replace(empty, problem=problem)
-    found = _vitals(recording, seen, method)
-    clocks = compare_clocks(beats.times, found.beats)
+    vitals = _vitals(recording, seen, method)
+    clocks = compare_clocks(beats.times, vitals.beats)
     offset, shift = float("nan"), 0.0
     if clocks is not None:
         offset = shift = clocks.offset
     moved = _Beats(beats.times + shift, beats.good)
     starts = np.arange(0.0, max(end - SHORTEST, 0.0) + 1e-6, WINDOW)
-    lines = [_line(found, start, min(start + WINDOW, end), moved.rate(start, min(start + WINDOW, end)),
+    lines = [_line(vitals, start, min(start + WINDOW, end), moved.rate(start, min(start + WINDOW, end)),
                    replace(contact, start=contact.start + shift)) for start in starts]
     table = pd.DataFrame(lines)
     known = table[np.isfinite(table.truth)].reset_index(drop=True) if len(table) else table
     return replace(empty, offset=offset, windows=known, unread=len(table) - len(known),
-                   rmssd=(moved.rmssd(), found.hrv["rmssd"].number),
-                   respiration=(_breath(contact, -shift, end - shift), found.respiration.number))
+                   rmssd=(moved.rmssd(), vitals.hrv["rmssd"].number),
+                   respiration=(_breath(contact, -shift, end - shift), vitals.respiration.number))
 
 
 def _vitals(recording: PulseRecording, seen: Window, method: str) -> rppg.Vitals:
@@ -167,25 +167,25 @@ def _beats_of(contact: ContactPulse, seconds: float) -> tuple[str, _Beats]:
     known = np.isfinite(values)
     if known.mean() < ENOUGH or not np.std(values[known]) > 0:
         return "sensor_off", none
-    found = detector.beats_of(values, contact.rate)
-    count = int(np.isfinite(found.times[0]).sum())
-    beats = _Beats(times[around][0] + found.times[0, :count], found.believed[0, : max(count - 1, 0)])
+    detected = detector.beats_of(values, contact.rate)
+    count = int(np.isfinite(detected.times[0]).sum())
+    beats = _Beats(times[around][0] + detected.times[0, :count], detected.believed[0, : max(count - 1, 0)])
     if count < 2 or not np.diff(beats.times)[beats.good].sum() >= ENOUGH * length:
         return "sensor_off", none
     return "", beats
 
 
-def _line(found: rppg.Vitals, start: float, end: float, truth: float, contact: ContactPulse | None
+def _line(vitals: rppg.Vitals, start: float, end: float, truth: float, contact: ContactPulse | None
           ) -> dict[str, object]:
     """One window of both."""
-    reading = found.heart_rate_between(start, end)
+    reading = vitals.heart_rate_between(start, end)
     forced = float("nan")
-    if not isinstance(found.reading, str):
-        half = found.reading.posterior.length.min() / 2
-        forced = found.reading.posterior.between(start + half - 1e-6, end - half + 1e-6).answer()[0]
+    if not isinstance(vitals.reading, str):
+        half = vitals.reading.posterior.length.min() / 2
+        forced = vitals.reading.posterior.between(start + half - 1e-6, end - half + 1e-6).answer()[0]
     decibel, correlation = float("nan"), float("nan")
-    if found.waveform is not None and np.isfinite(truth):
-        decibel, correlation = _waves_alike(found.waveform, contact, start, end, truth)
+    if vitals.waveform is not None and np.isfinite(truth):
+        decibel, correlation = _waves_alike(vitals.waveform, contact, start, end, truth)
     return {"start": start, "end": end, "truth": truth, "camera": reading.number, "forced": forced,
             "quality": reading.quality, "reason": reading.reason, "snr": decibel, "correlation": correlation}
 

@@ -94,21 +94,21 @@ def _groups(windows: pd.DataFrame) -> list[str]:
 
 
 def _row(name: str, part: pd.DataFrame, column: str) -> str:
-    found = scores(part.truth.to_numpy(float), part[column].to_numpy(float), part.person.to_numpy())
-    if not found["windows"]:
+    values = scores(part.truth.to_numpy(float), part[column].to_numpy(float), part.person.to_numpy())
+    if not values["windows"]:
         return f"| {name} | 0 | - | - | - | - | - | - | - |"
-    by_person = f" ({found['mae_low']:.2f} to {found['mae_high']:.2f})" if np.isfinite(found["mae_low"]) else ""
-    cells = [name, f"{found['windows']:.0f}", _with_error(found, "mae") + by_person,
-             *(_with_error(found, each) for each in ("rmse", "mape", "r")),
-             f"{found['bias']:+.2f} ({found['lower']:+.2f} to {found['upper']:+.2f})",
-             *(f"{found[each]:.0f} %" for each in ("within_3", "within_5"))]
+    by_person = f" ({values['mae_low']:.2f} to {values['mae_high']:.2f})" if np.isfinite(values["mae_low"]) else ""
+    cells = [name, f"{values['windows']:.0f}", _with_error(values, "mae") + by_person,
+             *(_with_error(values, each) for each in ("rmse", "mape", "r")),
+             f"{values['bias']:+.2f} ({values['lower']:+.2f} to {values['upper']:+.2f})",
+             *(f"{values[each]:.0f} %" for each in ("within_3", "within_5"))]
     return f"| {' | '.join(cells)} |"
 
 
-def _with_error(found: dict[str, float], name: str) -> str:
-    if not np.isfinite(found[name]):
+def _with_error(values: dict[str, float], name: str) -> str:
+    if not np.isfinite(values[name]):
         return "-"
-    return f"{found[name]:.2f} ± {found[f'{name}_se']:.2f}"
+    return f"{values[name]:.2f} ± {values[f'{name}_se']:.2f}"
 
 
 def _waveform(answered: pd.DataFrame) -> str:
@@ -123,8 +123,8 @@ def _waveform(answered: pd.DataFrame) -> str:
 
 def _paired(compared: Sequence[RecordingComparison], measure: str, name: str, unit: str) -> str:
     """A measure with one value for each video: how often the camera has one, and its error."""
-    found = np.array([getattr(each, measure) for each in compared]).reshape(-1, 2)
-    possible, pairs = int(np.isfinite(found[:, 0]).sum()), found[np.isfinite(found).all(axis=1)]
+    values = np.array([getattr(each, measure) for each in compared]).reshape(-1, 2)
+    possible, pairs = int(np.isfinite(values[:, 0]).sum()), values[np.isfinite(values).all(axis=1)]
     if not possible:
         return f"{name}: the contact sensor has one in no video."
     if not len(pairs):

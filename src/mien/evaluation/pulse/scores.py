@@ -29,19 +29,19 @@ def scores(truth: np.ndarray, guess: np.ndarray, person: np.ndarray) -> dict[str
         return {"windows": 0}
     error = guess - truth
     size, share = np.abs(error), 100 * np.abs(error) / truth
-    found = {"windows": count, "mae": size.mean(), "mae_se": _standard_error(size),
+    result = {"windows": count, "mae": size.mean(), "mae_se": _standard_error(size),
              "rmse": np.sqrt((error**2).mean()), "rmse_se": np.nan,
              "mape": share.mean(), "mape_se": _standard_error(share), "bias": error.mean()}
     spread = r = r_se = np.nan
     if count > 1:
-        spread, found["rmse_se"] = error.std(ddof=1), np.sqrt(_standard_error(error**2))
+        spread, result["rmse_se"] = error.std(ddof=1), np.sqrt(_standard_error(error**2))
     if count > 2 and np.std(truth) > 0 and np.std(guess) > 0:
         r = np.corrcoef(truth, guess)[0, 1]
         r_se = np.sqrt((1 - r**2) / (count - 2))
-    found |= {"lower": error.mean() - 1.96 * spread, "upper": error.mean() + 1.96 * spread, "r": r, "r_se": r_se}
-    found |= {f"within_{margin:g}": 100 * np.mean(size <= margin) for margin in MARGINS}
+    result |= {"lower": error.mean() - 1.96 * spread, "upper": error.mean() + 1.96 * spread, "r": r, "r_se": r_se}
+    result |= {f"within_{margin:g}": 100 * np.mean(size <= margin) for margin in MARGINS}
     low, high = _interval(size, person)
-    return {name: float(value) for name, value in {**found, "mae_low": low, "mae_high": high}.items()}
+    return {name: float(value) for name, value in {**result, "mae_low": low, "mae_high": high}.items()}
 
 
 def risk_coverage(windows: pd.DataFrame) -> np.ndarray:

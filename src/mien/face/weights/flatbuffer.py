@@ -101,13 +101,13 @@ def flexbuffer_map(content: bytes) -> dict[str, Any]:
     keys_width = _unsigned(content, values - 2 * width, width)
     keys_field = values - 3 * width
     keys = keys_field - _unsigned(content, keys_field, width)
-    found = {}
+    entries = {}
     for i in range(count):
         key_field = keys + i * keys_width
         start = key_field - _unsigned(content, key_field, keys_width)
         name = content[start:content.index(0, start)].decode()
-        found[name] = _flex_value(content, values + i * width, width, content[values + count * width + i])
-    return found
+        entries[name] = _flex_value(content, values + i * width, width, content[values + count * width + i])
+    return entries
 
 
 def _unsigned(content: bytes, place: int, width: int) -> int:

@@ -69,7 +69,8 @@ class Graph:
     def integers(self, *values: int) -> str:
         """A constant int64 vector."""
         made = np.array(values, np.int64)
-        return self.constant(f"integers_{sum(held.dtype == np.int64 for held in self.constants.values())}", made)
+        count = sum(constant.dtype == np.int64 for constant in self.constants.values())
+        return self.constant(f"integers_{count}", made)
 
     def model(self, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]],
               notes: dict[str, str]) -> Any:
@@ -99,11 +100,11 @@ class Graph:
         onnx.checker.check_model(made, full_check=True)
         return made
 
-    def _needed(self, wanted: set[str]) -> list[Any]:
+    def _needed(self, names: set[str]) -> list[Any]:
         """The nodes that the wanted values depend on, in order."""
         kept = []
         for node in reversed(self._nodes):
-            if node.output[0] in wanted:
+            if node.output[0] in names:
                 kept.append(node)
-                wanted |= set(node.input)
+                names |= set(node.input)
         return kept[::-1]

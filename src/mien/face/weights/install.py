@@ -116,13 +116,13 @@ def install(folder: Path | None = None) -> Path:
 
 def _license_text() -> str:
     """Our own LICENSE, which is the text of the Apache License 2.0 too."""
-    beside = Path(__file__).resolve().parents[4] / "LICENSE"
-    if beside.is_file():
-        return beside.read_text(encoding="utf-8")
+    checkout = Path(__file__).resolve().parents[4] / "LICENSE"
+    if checkout.is_file():
+        return checkout.read_text(encoding="utf-8")
     try:
-        found = distribution("mien").read_text("licenses/LICENSE")
+        text = distribution("mien").read_text("licenses/LICENSE")
     except PackageNotFoundError:
-        found = None
-    if not found:
+        text = None
+    if not text:
         raise ModelsError("licence: expected the file LICENSE of the installed mien, got none; reinstall mien")
-    return found
+    return text

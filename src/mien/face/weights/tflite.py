@@ -150,9 +150,9 @@ def dense(values: np.ndarray, shape: tuple[int, ...], sparsity: Table) -> np.nda
 def _segments(level: Table, index: int) -> np.ndarray:
     """A vector of a compressed level: a union of three integer widths, its type and then its table."""
     dtype = {1: "<i4", 2: "<u2", 3: "u1"}[level.scalar(index, "B")]
-    held = level.table(index + 1)
-    assert held is not None
-    return held.array(0, dtype).astype(np.int64)
+    segment = level.table(index + 1)
+    assert segment is not None
+    return segment.array(0, dtype).astype(np.int64)
 
 
 def _operator(table: Table, codes: list[Table]) -> Operator:
@@ -167,6 +167,6 @@ def _operator(table: Table, codes: list[Table]) -> Operator:
         kind = code.text(1)
         stored = table.array(5, "u1").tobytes()
         options = flexbuffer_map(stored) if stored else {}
-    elif (held := table.table(4)) is not None:
-        options = {name: held.scalar(*place) for name, place in _OPTIONS.get(kind, {}).items()}
+    elif (custom := table.table(4)) is not None:
+        options = {name: custom.scalar(*place) for name, place in _OPTIONS.get(kind, {}).items()}
     return Operator(kind, _indices(table, 1), _indices(table, 2), options)

@@ -38,7 +38,7 @@ class Live:
     def __init__(self, source: str | Camera, settings: Settings | None = None, *, language: str = "en",
                  person: int | None = None, reuse: bool = False, session: LiveSession | None = None) -> None:
         self.camera = Camera(source) if isinstance(source, str) else source
-        self.session = session or LiveSession(settings, language=language, person=person, apart=True,
+        self.session = session or LiveSession(settings, language=language, person=person, worker=True,
                                           reuse=reuse)
         self.latencies: deque[float] = deque(maxlen=1024)
         self.last_event_at = 0.0  # perf_counter s

@@ -119,10 +119,10 @@ class EventHistory:
             JSON data: `ago` (s before now), `change`, `text` (the short sentence), `label`, `certainty`, `heart_rate`.
         """
         events = self.last(seconds)
-        wanted = [event for index, event in enumerate(events) if event.change or index == 0]
+        selected = [event for index, event in enumerate(events) if event.change or index == 0]
         return [{"ago": round(events[-1].end - event.end, 2), "change": event.change, "text": event.text,
                  "label": event.said.label, "certainty": event.said.certainty, "heart_rate": event.said.heart_rate}
-                for event in wanted[-MOST_CHANGES:]]
+                for event in selected[-MOST_CHANGES:]]
 
     def summary(self, seconds: float = 60.0) -> dict[str, Any]:
         """Describe the last seconds in numbers.

@@ -75,7 +75,7 @@ class SessionRecorder:
         return Timeline(
             emotions=tuple(replace(row, start=row.start - begin, end=row.end - begin) for row in self._parts + rows),
             faces=tuple(_shifted(person, -begin) for person in self._people + people), source=source,
-            settings={**asdict(self._settings), "finder": stream.tracker.finder.name, "live": True},
+            settings={**asdict(self._settings), "face_backend": stream.tracker.backend.name, "live": True},
             seconds={**stream.seconds, "total": clock.perf_counter() - self._started}, versions=library_versions())
 
     def _part(self, stream: Stream, base: float, id_offset: int) -> tuple[list[Prediction], list[Person]]:

@@ -50,11 +50,11 @@ class LiveSession:
     Args:
         settings: Settings of the stream.
         model: As in `Stream`; None to load it as the settings say.
-        finder: As in `Stream`; None to make one.
+        backend: As in `Stream`; None to make one.
         language: Language of the sentences.
         person: Id of the person to follow; None to follow the one that `choose` selects.
         hold: s for which a new value must persist, as in `Debouncer`.
-        apart: Runs a model of windows in a worker thread: True for a new one, or a worker that sessions share. `push`
+        worker: Runs a model of windows in a worker thread: True for a new one, or a worker that sessions share. `push`
             then never waits for the model. The events of a step come with a later frame. While the model is busy, only
             the newest step waits, and the others are skipped.
         reuse: As in `load_live_model`.
@@ -65,8 +65,9 @@ class LiveSession:
     """
 
     def __init__(self, settings: Settings | None = None, *, model: ExpressionModel | None = None,
-                 finder: FaceBackend | None = None, language: str = "en", person: int | None = None, hold: float = HOLD,
-                 apart: InferenceWorker | bool = False, reuse: bool = False, record: bool = False) -> None:
+                 backend: FaceBackend | None = None, language: str = "en", person: int | None = None,
+                 hold: float = HOLD,
+                 worker: InferenceWorker | bool = False, reuse: bool = False, record: bool = False) -> None:
         # our choice: a live session keeps no pictures
         expect_method((settings or Settings()).pulse_method, live=True)
         self.settings = replace(settings or Settings(), pictures=False)
@@ -78,19 +79,19 @@ class LiveSession:
         self.history = EventHistory()
         render(NO_PERSON, language)
         self._worker: InferenceWorker | None = None
-        self._desk: WorkerQueue | None = None
-        if isinstance(apart, InferenceWorker):
-            self._model = model or apart.model
-            self._desk = apart.desk()
+        self._queue: WorkerQueue | None = None
+        if isinstance(worker, InferenceWorker):
+            self._model = model or worker.model
+            self._queue = worker.queue()
         else:
             self._model = model or load_live_model(self.settings, reuse)
-            if apart and self._model.seconds:
+            if worker and self._model.seconds:
                 self._worker = InferenceWorker(self._model)
-                self._desk = self._worker.desk()
+                self._queue = self._worker.queue()
         self._predictor = StepPredictor(self._model, self.settings.smoothing)
         self._recorder = SessionRecorder(self.settings, self._model.task) if record else None
-        self._finder = finder
-        self._neutral = neutral_faces(self.settings, finder=finder)
+        self._backend = backend
+        self._neutral = neutral_faces(self.settings, backend=backend)
         self._steady: dict[int, Debouncer] = {}
         self._id_offset = self._highest = 0  # largest id of earlier streams, and of all
         self._base = 0.0  # s, start of the stream
@@ -99,7 +100,7 @@ class LiveSession:
         self._refused = np.inf  # s, time of the last frame far behind
         self._times: list[float] = []  # s, frames of the steps that are not done yet
         self._stream = self._open()
-        self._finder = self._stream.tracker.finder
+        self._backend = self._stream.tracker.backend
 
     def __enter__(self) -> LiveSession:
         return self
@@ -116,13 +117,13 @@ class LiveSession:
 
     def leave(self) -> None:
         """Cancel the steps that the model has not finished. May be called from any thread."""
-        if self._desk is not None:
-            self._desk.cancel()
+        if self._queue is not None:
+            self._queue.cancel()
 
     @property
     def skipped(self) -> int:
         """Number of steps that were skipped because the model was busy."""
-        return 0 if self._desk is None else self._desk.skipped
+        return 0 if self._queue is None else self._queue.skipped
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -162,10 +163,11 @@ class LiveSession:
         self._times.append(frame.time)
         self._highest = max([self._highest, *(face.id for face in self.faces)])
         steps = self._steps(self._stream.observed(), frame.time, arrived)
-        if self._desk is None:
-            return [self._event(step, [self._predictor.predict(one) for one in step.observed]) for step in steps]
+        if self._queue is None:
+            return [self._event(step, [self._predictor.predict(observation) for observation in step.observed])
+                for step in steps]
         for step in steps:
-            self._desk.submit(step)
+            self._queue.submit(step)
         return self.due()
 
     def due(self, wait: bool = False) -> list[LiveEvent]:
@@ -177,9 +179,9 @@ class LiveSession:
         Returns:
             The events; none without a worker.
         """
-        if self._desk is None:
+        if self._queue is None:
             return []
-        return [self._event(answer.step, self._with_results(answer)) for answer in self._desk.results(wait)]
+        return [self._event(answer.step, self._with_results(answer)) for answer in self._queue.results(wait)]
 
     def timeline(self, name: str = "live") -> Timeline:
         """Everything since the start of the session, as from the analysis of a file. Its times begin at 0.
@@ -224,7 +226,7 @@ class LiveSession:
         return again
 
     def _open(self) -> Stream:
-        return Stream(None, self.settings, finder=self._finder, neutral=self._neutral, live=True,
+        return Stream(None, self.settings, backend=self._backend, neutral=self._neutral, live=True,
                       keep_all=self._recorder is not None and not self._recorder.full,
                       request=WindowRequest(self._model.needs, self._model.seconds))
 
@@ -243,12 +245,12 @@ class LiveSession:
     def _steps(self, observed: list[StepObservation], now: float, arrived: float) -> list[WorkerStep]:
         """Group new observations into steps, in order; leave out steps without a frame and steps that are done."""
         steps: dict[tuple[float, float], list[StepObservation]] = {}
-        for one in observed:
-            shifted = replace(one, start=one.start + self._base, end=one.end + self._base,
-                              face=one.face + self._id_offset, arrived=arrived)
+        for observation in observed:
+            shifted = replace(observation, start=observation.start + self._base, end=observation.end + self._base,
+                              face=observation.face + self._id_offset, arrived=arrived)
             if shifted.start > self._done_until - self.settings.step / 2:
                 steps.setdefault((shifted.start, shifted.end), []).append(shifted)
-        waiting = any(person.held for person in self._stream.people.values())
+        waiting = any(person.pending for person in self._stream.people.values())
         while not waiting and not steps and now >= self._done_until + self.settings.step + self.settings.latency:
             steps[self._done_until, self._done_until + self.settings.step] = []
             self._done_until += self.settings.step
@@ -260,7 +262,8 @@ class LiveSession:
 
     def _with_results(self, answer: WorkerResult) -> list[Prediction]:
         """The rows of a step with the model's smoothed probabilities."""
-        rows = [self._predictor.row(one, answer.results.get(index)) for index, one in enumerate(answer.step.observed)]
+        rows = [self._predictor.row(observation, answer.results.get(index))
+                for index, observation in enumerate(answer.step.observed)]
         self._predictor.keep(row.face for row in rows)
         return rows
 

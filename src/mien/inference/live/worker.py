@@ -53,7 +53,7 @@ class InferenceWorker:
         self._thread = threading.Thread(target=self._run, name="mien-model", daemon=True)
         self._thread.start()
 
-    def desk(self) -> WorkerQueue:
+    def queue(self) -> WorkerQueue:
         """A queue for one stream."""
         return WorkerQueue(self._turns, self._changed)
 
@@ -61,8 +61,8 @@ class InferenceWorker:
         """Stop after the current window and discard all waiting steps."""
         with self._changed:
             self._over = True
-            for desk in self._turns:
-                desk.waiting = None
+            for queue in self._turns:
+                queue.waiting = None
             self._changed.notify_all()
         self._thread.join()
 
@@ -74,30 +74,30 @@ class InferenceWorker:
                 self._changed.wait_for(lambda: self._turns or self._over)
                 if self._over:
                     return
-                desk = self._turns.popleft()
-                step, desk.waiting = desk.waiting, None
-                desk.busy, desk.left = step is not None, False
+                queue = self._turns.popleft()
+                step, queue.waiting = queue.waiting, None
+                queue.busy, queue.left = step is not None, False
             if step is None:
                 continue
             answer: WorkerResult | Exception | None
             try:
-                answer = self._predict(desk, step)
+                answer = self._predict(queue, step)
             except Exception as error:  # noqa: BLE001 - `WorkerQueue.results` raises it again
                 answer = error
             with self._changed:
-                desk.busy = False
-                if isinstance(answer, Exception) or (answer is not None and not desk.left):
-                    desk.done.append(answer)
+                queue.busy = False
+                if isinstance(answer, Exception) or (answer is not None and not queue.left):
+                    queue.done.append(answer)
                 self._changed.notify_all()
 
-    def _predict(self, desk: WorkerQueue, step: WorkerStep) -> WorkerResult | None:
+    def _predict(self, queue: WorkerQueue, step: WorkerStep) -> WorkerResult | None:
         """The results of a step; None if the stream cancels it meanwhile."""
         results: dict[int, tuple[np.ndarray, str]] = {}
-        for index, one in enumerate(step.observed):
-            if desk.left or self._over:
+        for index, observation in enumerate(step.observed):
+            if queue.left or self._over:
                 return None
-            if one.window is not None:
-                results[index] = read_expression(self.model, one.window)
+            if observation.window is not None:
+                results[index] = read_expression(self.model, observation.window)
         return WorkerResult(step, results)
 
 

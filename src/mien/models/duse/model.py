@@ -65,7 +65,7 @@ class DuSE(nn.Module, Method):
     options_type: ClassVar[Any] = DuSEConfig
     towers: ClassVar[Literal["clip"]] = "clip"
     text_free: ClassVar[bool] = True
-    rows_apart: ClassVar[bool] = True
+    rows_independent: ClassVar[bool] = True
 
     text: Tower | None
     tokens: Tensor

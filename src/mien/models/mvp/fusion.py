@@ -76,8 +76,8 @@ class Fusion(nn.Module):
         to_face, to_body = (None, None) if paid is None else (paid.face, paid.body)
         sides = [(body, face, to_face), (face, body, to_body)]
         chosen = {"cross": sides[:1], "swapped": sides[1:], "both": sides}[self.kind]
-        fused = [_cross(way, asks, answers, weights)
-                 for way, (asks, answers, weights) in zip(self.ways, chosen, strict=True)]
+        fused = [_cross(way, queries, keys, weights)
+                 for way, (queries, keys, weights) in zip(self.ways, chosen, strict=True)]
         return self.heads[0](torch.cat(fused, dim=-1))
 
     def _concat(self, body: Tokens, face: Tokens, paid: AttentionWeights | None) -> Tensor:

@@ -132,22 +132,22 @@ def parse(text: str, language: str = "en", task: str = EXPRESSION.name) -> dict[
     Raises:
         ValueError: The language is unknown, or a part of the text is no sentence of `render_observation`.
     """
-    found = fields(PersonObservation())
+    parsed = fields(PersonObservation())
     if text == template(language)["no_face"]:
-        return found
-    found |= {"person": True, "reason": ""}
+        return parsed
+    parsed |= {"person": True, "reason": ""}
     rest = text
     for pattern, values, names in _sentences(language, task):
         match = pattern.match(rest)
         if match is not None:
-            found |= values | {name: int(value) if value.isdecimal() else value
+            parsed |= values | {name: int(value) if value.isdecimal() else value
                                for name, value in zip(names, match.groups(), strict=True)}
             rest = rest[match.end():].lstrip()
     if rest:
         raise ValueError(f"parse: expected the sentences of render_observation, got {rest!r}")
-    if found.pop("lower", 0):
-        found["rate_change"] = -found["rate_change"]
-    return found
+    if parsed.pop("lower", 0):
+        parsed["rate_change"] = -parsed["rate_change"]
+    return parsed
 
 
 @lru_cache(maxsize=16)
@@ -155,13 +155,13 @@ def _sentences(language: str, task: str) -> tuple[tuple[re.Pattern[str], dict[st
     """Every sentence in its order: its pattern, what it says, and the names of its groups."""
     words = template(language)
     more, labels = words["observation"], words["labels"].get(task, {})
-    found = []
+    sentences = []
 
     def add(text: str, values: dict[str, Any], **groups: str) -> None:
         pattern = re.escape(text)
         for name in groups:
             pattern = pattern.replace(re.escape(f"{{{name}}}"), r"(.+?)" if name == "label" else r"(\d+)", 1)
-        found.append((re.compile(pattern), values, tuple(groups.values())))
+        sentences.append((re.compile(pattern), values, tuple(groups.values())))
 
     quoted = words["label"]
     for (certainty, _), (label, word) in itertools.product(CERTAINTY, labels.items()):
@@ -181,4 +181,4 @@ def _sentences(language: str, task: str) -> tuple[tuple[re.Pattern[str], dict[st
     add(more["heart_rate"], {}, rate="heart_rate")
     add(more["rate_change"]["higher"], {}, change="rate_change")
     add(more["rate_change"]["lower"], {"lower": True}, change="rate_change")
-    return tuple(found)
+    return tuple(sentences)

@@ -98,16 +98,17 @@ def _section(name: str, heading: str, content: str) -> str:
 def _findings(study: Study) -> str:
     table = study.comparisons
     tests = int(table["p"].notna().sum())
-    found = table[table["p_holm"] < LEVEL].sort_values("p")
+    significant = table[table["p_holm"] < LEVEL].sort_values("p")
     if not tests:
         text = "<p>There are too few participants or conditions for a test.</p>"
-    elif found.empty:
+    elif significant.empty:
         text = (f"<p>After the correction for {counted(tests, 'test')}, no difference remains. This does not show that "
                 "there is none: look at the intervals below.</p>")
     else:
-        items = "".join(f"<li>{_sentence(row)}</li>" for row in found.head(MOST_SENTENCES).to_dict("records"))
-        more = f"<p>The others are in bold below: {_LINK}.</p>" if len(found) > MOST_SENTENCES else ""
-        text = (f"<p>{len(found)} of {counted(tests, 'comparison')} {'differ' if len(found) > 1 else 'differs'} after "
+        items = "".join(f"<li>{_sentence(row)}</li>" for row in significant.head(MOST_SENTENCES).to_dict("records"))
+        more = f"<p>The others are in bold below: {_LINK}.</p>" if len(significant) > MOST_SENTENCES else ""
+        verb = "differ" if len(significant) > 1 else "differs"
+        text = (f"<p>{len(significant)} of {counted(tests, 'comparison')} {verb} after "
                 f"the correction for all of them. The smallest p first:</p><ul>{items}</ul>{more}")
     return _section("found", "What differs", f'<div class="panel">{text}</div>')
 
@@ -170,7 +171,7 @@ def _spread(mean: float, sd: float, places: int) -> str:
 
 
 def _comparisons(study: Study) -> str:
-    rows, found = [], []
+    rows, significant = [], []
     for row in study.comparisons.sort_values("p", kind="stable").to_dict("records"):
         places = digits(row["measure"])
         rows.append([measure_name(row["measure"]), f"{row['second']} \N{MINUS SIGN} {row['first']}", str(row["n"]),
@@ -178,11 +179,12 @@ def _comparisons(study: Study) -> str:
                      _interval(row["dz"], row["dz_low"], row["dz_high"], 2),
                      f"{number(row['t'])} ({row['df']})", p_value(row["p"]), p_value(row["p_holm"]),
                      p_value(row["wilcoxon_p"])])
-        found.append(row["p_holm"] < LEVEL)
+        significant.append(row["p_holm"] < LEVEL)
     head = ["measure", "difference of", "n", "mean [95 %]", "dz [95 %]", "t (df)", "p", "p, corrected", "p, Wilcoxon"]
     hint = ('<p class="hint">Paired t tests, the smallest p first. The corrected p (Holm) allows for all tests of this '
             "table. The signed-rank test of Wilcoxon does not need normal differences; its p is not corrected.</p>")
-    return _section("tests", "Comparisons in pairs", f'<div class="panel">{hint}{_table(head, rows, found)}</div>')
+    return _section("tests", "Comparisons in pairs", f'<div class="panel">{hint}'
+                    f'{_table(head, rows, significant)}</div>')
 
 
 def _interval(value: float, low: float, high: float, places: int) -> str:
@@ -193,11 +195,12 @@ def _models(study: Study) -> str:
     rows = [[measure_name(row["measure"]), str(row["people"]), str(row["values"]), number(row["f"]),
              f"{row['df1']}, {row['df2']}" if row["df1"] else "\N{EN DASH}", p_value(row["p"]), p_value(row["p_holm"]),
              number(row["icc"])] for row in study.models.to_dict("records")]
-    found = [value < LEVEL for value in study.models["p_holm"]]
+    significant = [value < LEVEL for value in study.models["p_holm"]]
     head = ["measure", "participants", "means", "F", "df", "p", "p, corrected", "ICC"]
     hint = ('<p class="hint">Mixed model: do the conditions differ at all? Participants without some of the conditions '
             "count with the others. ICC: share of the variance that belongs to the participant.</p>")
-    return _section("model", "All conditions at once", f'<div class="panel">{hint}{_table(head, rows, found)}</div>')
+    return _section("model", "All conditions at once", f'<div class="panel">{hint}'
+                    f'{_table(head, rows, significant)}</div>')
 
 
 def _people(study: Study) -> str:
@@ -232,11 +235,12 @@ def _files(files: Sequence[tuple[str, str]]) -> str:
     return _section("files", "Files beside this page", f'<div class="panel">{_table(["file", "content"], rows)}</div>')
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], found: Sequence[bool] = (), above: str = "") -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], significant: Sequence[bool] = (),
+           above: str = "") -> str:
     top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     lines = []
     for i, (first, *rest) in enumerate(rows):
-        mark = ' class="found"' if found and found[i] else ""
+        mark = ' class="found"' if significant and significant[i] else ""
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
         lines.append(f'<tr{mark}><th scope="row">{escape(first)}</th>{cells}</tr>')
     return (f'<div class="scroll" tabindex="0"><table class="wide"><thead>{above}<tr>{top}</tr></thead>'

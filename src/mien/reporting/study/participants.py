@@ -61,7 +61,7 @@ def read_participants(path: str | Path) -> tuple[Assignment, ...]:
     try:
         table = read_table(path, has_columns(*REQUIRED, "face_id"), needed=())
         if table.bad_rows:
-            table.whole()
+            table.expect_complete()
     except TableError as error:
         raise ParticipantsError(str(error)) from error
     names = [name.lower() for name in table.columns]

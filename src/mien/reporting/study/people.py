@@ -42,16 +42,16 @@ class StudyPerson:
 
     def statistics(self, condition: str) -> ConditionStatistics | None:
         """Statistics of the measures over all recordings with this condition; None without any."""
-        pieces, planned = [], 0.0
+        parts, planned = [], 0.0
         for rows, events in self.parts:
             spans = [event for event in events if event.condition == condition]
             if spans:
                 weights, length = rows.weights(spans)
                 planned += length
-                pieces.append((weights, rows.values, rows.tracked))
-        if not pieces:
+                parts.append((weights, rows.values, rows.tracked))
+        if not parts:
             return None
-        weights, values, tracked = (np.concatenate(part) for part in zip(*pieces, strict=True))
+        weights, values, tracked = (np.concatenate(part) for part in zip(*parts, strict=True))
         return condition_statistics(weights, values, tracked, planned)
 
 
@@ -75,9 +75,9 @@ def find_people(recordings: Sequence[StudyRecording], events: Sequence[Event], p
     people: dict[str, StudyPerson] = {}
     others, unnamed, empty, without = 0, [], [], []
     for recording in recordings:
-        own = [event for event in events if event.concerns(recording.video)]
+        concerned = [event for event in events if event.concerns(recording.video)]
         named = [each for each in participants if each.concerns(recording.video)]
-        if not own:
+        if not concerned:
             without.append(recording.name)
             continue
         if participants and not named:
@@ -94,7 +94,7 @@ def find_people(recordings: Sequence[StudyRecording], events: Sequence[Event], p
                 raise ValueError(f"study: expected one of the faces {', '.join(map(str, faces))} for {who!s} in "
                                  f"{recording.name}, got {face!r}; correct face_id")
             people.setdefault(who, StudyPerson()).parts.append(
-                (PersonRows.of(faces[face], measures), own))
+                (PersonRows.of(faces[face], measures), concerned))
         others += len(faces) - len({face for _, face in used} or {main})
     lost = [each.video for each in participants if not any(each.concerns(item.video) for item in recordings)]
     notices += [text for text in (
@@ -106,7 +106,7 @@ def find_people(recordings: Sequence[StudyRecording], events: Sequence[Event], p
     return people
 
 
-def find_measures(tables: Sequence[pd.DataFrame], wanted: Sequence[str]) -> tuple[str, ...]:
+def find_measures(tables: Sequence[pd.DataFrame], selected: Sequence[str]) -> tuple[str, ...]:
     """Find the columns to compare.
 
     Args:
@@ -124,10 +124,10 @@ def find_measures(tables: Sequence[pd.DataFrame], wanted: Sequence[str]) -> tupl
         raise ValueError("study: expected a recording with a face, got none; look at the reports of the recordings")
     columns = [[str(name) for name in numeric_columns(table)] for table in filled]
     common = [name for name in columns[0] if all(name in each for each in columns)]
-    if unknown := [name for name in wanted if name not in common]:
+    if unknown := [name for name in selected if name not in common]:
         raise ValueError(f"--measures: expected columns of the timelines, {', '.join(common)}, got {unknown[0]!r}")
-    if wanted:
-        return tuple(dict.fromkeys(wanted))
+    if selected:
+        return tuple(dict.fromkeys(selected))
     first = ["valence", "arousal", "heart_rate"]
     rest = [name for name in common if name.startswith("p_") or name in ACTION_UNIT_NAMES]
     return tuple(name for name in (*first, *rest) if name in common)

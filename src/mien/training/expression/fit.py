@@ -91,9 +91,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
     """Expected calibration error (Naeini, Cooper & Hauskrecht 2015) of confidence (N,) against right (N,) bool."""
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    apart = [abs(confidence[place == each].mean() - right[place == each].mean()) * (place == each).mean()
+    gaps = [abs(confidence[place == each].mean() - right[place == each].mean()) * (place == each).mean()
              for each in np.unique(place)]
-    return float(np.sum(apart))
+    return float(np.sum(gaps))
 
 
 class _Net(nn.Module):
@@ -106,8 +106,8 @@ class _Net(nn.Module):
         nn.init.zeros_(self.skip.weight)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.last(self.hidden(rows)) + self.skip(rows)
-        return found
+        logits: torch.Tensor = self.last(self.hidden(rows)) + self.skip(rows)
+        return logits
 
 
 def _train(faces: SimulatedFaces, settings: HeadSettings, seed: int) -> _Net:

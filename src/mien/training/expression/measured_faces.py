@@ -53,13 +53,13 @@ class _Seen:
     size: tuple[int, int]
 
 
-def measure_faces(faces: LabelledFaces, finder: FaceBackend, progress: Callable[[float], None] = lambda share: None
+def measure_faces(faces: LabelledFaces, backend: FaceBackend, progress: Callable[[float], None] = lambda share: None
                   ) -> MeasuredFaces:
     """Find the face in every file and measure it.
 
     Args:
         faces: The set.
-        finder: Finds faces and landmarks.
+        backend: Finds faces and landmarks.
         progress: Is called with 0..1.
 
     Returns:
@@ -72,17 +72,17 @@ def measure_faces(faces: LabelledFaces, finder: FaceBackend, progress: Callable[
     for index, face in enumerate(faces.faces):
         for path in filter(None, (face.path, face.neutral)):
             if path not in seen:
-                seen[path] = _look(path, finder)
+                seen[path] = _look(path, backend)
         progress((index + 1) / len(faces.faces))
     rows: list[tuple[np.ndarray, int, int, str, bool]] = []
     for index, face in enumerate(faces.faces):
-        found = seen[face.path]
-        if found is None:
+        measured = seen[face.path]
+        if measured is None:
             continue
         for neutral in (None, _neutral(face, faces, seen)):
             if neutral is None and rows and rows[-1][2] == index:
                 continue
-            read = _read(found, neutral)
+            read = _read(measured, neutral)
             rows += [(row, faces.classes.index(face.label), index, face.person, neutral is not None) for row in read]
     if len({row[1] for row in rows}) < 2 or len({row[3] for row in rows}) < 2:
         raise ValueError(f"expected faces of two classes and two people or more, got {len({row[1] for row in rows})} "
@@ -93,14 +93,14 @@ def measure_faces(faces: LabelledFaces, finder: FaceBackend, progress: Callable[
                          faces.classes, missed)
 
 
-def _look(path: Path, finder: FaceBackend) -> _Seen | None:
-    found, size = [], (0, 0)
+def _look(path: Path, backend: FaceBackend) -> _Seen | None:
+    landmark_sets, size = [], (0, 0)
     for frame in _frames(path):
-        landmarks = still_landmarks(frame.rgb, finder)
+        landmarks = still_landmarks(frame.rgb, backend)
         size = (frame.rgb.shape[1], frame.rgb.shape[0])
         if landmarks is not None:
-            found.append(landmarks)
-    return _Seen(np.stack(found), size) if found else None
+            landmark_sets.append(landmarks)
+    return _Seen(np.stack(landmark_sets), size) if landmark_sets else None
 
 
 def _frames(path: Path) -> Iterator[Frame]:
@@ -118,14 +118,14 @@ def _frames(path: Path) -> Iterator[Frame]:
 
 def _neutral(face: LabelledFace, faces: LabelledFaces, seen: dict[Path, _Seen | None]) -> np.ndarray | None:
     """Landmarks of the person's neutral face from other files, None where there are none."""
-    own = [other.path for other in faces.faces if other.person == face.person and other.label.lower() in RESTING]
-    chosen = [face.neutral] if face.neutral else [path for path in own if path != face.path]
-    found = [known.landmarks for path in chosen if path != face.path and (known := seen.get(path)) is not None]
-    return np.concatenate(found) if found else None
+    resting = [other.path for other in faces.faces if other.person == face.person and other.label.lower() in RESTING]
+    chosen = [face.neutral] if face.neutral else [path for path in resting if path != face.path]
+    neutrals = [known.landmarks for path in chosen if path != face.path and (known := seen.get(path)) is not None]
+    return np.concatenate(neutrals) if neutrals else None
 
 
-def _read(found: _Seen, neutral: np.ndarray | None) -> np.ndarray:
+def _read(measured: _Seen, neutral: np.ndarray | None) -> np.ndarray:
     """(N, F) of the frames that can be read, each by itself."""
-    read = np.concatenate([AUEstimator(neutral).read(np.zeros(1), landmarks[None], found.size).features
-                           for landmarks in found.landmarks])
+    read = np.concatenate([AUEstimator(neutral).read(np.zeros(1), landmarks[None], measured.size).features
+                           for landmarks in measured.landmarks])
     return read[np.isfinite(read).all(axis=1)]

@@ -28,11 +28,11 @@ SAME = {"happiness": "happy", "joy": "happy", "smile": "happy", "smiling": "happ
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """Probabilities (N, K) for people left out, one row of `MeasuredFaces` each, by a trained head (`own`) and by
+class HeldOutProbabilities:
+    """Probabilities (N, K) for people left out, one row of `MeasuredFaces` each, by a trained head (`trained`) and by
     the built-in one (`built_in`, None unless it has all of the classes)."""
 
-    own: np.ndarray
+    trained: np.ndarray
     built_in: np.ndarray | None
 
 
@@ -70,18 +70,18 @@ def fit_labels(faces: MeasuredFaces) -> tuple[ExpressionHead, float]:
     return head, best
 
 
-def judge_labels(faces: MeasuredFaces) -> Judged:
+def judge_labels(faces: MeasuredFaces) -> HeldOutProbabilities:
     """Probabilities for every row by a head that was fitted without its person; all choices are made without them."""
-    parts, own = folds_of_people(faces.person, seed=1), np.zeros((len(faces.target), len(faces.classes)))
+    parts, trained = folds_of_people(faces.person, seed=1), np.zeros((len(faces.target), len(faces.classes)))
     for part in range(parts.max() + 1):
         kept = parts != part
         head, _ = fit_labels(replace(faces, features=faces.features[kept], target=faces.target[kept],
                                      file=faces.file[kept], person=faces.person[kept], given=faces.given[kept]))
-        own[~kept] = head.of_features(faces.features[~kept])
+        trained[~kept] = head.of_features(faces.features[~kept])
     same = same_classes(faces.classes)
     if None in same:
-        return Judged(own, None)
-    return Judged(own, default_head().of_features(faces.features)[:, same])  # type: ignore[index]
+        return HeldOutProbabilities(trained, None)
+    return HeldOutProbabilities(trained, default_head().of_features(faces.features)[:, same])  # type: ignore[index]
 
 
 def scores(probs: np.ndarray, faces: MeasuredFaces, given: bool) -> tuple[np.ndarray, float, float] | None:
@@ -146,14 +146,14 @@ def _fit(rows: np.ndarray, faces: MeasuredFaces, base: ExpressionHead, pull: flo
     """(G + F + 1, K) that minimises the cross-entropy of the chosen rows and the distance from the start."""
     start, weight = _start(base, faces.classes), _weights(faces, chosen)[chosen]
     here, truth = rows[chosen], np.eye(len(faces.classes))[faces.target[chosen]]
-    held = np.append(np.full(rows.shape[1] - 1, pull), 1e-6)[:, None]  # the bias is free
+    penalty = np.append(np.full(rows.shape[1] - 1, pull), 1e-6)[:, None]  # the bias is free
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         solved = flat.reshape(start.shape)
-        probs, apart = softmax(here @ solved), solved - start
+        probs, shift = softmax(here @ solved), solved - start
         entropy = -(weight * np.log(np.maximum((probs * truth).sum(axis=1), 1e-12))).sum()
-        slope = here.T @ (weight[:, None] * (probs - truth)) + held * apart
-        return float(entropy + 0.5 * (held * apart**2).sum()), slope.ravel()
+        slope = here.T @ (weight[:, None] * (probs - truth)) + penalty * shift
+        return float(entropy + 0.5 * (penalty * shift**2).sum()), slope.ravel()
 
     return minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 100}).x.reshape(start.shape)
 

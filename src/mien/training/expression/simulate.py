@@ -160,10 +160,10 @@ def _measures(statistics: FaceStatistics, aus: np.ndarray, rng: np.random.Genera
     count, size = len(aus), len(MEASURES)
     population = statistics.population
     away = (rng.random((count, 1)) < _AWAY) * 1.0
-    apart = rng.multivariate_normal(np.zeros(size), population.covariance, count, method="cholesky")
-    apart *= np.sqrt(_predictive(population.count, size) / rng.chisquare(population.count - size, (count, 1)))
+    identity = rng.multivariate_normal(np.zeros(size), population.covariance, count, method="cholesky")
+    identity *= np.sqrt(_predictive(population.count, size) / rng.chisquare(population.count - size, (count, 1)))
     camera = rng.normal(0, 1, (count, size)) * np.sqrt(np.diag(population.covariance))
-    neutral = population.mean + (1 + away * (_FAR - 1)) * apart + (_CAMERA + away * (_OTHER - _CAMERA)) * camera
+    neutral = population.mean + (1 + away * (_FAR - 1)) * identity + (_CAMERA + away * (_OTHER - _CAMERA)) * camera
     gaze = rng.normal(0, GAZE_SPREAD * 0.6, (count, 1)) * (rng.random((count, 1)) < 0.7)
     amount = np.concatenate([aus * rng.lognormal(-_GAIN**2 / 2, _GAIN, aus.shape), gaze], axis=1)
     moved = amount @ statistics.effects.T + _own_way(statistics, amount, rng)
@@ -193,8 +193,8 @@ def _own_way(statistics: FaceStatistics, amount: np.ndarray, rng: np.random.Gene
     sizes[[*FITTED, -1]] = 0
     variance = amount**2 @ (statistics.spread * statistics.effects.T) ** 2
     variance += (amount**2 @ sizes**2)[:, None] * NOISE**2
-    apart = rng.multivariate_normal(np.zeros(len(NOISE)), statistics.together, len(amount), method="cholesky")
-    return np.sqrt(variance) * apart
+    deviation = rng.multivariate_normal(np.zeros(len(NOISE)), statistics.together, len(amount), method="cholesky")
+    return np.sqrt(variance) * deviation
 
 
 def _neutral_estimate(statistics: FaceStatistics, shown: _Shown, knows: np.ndarray, rng: np.random.Generator

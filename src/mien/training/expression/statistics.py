@@ -90,9 +90,9 @@ def _omitted(effects: np.ndarray) -> float:
     """By the two units that were estimated, apart from their overall strength: `FaceStatistics.omitted`."""
     shares = []
     for unit in FITTED:
-        found, table = effects[:, unit] / NOISE, MATRIX[:, unit] / NOISE
-        rest = found - table * (found @ table) / (table @ table)
-        shares.append(np.sqrt((rest**2).mean()) / np.linalg.norm(found))
+        scaled, table = effects[:, unit] / NOISE, MATRIX[:, unit] / NOISE
+        rest = scaled - table * (scaled @ table) / (table @ table)
+        shares.append(np.sqrt((rest**2).mean()) / np.linalg.norm(scaled))
     return float(np.mean(shares))
 
 

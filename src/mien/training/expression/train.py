@@ -37,7 +37,7 @@ def train_simulated(folder: Path, seed: int = 0, settings: HeadSettings | None =
     return head, figures
 
 
-def train_own(found: LabelledFaces, faces: MeasuredFaces, folder: Path) -> dict[str, Any]:
+def train_own(labelled: LabelledFaces, faces: MeasuredFaces, folder: Path) -> dict[str, Any]:
     """Train a head on labelled faces, and write `head.npz` and its card `head.json`.
 
     Args:
@@ -51,14 +51,14 @@ def train_own(found: LabelledFaces, faces: MeasuredFaces, folder: Path) -> dict[
     head, pull = fit_labels(faces)
     judged = judge_labels(faces)
     figures = {title: score for title, given in (("no neutral", False), ("own neutral", True))
-               if (score := scores(judged.own, faces, given)) is not None}
+               if (score := scores(judged.trained, faces, given)) is not None}
     card: dict[str, Any] = {
-        "name": f"expression/{found.layout}",
+        "name": f"expression/{labelled.layout}",
         "classes": list(faces.classes),
-        "files": len(found.faces) - len(faces.missed),
+        "files": len(labelled.faces) - len(faces.missed),
         "people": len(set(faces.person.tolist())),
-        "terms_of_the_data": found.terms,
-        "learnt_from": f"{found.layout}: measures of the faces alone; no picture is in the head",
+        "terms_of_the_data": labelled.terms,
+        "learnt_from": f"{labelled.layout}: measures of the faces alone; no picture is in the head",
         "built_on": "expression/simulated, whose card is in the package",
         "pull_to_the_built_in_head": pull,
         "temperature": round(head.temperature, 3),
@@ -67,7 +67,7 @@ def train_own(found: LabelledFaces, faces: MeasuredFaces, folder: Path) -> dict[
                                               zip(faces.classes, score[0], strict=True) if np.isfinite(value)}
                                       for title, score in figures.items()},
         "calibration_error_of_people_left_out": {title: round(score[2], 4) for title, score in figures.items()},
-        "notes": list(found.notes),
+        "notes": list(labelled.notes),
     }
     folder.mkdir(parents=True, exist_ok=True)
     head.save(folder / HEAD_FILE, card)

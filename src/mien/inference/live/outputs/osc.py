@@ -33,10 +33,10 @@ class OscOutput:
         self._channels, self._prefix = channels(classes), parts.path.rstrip("/") or "/mien"
         self._paths = [_path(each.group, each.name) for each in self._channels]
         try:
-            found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_DGRAM)
+            addresses = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_DGRAM)
         except socket.gaierror as error:
             raise ValueError(f"--to: expected a host that is known, got {parts.hostname}: {error.strerror}") from error
-        family, kind, protocol, _, receiver = found[0]
+        family, kind, protocol, _, receiver = addresses[0]
         self._receiver = receiver
         self._socket = socket.socket(family, kind, protocol)
         self._socket.setblocking(False)

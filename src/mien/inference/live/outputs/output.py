@@ -62,7 +62,7 @@ def channels(classes: Iterable[str]) -> list[EventChannel]:
     ]
 
 
-def numbers(event: LiveEvent, wanted: Iterable[EventChannel]) -> list[float]:
+def numbers(event: LiveEvent, channels: Iterable[EventChannel]) -> list[float]:
     """The numbers of an event; NaN for what was not measured.
 
     Args:
@@ -74,7 +74,7 @@ def numbers(event: LiveEvent, wanted: Iterable[EventChannel]) -> list[float]:
     """
     data = event.json()
     groups = {"": data, **{name: value for name, value in data.items() if isinstance(value, dict)}}
-    values = [groups.get(each.group, {}).get(each.name) for each in wanted]
+    values = [groups.get(each.group, {}).get(each.name) for each in channels]
     return [math.nan if value is None else float(value) for value in values]
 
 
