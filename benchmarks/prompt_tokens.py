@@ -21,10 +21,10 @@ console.log(JSON.stringify(texts.map((text) => encode(text).length)));
 
 SAID = llm.Utterance("expression7", "happy", "likely", "", 72, "")
 CASES = {
-    "no person": llm.Observation(),
-    "expression": llm.Observation(llm.Utterance("expression7", "happy", "likely", "", None, "low_snr")),
-    "expression, head, heart rate": llm.Observation(SAID, head="towards"),
-    "everything": llm.Observation(SAID, 12, "slight", "towards", "more_pleasant", "neutral", False, 8),
+    "no person": llm.PersonObservation(),
+    "expression": llm.PersonObservation(llm.Utterance("expression7", "happy", "likely", "", None, "low_snr")),
+    "expression, head, heart rate": llm.PersonObservation(SAID, head="towards"),
+    "everything": llm.PersonObservation(SAID, 12, "slight", "towards", "more_pleasant", "neutral", False, 8),
 }
 
 

@@ -282,7 +282,8 @@ def test_the_trials_of_one_video_share_its_file(tmp_path):
 def test_two_names_for_one_trial_and_tables_of_other_things(tmp_path):
     (tmp_path / "aus").mkdir()
     (tmp_path / "aus" / "ben.csv").write_text("time,ecg\n0,1\n")  # a signal beside the videos
-    got = matched_files(tmp_path, ["t1.csv", "anna.csv", "carl.csv"], {"t1": "anna.mp4", "t2": "ben.mp4", "t3": "carl.mp4"})
+    got = matched_files(tmp_path, ["t1.csv", "anna.csv", "carl.csv"],
+                        {"t1": "anna.mp4", "t2": "ben.mp4", "t3": "carl.mp4"})
     assert got["t1"] == "expected one file of action units, got anna.csv, t1.csv: keep the right one"
     assert "ben.csv, line 1: expected a table of OpenFace 2 (AU01_r) or py-feat (AU01, FaceScore), got" in got["t2"]
     assert got["t3"] == "carl.csv"

@@ -233,7 +233,7 @@ def test_a_session_tells_what_a_stream_reads(portrait):
 
 def test_an_empty_picture_says_nobody_and_leaving_is_reported(portrait):
     with LiveSession() as session:
-        events = fed(session, film(portrait, seconds=7, there=lambda t: 1.5 < t < 4))
+        events = fed(session, film(portrait, seconds=7, present=lambda t: 1.5 < t < 4))
     assert events[0].row is None
     assert events[0].json()["face_id"] is None
     assert [event.said == NO_PERSON for event in events][::4] == [True, False, False, True]

@@ -124,7 +124,7 @@ def test_dfew_has_its_five_folds_and_blocks_of_neighbours_validate() -> None:
         assert len(starts) == 9
         assert np.all(np.abs(ends - starts + 1 - 104) <= 1)  # 936 clips in nine runs
         assert np.all(np.diff(starts) > 104)
-        assert fold.apart is False
+        assert fold.subject_independent is False
 
 
 def test_validation_of_dfew_shares_few_films_with_train() -> None:
@@ -189,7 +189,7 @@ def test_leave_one_subject_out_judges_everybody_alone() -> None:
         assert subjects(fold.test) == {fold.name}
         assert len(fold.test) == 8
         assert len(subjects(fold.val)) == 2  # a fifth of eleven
-        assert fold.apart
+        assert fold.subject_independent
     assert len({frozenset(subjects(fold.val)) for fold in folds}) > 6  # not the same people over and over
 
 

@@ -96,7 +96,7 @@ def crowd(portrait):
     small = cv2.resize(portrait, (150, 150), interpolation=cv2.INTER_AREA)
     for index in range(60):
         time, wall = index / 20, 0 if index < 45 else 7
-        rgb = next(film(portrait, times=[0.0], there=lambda _: False, wall=wall)).rgb
+        rgb = next(film(portrait, times=[0.0], present=lambda _: False, wall=wall)).rgb
         for person, (x, y) in enumerate(((20, 40), (240, 250), (450, 60))):
             if not (person == 0 and 20 <= index < 30) and not (person == 2 and index < 12):
                 left = x + round(8 * np.sin(2 * time + person))
@@ -163,7 +163,7 @@ class Counted(OnnxFaceBackend):
 
 def test_the_pulse_alone_is_read_with_few_looks_and_no_expression(portrait):
     """A planted pulse of 75 a minute in the skin of the portrait, which drifts: both ways read it."""
-    wall = next(film(portrait, there=lambda _: False)).rgb
+    wall = next(film(portrait, present=lambda _: False)).rgb
     rows, looks = {}, {}
     down, across = np.mgrid[:480, :640]
     for pulse_only in (False, True):
@@ -215,7 +215,7 @@ def test_with_rare_looks_a_face_that_the_detector_missed_is_looked_for_again_soo
 
 
 def test_stream_marks_people_who_left_as_lost(portrait):
-    rows, _ = run(film(portrait, seconds=4, there=lambda t: t < 2))
+    rows, _ = run(film(portrait, seconds=4, present=lambda t: t < 2))
     gone = [row for row in rows if row.start >= 2.5]
     assert gone
     for row in gone:
@@ -365,7 +365,7 @@ def test_a_film_of_one_frame_is_a_picture_without_a_pulse(tmp_path, portrait):
 
 
 def test_a_film_without_faces_gives_an_empty_timeline(tmp_path, portrait):
-    write(tmp_path / "wall.mp4", film(portrait, there=lambda t: False))
+    write(tmp_path / "wall.mp4", film(portrait, present=lambda t: False))
     timeline = analyze(tmp_path / "wall.mp4")
     assert timeline.emotions == ()
     assert timeline.faces == ()

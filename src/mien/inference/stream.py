@@ -41,10 +41,7 @@ SPARE = 4
 
 @dataclass(eq=False)
 class TrackState:
-    """One person in a stream: what was seen, from `first` to `last` s.
-
-    `pending` steps are held back until the neutral face is known.
-    """
+    """What was seen of a person from `first` to `last` s; `pending` steps wait for the neutral face."""
 
     seen: TrackBuffer
     first: float

@@ -1,6 +1,6 @@
 """Describe a person's expression and heart rate in one sentence for a language model, with uncertainty in words.
 
->>> prompt.describe(emotion)
+>>> describe(prediction)
 'The person probably looks happy; heart rate about 72 beats a minute.'
 
 Each language has a template file in this folder: `en.toml`, `de.toml`.
