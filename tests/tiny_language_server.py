@@ -66,10 +66,10 @@ class Language:
             choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "length"}
             return {**about, "object": "chat.completion", "choices": [choice]}
 
-        async def pieces():
+        async def parts():
             for letter in text:
                 choice = {"index": 0, "delta": {"content": letter}, "finish_reason": None}
                 yield f"data: {json.dumps({**about, 'object': 'chat.completion.chunk', 'choices': [choice]})}\n\n"
             yield "data: [DONE]\n\n"
 
-        return StreamingResponse(pieces(), media_type="text/event-stream")
+        return StreamingResponse(parts(), media_type="text/event-stream")
