@@ -24,6 +24,7 @@ from mien.checkpoints.factory import build_model, load_clip
 from mien.checkpoints.formats import FORMATS as EXPORT_FORMATS
 from mien.cli import app
 from mien.core.requirements import ModelRequirements
+from mien.core.settings import Settings
 from mien.core.tasks import EXPRESSION
 from mien.export import convert, export_checkpoint
 from mien.models.duse.config import DuSEConfig
@@ -211,7 +212,7 @@ def test_videos_without_a_face_are_refused(tmp_path):
 def test_an_analysis_is_done_again_after_another_export(made, tmp_path):
     from mien.inference.batch.options import AnalysisOptions
 
-    first, other = (AnalysisOptions(model=str(made[to].folder)).settings["model"] for to in FORMATS)
+    first, other = (AnalysisOptions(Settings(model=str(made[to].folder))).fingerprint["model"] for to in FORMATS)
     assert first != other
     assert {len(each) for each in (*first, *other)} == {64}
 

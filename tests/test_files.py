@@ -23,6 +23,7 @@ import fake_work
 from mien.core import atomic_files
 from mien.core.atomic_folders import staging
 from mien.core.parallel import pool
+from mien.core.settings import Settings
 from mien.inference import batch
 from mien.inference.batch import done_file
 from mien.inference.batch.options import AnalysisOptions
@@ -216,7 +217,7 @@ def finish(path: Path, folder: Path, **changes: object) -> done_file.DoneFile:
     """Leave the record of a finished file."""
     stat = path.stat()
     folder.mkdir(parents=True, exist_ok=True)
-    known = {"settings": AnalysisOptions().settings, "files": (), "people": 1, "seconds": 1.0,
+    known = {"settings": AnalysisOptions().fingerprint, "files": (), "people": 1, "seconds": 1.0,
              "version": done_file.version()}
     done = done_file.DoneFile(str(path), stat.st_size, stat.st_mtime_ns, done_file.sha256(path), **{**known, **changes})
     done_file.save_done(done, folder)
@@ -331,10 +332,10 @@ def test_done_is_skipped_and_still_in_the_lists(here, faked):
 @pytest.mark.parametrize(
     "change",
     [
-        {"step": 1.0},
-        {"faces": 2},
-        {"neutral": "first:2s"},
-        {"images": False},
+        {"settings": Settings(step=1.0)},
+        {"settings": Settings(faces=2)},
+        {"settings": Settings(neutral="first:2s")},
+        {"settings": Settings(pictures=False)},
         {"blur": True},
         {"fex": True},
         {"formats": ("srt",)},
@@ -374,7 +375,7 @@ def test_a_changed_file_is_done_again_a_touched_one_is_not(here, faked):
 def test_a_changed_neutral_picture_or_event_is_another_setting(here, faked):
     touch(here, "x.mp4", "neutral.png")
     (here / "events.csv").write_text("start,end,condition\n0,1,a\n")
-    options = AnalysisOptions(neutral="neutral.png", segments="events.csv")
+    options = AnalysisOptions(Settings(neutral="neutral.png"), segments="events.csv")
     analyze_one(here, options)
     assert analyze_one(here, options).status == "skipped"
     (here / "neutral.png").write_bytes(b"another")

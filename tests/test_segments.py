@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from fake_timeline import timeline
+from mien.core.settings import Settings
 from mien.reporting import events as event_tables
 from mien.reporting.events import Event, EventsError
 from mien.reporting.timeline import Timeline
@@ -69,7 +70,7 @@ def test_the_baseline_is_the_neutral_face_unless_another_is_given(tmp_path):
           "9,20,film,\n")
 
     def neutral(name: str, given: str = "") -> str:
-        options = AnalysisOptions(segments=str(tmp_path / "events.csv"), neutral=given)
+        options = AnalysisOptions(Settings(neutral=given), segments=str(tmp_path / "events.csv"))
         return _with_baseline(FileJob(name, str(tmp_path), options)).neutral
 
     assert neutral("a.mp4") == "spans:0.0-8.5,20.0-24.0"

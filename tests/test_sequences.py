@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien import video
+from mien.core.settings import Settings
 from mien.inference import batch
 from mien.inference.analyze import analyze
 from mien.video import image_sequences
@@ -156,7 +157,7 @@ def test_a_sequence_is_done_until_one_of_its_pictures_changes(tmp_path, monkeypa
     """The detector is not needed: pictures without a face are a result, too."""
     monkeypatch.chdir(tmp_path)
     folder = row(tmp_path / "pictures", range(5))
-    options = batch.AnalysisOptions(fps=10.0)
+    options = batch.AnalysisOptions(Settings(fps=10.0))
 
     def once():
         return batch.analyze(batch.find_inputs(["pictures"], "out", sequence=True), tmp_path / "out", options)[0]

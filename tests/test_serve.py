@@ -25,6 +25,7 @@ from websockets.sync.client import connect
 import live_server
 from live_films import write
 from live_server import CEILING
+from mien.core.settings import Settings
 from mien.inference.live.event import FRESH
 from mien.reporting.llm import parse
 from mien.server.application import app
@@ -285,6 +286,17 @@ def test_an_upload_is_analysed_and_its_results_can_be_had_and_forgotten(server, 
         assert client.delete(f"/v1/analyze/{id_}").status_code == 204
         assert client.get(f"/v1/analyze/{id_}").status_code == 404
     assert not job.folder.exists()
+
+
+
+def test_an_upload_is_analysed_with_the_settings_of_the_server(clip):
+    settings = Settings(pictures=False, step=1.0, pulse_method="pos")
+    with (live_server.mien(settings=settings, workers=1) as (address, _),
+          httpx.Client(base_url=f"http://{address}", timeout=CEILING) as client):
+        id_ = client.post("/v1/analyze", content=clip).json()["id"]
+        assert ended(client, id_)["status"] == "done"
+        used = client.get(f"/v1/analyze/{id_}/summary.json").json()["settings"]
+    assert (used["step"], used["pulse_method"]) == (1.0, "pos")
 
 
 def test_uploads_that_are_no_video_too_long_too_large_or_broken_are_reported(server, clip):

@@ -147,13 +147,13 @@ def analyze(
     with exit_on_error(debug):
         from mien.inference import batch
 
-        options = batch.AnalysisOptions(
-            step=step, neutral=neutral, faces=faces, model=model, tower=tower, labels=labels,
-            detection_threshold=detection_threshold, pulse_only=pulse_only, pulse_method=pulse_method,
-            formats=tuple(split_names(formats)), fex=fex, overlay=overlay,
-            images=images, blur=blur, segments=segments or None, segments_start=segments_start, physio=physio,
+        settings = Settings(
+            step=step, neutral=neutral, faces=faces, pictures=images, model=model, tower=tower, labels=labels,
+            detection_threshold=detection_threshold, pulse_only=pulse_only, pulse_method=pulse_method, physio=physio,
             physio_offset=physio_offset, physio_start=physio_start, physio_rate=physio_rate, physio_time=physio_time,
             physio_time_unit=physio_time_unit, physio_anchors=tuple(physio_anchor or ()), aus=aus, fps=fps)
+        options = batch.AnalysisOptions(settings, formats=tuple(split_names(formats)), fex=fex, overlay=overlay,
+                                        blur=blur, segments=segments or None, segments_start=segments_start)
         options.check()
         inputs = batch.find_inputs(videos, out, sequence=fps is not None)
         _expect_one_video(len(inputs), physio, aus, segments_start)

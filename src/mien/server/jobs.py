@@ -14,6 +14,7 @@ import time as clock
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from mien.core.parallel.outcome import one_line_error
@@ -154,10 +155,8 @@ class UploadQueue:
         job.status = "cancelled" if job.cancelled else status
 
     def _outcome(self, job: UploadJob) -> batch.Outcome:
-        settings = self._options.settings
-        options = batch.AnalysisOptions(step=settings.step, model=settings.model, labels=settings.labels,
-                                        images=job.images, blur=job.blur, formats=("csv", "jsonl"),
-                                        detection_threshold=settings.detection_threshold)
+        options = batch.AnalysisOptions(replace(self._options.settings, pictures=job.images), blur=job.blur,
+                                        formats=("csv", "jsonl"))
         work = batch.FileJob(str(job.upload), str(job.folder / "result"), options)
 
         def progress(share: float) -> None:

@@ -90,7 +90,7 @@ def analyze(
                     on_outcome(item, outcome)
     finally:
         with folder_lock(out, "writing the lists", wait=True):
-            write_manifest(out, entries, options.settings)
+            write_manifest(out, entries, options.fingerprint)
     order = {to_text(item.path.absolute()): index for index, item in enumerate(inputs)}
     return sorted(entries, key=lambda entry: order[entry.source])
 

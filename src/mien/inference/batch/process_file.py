@@ -60,7 +60,7 @@ class FileJob:
         """The record of an earlier run with the same content and settings and all needed outputs; else None."""
         folder = Path(self.folder)
         done = done_file.load_done(folder)
-        if done is None or not done.covers(folder, self.options.settings, self.options.outputs):
+        if done is None or not done.covers(folder, self.options.fingerprint, self.options.outputs):
             return None
         if not done.same_content(self.path):
             return None
@@ -138,7 +138,7 @@ def _analyse(job: FileJob, progress: ProgressCallback | None, truth: Truths | No
         mtime_ns=mtime_ns,
         sha256=timeline.source.sha256,
         version=version(),
-        settings=options.settings,
+        settings=options.fingerprint,
         files=options.outputs,
         people=len(timeline.faces),
         seconds=round(time.perf_counter() - start, 3),
@@ -153,7 +153,7 @@ def _with_baseline(job: FileJob) -> Settings:
     """The settings; the baseline of --segments is the neutral face, where no other is given."""
     from mien.reporting import events
 
-    settings = job.options.stream()
+    settings = job.options.settings
     if job.options.segments is None or settings.neutral or settings.pulse_only:
         return settings
     chosen = [event for event in events.read_events(job.options.segments, job.options.segments_start)
@@ -175,7 +175,7 @@ def _note(timeline: Timeline, job: FileJob) -> str:
         notes.append(f"these predictions are meaningless: the model is {timeline.settings['doubt']}")
     if not timeline.faces:
         notes.append("no face was seen")
-    calibration = neutral_seconds(options.neutral)
+    calibration = neutral_seconds(options.settings.neutral)
     short = [str(person.id) for person in timeline.faces if person.last - person.first < calibration]
     if short:
         notes.append(f"seen for less than the {calibration:g} s of --neutral, all of it used as neutral: person "
@@ -242,7 +242,7 @@ def _write(timeline: Timeline, job: FileJob, truth: Truths | None, folder: Path)
         atomic_files.table(folder / "segments.csv", table.assign(video=timeline.source.name))
     if options.overlay:
         overlay.write_overlay(job.path, timeline, folder / "overlay.mp4", blur=options.blur)
-    html.write_report(timeline, folder / "report.html", images=options.images, blur=options.blur,
+    html.write_report(timeline, folder / "report.html", images=options.settings.pictures, blur=options.blur,
                       truth=truth(timeline) if truth else None, script=job.script)
     summary.summarize(timeline).save(folder / "summary.json")
 
