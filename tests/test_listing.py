@@ -12,7 +12,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mien.cli import app
-from mien.cli.console import ProgressLines, duration
+from mien.cli.console import ProgressLines
+from mien.core.plain_text import duration
 
 RUNNER = CliRunner()
 

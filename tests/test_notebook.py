@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 import mien
 from fake_timeline import timeline
 from mien import simulation
+from mien.core.notebook_progress import INTERVAL, notebook_bar
 from mien.core.tasks import ACTION_UNITS
 
 
@@ -72,3 +75,51 @@ def test_two_analyses_at_once_in_threads_give_what_one_gives(tmp_path):
         pd.testing.assert_frame_equal(each.to_pandas(), alone)
     assert len(result) == 2
     assert 0 <= min(shares) <= max(shares) == 1
+
+
+class Cell:
+    """A stand-in for IPython: what a cell shows, as HTML."""
+
+    def __init__(self, kernel: bool = True) -> None:
+        self.outputs: list[list[str]] = []
+        self.display = SimpleNamespace(display=self.show)
+        self.shell = SimpleNamespace(kernel=object()) if kernel else SimpleNamespace()
+
+    def get_ipython(self):
+        return self.shell
+
+    def show(self, bar, display_id):
+        assert display_id is True
+        output = [bar._repr_html_()]
+        self.outputs.append(output)
+        return SimpleNamespace(update=lambda changed: output.append(changed._repr_html_()))
+
+
+def test_a_notebook_shows_the_share_and_the_time_left(monkeypatch):
+    cell, clock = Cell(), [100.0]
+    monkeypatch.setitem(sys.modules, "IPython", cell)
+    show = notebook_bar("<talk>.mp4", lambda: clock[0])
+    for seconds, share in ((10.0, 0.25), (10.0 + INTERVAL / 2, 0.26), (20.0, 0.5), (36.0, 1.0)):
+        clock[0] = 100.0 + seconds
+        show(share)
+    ((start, quarter, half, end),) = cell.outputs
+    assert 'value="0.000"' in start
+    assert "25 %, about 30 s left" in quarter
+    assert 'value="0.500"' in half
+    assert "50 %, about 20 s left" in half
+    assert end == "<div>&lt;talk&gt;.mp4: done in 36 s</div>"
+
+
+def test_an_analysis_in_a_notebook_shows_a_bar_and_elsewhere_none(monkeypatch, tmp_path):
+    scene = simulation.Scene((simulation.Actor(simulation.identity(1), sway=2.0),), (320, 240), fps=10, seconds=1.5)
+    simulation.write_video(scene, tmp_path / "a.mp4")
+    notebook, terminal = Cell(), Cell(kernel=False)
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    mien.analyze(tmp_path / "a.mp4")
+    (output,) = notebook.outputs
+    assert re.fullmatch(r"<div>a\.mp4: done in \d+ s</div>", output[-1])
+    mien.analyze(tmp_path / "a.mp4", progress=lambda share: None)
+    assert len(notebook.outputs) == 1
+    monkeypatch.setitem(sys.modules, "IPython", terminal)
+    mien.analyze(tmp_path / "a.mp4")
+    assert terminal.outputs == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from mien.core.plain_text import printable
+from mien.core.plain_text import duration, printable
 
 
 def print_line(text: str) -> None:
@@ -153,15 +152,6 @@ class ProgressLines:
         if left > 0:
             return [f"{self._title}: {text} done, about {duration(left)} left"]
         return [f"{self._title}: {text} done"]
-
-
-def duration(seconds: float) -> str:
-    """A time in words, such as 40 s, 3 min 20 s or 2 h 5 min."""
-    minutes, rest = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ A terminal obeys control characters. A spreadsheet computes a cell that begins w
 from __future__ import annotations
 
 import difflib
+import math
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -36,6 +37,15 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def listed_after(mark: str, text: str) -> str:
     """Text that follows other text after a mark such as ", "; empty text stays empty."""
     return text and f"{mark}{text}"
+
+
+def duration(seconds: float) -> str:
+    """A time in words, such as 40 s, 3 min 20 s or 2 h 5 min."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def what_is_at(path: str | Path) -> str:

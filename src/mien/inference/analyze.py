@@ -16,6 +16,7 @@ import numpy as np
 
 from mien import rppg, video
 from mien.core import parallel
+from mien.core.notebook_progress import notebook_bar
 from mien.core.observations import Frame
 from mien.core.recording_prediction import RecordingPrediction
 from mien.core.results import Prediction
@@ -49,7 +50,7 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
         path: A video, a picture, or an image sequence (`open_video`). A picture gives one row for each face, without
             a pulse: its reason is `picture`.
         settings: What to do, and how; `Settings()` where None.
-        progress: Is called with 0..1 now and then.
+        progress: Is called with 0..1 now and then. Without it, a notebook shows a bar; `lambda share: None` shows none.
         **changes: Single settings by name: `analyze("talk.mp4", step=1.0)`.
 
     Returns:
@@ -61,6 +62,7 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
     """
     settings = replace(settings or Settings(), **changes)  # type: ignore[arg-type]
     rppg.expect_method(settings.pulse_method)
+    progress = progress or notebook_bar(Path(path).name)
     started = clock.perf_counter()
     with video.open_video(path, fps=settings.fps) as frames:
         _expect_rate(frames)
