@@ -35,6 +35,10 @@ class Publisher:
         self.said.append(message.data)
 
 
+class Shutdown(Exception):
+    """Raised by `rclpy.spin` after a signal."""
+
+
 class Node:
     """What the node uses of rclpy.node.Node."""
 
@@ -63,7 +67,8 @@ class Node:
 @pytest.fixture
 def ros(monkeypatch):
     """The example as a module."""
-    for name, what in {"rclpy": {}, "rclpy.node": {"Node": Node}, "rclpy.qos": {"qos_profile_sensor_data": None},
+    for name, what in {"rclpy": {}, "rclpy.executors": {"ExternalShutdownException": Shutdown},
+                       "rclpy.node": {"Node": Node}, "rclpy.qos": {"qos_profile_sensor_data": None},
                        "sensor_msgs": {}, "sensor_msgs.msg": {"Image": Message}, "std_msgs": {},
                        "std_msgs.msg": {"String": Message}}.items():
         module = types.ModuleType(name)
@@ -102,13 +107,30 @@ def test_the_node_reads_pictures_and_publishes(ros):
         if i == 3:  # a picture that is none does not end it
             node.subscribed["image"](Message(encoding="bayer"))
         node.subscribed["image"](image(frame))
-        while len(node._waiting):
+        while len(node._queue):
             time.sleep(0.005)
     node.destroy_node()
     events = [json.loads(text) for text in node.publishers_by_name["person/event"].said]
     assert [event["t"] for event in events] == pytest.approx([100.5, 101.0, 101.5])
     assert node.publishers_by_name["person/text"].said[-1].startswith("The person ")
     assert "got bayer" in node.reported
+    assert node.destroyed
+
+
+@pytest.mark.parametrize("stopped_by", [KeyboardInterrupt, Shutdown])
+def test_a_stopped_node_ends_without_a_traceback(ros, stopped_by):
+    calls = []
+
+    def spin(node):
+        calls.append(node)
+        raise stopped_by
+
+    ros.rclpy.init = lambda: calls.append("init")
+    ros.rclpy.spin = spin
+    ros.rclpy.try_shutdown = lambda: calls.append("shutdown")
+    ros.main()
+    first, node, last = calls
+    assert (first, last) == ("init", "shutdown")
     assert node.destroyed
 
 

@@ -67,6 +67,18 @@ def test_a_single_item_has_a_line_for_each_tenth():
     assert (result[0], result[-1]) == ("job: 10 % done, about 9 s left", "job: 100 % done")
 
 
+def test_each_activity_has_a_line_too():
+    now = [0.0]
+    progress = ProgressLines("bench", 1, lambda: now[0])
+    shown = []
+    for done, activity in ((0.0, "fold 1"), (0.25, "fold 1"), (0.5, "fold 2"), (0.52, "fold 2"), (0.55, "fold 3"), (1, "")):
+        now[0] = 10.0 * done
+        shown += progress.at(done, activity)
+    assert shown == ["bench, fold 1: 0 % done", "bench, fold 1: 25 % done, about 8 s left",
+                     "bench, fold 2: 50 % done, about 5 s left", "bench, fold 3: 55 % done, about 5 s left",
+                     "bench: 100 % done"]
+
+
 def test_a_jump_is_one_line():
     assert lines(7, [0, 5]) == ["job: 5 of 7 done, about 20 s left"]
 

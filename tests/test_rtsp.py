@@ -1,8 +1,12 @@
-"""A network camera: RTSP from GStreamer's own server (Debian: gir1.2-gst-rtsp-server-1.0, python3-gi, plugins)."""
+"""A network camera: RTSP from GStreamer's own server, and the output of a GStreamer pipeline over TCP.
+
+Debian: gir1.2-gst-rtsp-server-1.0, python3-gi, gstreamer1.0-tools, gstreamer1.0-plugins-good.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -58,8 +62,27 @@ def camera(tmp_path):
     running.wait(CEILING)
 
 
-def test_a_network_camera_is_followed(camera):
-    command = [sys.executable, "-m", "mien.cli", "stream", "--source", camera, "--quiet"]
+@pytest.fixture
+def pipeline(tmp_path):
+    """The address of a GStreamer pipeline that plays a clip in real time, as docs/live.md writes it."""
+    launch = shutil.which("gst-launch-1.0")
+    if launch is None:
+        pytest.skip("expected gst-launch-1.0, got none: apt install gstreamer1.0-tools gstreamer1.0-plugins-good")
+    clip = write(tmp_path / "clip.mp4", CEILING)  # longer than a slow machine needs to connect
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    elements = (f"filesrc location={clip} ! qtdemux ! h264parse config-interval=1 ! identity sync=true ! "
+                f"matroskamux streamable=true ! tcpserversink host=127.0.0.1 port={port} sync=false")
+    with subprocess.Popen([launch, "-q", *elements.split()], stderr=subprocess.PIPE, text=True) as running:
+        yield f"tcp://127.0.0.1:{port}"
+        running.terminate()
+
+
+@pytest.mark.parametrize("source", ["camera", "pipeline"])
+def test_a_network_camera_is_followed(source, request):
+    address = request.getfixturevalue(source)
+    command = [sys.executable, "-m", "mien.cli", "stream", "--source", address, "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         seen = [json.loads(running.stdout.readline()) for _ in range(6)]
         running.terminate()

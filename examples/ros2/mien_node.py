@@ -1,6 +1,8 @@
-"""A ROS 2 node: pictures in, what is read of the person out. Tried without ROS by tests/test_examples.py.
+"""A ROS 2 node: camera images in, events and sentences about the person out.
 
-    ros2 run is not needed:  python mien_node.py --ros-args -r image:=/camera/image_raw
+    python mien_node.py --ros-args -r image:=/camera/image_raw
+
+`ros2 run` is not needed. `film_camera.py` beside this file plays a video as a camera, to try the node without one.
 
 Subscribes to `image` (sensor_msgs/Image: rgb8, bgr8 or mono8) and publishes `person/event` (std_msgs/String, JSON as in
 docs/live.md) at every step and `person/text` (std_msgs/String, one sentence) when it changes. Parameters: `model`,
@@ -15,6 +17,7 @@ import threading
 
 import numpy as np
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
@@ -29,7 +32,7 @@ CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
 
 
 def frame(message: Image) -> Frame:
-    """sensor_msgs/Image -> the frame, its time that of the header: the camera's, not that of arrival."""
+    """Convert an image message. The frame has the time of the header, which is the camera's and not that of arrival."""
     channels = CHANNELS.get(message.encoding)
     if channels is None:
         raise ValueError(f"image: expected {', '.join(CHANNELS)}, got {message.encoding}: convert it with image_proc")
@@ -40,56 +43,58 @@ def frame(message: Image) -> Frame:
 
 
 class Mien(Node):
-    """Pictures are dropped, oldest first, when they come faster than they are read: the executor never waits."""
+    """Analyses images in a thread of its own. When they come too fast it drops the oldest: the executor never waits."""
 
     def __init__(self) -> None:
         super().__init__("mien")
-        requests = {"model": Settings.model, "step": Settings.step, "language": "en", "person": 0}
-        chosen = {name: self.declare_parameter(name, value).value for name, value in requests.items()}
+        defaults = {"model": Settings.model, "step": Settings.step, "language": "en", "person": 0}
+        chosen = {name: self.declare_parameter(name, value).value for name, value in defaults.items()}
         self._session = LiveSession(Settings(model=chosen["model"], step=chosen["step"], pictures=False),
                                 language=chosen["language"], person=chosen["person"] or None)
         self._event = self.create_publisher(String, "person/event", 10)
         self._text = self.create_publisher(String, "person/text", 10)
-        self._waiting: DropOldestQueue[Image] = DropOldestQueue(15)
-        self._told = ""
-        self.create_subscription(Image, "image", self._waiting.put, qos_profile_sensor_data)
+        self._queue: DropOldestQueue[Image] = DropOldestQueue(15)
+        self._last_text = ""
+        self.create_subscription(Image, "image", self._queue.put, qos_profile_sensor_data)
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._worker.start()
 
     def _work(self) -> None:
-        while not self._waiting.ended:
-            message = self._waiting.get(0.5)
+        while not self._queue.ended:
+            message = self._queue.get(0.5)
             if message is None:
                 continue
             try:
                 self._read(frame(message))
-            except ValueError as error:  # this picture is none; the next may be one
+            except ValueError as error:  # an image that cannot be converted; the next may do
                 self.get_logger().error(str(error), throttle_duration_sec=10.0)
 
     def _read(self, picture: Frame) -> None:
         for event in self._session.push(picture):
-            self._event.publish(String(data=json.dumps({**event.json(), "dropped": self._waiting.dropped})))
-            if event.text != self._told:
-                self._told = event.text
+            self._event.publish(String(data=json.dumps({**event.json(), "dropped": self._queue.dropped})))
+            if event.text != self._last_text:
+                self._last_text = event.text
                 self._text.publish(String(data=event.text))
 
     def destroy_node(self) -> None:
-        """Ends the worker first."""
-        self._waiting.close()
+        """End the worker, then the node."""
+        self._queue.close()
         self._worker.join()
         self._session.close()
         super().destroy_node()
 
 
 def main() -> None:
-    """Until Ctrl-C."""
+    """Run until Ctrl-C."""
     rclpy.init()
     node = Mien()
     try:
         rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass  # rclpy's own handler of signals has shut the context down
     finally:
         node.destroy_node()
-        rclpy.shutdown()
+        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from mien.core.plain_text import duration, printable
+from mien.core.plain_text import duration, listed_after, printable
 
 
 def print_line(text: str) -> None:
@@ -78,8 +78,10 @@ def exit_on_error(debug: bool, stopped: str = RESUMES) -> Iterator[None]:
 @contextmanager
 def progress_bar(
     title: str, total: float, quiet: bool
-) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
+) -> Iterator[tuple[Callable[..., None], Callable[[str], None]]]:
     """Show progress on stderr: a bar on a terminal, else a plain line for each item or, of a single item, each tenth.
+
+    A new activity, such as the next fold, has a line of its own too.
 
     Args:
         title: text before the bar.
@@ -87,7 +89,8 @@ def progress_bar(
         quiet: show no progress.
 
     Yields:
-        A function that sets the progress (0 .. total), and a function that prints a line above the bar.
+        A function that sets the progress (0 .. total) and, with a second argument, the activity in words; and a
+        function that prints a line above the bar.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -100,7 +103,11 @@ def progress_bar(
 
     if not console.is_terminal:
         lines = ProgressLines(title, total)
-        show = (lambda done: None) if quiet else (lambda done: print_lines(lines.at(done)))
+
+        def show(done: float, activity: str = "") -> None:
+            if not quiet:
+                print_lines(lines.at(done, activity))
+
         yield show, print_above
         show(lines.total)
         return
@@ -114,7 +121,11 @@ def progress_bar(
     )
     with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
         task = progress.add_task(title, total=max(total, 1))
-        yield lambda done: progress.update(task, completed=done), print_above
+
+        def update(done: float, activity: str = "") -> None:
+            progress.update(task, completed=done, description=f"{title}{listed_after(', ', activity)}")
+
+        yield update, print_above
 
 
 def print_lines(lines: Sequence[str]) -> None:
@@ -134,24 +145,26 @@ class ProgressLines:
 
     def __init__(self, title: str, total: float, now: Callable[[], float] = time.monotonic) -> None:
         self._title, self.total, self._now = title, total, now
-        self._start, self._shown = now(), 0
+        self._start, self._shown, self._activity = now(), 0, ""
 
-    def at(self, done: float) -> list[str]:
+    def at(self, done: float, activity: str = "") -> list[str]:
         """The line that this progress adds, if any.
 
         Args:
             done: 0 .. total.
+            activity: what is under way, such as the name of a fold; "" where there is only one thing to do.
         """
         single = self.total <= 1
         reached = int(done * 10 + 1e-9) if single else int(done + 1e-9)
-        if reached <= self._shown:
+        if reached <= self._shown and activity in ("", self._activity):
             return []
-        self._shown = reached
-        text = f"{10 * reached} %" if single else f"{reached} of {round(self.total)}"
-        left = (self._now() - self._start) / done * (self.total - done)
-        if left > 0:
-            return [f"{self._title}: {text} done, about {duration(left)} left"]
-        return [f"{self._title}: {text} done"]
+        self._shown, self._activity = max(reached, self._shown), activity or self._activity
+        title = f"{self._title}{listed_after(', ', activity)}"
+        text = f"{int(100 * done + 1e-9)} %" if single else f"{reached} of {round(self.total)}"
+        spent = self._now() - self._start
+        if done > 0 and spent > 0 and done < self.total:
+            return [f"{title}: {text} done, about {duration(spent / done * (self.total - done))} left"]
+        return [f"{title}: {text} done"]
 
 
 @contextmanager

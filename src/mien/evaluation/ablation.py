@@ -16,6 +16,7 @@ from mien import recipes
 from mien.core import atomic_files
 from mien.core.folder_lock import folder_lock
 from mien.core.parallel.outcome import Outcome
+from mien.core.plain_text import counted
 from mien.core.read_json import read_json
 from mien.evaluation import scores, tables
 from mien.evaluation.ablation_jobs import AblationJob, evaluate_row
@@ -76,7 +77,7 @@ class AblationResult:
 def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = "", cache: str | Path = "",
            tiny: bool = False, rows: Sequence[int] = (), settings: dict[str, str] | None = None, seed: int = 0,
            workers: int = 0, parallel: int = 1, devices: Sequence[str] = (), cluster: str = "",
-           on_progress: Callable[[float], None] | None = None, log: Callable[[str], None] | None = None, **how: Any
+           on_progress: Callable[[float, str], None] | None = None, log: Callable[[str], None] | None = None, **how: Any
            ) -> AblationResult:
     """Evaluate the rows of an ablation and write table.csv and table.md into `out`.
 
@@ -98,7 +99,7 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
         parallel: rows at a time, see `ablation_jobs.evaluate_row`.
         devices: devices to spread the rows over, see `ablation_jobs.evaluate_row`.
         cluster: address of a Dask scheduler, see `ablation_jobs.evaluate_row`.
-        on_progress: receives the finished share, 0..1.
+        on_progress: receives the finished share, 0..1, and what is under way.
         log: receives a line for each trial or row that failed.
         **how: as in `cross_validate`.
 
@@ -106,13 +107,13 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
         ValueError: an unknown ablation, recipe or row number, or another dataset.
     """
     grid, base = parse_ablation(name, recipe)
-    out, report, settings = Path(out).absolute(), on_progress or (lambda share: None), settings or {}
+    out, report, settings = Path(out).absolute(), on_progress or (lambda share, activity: None), settings or {}
     _expect_rows(rows, len(grid.rows))
     row_recipes = [changed_recipe(row, base, tiny, settings) for row in grid.rows]
     place, cache = Path(root).absolute(), Path(cache or out / "cache").absolute()
     survey, _ = split(row_recipes[0], place)
     begun = 0.0 if cached_targets(survey, cache) else 0.3
-    prepared_cache(survey, cache, max(workers, 1), lambda share: report(begun * share), log, cluster)
+    prepared_cache(survey, cache, max(workers, 1), lambda share: report(begun * share, "preparing"), log, cluster)
     folders = column_positions(grid, row_recipes)
     jobs: dict[str, AblationJob] = {}
     for number, (row, folder) in enumerate(zip(grid.rows, folders, strict=True), 1):
@@ -120,9 +121,14 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
             row_recipe = row_recipes[folders.index(folder)]  # of the first row that shares the folder
             jobs.setdefault(folder, AblationJob(row.name, row_recipe, str(place), str(out / folder), str(cache),
                                         {"seed": seed, "workers": workers, **how}, classifier=row.classifier))
-    failed = []
+    failed, finished = [], 0
+
+    def on_jobs(done: float) -> None:
+        report(begun + (1 - begun) * done / len(jobs), f"{finished} of {counted(len(jobs), 'row')} finished")
+
     for job, outcome in evaluate_row(list(jobs.values()), parallel=parallel, devices=devices, cluster=cluster,
-                              progress=lambda done: report(begun + (1 - begun) * done / len(jobs))):
+                                     progress=on_jobs):
+        finished += 1
         if outcome.status == "failed":
             failed.append((job.title, outcome))
             if log is not None:

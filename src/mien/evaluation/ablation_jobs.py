@@ -88,7 +88,7 @@ def run_job(job: AblationJob, progress: ProgressCallback | None = None) -> Outco
                                     seed=how["seed"], folds=how.get("folds", ()))
                 return Outcome("ok", seconds=time.perf_counter() - start)
             write_report(cross_validate(job.recipe, job.root, job.folder, cache=Cache(job.cache),
-                                 on_progress=lambda _, share: report(share), **how))
+                                 on_progress=lambda share, _: report(share), **how))
     except Exception as error:  # the other rows go on; the command reports the failure at its end
         if interrupted(error):
             raise KeyboardInterrupt from error

@@ -33,7 +33,7 @@ SCHEMA = "mien.bench/1"
 BENCH, ENVIRONMENT, FOLDS = "bench.json", "environment.json", "folds"
 DONE, PREDICTIONS, FEATURES = "done.json", "predictions.parquet", "features.npy"
 
-ProgressCallback = Callable[[str, float], None]
+ProgressCallback = Callable[[float, str], None]
 """Receives the current activity in words and the finished share, 0..1."""
 
 
@@ -79,14 +79,14 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
         precision: as in `training.fit`.
         workers: processes that load data.
         log: receives a line for each trial that cannot be preprocessed.
-        on_progress: receives the current activity and the finished share, 0..1.
+        on_progress: receives the finished share, 0..1, and what is under way.
         deterministic: as in `training.fit`.
 
     Raises:
         FolderLockedError: another benchmark is under way in `out`.
         ValueError: `out` holds another benchmark, or a column of `by` does not exist.
     """
-    out, report = Path(out), on_progress or (lambda activity, share: None)
+    out, report = Path(out), on_progress or (lambda share, activity: None)
     survey, all_folds = split(recipe, root)
     known = {"subject", "fold", "dataset"}.union(*(trial.about for trial in survey.trials))
     if strange := sorted(set(by) - known):
@@ -101,7 +101,7 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
             ready, begun = cache, 0.0
         else:
             ready, begun = prepared_cache(survey, cache or out / "cache", max(workers, 1),
-                                    lambda done: report("preparing", 0.3 * done), log), 0.3
+                                    lambda done: report(0.3 * done, "preparing"), log), 0.3
         how: dict[str, Any] = {"device": device, "precision": precision, "workers": workers}
         for number, fold in enumerate(chosen):
             place = out / FOLDS / fold.name
@@ -110,7 +110,7 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
                 continue
 
             def on_step(step: int, steps: int, _: float, done: int = number, name: str = fold.name) -> None:
-                report(f"training {name}", begun + (1 - begun) * (done + step / steps) / len(chosen))
+                report(begun + (1 - begun) * (done + step / steps) / len(chosen), f"training {name}")
 
             with deterministic_algorithms(deterministic):
                 evaluate_fold(recipe, fold, ready, place, len(survey.trials), seed=seed, progress=on_step,

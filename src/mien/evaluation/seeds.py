@@ -11,10 +11,16 @@ import pandas as pd
 
 from mien.core import atomic_files
 from mien.core.folder_lock import folder_lock
+from mien.core.plain_text import counted
 from mien.core.tasks import Task
 from mien.evaluation import regression, scores, tables
 from mien.evaluation.ablation_jobs import AblationJob, evaluate_row
-from mien.evaluation.cross_validation import CrossValidationResult, cross_validate, expect_same_benchmark
+from mien.evaluation.cross_validation import (
+    CrossValidationResult,
+    ProgressCallback,
+    cross_validate,
+    expect_same_benchmark,
+)
 from mien.evaluation.report import write_report
 from mien.recipes.published import PUBLISHED_SCORES, PublishedValue
 from mien.recipes.recipe import Recipe
@@ -28,7 +34,7 @@ def cross_validate_seeds(
     recipe: Recipe, root: str | Path, out: str | Path, *, seeds: Sequence[int], cache: str | Path = "",
     folds: Sequence[str] = (), by: Sequence[str] = (), parallel: int = 1, devices: Sequence[str] = (),
     cluster: str = "", workers: int = 0, log: Callable[[str], None] | None = None,
-    on_progress: Callable[[float], None] | None = None, **how: Any,
+    on_progress: ProgressCallback | None = None, **how: Any,
 ) -> list[CrossValidationResult]:
     """Run the benchmark of a recipe once for each seed, and write each report and the table over seeds.
 
@@ -48,7 +54,7 @@ def cross_validate_seeds(
         cluster: address of a Dask scheduler.
         workers: processes that load data.
         log: receives a line for each trial or fold that failed.
-        on_progress: receives the finished share, 0..1.
+        on_progress: receives the finished share, 0..1, and what is under way.
         **how: device, precision and deterministic, as in `cross_validate`.
 
     Returns:
@@ -57,7 +63,7 @@ def cross_validate_seeds(
     Raises:
         ValueError: `out` holds another benchmark, or a fold failed.
     """
-    out, report = Path(out).absolute(), on_progress or (lambda share: None)
+    out, report = Path(out).absolute(), on_progress or (lambda share, activity: None)
     places = {seed: out / f"seed{seed}" if len(seeds) > 1 else out for seed in seeds}
     ready = Path(cache or out / "cache").absolute()
     spread = parallel > 1 or bool(devices) or bool(cluster)
@@ -66,8 +72,9 @@ def cross_validate_seeds(
                 devices=devices, workers=workers, **how)
     results = []
     for number, (seed, place) in enumerate(places.items()):
-        def on_seed(_: str, share: float, number: int = number) -> None:
-            report(1.0 if spread else (number + share) / len(places))
+        def on_seed(share: float, activity: str, number: int = number, name: str = f"seed {seed}, ") -> None:
+            if not spread:
+                report((number + share) / len(places), f"{name * (len(places) > 1)}{activity}")
 
         with folder_lock(place, "a benchmark", log=log):
             result = cross_validate(recipe, root, place, cache=ready, seed=seed, folds=folds, by=by, workers=workers,
@@ -82,12 +89,12 @@ def cross_validate_seeds(
 
 
 def _spread(recipe: Recipe, root: Path, places: dict[int, Path], cache: Path, folds: Sequence[str],
-            report: Callable[[float], None], log: Callable[[str], None] | None, cluster: str, *, parallel: int,
+            report: ProgressCallback, log: Callable[[str], None] | None, cluster: str, *, parallel: int,
             devices: Sequence[str], workers: int, deterministic: bool = False, **how: Any) -> None:
     """Train and test every fold of every seed as a job of its own. Raises ValueError if one fails."""
     survey, every = split(recipe, root)
     chosen = [choose_fold(every, name) for name in folds] or list(every)
-    prepared_cache(survey, cache, max(workers, 1), lambda share: report(0.3 * share), log, cluster)
+    prepared_cache(survey, cache, max(workers, 1), lambda share: report(0.3 * share, "preparing"), log, cluster)
     jobs = []
     for seed, place in places.items():
         with folder_lock(place, "a benchmark", wait=True, log=log):
@@ -95,9 +102,13 @@ def _spread(recipe: Recipe, root: Path, places: dict[int, Path], cache: Path, fo
         options = {"seed": seed, "deterministic": deterministic, "workers": workers, **how}
         jobs += [AblationJob(f"seed {seed}, {fold.name}", recipe, str(root), str(place), str(cache), options,
                              fold=fold.name) for fold in chosen]
-    failed = []
-    for job, outcome in evaluate_row(jobs, parallel=parallel, devices=devices, cluster=cluster,
-                                     progress=lambda done: report(0.3 + 0.7 * done / len(jobs))):
+    failed, finished = [], 0
+
+    def on_jobs(done: float) -> None:
+        report(0.3 + 0.7 * done / len(jobs), f"{finished} of {counted(len(jobs), 'fold')} finished")
+
+    for job, outcome in evaluate_row(jobs, parallel=parallel, devices=devices, cluster=cluster, progress=on_jobs):
+        finished += 1
         if outcome.status == "failed":
             failed.append(f"{job.title}: {outcome.reason}")
     if failed:

@@ -39,7 +39,7 @@ CHANNELS = ("ecg", "ecg_left", "ppg")
 
 
 def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | None = None, method: str = "auto",
-                on_progress: Callable[[float], None] = lambda share: None,
+                on_progress: Callable[[float, str], None] = lambda share, activity: None,
                 observe: Callable[[PulseRecording], Window | None] | None = None) -> str:
     """Compare the camera with the contact sensor in every film of a dataset, and write the tables.
 
@@ -51,7 +51,7 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
             heart_rate, and start, end (s) and quality where known. A column trained_on names the people on whom the
             program was trained, separated by semicolons.
         method: rPPG method of the waveform.
-        on_progress: is called with 0..1.
+        on_progress: receives the finished share, 0..1, and what is under way.
         observe: gives the skin traces of a film; `skin_of_film` where None.
 
     Returns:
@@ -67,7 +67,7 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
     for index, recording in enumerate(recordings):
         about = recording.about | bit_rate_group(recording.path)
         compared.append(compare_recording(replace(recording, about=about), observe or skin_of_film, method))
-        on_progress((index + 1) / len(recordings))
+        on_progress((index + 1) / len(recordings), f"recording {index + 1} of {len(recordings)}")
     if table is not None:
         compared = [each.with_predictions(table[table.recording == each.id]) for each in compared]
     return write_pulse_report(compared, out, "camera" if predictions is None else predictions.name)
