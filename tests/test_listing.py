@@ -71,7 +71,8 @@ def test_each_activity_has_a_line_too():
     now = [0.0]
     progress = ProgressLines("bench", 1, lambda: now[0])
     shown = []
-    for done, activity in ((0.0, "fold 1"), (0.25, "fold 1"), (0.5, "fold 2"), (0.52, "fold 2"), (0.55, "fold 3"), (1, "")):
+    steps = ((0.0, "fold 1"), (0.25, "fold 1"), (0.5, "fold 2"), (0.52, "fold 2"), (0.55, "fold 3"), (1, ""))
+    for done, activity in steps:
         now[0] = 10.0 * done
         shown += progress.at(done, activity)
     assert shown == ["bench, fold 1: 0 % done", "bench, fold 1: 25 % done, about 8 s left",
