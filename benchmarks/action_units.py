@@ -59,7 +59,7 @@ def recorded(frames: object) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
 
 def read(times: np.ndarray, marks: np.ndarray, size: tuple[int, int], chunk: int = 15) -> FaceMeasurements:
     reader = AUEstimator()
-    parts = [reader.read(times[i : i + chunk], marks[i : i + chunk], size) for i in range(0, len(times), chunk)]
+    parts = [reader.measure(times[i : i + chunk], marks[i : i + chunk], size) for i in range(0, len(times), chunk)]
     return FaceMeasurements(
         *(np.concatenate([getattr(p, name) for p in parts]) for name in ("aus", "pose", "gaze", "expression"))
     )

@@ -21,5 +21,5 @@ def longest_person(path: Path, observer: Observer) -> Window | None:
     if not observer.people:
         return None
     best = max(observer.people.values(), key=lambda person: person.frames_tracked)
-    best.read()
+    best.measure()
     return best.window(-np.inf, np.inf)

@@ -39,7 +39,7 @@ size of a batch by what is right in train."""
 
 def right(model: checkpoints.Predictor, targets: Targets, cache: Cache) -> np.ndarray:
     """Whether each clip is named right (N,) bool."""
-    result = [model.read(cache.clip(trial)).argmax() for trial in targets.trials]
+    result = [model.predict_window(cache.clip(trial)).argmax() for trial in targets.trials]
     return np.array(result) == targets.target
 
 

@@ -134,7 +134,7 @@ def kept(source: Path, name: str, seconds: float) -> None:
         strength = trained.model.htpc.phase.detach()
         strength.fill_(float(strength) if phase is None else phase)
         reusing = FeatureCache(trained)
-        reported = [(trained.read(window), reusing.read(window)) for window in windows]
+        reported = [(trained.predict_window(window), reusing.predict_window(window)) for window in windows]
         first, second = np.array(reported).transpose(1, 0, 2)
         rows[f"phase {float(strength):.2g}{' (the checkpoint)' if phase is None else ''}"] = {
             "steps": len(first), "frames read, % of asked": 100 * reusing.fresh / reusing.pictures,

@@ -94,7 +94,7 @@ def read(head: ExpressionHead, faces: Pictures, neutral: np.ndarray | None = Non
     probs, aus = [], []
     for index, landmarks in enumerate(faces.landmarks):
         reader = AUEstimator(None if neutral is None else neutral[index][None], head)
-        result = reader.read(np.zeros(1), landmarks[None], SIZE)
+        result = reader.measure(np.zeros(1), landmarks[None], SIZE)
         probs.append(result.expression[0])
         aus.append(result.aus[0])
     return np.array(probs), np.array(aus)

@@ -129,7 +129,7 @@ def test_the_probabilities_are_those_of_the_checkpoint(data, judged):
     cache = Cache(data / "cache")
     names = [f"calibrated_{name}" for name in EXPRESSION.classes]
     for _, row in frame.iterrows():
-        probs = model.read(cache.clip(cache.entries[row["trial"]].trial))
+        probs = model.predict_window(cache.clip(cache.entries[row["trial"]].trial))
         np.testing.assert_allclose(probs, row[names].to_numpy(float), atol=1e-5)
 
 
@@ -264,7 +264,7 @@ def test_of_windows_the_trial_is_decided_by_their_mean(tmp_path, monkeypatch):
     for _, row in frame.iterrows():
         windows = parts.cut(RULES["scpt/arousal"]([trial for trial in trials if trial.id == row["trial"]])).trials
         assert len(windows) == 2
-        probs = model.read_all([parts(item) for item in windows]).mean(axis=0)
+        probs = model.predict_proba([parts(item) for item in windows]).mean(axis=0)
         np.testing.assert_allclose(row[["calibrated_low", "calibrated_high"]].to_numpy(float), probs, atol=1e-4)
     assert "By gender" in (tmp_path / "run/table.md").read_text()
 

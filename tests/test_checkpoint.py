@@ -68,10 +68,11 @@ def copy(saved, tmp_path) -> Path:
 def test_loaded_model_predicts_as_the_saved_one(saved):
     before, after = stirred(), mien.load(saved, precision="32")
     windows = [window(seed) for seed in range(3)]
-    np.testing.assert_allclose(after.read_all(windows), before.read_all(windows), rtol=1e-5, atol=1e-7)
-    assert np.ptp(np.log([after.read(item) for item in windows]), axis=0).max() > 0.1  # it does look at the pictures
-    np.testing.assert_allclose(after.read_all(windows), [after.read(item) for item in windows], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(after.read_all(windows).sum(1), 1, atol=1e-12)
+    np.testing.assert_allclose(after.predict_proba(windows), before.predict_proba(windows), rtol=1e-5, atol=1e-7)
+    single = [after.predict_window(item) for item in windows]
+    assert np.ptp(np.log(single), axis=0).max() > 0.1  # it does look at the pictures
+    np.testing.assert_allclose(after.predict_proba(windows), single, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(after.predict_proba(windows).sum(1), 1, atol=1e-12)
     assert after.task == EXPRESSION
     assert after.seconds == TINY.seconds
     assert after.card.recipe == TINY
@@ -85,12 +86,12 @@ def test_the_texts_of_the_recipe_go_with_the_checkpoint(tmp_path, kind):
     before = stirred(recipe, recipe.task)
     after = mien.load(before.save_pretrained(tmp_path), precision="32")
     windows = [window(seed) for seed in range(2)]
-    np.testing.assert_allclose(after.read_all(windows), before.read_all(windows), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(after.predict_proba(windows), before.predict_proba(windows), rtol=1e-5, atol=1e-7)
     assert after.task.texts == class_texts(kind)
-    others = np.log([result.read_all(windows) for result in (after, stirred())])
+    others = np.log([result.predict_proba(windows) for result in (after, stirred())])
     assert np.abs(others[0] - others[1]).max() > 0.1  # other texts, other answers
     again = mien.load(tmp_path, precision="32", labels=LABELS)  # the text tower is read again
-    assert again.read(windows[0]).shape == (len(LABELS.classes),)
+    assert again.predict_window(windows[0]).shape == (len(LABELS.classes),)
 
 
 def test_only_trained_tensors_and_the_text_features_are_saved(saved):
@@ -252,7 +253,7 @@ def test_other_labels_are_read_by_the_text_tower_with_the_trained_prompts(saved)
     with torch.no_grad():
         torch.testing.assert_close(result.model.cached_text, model.text_features())
     assert result.task.classes == ("bored", "amused", "tired")
-    assert result.read(window()).shape == (3,)
+    assert result.predict_window(window()).shape == (3,)
     with pytest.raises(ValueError, match="expected the labels of the training"):
         result.save_pretrained("nowhere")
 
@@ -311,7 +312,8 @@ def test_zero_shot_is_clip_as_transformers_has_it(tmp_path):
     image = torch.nn.functional.normalize(model.get_image_features(picture).pooler_output, dim=-1)
     text = torch.nn.functional.normalize(model.get_text_features(**words).pooler_output, dim=-1)
     scale = model.logit_scale.exp().detach()
-    np.testing.assert_allclose(result.read(single), (scale * image @ text.T).softmax(-1)[0].detach().numpy(), rtol=1e-3,
+    reference = (scale * image @ text.T).softmax(-1)[0].detach().numpy()
+    np.testing.assert_allclose(result.predict_window(single), reference, rtol=1e-3,
                                atol=1e-5)
     with pytest.raises(ValueError, match="got zero-shot CLIP"):
         result.save_pretrained(tmp_path / "x")

@@ -245,7 +245,7 @@ def test_lsea_follows_9_to_13(name, heads):
 @pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 @torch.inference_mode()
 def test_evidence_sums_to_one(name):
-    result = stir(build(CONFIGURATIONS[name])).read(batch().frames)
+    result = stir(build(CONFIGURATIONS[name])).infer(batch().frames)
     assert result.logits.shape == (3, 3)
     torch.testing.assert_close(result.frames.sum(1), torch.ones(3))
     assert (result.classes is None) == ("average" in name or "neither" in name)
@@ -260,7 +260,7 @@ def test_attention_pooling_finds_the_frame_that_is_scored_high():
     v_m = model.lsea.linear(model.frame_features(frames) + model.lsea.attend(model.frame_features(frames)))
     away = v_m[0, 3] - v_m[0].mean(0)
     model.lsea.score.weight.copy_(200 * away / away.norm() ** 2)
-    weights = model.read(frames).frames[0]
+    weights = model.infer(frames).frames[0]
     assert weights.argmax() == 3
     assert weights[3] > 0.99
 
@@ -272,7 +272,7 @@ def test_training_begins_at_the_average_of_clips_features():
     video, text = model.frame_features(frames), model.text_features()
     v_m = model.lsea.linear(video + model.lsea.attend(video))
     assert torch.equal(v_m, video)
-    torch.testing.assert_close(model.read(frames).frames, torch.full((3, 5), 0.2))
+    torch.testing.assert_close(model.infer(frames).frames, torch.full((3, 5), 0.2))
     zero_shot = F.normalize(video.mean(1), dim=-1)
     begun, _, _ = build(DuSEConfig(prompts=0, beta=1.0)).lsea(video, text)
     assert F.cosine_similarity(begun, zero_shot).min() > 0.98
@@ -408,7 +408,7 @@ def test_temperature_and_similarity_change_the_logits_and_nothing_else():
         v_g, text = dot.lsea(dot.frame_features(given.frames), dot.text_features())[0], dot.text_features()
         torch.testing.assert_close(dot(given), v_g @ text.T, rtol=1e-4, atol=1e-4)
         # a temperature of 1 spreads the weights over the classes, 0.01 picks: the reason for the default
-        vague, sharp = (stir(build(DuSEConfig(match_temperature=t))).read(given.frames).classes for t in (1.0, 0.01))
+        vague, sharp = (stir(build(DuSEConfig(match_temperature=t))).infer(given.frames).classes for t in (1.0, 0.01))
         assert vague.max() < 0.8 < sharp.amax(-1).mean()
 
 
@@ -550,7 +550,7 @@ def test_a_model_of_cached_text_features_exports_with_a_free_number_of_clips():
             self.model = model
 
         def forward(self, frames: Tensor) -> Tensor:
-            return self.model.read(frames).logits
+            return self.model.infer(frames).logits
 
     model = stir(build())
     model.cache_text_features()

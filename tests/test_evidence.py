@@ -162,8 +162,8 @@ def test_even_attention_is_even_and_an_order_of_patches_is_one_of_places(some):
     rows = torch.arange(4)
     batch = mvp_data.cut_windows(some, rows, np.zeros(4), mvp_data.SECONDS)
     with torch.no_grad():
-        paid = even.read(batch).face
-        assert not torch.allclose(model.read(batch).face, paid, atol=1e-4)
+        paid = even.infer(batch).face
+        assert not torch.allclose(model.infer(batch).face, paid, atol=1e-4)
     assert paid is not None
     assert torch.allclose(paid, paid[:, :1].expand_as(paid), atol=1e-7)
 
@@ -174,9 +174,9 @@ def test_duse_arms_remove_their_part_and_no_other(filmed, tmp_path):
     of = replace(duse.TINY, steps=6, batch=7)
     model = duse.train_model(duse.ARMS[duse.BOTH], clip, filmed, 0, of)
     with torch.no_grad():
-        first = model.read(filmed.frames)
-        changed = {name: change(copy.deepcopy(model)).read(filmed.frames) for name, change in CHANGES.items()}
-        assert torch.equal(model.read(filmed.frames).logits, first.logits)
+        first = model.infer(filmed.frames)
+        changed = {name: change(copy.deepcopy(model)).infer(filmed.frames) for name, change in CHANGES.items()}
+        assert torch.equal(model.infer(filmed.frames).logits, first.logits)
     assert [name for name, result in changed.items() if torch.equal(result.logits, first.logits)] == []
     assert torch.allclose(changed["equal frame weights"].frames, torch.full_like(first.frames, 1 / duse_data.FRAMES))
     assert changed["mean of frames instead of LSEA"].classes is None

@@ -76,13 +76,14 @@ def copy(made, tmp_path) -> Path:
 def test_it_reads_as_the_checkpoint(made, saved, to):
     windows = [window(seed, count) for seed, count in enumerate((20, 16, 5, 1))]
     expected, output = mien.load(saved, precision="32"), mien.load(made[to].folder, precision="32")
-    probs = expected.read_all(windows)
+    probs = expected.predict_proba(windows)
     assert np.ptp(probs, axis=0).max() > 0.02  # it does look at the pictures
     assert 0.2 < probs.max() < 0.95
-    np.testing.assert_allclose(output.read_all(windows), probs, atol=1e-5)
-    np.testing.assert_allclose(output.read_all(windows), [output.read(item) for item in windows], atol=1e-9)
+    np.testing.assert_allclose(output.predict_proba(windows), probs, atol=1e-5)
+    by_window = [output.predict_window(item) for item in windows]
+    np.testing.assert_allclose(output.predict_proba(windows), by_window, atol=1e-9)
     assert (output.task, output.needs, output.seconds) == (expected.task, expected.needs, expected.seconds)
-    rough = mien.load(made[to].folder).read_all(windows)  # in the type that is fast here
+    rough = mien.load(made[to].folder).predict_proba(windows)  # in the type that is fast here
     np.testing.assert_allclose(rough, probs, atol=0.02)
 
 
@@ -95,7 +96,7 @@ def test_export_graph_matches_the_model(options):
     model = build_model(recipe, EXPRESSION, load_clip(recipe.tower))
     frames = torch.randint(0, 256, (1, 16, 3, 32, 32), dtype=torch.uint8)
     logits, features = ImageSide(model)(frames)
-    assert torch.equal(logits, model.read(frames).logits)
+    assert torch.equal(logits, model.infer(frames).logits)
     assert torch.equal(features, model.frame_features(frames))
 
 
@@ -136,7 +137,7 @@ def test_int8_tells_the_change_of_every_probability(made, saved, to):
     probs = mien.load(report.folder).probs(clips)
     np.testing.assert_allclose(table["exported"].to_numpy().reshape(5, 7), probs, atol=1e-6)
     with torch.inference_mode():
-        expected = mien.load(saved, precision="32").model.read(torch.from_numpy(clips)).logits.softmax(-1).numpy()
+        expected = mien.load(saved, precision="32").model.infer(torch.from_numpy(clips)).logits.softmax(-1).numpy()
     np.testing.assert_allclose(table["torch"].to_numpy().reshape(5, 7), expected, atol=1e-5)
     np.testing.assert_allclose(table["change"], table["exported"] - table["torch"], atol=1e-6)
     assert 1e-6 < report.parity.largest < 0.05

@@ -134,7 +134,7 @@ def test_training_repeats_itself_and_its_file_is_read_again(tmp_path: Path) -> N
 def test_probabilities_are_probabilities() -> None:
     rng = np.random.default_rng(0)
     head = default_head()
-    probs = head.read(rng.normal(0, 20, (100, len(MEASURES))), rng.random(100), rng.normal(0, 30, (100, 2)))
+    probs = head.predict(rng.normal(0, 20, (100, len(MEASURES))), rng.random(100), rng.normal(0, 30, (100, 2)))
     assert probs.shape == (100, len(EXPRESSION.classes))
     assert np.isfinite(probs).all()
     np.testing.assert_allclose(probs.sum(axis=1), 1)
@@ -157,8 +157,8 @@ def test_real_smiles_and_real_neutral_faces() -> None:
     calm, happy, units = [], [], []
     for path in sorted((LONDON / "neutral").glob("*.jpg"))[::10][:10]:
         neutral, smile = (_mesh(backend, LONDON / part / path.name) for part in ("neutral", "smiling"))
-        rest = AUEstimator().read(np.zeros(1), neutral[None], (675, 900))
-        shown = AUEstimator(neutral[None]).read(np.zeros(1), smile[None], (675, 900))
+        rest = AUEstimator().measure(np.zeros(1), neutral[None], (675, 900))
+        shown = AUEstimator(neutral[None]).measure(np.zeros(1), smile[None], (675, 900))
         calm.append(rest.expression[0].argmax() == NEUTRAL and rest.aus.max() < 2)
         happy.append(shown.expression[0].argmax() == HAPPY)
         units.append(shown.aus[0, ACTION_UNITS.index("AU12")] > 0)

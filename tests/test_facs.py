@@ -94,7 +94,7 @@ def turned(face: np.ndarray, pitch: float, yaw: float, roll: float) -> np.ndarra
 
 
 def read(reader: AUEstimator, landmarks: np.ndarray, fps: float = 30.0) -> FaceMeasurements:
-    return reader.read(np.arange(len(landmarks)) / fps, landmarks, SIZE)
+    return reader.measure(np.arange(len(landmarks)) / fps, landmarks, SIZE)
 
 
 def test_rotation_is_scipys(face: np.ndarray) -> None:
@@ -164,7 +164,7 @@ def test_units_survive_a_turn(face: np.ndarray, pitch: float, yaw: float) -> Non
 
 def test_size_does_not_matter(face: np.ndarray) -> None:
     faces = np.stack([face, moved(face, "AU12", 0.7), moved(face, "AU01", 1)])
-    small = AUEstimator(0.25 * face[None]).read(np.arange(3) / 30, 0.25 * faces, SIZE).aus
+    small = AUEstimator(0.25 * face[None]).measure(np.arange(3) / 30, 0.25 * faces, SIZE).aus
     np.testing.assert_allclose(small, read(AUEstimator(face[None]), faces).aus, atol=1e-6)
 
 
@@ -190,12 +190,13 @@ same last bits twice: once in thousands of runs two readings differed by 1.6e-15
 @pytest.mark.parametrize("given", [False, True])
 def test_fed_one_by_one_equals_fed_at_once(face: np.ndarray, given: bool) -> None:
     times, landmarks = recording(face)
-    full = AUEstimator(face[None] if given else None).read(times, landmarks, SIZE)
+    full = AUEstimator(face[None] if given else None).measure(times, landmarks, SIZE)
     rng = np.random.default_rng(0)
     some = np.sort(rng.choice(np.arange(1, len(times)), 20, replace=False))
     for cuts in (np.arange(1, len(times)), np.arange(7, len(times), 7), some):
         reader = AUEstimator(face[None] if given else None)
-        parts = [reader.read(t, x, SIZE) for t, x in zip(np.split(times, cuts), np.split(landmarks, cuts), strict=True)]
+        chunks = zip(np.split(times, cuts), np.split(landmarks, cuts), strict=True)
+        parts = [reader.measure(t, x, SIZE) for t, x in chunks]
         for name in ("aus", "pose", "gaze"):
             np.testing.assert_allclose(np.concatenate([getattr(p, name) for p in parts]), getattr(full, name),
                                        rtol=0, atol=ROUNDING)
@@ -208,7 +209,7 @@ def test_threads_of_the_algebra_change_no_bit(face: np.ndarray) -> None:
     result = []
     for threads in (1, 2):
         with limits(threads):
-            result.append(AUEstimator(face[None]).read(times, landmarks, SIZE))
+            result.append(AUEstimator(face[None]).measure(times, landmarks, SIZE))
     for name in ("aus", "pose", "gaze"):
         np.testing.assert_array_equal(getattr(result[0], name), getattr(result[1], name))
 
@@ -216,16 +217,16 @@ def test_threads_of_the_algebra_change_no_bit(face: np.ndarray) -> None:
 def test_rows_without_a_face_are_nan_and_change_nothing(face: np.ndarray) -> None:
     times, landmarks = recording(face)
     unseen = ~np.isfinite(landmarks).all(axis=(1, 2))
-    result = AUEstimator().read(times, landmarks, SIZE)
+    result = AUEstimator().measure(times, landmarks, SIZE)
     for values in (result.aus, result.pose, result.gaze):
         assert np.isnan(values[unseen]).all()
     assert np.isfinite(result.aus[~unseen]).all()
     assert np.isfinite(result.pose[~unseen]).all()
-    without = AUEstimator().read(times[~unseen], landmarks[~unseen], SIZE)
+    without = AUEstimator().measure(times[~unseen], landmarks[~unseen], SIZE)
     np.testing.assert_array_equal(without.aus, result.aus[~unseen])
-    nobody = AUEstimator().read(times, np.full_like(landmarks, np.nan), SIZE)
+    nobody = AUEstimator().measure(times, np.full_like(landmarks, np.nan), SIZE)
     assert np.isnan(nobody.aus).all()
-    assert AUEstimator().read(np.empty(0), np.empty((0, 478, 3)), SIZE).aus.shape == (0, len(ACTION_UNITS))
+    assert AUEstimator().measure(np.empty(0), np.empty((0, 478, 3)), SIZE).aus.shape == (0, len(ACTION_UNITS))
 
 
 def test_au_estimator_leaves_hidden_units_unknown(face: np.ndarray) -> None:
@@ -281,20 +282,20 @@ def test_neutral_is_learnt(face: np.ndarray) -> None:
     person = moved(face, "AU04", 1.7)
     rng = np.random.default_rng(0)
     landmarks = person + rng.normal(0, 0.2, (450, 478, 3))
-    aus = AUEstimator().read(np.arange(450) / 15, landmarks, SIZE).aus
+    aus = AUEstimator().measure(np.arange(450) / 15, landmarks, SIZE).aus
     assert aus[-30:, AU["AU04"]].max() < 1
     # and now that it is known, half of a raise and half of a frown are seen
     raised = np.stack([moved(person, "AU01", 0.8), moved(person, "AU04", 0.8)])
     reader = AUEstimator()
-    reader.read(np.arange(450) / 15, landmarks, SIZE)
-    seen = reader.read(np.array([30.1, 30.2]), raised, SIZE).aus
+    reader.measure(np.arange(450) / 15, landmarks, SIZE)
+    seen = reader.measure(np.array([30.1, 30.2]), raised, SIZE).aus
     assert seen[0, AU["AU01"]] > 1.5
     assert seen[1, AU["AU04"]] > 1.5
 
 
 def test_a_long_smile_is_not_taken_for_neutral(face: np.ndarray) -> None:
     rest, stored = np.repeat(face[None], 75, 0), np.repeat(moved(face, "AU12", 1)[None], 450, 0)
-    aus = AUEstimator().read(np.arange(525) / 15, np.concatenate([rest, stored]), SIZE).aus[:, AU["AU12"]]
+    aus = AUEstimator().measure(np.arange(525) / 15, np.concatenate([rest, stored]), SIZE).aus[:, AU["AU12"]]
     assert aus[:75].max() < 1
     assert aus[-1] > 0.8 * aus[80]
 
@@ -305,23 +306,23 @@ def test_a_second_reading_reads_the_same_smile_the_same(face: np.ndarray) -> Non
     rng = np.random.default_rng(0)
     landmarks = np.where(smiles[:, None, None], moved(face, "AU12", 0.6), face) + rng.normal(0, 0.1, (900, 478, 3))
     reader = AUEstimator()
-    first = reader.read(times, landmarks, SIZE)
-    aus, probs, _ = reader.read_again(times, first.measured, first.pose)
+    first = reader.measure(times, landmarks, SIZE)
+    aus, probs, _ = reader.measure_again(times, first.measured, first.pose)
     levels = [aus[smiles & (times // 12 == part), AU["AU12"]].mean() for part in range(5)]
     assert np.ptp(levels) < 0.05
     assert min(levels) > 1
     assert aus[~smiles].max() < 0.5
     assert (probs[~smiles].argmax(axis=1) == EXPRESSION.classes.index("neutral")).mean() > 0.95
     again = AUEstimator()
-    again.read(times, landmarks, SIZE)
-    resting, _, _ = again.read_again(times, first.measured, first.pose, resting=times < 9)
+    again.measure(times, landmarks, SIZE)
+    resting, _, _ = again.measure_again(times, first.measured, first.pose, resting=times < 9)
     given = AUEstimator(neutral=landmarks[times < 9])
-    stored = given.read(times, landmarks, SIZE)
+    stored = given.measure(times, landmarks, SIZE)
     assert np.abs(resting[:135, AU["AU12"]] - stored.aus[:135, AU["AU12"]]).max() < 0.2
 
 
 def test_a_real_smile_reads_happy_from_the_first_frame(smile: np.ndarray) -> None:
-    aus = AUEstimator().read(np.arange(450) / 15, np.repeat(smile[None], 450, 0), (512, 512)).aus
+    aus = AUEstimator().measure(np.arange(450) / 15, np.repeat(smile[None], 450, 0), (512, 512)).aus
     probs = expression(aus)
     for row in (0, -1):
         assert aus[row, AU["AU12"]] > 3
@@ -440,9 +441,9 @@ def test_blink_rate_abstains_with_its_reason() -> None:
 
 def test_errors_say_expected_and_got(face: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"expected \(T, 478, 3\).*got \(1, 468, 3\).*refined"):
-        AUEstimator().read(np.zeros(1), face[None, :468], SIZE)
+        AUEstimator().measure(np.zeros(1), face[None, :468], SIZE)
     with pytest.raises(ValueError, match="one time a frame, got 2 times, 1 frames"):
-        AUEstimator().read(np.zeros(2), face[None], SIZE)
+        AUEstimator().measure(np.zeros(2), face[None], SIZE)
     with pytest.raises(ValueError, match="at least one frame with a face"):
         AUEstimator(np.full((3, 478, 3), np.nan))
     with pytest.raises(ValueError, match=r"got \(3,\) and \(2,\)"):

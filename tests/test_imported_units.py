@@ -456,14 +456,15 @@ def test_training_and_baselines_run_on_it_and_tell_the_source(amigos, tmp_path, 
     assert model.needs.aus_by == "openface"
     cache = Cache(amigos / "cache")
     window = cache.window(next(id for id, entry in cache.entries.items() if entry.aus))
-    assert np.isfinite(model.read(window)).all()
+    assert np.isfinite(model.predict_window(window)).all()
     moved = replace(window, aus=window.aus + np.float32(1.0))
-    assert np.abs(model.read(moved) - model.read(window)).max() > 1e-7
+    assert np.abs(model.predict_window(moved) - model.predict_window(window)).max() > 1e-7
     filled = window.aus.copy()
     filled[:, ACTION_UNITS.index("AU24")] = 0.0
-    assert np.abs(model.read(replace(window, aus=filled)) - model.read(window)).max() > 1e-9  # absent is not zero
+    change = model.predict_window(replace(window, aus=filled)) - model.predict_window(window)
+    assert np.abs(change).max() > 1e-9  # absent is not zero
     with pytest.raises(ValueError, match="expected action units by openface, got those by mien"):
-        model.read(replace(window, aus_by="mien"))
+        model.predict_window(replace(window, aus_by="mien"))
     index = json.loads(before)
     del index["aus"]
     other = tmp_path / "ours"  # the same trials, as if we had read them
@@ -535,7 +536,7 @@ def test_a_recording_is_read_by_the_units_of_the_program(tmp_path):
     parts = [replace(full, start=10.0 * k, end=10.0 * k + 10, **{
         name: getattr(full, name)[rows_[k] : rows_[k + 1]]
         for name in ("times", "skin", "position", "aus", "pose", "gaze")}) for k in range(3)]
-    np.testing.assert_allclose(reported.probs, reader.read_all(parts).mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(reported.probs, reader.predict_proba(parts).mean(axis=0), atol=1e-4)
     assert reported.used["face"] == pytest.approx(28.0, abs=0.21)
     assert reported.notes[:2] == ("action units by OpenFace 2, v.csv, known in 93 % of frames",
                                   "the file lacks AU24")

@@ -34,7 +34,7 @@ from mien.inference.live.debounce import Debouncer
 from mien.inference.live.frame_queue import DropOldestQueue
 from mien.inference.live.session import LiveSession
 from mien.inference.live.target_selection import select_person
-from mien.inference.prediction import BuiltInReader
+from mien.inference.prediction import BuiltInModel
 from mien.inference.stream import Stream
 from mien.reporting.llm.message import NO_PERSON
 from mien.video.errors import VideoError
@@ -296,7 +296,7 @@ def test_frames_may_change_size(portrait):
 
 
 def test_a_model_that_reads_no_face_is_refused():
-    class Late(BuiltInReader):
+    class Late(BuiltInModel):
         needs = ModelRequirements(seconds=30, signals=("ecg",), rate=128)
 
     with pytest.raises(ValueError, match="analyse a recording"):

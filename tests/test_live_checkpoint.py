@@ -74,7 +74,7 @@ class Slow:
         self.gate = threading.Event()  # closed: it reads on and on
         self.gate.set()
 
-    def read(self, window):
+    def predict_window(self, window):
         self.windows.append(window)
         time.sleep(self.pause)
         assert self.gate.wait(CEILING)
@@ -179,7 +179,7 @@ def test_the_end_does_not_wait_for_steps_that_were_asked(tmp_path):
 
 def test_worker_raises_model_errors_in_the_session(tmp_path):
     class Broken(Slow):
-        def read(self, window):
+        def predict_window(self, window):
             raise ZeroDivisionError("planted")
 
     path = write(tmp_path / "clip.mp4", 1.2)
@@ -220,7 +220,7 @@ def test_kept_features_of_duse_are_those_of_the_place_at_which_each_was_first_re
         return Window(start=first, end=first + 16.0, times=times, faces=pictures[first:first + 16], **rows)
 
     def logs(read, first):
-        return np.log(read.read(window(first)))
+        return np.log(read.predict_window(window(first)))
 
     np.testing.assert_allclose(logs(reusing, 0), logs(model, 0), atol=1e-3)
     result = logs(reusing, 8)
@@ -228,12 +228,12 @@ def test_kept_features_of_duse_are_those_of_the_place_at_which_each_was_first_re
     frames = torch.from_numpy(pictures[8:]).permute(0, 3, 1, 2)[None]
     with torch.no_grad():
         video = model.model.frame_features(frames, (*range(8, 16), *range(8, 16)))  # not 0 to 15
-        expected = model.model.judge(video).logits.double().log_softmax(-1).numpy()[0]
+        expected = model.model.infer_features(video).logits.double().log_softmax(-1).numpy()[0]
     np.testing.assert_allclose(result, expected, atol=1e-3)
     assert np.abs(result - logs(model, 8)).max() > 0.02  # an approximation, and said to be one
     model.model.htpc.phase.data.zero_()
     still = FeatureCache(model)
-    still.read(window(0))
+    still.predict_window(window(0))
     assert still.exact
     np.testing.assert_allclose(logs(still, 8), logs(model, 8), atol=1e-3)
 

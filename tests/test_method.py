@@ -90,7 +90,7 @@ def test_it_is_judged_by_the_protocol(data, tmp_path):
     assert len(frame) == 2 * 3  # each test clip by both checkpoints
     model, cache = mien.load(tmp_path / "bench/folds/fd2/last", precision="32"), Cache(data / "cache")
     for _, row in frame[frame["checkpoint"] == "last"].iterrows():
-        probs = model.read(cache.clip(cache.entries[row["trial"]].trial))
+        probs = model.predict_window(cache.clip(cache.entries[row["trial"]].trial))
         np.testing.assert_allclose(probs, row[[f"calibrated_{name}" for name in EXPRESSION.classes]].to_numpy(float),
                                    atol=1e-6)
     assert "probe/dfew, 1 of 5 folds" in (tmp_path / "bench/table.md").read_text()
@@ -118,8 +118,8 @@ def test_it_is_exported(trained, exported, data):
     assert exported.exact < 1e-6
     cache = Cache(data / "cache")
     windows = [cache.clip(trial) for trial in cache.trials[:3]]
-    result = mien.load(exported.folder, precision="32").read_all(windows)
-    np.testing.assert_allclose(result, mien.load(trained, precision="32").read_all(windows), atol=1e-6)
+    result = mien.load(exported.folder, precision="32").predict_proba(windows)
+    np.testing.assert_allclose(result, mien.load(trained, precision="32").predict_proba(windows), atol=1e-6)
 
 
 def test_it_is_served_live_as_a_checkpoint_and_as_an_exported_model(trained, exported):
@@ -138,10 +138,10 @@ def test_features_of_its_frames_are_kept_between_windows(trained, data):
     model, cache = mien.load(trained, precision="32"), Cache(data / "cache")
     assert isinstance(model.model, FrameFeatures)
     reusing, window = FeatureCache(model), cache.clip(cache.trials[0])
-    np.testing.assert_allclose(reusing.read(window), model.read(window), atol=1e-6)
+    np.testing.assert_allclose(reusing.predict_window(window), model.predict_window(window), atol=1e-6)
     assert reusing.exact
     assert reusing.fresh == reusing.pictures
-    reusing.read(window)
+    reusing.predict_window(window)
     assert reusing.fresh < reusing.pictures
 
 

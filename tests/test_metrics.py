@@ -180,7 +180,7 @@ def test_a_checkpoint_reads_with_the_temperature_of_its_card():
     logs = []
     for value in (1.0, 2.0):
         card = checkpoints.make_card(recipe, EXPRESSION, model, hashes, scores={"val": {"temperature": value}})
-        logs.append(np.log(checkpoints.Predictor(model, EXPRESSION, 3.0, card).read(window)))
+        logs.append(np.log(checkpoints.Predictor(model, EXPRESSION, 3.0, card).predict_window(window)))
     odds = [log - log[0] for log in logs]
     np.testing.assert_allclose(odds[0], 2 * odds[1], atol=1e-6)
     assert np.abs(odds[0]).max() > 1e-3

@@ -80,7 +80,7 @@ def test_custom_options_that_are_no_map_are_refused():
 @pytest.mark.parametrize("content", [b"", b"\x00" * 64, b"PK\x03\x04 a wheel"])
 def test_tflite_reader_refuses_other_files(content):
     with pytest.raises(ValueError, match="expected a TFLite file"):
-        tflite.read(content)
+        tflite.parse(content)
 
 
 class Level:
@@ -508,7 +508,7 @@ def test_a_wheel_that_is_named_leaves_the_installed_models_in_use(cache, onnx_fo
     monkeypatch.setenv("MIEN_MODELS", str(write_wheel(tmp_path / "o.whl", tflite_folder, change=DETECTOR_TFLITE)))
     (finding,) = models._named_source()
     assert finding.status == "failure"
-    assert "not in use, and unusable" in finding.found
+    assert "not in use, and unusable" in finding.detail
 
 
 def test_files_that_are_not_the_models_are_named(onnx_folder, tmp_path, monkeypatch):
@@ -608,13 +608,13 @@ def test_the_doctor_shows_origin_licence_and_parity(cache, onnx_folder, tmp_path
     monkeypatch.setenv("MIEN_MODELS", str(installed))
     findings = {finding.name: finding for finding in models.face_models()}
     assert {finding.status for finding in findings.values()} == {"ok"}
-    assert "mediapipe 0.10.21" in findings["face models"].found
-    assert findings["licences of models"].found == "face detector and face mesh: Apache-2.0"
-    assert "presence of a face as there" in findings["parity of the face models"].found
+    assert "mediapipe 0.10.21" in findings["face models"].detail
+    assert findings["licences of models"].detail == "face detector and face mesh: Apache-2.0"
+    assert "presence of a face as there" in findings["parity of the face models"].detail
     (installed / locate.DETECTOR).write_bytes(b"damaged")
     (damaged,) = models.face_models()
     assert damaged.status == "failure"
-    assert "face_detector.onnx" in damaged.found
+    assert "face_detector.onnx" in damaged.detail
 
 
 @pytest.mark.parametrize(("code", "out", "status"), [
@@ -626,4 +626,4 @@ def test_the_doctor_shows_origin_licence_and_parity(cache, onnx_folder, tmp_path
 ])
 def test_the_doctors_verdict_on_parity(code, out, status):
     error = "Traceback\nImportError: no onnxruntime" if code == 1 else ""
-    assert models.judge(code, out, error).status == status
+    assert models.parity_result(code, out, error).status == status

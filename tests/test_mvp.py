@@ -63,9 +63,9 @@ def padded(trials: list[Batch], fill: float = 0.0) -> Batch:
 @torch.no_grad()
 def test_a_batch_of_mixed_lengths_is_each_alone(options):
     mvp, trials = model(options), [trial(seconds, k, options) for k, seconds in enumerate((20.0, 11.3, 5.0))]
-    alone = [mvp.read(first) for first in trials]
+    alone = [mvp.infer(first) for first in trials]
     for fill in (0.0, 1e6, float("nan")):
-        result = mvp.read(padded(trials, fill))
+        result = mvp.infer(padded(trials, fill))
         torch.testing.assert_close(result.logits, torch.cat([first.logits for first in alone]), atol=1e-5, rtol=0)
         torch.testing.assert_close(result.signals, torch.cat([first.signals for first in alone]))
         for name in ("face", "body"):
@@ -99,11 +99,11 @@ def test_a_missing_modality_is_masked_and_not_zeros(options):
     off = {"video": {"video_mask": torch.zeros_like(full.video_mask)},
            "signals": {"signals_mask": torch.zeros_like(full.signals_mask)}}
     for name, masked in off.items():
-        without = mvp.read(replace(full, **{name: None, f"{name}_mask": None}))
-        torch.testing.assert_close(mvp.read(replace(full, **masked)).logits, without.logits, atol=1e-6, rtol=0)
-        zeros = mvp.read(replace(full, **{name: torch.zeros_like(getattr(full, name))}))
+        without = mvp.infer(replace(full, **{name: None, f"{name}_mask": None}))
+        torch.testing.assert_close(mvp.infer(replace(full, **masked)).logits, without.logits, atol=1e-6, rtol=0)
+        zeros = mvp.infer(replace(full, **{name: torch.zeros_like(getattr(full, name))}))
         assert not torch.allclose(zeros.logits, without.logits, atol=1e-4)
-        assert not torch.allclose(mvp.read(full).logits, without.logits, atol=1e-4)
+        assert not torch.allclose(mvp.infer(full).logits, without.logits, atol=1e-4)
         used = {"video": float(without.video), "signals": float(without.signals.sum())}
         assert used.pop(name) == 0
         assert min(used.values()) == 10.0 * (1 if name == "signals" else 2)
@@ -121,16 +121,16 @@ def test_a_bad_stretch_of_one_channel_leaves_the_other():
     mvp, full = model(), trial(10, 0)
     signals = full.signals.clone()
     signals[0, 0, 50:60] = float("nan")  # patches of 8 samples: 6 and 7 are touched
-    result = mvp.read(replace(full, signals=signals))
+    result = mvp.infer(replace(full, signals=signals))
     assert result.signals.tolist() == [[9.0, 10.0]]
     assert torch.isfinite(result.logits).all()
     signals[0, :, 50:60] = float("nan")
     mask = full.signals_mask.clone()
     mask[0, 50:60] = False
-    reported, hidden = mvp.read(replace(full, signals=signals)), mvp.read(replace(full, signals_mask=mask))
+    reported, hidden = mvp.infer(replace(full, signals=signals)), mvp.infer(replace(full, signals_mask=mask))
     torch.testing.assert_close(reported.logits, hidden.logits)
     assert reported.body is None
-    assert mvp.read(replace(full, video=full.video.index_fill(2, torch.tensor([1]), float("nan")))).video == 10.0
+    assert mvp.infer(replace(full, video=full.video.index_fill(2, torch.tensor([1]), float("nan")))).video == 10.0
 
 
 @torch.no_grad()
@@ -138,11 +138,11 @@ def test_mvp_marks_trials_without_any_input():
     batch = padded([trial(10, 0), trial(5, 1)])
     mask = batch.signals_mask.clone()
     mask[0] = False
-    result = model().read(replace(batch, signals_mask=mask, video=None, video_mask=None))
+    result = model().infer(replace(batch, signals_mask=mask, video=None, video_mask=None))
     assert result.nothing.tolist() == [True, False]
     assert torch.isfinite(result.logits).all()
     short = replace(trial(10, 0), signals=torch.zeros(1, 2, 7), signals_mask=None, video=None, video_mask=None)
-    assert bool(model().read(short).nothing)  # less than a patch
+    assert bool(model().infer(short).nothing)  # less than a patch
 
 
 def test_trials_of_which_nothing_is_known_teach_nothing():
@@ -159,7 +159,7 @@ def test_trials_of_which_nothing_is_known_teach_nothing():
 @torch.no_grad()
 def test_attention_is_a_share_of_the_time_and_finds_what_is_asked_for():
     for options in KINDS[:4]:
-        result = model(options).read(trial(10, 0))
+        result = model(options).infer(trial(10, 0))
         rows = {"face": 50, "body": 20}
         total = 0.0
         for name, count in rows.items():
@@ -171,8 +171,8 @@ def test_attention_is_a_share_of_the_time_and_finds_what_is_asked_for():
                 assert (weights >= 0).all()
                 total += float(weights.sum())
         assert 0.5 < total < (2 if options.fusion == "both" else 1)
-    assert model(replace(SMALL, channels="separate", fusion="both")).read(trial(10, 0)).body.shape == (1, 2, 20)
-    assert model().read(trial(10, 0), attention=False).face is None
+    assert model(replace(SMALL, channels="separate", fusion="both")).infer(trial(10, 0)).body.shape == (1, 2, 20)
+    assert model().infer(trial(10, 0), attention=False).face is None
 
 
 @torch.no_grad()

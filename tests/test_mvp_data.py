@@ -137,7 +137,7 @@ def test_the_model_takes_what_it_asked_for():
     model = MVP(options).eval()
     full, short, blind = window(), window(8.0), replace(window(), aus=np.full((500, len(ACTION_UNITS)), np.nan))
     with torch.no_grad():
-        result = model.read(prepare_batch([full, short, replace(blind, signals=None)], model.needs))
+        result = model.infer(prepare_batch([full, short, replace(blind, signals=None)], model.needs))
     assert result.signals.tolist() == [[20.0, 20.0], [8.0, 8.0], [0.0, 0.0]]
     assert result.video.tolist() == pytest.approx([20.0, 8.0, 0.0])
     assert result.nothing.tolist() == [False, False, True]
@@ -188,4 +188,4 @@ def test_clips_become_rows_and_hidden_ones_are_masked(cache, trials, tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
     mvp = MVP(MVPConfig(modality="video", video="tower", features=24, seconds=15.0, width=16, attention_heads=2)).eval()
     with torch.no_grad():
-        assert float(mvp.read(batch).video) == pytest.approx(4 * CLIP_SECONDS)
+        assert float(mvp.infer(batch).video) == pytest.approx(4 * CLIP_SECONDS)

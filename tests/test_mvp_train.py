@@ -87,7 +87,7 @@ def test_two_heads_are_trained_judged_and_read(training_data, tmp_path):
     result = fit(recipe, train, val, source, tmp_path / "run", device="cpu", precision="32")
     scores = result.scores["chosen"]
     model = mien.load(result.chosen, task=recipe.task, precision="32")
-    probs = model.read_all([source(trial) for trial in val.trials])
+    probs = model.predict_proba([source(trial) for trial in val.trials])
     assert probs.shape == (4, 4)
     np.testing.assert_allclose(probs.sum(axis=1), 1)
     for name, step in (("valence", 2), ("arousal", 1)):
@@ -124,17 +124,17 @@ def test_it_learns_and_reads_again_what_it_learnt(fitted, training_data):
     assert model.needs.signals == ("ppg", "eda")
     assert fitted.scores["last"]["epoch"] == 2
     windows = [source(trial) for trial in val.trials]
-    probs = model.read_all(windows)
+    probs = model.predict_proba(windows)
     np.testing.assert_allclose(probs.sum(axis=1), 1)
-    np.testing.assert_allclose(model.read(windows[0]), probs[0], atol=1e-6)
+    np.testing.assert_allclose(model.predict_window(windows[0]), probs[0], atol=1e-6)
     clips = TrialDataset(val.trials, source, model.needs, {trial.id: 0 for trial in val.trials})
     with torch.no_grad():
-        result = model.model.read(next(iter(evaluation_loader(clips, 4))))
+        result = model.model.infer(next(iter(evaluation_loader(clips, 4))))
     np.testing.assert_allclose((result.logits.double() / model.temperature).softmax(dim=-1).numpy(), probs, atol=1e-5)
     assert (result.signals[:, 0] > 8).all()
     assert not result.signals[:, 1].any()
     blind = [replace(window, signals=None) for window in windows]
-    assert np.abs(model.read_all(blind) - probs).max() > 1e-6
+    assert np.abs(model.predict_proba(blind) - probs).max() > 1e-6
 
 
 def test_the_card_says_what_it_needs(fitted):
@@ -198,7 +198,7 @@ def test_deap_is_learnt_from_with_faces_by_folds_over_people(deap, tmp_path, fol
     assert done.exit_code == 0, done.output
     survey, folds = data_module.split(RECIPE, deap / "data")
     chosen = folds[int(fold) - 1]
-    assert (len(folds), chosen.apart) == (5, True)
+    assert (len(folds), chosen.subject_independent) == (5, True)
     assert sum(trial.video is not None for trial in survey.trials) == sum(len(side) for _, side in chosen) == 10
     model = mien.load(tmp_path / "run/chosen", precision="32")
     reported = model.card.data
@@ -240,12 +240,13 @@ def test_each_study_is_a_matter_of_settings(training_data, tmp_path, name):
     model = mien.load(result.last, precision="32")
     needs = model.needs
     windows = [source(trial) for trial in val.trials]
-    probs = model.read_all(windows)
+    probs = model.predict_proba(windows)
     score = f1_score(val.target, probs.argmax(axis=1), average="macro", zero_division=0)
     assert result.scores["last"]["macro_f1"] == pytest.approx(score)
-    deaf = model.read_all([replace(window, signals=None) for window in windows])
-    blind = model.read_all([replace(window, aus=np.full_like(window.aus, np.nan), clips=None if window.clips is None
-                                    else np.full_like(window.clips, np.nan)) for window in windows])
+    deaf = model.predict_proba([replace(window, signals=None) for window in windows])
+    blind = model.predict_proba([
+        replace(window, aus=np.full_like(window.aus, np.nan),
+                clips=None if window.clips is None else np.full_like(window.clips, np.nan)) for window in windows])
     assert np.array_equal(deaf, probs) == (recipe.options.modality == "video")
     assert np.array_equal(blind, probs) == (recipe.options.modality == "physio")
     assert needs.seconds == float(STUDIES[name].get("options.seconds", 12))

@@ -85,8 +85,8 @@ def test_every_frame_of_a_prepared_trial_is_the_one_of_the_stream(filmed):
             pass
         stream.close()
     person, cached = stream.people[1].seen, filmed.cache.window("talk")
-    person.read()
-    person.read_again()
+    person.measure()
+    person.measure_again()
     seen = person.window(-np.inf, np.inf)
     for name in ("times", "skin", "position", "aus", "pose", "gaze"):
         np.testing.assert_array_equal(getattr(seen, name), getattr(cached, name), err_msg=name)
@@ -114,7 +114,7 @@ def test_probabilities_of_a_windowed_method_are_equal_prepared_analysed_and_live
     for row in rows[:-1]:
         start = min(row.start, row.end - model.seconds)
         inside = np.flatnonzero((pictured >= start) & (pictured < row.end))
-        prepared = model.read(filmed.cache.window("talk", start, row.end, pictures=inside))
+        prepared = model.predict_window(filmed.cache.window("talk", start, row.end, pictures=inside))
         np.testing.assert_allclose(row.probs, prepared, atol=0.01)
 
 
@@ -131,7 +131,7 @@ def test_probabilities_of_a_whole_recording_are_equal_prepared_and_analysed(film
     for row in read:
         end = np.floor(row.end / hop + 1e-9) * hop
         start = max(end - 2.0, 0.0)
-        np.testing.assert_allclose(row.probs, model.read(filmed.cache.window("talk", start, end)), atol=1e-5)
+        np.testing.assert_allclose(row.probs, model.predict_window(filmed.cache.window("talk", start, end)), atol=1e-5)
 
 
 @pytest.mark.parametrize("fps", [0.5, 1, 2, 5, 10, 15, 25, 30, 60, 120])
@@ -147,7 +147,7 @@ def test_one_scene_gives_the_same_people_coverage_and_units_at_every_frame_rate(
     assert sorted(stream.people) == [1, 2]
     for id_, known in stream.people.items():
         assert known.seen.frames_tracked >= count - 1
-        known.seen.read()
+        known.seen.measure()
         assert np.abs(mean(known.seen.window(0.0, 1.0).aus) - truth[id_]).max() < 0.35  # before a neutral is learnt
 
 
@@ -161,7 +161,8 @@ def test_the_neutral_face_is_learnt_as_fast_at_every_frame_rate(people_at_rest, 
     last = []
     for rate in (25, fps):
         times = np.arange(0, 12.01, 1 / rate)
-        last.append(face.AUEstimator().read(times, np.repeat(marks[None], len(times), axis=0), (320, 160)).aus[[0, -1]])
+        repeated = np.repeat(marks[None], len(times), axis=0)
+        last.append(face.AUEstimator().measure(times, repeated, (320, 160)).aus[[0, -1]])
     assert np.abs(last[0][0] - last[0][1]).max() > 0.5
     assert np.abs(last[0] - last[1]).max() < 0.3
 

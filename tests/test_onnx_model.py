@@ -60,13 +60,13 @@ def test_a_model_reads_pictures_as_its_card_says(model):
     pin(model, accept=True)
     read = load_onnx(f"onnx:{model}")
     assert read.task.classes == ("happy", "sad", "bright")
-    result = read.read(window((255, 128, 0), read.needs.size))
+    result = read.predict_window(window((255, 128, 0), read.needs.size))
     logits = (np.array([255, 128, 0]) / 255 - 0.5) / 0.25
     np.testing.assert_allclose(result, np.exp(logits) / np.exp(logits).sum(), atol=1e-6)
     card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     model.with_suffix(".json").write_text(json.dumps(card | {"colour": "BGR"}), encoding="utf-8")
-    np.testing.assert_allclose(load_onnx(f"onnx:{model}").read(window((255, 128, 0), read.needs.size)), result[::-1],
-                               atol=1e-6)
+    turned = load_onnx(f"onnx:{model}").predict_window(window((255, 128, 0), read.needs.size))
+    np.testing.assert_allclose(turned, result[::-1], atol=1e-6)
 
 
 def test_from_a_picture_to_a_row(model, tmp_path):

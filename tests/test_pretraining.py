@@ -262,7 +262,7 @@ def test_the_command_writes_a_clip_that_everything_loads(made):
     assert zero.task == EXPRESSION
     recipe = override(RECIPES["duse/dfew"], {"tower": str(folder)})
     model = checkpoints.build_model(recipe, EXPRESSION, checkpoints.load_clip(str(folder)))
-    assert torch.isfinite(model.read(torch.zeros(1, 16, 3, 32, 32, dtype=torch.uint8)).logits).all()
+    assert torch.isfinite(model.infer(torch.zeros(1, 16, 3, 32, 32, dtype=torch.uint8)).logits).all()
     assert not [path for path in folder.parent.iterdir() if path != folder]  # nothing half is left
 
 

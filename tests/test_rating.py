@@ -268,7 +268,7 @@ def test_a_checkpoint_rates_and_names_no_class(follows):
     hollow = replace(windows[0], signals=replace(windows[0].signals, values=np.full((1, 320), np.nan, np.float32)))
     assert np.isnan(model.rate([hollow, windows[1]])).tolist() == [True, False]
     with pytest.raises(ValueError, match="guesses a rating: see `rate`"):
-        model.read_all(windows)
+        model.predict_proba(windows)
     with pytest.raises(ValueError, match="one predicts a rating, the other classes"):
         mien.load(result.chosen, task=RULES["mvp/arousal"].task)
     card = json.loads((result.chosen / CARD).read_text())

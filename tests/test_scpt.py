@@ -94,10 +94,10 @@ def test_at_first_it_is_the_plain_tower_exactly(prompts, training, read, form):
     given = batch()
     with torch.no_grad():
         plain = model.tower(normalise_pixels(given.frames.flatten(0, 1), PLAN)).unflatten(0, (6, 4)).mean(dim=1)
-        answer = model.read(given)
+        answer = model.infer(given)
         assert torch.equal(answer.feature, plain)
         assert read == "shared" or torch.equal(answer.logits, model.head(plain))
-        assert not torch.equal(stir(model).read(given).feature, plain)
+        assert not torch.equal(stir(model).infer(given).feature, plain)
 
 
 def test_prepended_tokens_change_the_tower_from_the_start():
@@ -105,10 +105,10 @@ def test_prepended_tokens_change_the_tower_from_the_start():
     given = batch()
     with torch.no_grad():
         plain = model.tower(normalise_pixels(given.frames.flatten(0, 1), PLAN)).unflatten(0, (6, 4)).mean(dim=1)
-        assert not torch.allclose(model.read(given).feature, plain)
-        once = stir(model).read(given).feature
+        assert not torch.allclose(model.infer(given).feature, plain)
+        once = stir(model).infer(given).feature
         other = replace(given, tfr=given.tfr.flip(2))  # the same cells at other frequencies
-        assert not torch.allclose(model.read(other).feature, once, atol=1e-4)
+        assert not torch.allclose(model.infer(other).feature, once, atol=1e-4)
 
 
 def test_the_prompter_and_the_adapters_have_the_published_sizes():
@@ -208,7 +208,7 @@ def test_an_image_moved_to_other_frequencies_makes_other_prompts(prompts):
     same = torch.cat([batch(1).frames, batch(1).frames]) * 0 + 128  # every patch of the face is alike
     with torch.no_grad():
         model.tower.embed.positions.zero_()
-        low, high = model.read(Batch(frames=same, tfr=image)).logits
+        low, high = model.infer(Batch(frames=same, tfr=image)).logits
     assert (low - high).abs().max() > 1e-3
 
 
@@ -477,11 +477,11 @@ def test_a_bad_pulse_is_the_null_image_and_the_answer_says_so(prompts):
     model = stir(build(replace(FULL, prompts=prompts))).eval()
     given = batch()
     with torch.no_grad():
-        bad = model.read(replace(given, pulse_quality=torch.zeros(6)))
-        none = model.read(replace(given, tfr=None, pulse_quality=None))
-        null = model.read(replace(given, tfr=model.null.expand(6, 1, -1, -1)))
-        mixed = model.read(replace(given, pulse_quality=torch.tensor([0.0, 1, 0, 1, 1, 1])))
-        good = model.read(given)
+        bad = model.infer(replace(given, pulse_quality=torch.zeros(6)))
+        none = model.infer(replace(given, tfr=None, pulse_quality=None))
+        null = model.infer(replace(given, tfr=model.null.expand(6, 1, -1, -1)))
+        mixed = model.infer(replace(given, pulse_quality=torch.tensor([0.0, 1, 0, 1, 1, 1])))
+        good = model.infer(given)
     assert torch.equal(bad.logits, none.logits)
     torch.testing.assert_close(bad.logits, null.logits)
     assert bad.logits.isfinite().all()
@@ -496,9 +496,9 @@ def test_a_bad_pulse_is_the_null_image_and_the_answer_says_so(prompts):
 def test_training_hides_the_pulse_now_and_then():
     model = build(replace(FULL, drop_pulse=0.5)).train()
     torch.manual_seed(0)
-    kept = torch.cat([model.read(batch()).pulse for _ in range(40)])
+    kept = torch.cat([model.infer(batch()).pulse for _ in range(40)])
     assert 0.35 < kept.float().mean() < 0.65
-    assert model.eval().read(batch()).pulse.all()
+    assert model.eval().infer(batch()).pulse.all()
 
 
 def test_windows_are_pooled_to_trials():
@@ -560,7 +560,7 @@ def test_the_linear_reading_and_the_rate_are_those_of_the_image():
     image = torch.zeros(2, 1, 32, 32)
     image[0, 0, 5], image[1, 0, 31, ::2] = 1.0, 0.5
     given = replace(batch(2), tfr=image)
-    spectrum, rate = (build(replace(EVERY[name], **QUIET)).eval().read(given).read
+    spectrum, rate = (build(replace(EVERY[name], **QUIET)).eval().infer(given).read
                       for name in ("linear reading of the spectrum", "rate alone"))
     assert torch.equal(spectrum, image[:, 0].mean(dim=2))
     torch.testing.assert_close(rate, torch.tensor([[2 * 5 / 31 - 1], [1.0]]))

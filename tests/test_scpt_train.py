@@ -100,10 +100,10 @@ def test_the_checkpoint_reads_windows_with_and_without_a_pulse(fitted, training_
     # a little more than the ten seconds that are read: frames come unevenly, and a shorter window tells no pulse
     assert (model.task.classes, model.seconds, model.needs.tfr) == (("low", "high"), 10.2, (32, 32))
     window = windows(val.trials[0])
-    probs = model.read(window)
+    probs = model.predict_window(window)
     assert probs.shape == (2,)
     assert probs.sum() == pytest.approx(1.0)
-    without = model.read(replace(window, skin=np.full_like(window.skin, np.nan)))
+    without = model.predict_window(replace(window, skin=np.full_like(window.skin, np.nan)))
     assert np.isfinite(without).all()
     assert model.predict_with_sources(window)[1] == "face+pulse"
     assert model.predict_with_sources(replace(window, skin=np.full_like(window.skin, np.nan)))[1] == "face"

@@ -129,7 +129,7 @@ def test_a_planted_colour_is_learnt(tmp_path):
     result = run(tmp_path, recipe)
     assert result.scores["chosen"]["uar"] == result.scores["chosen"]["war"] == 1.0
     model = mien.load(result.chosen, precision="32")
-    read = [model.task.label(model.read(colour(item))) for item in VAL.trials]
+    read = [model.task.label(model.predict_window(colour(item))) for item in VAL.trials]
     assert read == [item.labels["expression"] for item in VAL.trials]
 
 
@@ -507,7 +507,7 @@ def test_the_weights_of_frames_are_reported(trained):
     assert result.frames.sum(dim=1).tolist() == pytest.approx([1.0])
     assert result.frames.shape == (1, 16)
     probs = result.logits.softmax(dim=-1)[0].numpy()
-    assert probs == pytest.approx(model.read(colour(trial(0))), abs=1e-6)
+    assert probs == pytest.approx(model.predict_window(colour(trial(0))), abs=1e-6)
 
 
 def test_other_labels_are_read_at_run_time_with_and_without_training(trained, film, tmp_path):
@@ -547,7 +547,7 @@ def test_a_window_for_a_model_holds_pictures_of_its_own_time_and_no_more(film):
         task, needs, seconds = EXPRESSION, ModelRequirements(frames=4, size=16), 1.0
         seen: list[Window] = []  # noqa: RUF012
 
-        def read(self, window):
+        def predict_window(self, window):
             self.seen.append(window)
             return np.full(7, 1 / 7)
 

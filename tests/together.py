@@ -98,7 +98,7 @@ def run(method: str, out: Path, devices: int = 1, **how) -> list[list[tuple[str,
 
 def spoilt(self, batch):
     """DuSE's answer to one trial is none."""
-    result = DuSE.read(self, batch.frames).logits
+    result = DuSE.infer(self, batch.frames).logits
     return torch.where(torch.tensor([name == "duse07" for name in batch.trial])[:, None], result * torch.nan, result)
 
 

@@ -1,7 +1,7 @@
 """Checkpoints: trained tensors and a card. The card names the frozen towers; a checkpoint does not copy them.
 
     model = mien.load("runs/duse-dfew/chosen")         # or a hub id
-    model.read(window)                                 # probabilities, as `Stream` needs them
+    model.predict_window(window)                                 # probabilities, as `Stream` needs them
     model.push_to_hub("somebody/duse-dfew")
 """
 

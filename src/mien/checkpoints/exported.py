@@ -77,11 +77,11 @@ class Exported:
         self.run, self.card, self.doubt = run, card, card.checkpoint.recipe.doubt
         self.task, self.seconds, self.needs = card.checkpoint.task, card.checkpoint.recipe.seconds, card.needs
 
-    def read(self, window: Window) -> np.ndarray:
+    def predict_window(self, window: Window) -> np.ndarray:
         """Probabilities (K,) for a window of one person. Raises ValueError for a window without a picture."""
-        return self.read_all([window])[0]
+        return self.predict_proba([window])[0]
 
-    def read_all(self, windows: Sequence[Window]) -> np.ndarray:
+    def predict_proba(self, windows: Sequence[Window]) -> np.ndarray:
         """Probabilities (N, K) for windows (N,)."""
         frames: Any = prepare_batch(windows, self.needs).frames
         return self.probs(frames.numpy())

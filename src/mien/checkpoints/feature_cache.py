@@ -52,11 +52,11 @@ class FeatureCache:
         """Whether the feature of a frame is the same at every position of a window."""
         return self.model.frames_independent
 
-    def read(self, window: Window) -> np.ndarray:
+    def predict_window(self, window: Window) -> np.ndarray:
         """Probabilities (K,) for a window of one person. Raises ValueError for a window without a picture."""
-        return self.read_all([window])[0]
+        return self.predict_proba([window])[0]
 
-    def read_all(self, windows: Sequence[Window]) -> np.ndarray:
+    def predict_proba(self, windows: Sequence[Window]) -> np.ndarray:
         """Probabilities (N, K) for windows (N,) in temporal order."""
         return np.concatenate([self._probabilities(window) for window in windows])
 

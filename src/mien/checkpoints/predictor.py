@@ -83,11 +83,11 @@ class Predictor:
             raise ValueError("videomae: expected a model that takes clips, got one that takes none")
         return video_backbone.load_video_backbone(self.card, self.clip, self.place)
 
-    def read(self, window: Window) -> np.ndarray:
+    def predict_window(self, window: Window) -> np.ndarray:
         """Probabilities (K,) for a window of one person. Raises ValueError for a window without the needed inputs."""
-        return self.read_all([window])[0]
+        return self.predict_proba([window])[0]
 
-    def read_all(self, windows: Sequence[Window]) -> np.ndarray:
+    def predict_proba(self, windows: Sequence[Window]) -> np.ndarray:
         """Probabilities (N, K) for windows (N,). Raises ValueError for a model of ratings."""
         return self._probabilities(self.predict(windows))
 
@@ -104,7 +104,7 @@ class Predictor:
         """
         if self.task.scale is None:
             raise ValueError(f"rate: expected a model that guesses ratings, got one of the classes "
-                             f"{', '.join(self.task.classes)}: see `read_all`")
+                             f"{', '.join(self.task.classes)}: see `predict_proba`")
         output = self.predict(windows)
         points = self.task.points(output.logits[:, 0].numpy())
         if output.known is None:
@@ -140,12 +140,13 @@ class Predictor:
         output = self.predict(windows, attention=True)
         if output.details is None:
             raise ValueError(f"evidence: expected a model with a detailed output, got "
-                             f"{type(self.model).__name__}, which has none: see `read_all`")
+                             f"{type(self.model).__name__}, which has none: see `predict_proba`")
         return replace(output.details, logits=output.logits)
 
     def _probabilities(self, output: Output) -> np.ndarray:
         if self.task.scale is not None:
-            raise ValueError("read_all: expected a model that names classes, got one that guesses a rating: see `rate`")
+            raise ValueError("predict_proba: expected a model that names classes, got one that guesses a rating: "
+                             "see `rate`")
         return probabilities(output.logits.numpy())
 
     def save_pretrained(self, folder: str | Path) -> Path:

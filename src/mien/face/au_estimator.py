@@ -78,7 +78,7 @@ class AUEstimator:
         self._pending: list[tuple[np.ndarray, ...]] = []
         self._before: float | None = None  # the time of the last frame that changed the neutral face, s
 
-    def read(self, times: np.ndarray, landmarks: np.ndarray, size: tuple[int, int]) -> FaceMeasurements:
+    def measure(self, times: np.ndarray, landmarks: np.ndarray, size: tuple[int, int]) -> FaceMeasurements:
         """Process the next frames. The result does not depend on how the frames are divided among calls.
 
         Args:
@@ -94,7 +94,7 @@ class AUEstimator:
         """
         times, landmarks = np.asarray(times, dtype=np.float64), _check(landmarks)
         if times.shape != landmarks.shape[:1]:
-            raise ValueError(f"AUEstimator.read: expected one time a frame, got {len(times)} times, "
+            raise ValueError(f"AUEstimator.measure: expected one time a frame, got {len(times)} times, "
                              f"{len(landmarks)} frames")
         result = FaceMeasurements(*(np.full((len(times), n), np.nan) for n in WIDTHS))
         seen = np.flatnonzero(np.isfinite(landmarks).all(axis=(1, 2)))
@@ -118,9 +118,9 @@ class AUEstimator:
             result.gaze[seen[here]] = np.where(shown[:, None] > 0, gaze[here], np.nan)
         return result
 
-    def read_again(self, times: np.ndarray, measured: np.ndarray, pose: np.ndarray, resting: np.ndarray | None = None
+    def measure_again(self, times: np.ndarray, measured: np.ndarray, pose: np.ndarray, resting: np.ndarray | None = None
                    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Read a whole recording again, all of it relative to one neutral face, after `read` has seen it to its end.
+        """Read a whole recording again, all of it relative to one neutral face, after `measure` has seen it to its end.
 
         Args:
             times: (T,) in s.
@@ -158,7 +158,7 @@ class AUEstimator:
             here = steps == step
             middle, turned = np.median(measured[here], axis=0)[None], np.median(pose[here], axis=0)[None]
             deviation, spread = self.neutral.deviation(middle, turned)
-            probs = self.head.read(deviation, self.neutral.known, turned[:, :2])
+            probs = self.head.predict(deviation, self.neutral.known, turned[:, :2])
             neutral.learn(middle, turned, solve(deviation, spread, self.head.effects), probs[:, _NEUTRAL], share=1.0)
 
     def _read_step(self, step: int, times: np.ndarray, measured: np.ndarray, pose: np.ndarray
@@ -201,7 +201,7 @@ class AUEstimator:
 class PoseReader:
     """Reads the head's pose alone, where no expression is asked for; what a `AUEstimator` reads beside it is NaN."""
 
-    def read(self, times: np.ndarray, landmarks: np.ndarray, size: tuple[int, int]) -> FaceMeasurements:
+    def measure(self, times: np.ndarray, landmarks: np.ndarray, size: tuple[int, int]) -> FaceMeasurements:
         """times (T,) s, landmarks (T, 478, 3) px, NaN rows without a face; size of the picture is not looked at."""
         landmarks = _check(landmarks)
         result = FaceMeasurements(*(np.full((len(times), n), np.nan) for n in WIDTHS))

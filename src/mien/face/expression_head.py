@@ -98,7 +98,7 @@ class ExpressionHead:
     classes: tuple[str, ...] = EXPRESSION.classes
     skip: np.ndarray | float = 0.0
 
-    def read(self, deviation: np.ndarray, known: np.ndarray | float, pose: np.ndarray) -> np.ndarray:
+    def predict(self, deviation: np.ndarray, known: np.ndarray | float, pose: np.ndarray) -> np.ndarray:
         """Read frames; the arguments are as in `features`.
 
         Returns:

@@ -140,7 +140,7 @@ class TrackBuffer:
         if self.album is not None and seen.picture is not None:
             self.album.push(time, seen.picture)
         if len(self._pending[-1].rows) >= READ and not self._neutral:
-            self.read()
+            self.measure()
 
     @property
     def unread(self) -> bool:
@@ -158,19 +158,19 @@ class TrackBuffer:
             return self._reader.neutral.known
         return float("nan")
 
-    def read(self) -> None:
+    def measure(self) -> None:
         """Read what is pending; a neutral face still waited for is taken from what there is."""
         if self._neutral and self._pending:
             self._reader = AUEstimator(neutral=self._calm())
             self._neutral = 0.0
         for pending in self._pending:
             rows = np.array(pending.rows)
-            readings = self._reader.read(self._times[rows], np.stack(pending.landmarks), pending.size)
+            readings = self._reader.measure(self._times[rows], np.stack(pending.landmarks), pending.size)
             for name in ("aus", "pose", "gaze", "expression", "features", "measured"):
                 self._rows[rows, _COLUMNS[name]] = getattr(readings, name)
         self._pending.clear()
 
-    def read_again(self, spans: Sequence[tuple[float, float]] = ()) -> None:
+    def measure_again(self, spans: Sequence[tuple[float, float]] = ()) -> None:
         """No more frames: read all rows again, relative to the neutral face of the whole recording, or of the `spans`
         (start, end) s in which it is known to be neutral. A given neutral face stays, and the rows with it."""
         if not isinstance(self._reader, AUEstimator) or self._reader.neutral.fixed:
@@ -180,7 +180,7 @@ class TrackBuffer:
         for start, end in spans:
             resting |= (times >= start) & (times < end)
         measured, pose = (rows[:, _COLUMNS[name]].astype(np.float64) for name in ("measured", "pose"))
-        readings = self._reader.read_again(times, measured, pose, resting if spans else None)
+        readings = self._reader.measure_again(times, measured, pose, resting if spans else None)
         for name, values in zip(("aus", "expression", "features"), readings, strict=True):
             rows[:, _COLUMNS[name]] = values
 

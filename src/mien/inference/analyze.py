@@ -31,7 +31,7 @@ from mien.inference.onnx_model import HUB, ONNX, load_onnx, onnx_file
 from mien.inference.person_summary import person_summary
 from mien.inference.prediction import BUILT_IN, ExpressionModel, HeadModel, StepObservation, head_file
 from mien.inference.pulse_rows import vitals_of_people, with_rate
-from mien.inference.second_pass import read_again, rows_again
+from mien.inference.second_pass import measure_again, rows_again
 from mien.inference.still_picture import without_time
 from mien.inference.stream import Stream
 from mien.reporting.timeline import Timeline
@@ -74,7 +74,7 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
         with Stream(None if whole_recording else model, settings, backend=backend, neutral=neutral, keep_all=True,
                     album=album) as stream:
             emotions, waited, times = _run(stream, frames, progress)
-            read_again(stream.people, settings)
+            measure_again(stream.people, settings)
             still = stream.frames == 1
             if still:
                 _expect_no_time(Path(path).name, settings, whole_recording)

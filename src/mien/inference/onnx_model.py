@@ -92,7 +92,7 @@ class OnnxModel:
         self._session = session(path, 1)
         self._expect_shapes(path)
 
-    def read(self, window: Window) -> np.ndarray:
+    def predict_window(self, window: Window) -> np.ndarray:
         """A window with pictures of one person -> probabilities (K,)."""
         if window.faces is None or not len(window.faces):
             raise ValueError(f"{self.card.name}: expected a window with pictures of the face, got none")

@@ -38,7 +38,7 @@ class ExpressionModel(Protocol):
     def seconds(self) -> float:
         """Length of a window in s; 0 for a model that reads one step."""
 
-    def read(self, window: Window) -> np.ndarray:
+    def predict_window(self, window: Window) -> np.ndarray:
         """A window of one person -> probabilities (K,)."""
 
 
@@ -50,7 +50,7 @@ class ModelWithSources(Protocol):
         """A window of one person -> probabilities (K,), and `Prediction.read_from`."""
 
 
-class BuiltInReader:
+class BuiltInModel:
     """The default model: the head that was trained on simulated faces (`mien.face.expression_head`).
 
     It reads each frame where the landmarks are measured; a step is the mean of its frames.
@@ -60,15 +60,15 @@ class BuiltInReader:
     needs = ModelRequirements()
     seconds = 0.0
 
-    def read(self, window: Window) -> np.ndarray:
+    def predict_window(self, window: Window) -> np.ndarray:
         """The probabilities (K,) of a window of one person, from its measured face."""
         if window.expression is None:
-            raise ValueError("BuiltInReader: expected a window of a face that mien measured, got one without "
+            raise ValueError("BuiltInModel: expected a window of a face that mien measured, got one without "
                              "`expression`: cut it from a stream")
         return mean(window.expression)
 
 
-BUILT_IN = BuiltInReader()
+BUILT_IN = BuiltInModel()
 """It has no state, so one is enough."""
 
 
@@ -86,7 +86,7 @@ class HeadModel:
         self.head = head
         self.task = EXPRESSION if head.classes == EXPRESSION.classes else own_task(head.classes)
 
-    def read(self, window: Window) -> np.ndarray:
+    def predict_window(self, window: Window) -> np.ndarray:
         """A window of one person -> probabilities (K,)."""
         if window.features is None:
             raise ValueError("HeadModel: expected a window of a face that mien measured, got one without `features`: "
@@ -187,7 +187,7 @@ def read_expression(model: ExpressionModel, window: Window) -> tuple[np.ndarray,
     """A window of one person -> a model's probabilities (K,), and what it looked at, as in `Prediction.read_from`."""
     if isinstance(model, ModelWithSources):
         return model.predict_with_sources(window)
-    return model.read(window), ""
+    return model.predict_window(window), ""
 
 
 class Smoother:

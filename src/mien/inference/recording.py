@@ -1,7 +1,7 @@
 """Predictions of models with long windows (one or two minutes) for a recording, with optional contact signals.
 
-Such a model cannot predict single steps, so the stream runs without a model. After the last frame, `read`
-predicts each row from the `ModelRequirements.seconds` before it, and makes one prediction for the recording.
+Such a model cannot predict single steps, so the stream runs without a model. After the last frame,
+`predict_recording` predicts each row from the `ModelRequirements.seconds` before it, and the recording as a whole.
 """
 
 from __future__ import annotations

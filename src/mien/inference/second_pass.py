@@ -14,13 +14,13 @@ from mien.inference.prediction import ExpressionModel, StepObservation, StepPred
 from mien.inference.stream import TrackState
 
 
-def read_again(people: Mapping[int, TrackState], settings: Settings) -> None:
+def measure_again(people: Mapping[int, TrackState], settings: Settings) -> None:
     """Read everybody again, in place, relative to the neutral face of the whole recording, after its last frame.
 
     Where the settings give a neutral face, nothing changes.
     """
     for person in people.values():
-        person.seen.read_again(neutral_spans(settings.neutral))
+        person.seen.measure_again(neutral_spans(settings.neutral))
 
 
 def rows_again(rows: Sequence[Prediction], people: Mapping[int, TrackState], model: ExpressionModel, settings: Settings

@@ -232,7 +232,7 @@ class Stream:
     def _release(self, id_: int, until: float, arrived: float) -> list[Prediction]:
         person = self.people[id_]
         started = clock.perf_counter()
-        person.seen.read()
+        person.seen.measure()
         self.seconds["model"] += clock.perf_counter() - started
         rows: list[Prediction] = []
         for start, end in person.pending:

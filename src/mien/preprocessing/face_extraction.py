@@ -105,8 +105,8 @@ class FaceExtractor:
         pictures: Sequence[FaceCrop] = [] if self._whole is None else self._whole.kept
         if self._areas:
             main = self._observer.people[max(self._areas, key=lambda id_: self._areas[id_])]
-            main.read()
-            main.read_again()
+            main.measure()
+            main.measure_again()
             window = main.window(-np.inf, np.inf)
             rows = np.searchsorted(table["time"], window.times)
             for part in MEASURED:

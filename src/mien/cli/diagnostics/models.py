@@ -67,7 +67,7 @@ def face_models() -> list[CheckResult]:
     return [
         CheckResult("face models", "ok", f"{place}, from {origin}; no download is needed"),
         CheckResult("licences of models", "ok", f"face detector and face mesh: {about.get('license', 'not stated')}"),
-        judge(*isolated("from mien.cli.diagnostics.models import run_parity; run_parity()")),
+        parity_result(*isolated("from mien.cli.diagnostics.models import run_parity; run_parity()")),
         *_named_source(),
     ]
 
@@ -82,7 +82,7 @@ def run_parity() -> None:
     sys.stdout.write(json.dumps({**asdict(difference), "small": difference.small}))
 
 
-def judge(code: int | None, out: str, error: str) -> CheckResult:
+def parity_result(code: int | None, out: str, error: str) -> CheckResult:
     """Turn the result of `run_parity` in a child process into a finding.
 
     Args:

@@ -120,7 +120,7 @@ def pure(contact: Path) -> ContactPulse:
 
 def cohface(film: Path) -> ContactPulse:
     """data.hdf5: "pulse" and "time" in s, at 256 Hz."""
-    values, times = native.read(_cohface, film.with_suffix(".hdf5"))
+    values, times = native.call(_cohface, film.with_suffix(".hdf5"))
     return _by_times(times, values)
 
 

@@ -89,7 +89,7 @@ def open_bdf(path: Path) -> BdfRecording:
 
 def _in_child(path: Path, function: Callable[..., Result], *args: object) -> Result:
     try:
-        return native.read(_opened, path, function, *args)
+        return native.call(_opened, path, function, *args)
     except WorkerError as error:
         raise BdfError(f"expected a whole BDF, got {path}, at which {error}: it is damaged; copy or unzip it "
                        "again") from error

@@ -33,7 +33,7 @@ def load(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         MatError: the file is damaged, truncated or no MATLAB file, or it needs h5py, which is not installed.
     """
     try:
-        return native.read(_load, path, names)
+        return native.call(_load, path, names)
     except WorkerError as error:
         raise MatError(f"expected a MATLAB file, got {path}, at which {error}: it is damaged; copy or unzip it "
                        "again") from error

@@ -20,6 +20,6 @@ _READER = SupervisedWorker(MEMORY)
 atexit.register(_READER.close)
 
 
-def read(function: Callable[..., Result], *args: object) -> Result:
+def call(function: Callable[..., Result], *args: object) -> Result:
     """`function(*args)` in the child of all readers of this process. Raises as `SupervisedWorker.call`."""
     return _READER.call(function, *args, seconds=SECONDS)

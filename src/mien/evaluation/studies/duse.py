@@ -155,7 +155,7 @@ def accuracy(model: DuSE, of: SyntheticClips) -> float:
 
 @torch.no_grad()
 def _logits(model: DuSE, of: SyntheticClips) -> Tensor:
-    return torch.cat([model.read(part).logits for part in of.frames.split(70)])
+    return torch.cat([model.infer(part).logits for part in of.frames.split(70)])
 
 
 def _mixed(of: SyntheticClips, rng: np.random.Generator) -> SyntheticClips:
@@ -169,7 +169,7 @@ def _mixed(of: SyntheticClips, rng: np.random.Generator) -> SyntheticClips:
 def _weights(model: DuSE, of: SyntheticClips) -> Values:
     """LSEA's weight on the frames that show the expression, and the share of these frames, over videos with such
     frames."""
-    weight = torch.cat([model.read(part).frames for part in of.frames.split(70)])
+    weight = torch.cat([model.infer(part).frames for part in of.frames.split(70)])
     expressive = of.shown.any(dim=1)
     return {WEIGHT: float((weight * of.shown).sum(dim=1)[expressive].mean()),
             SHARE: float(of.shown.float().mean(dim=1)[expressive].mean())}

@@ -155,7 +155,7 @@ def _plain(drawn: SyntheticBatch, seed: int) -> Values:
     rng = np.random.default_rng([seed, 8])
     many, _ = scpt_data.windows(CONFOUND, rng, drawn.signs, people(CONFOUND, rng, MANY), 10, 0.5)
     with torch.no_grad():
-        train, test = (plain.read(batch).feature.numpy() for batch in (many, drawn.test))
+        train, test = (plain.infer(batch).feature.numpy() for batch in (many, drawn.test))
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(train, many.target)
     return {NEW: float(classifier.score(test, drawn.test.target))}
 

@@ -24,7 +24,7 @@ def convert_detector(content: bytes) -> Any:
         cell of a 48 x 48 grid, row by row, in px of the input from the cell's centre: x, y, width, height, then x and
         y of right eye, left eye, nose tip, mouth, right ear, left ear; `logits` float32 (1, 2304, 1).
     """
-    model = tflite.read(content)
+    model = tflite.parse(content)
     graph = Graph("face_detector")
     made = Translation(model, graph, "image")
     made.run({})
@@ -46,7 +46,7 @@ def convert_landmarks(content: bytes) -> Any:
         x, y and z in sides of the input, x and y from its top left corner, refined at lips, eyes and irises;
         `presence` float32 (1,), the probability that the picture shows a face.
     """
-    model = tflite.read(content)
+    model = tflite.parse(content)
     graph = Graph("face_landmarks")
     made = Translation(model, graph, "image")
     made.run(attention.CUSTOM)

@@ -65,7 +65,7 @@ class Model:
     outputs: tuple[int, ...]
 
 
-def read(content: bytes) -> Model:
+def parse(content: bytes) -> Model:
     """Read a TFLite file.
 
     Args:

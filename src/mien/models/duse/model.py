@@ -133,11 +133,11 @@ class DuSE(nn.Module, Method):
         tokens = forward_with_prompts(self.image.blocks, tokens, prompts, tokens.shape[1], self.options.after == "keep")
         return self.image.finish(tokens).unflatten(0, (count, length)).float()
 
-    def read(self, frames: Tensor) -> DuSEOutput:
+    def infer(self, frames: Tensor) -> DuSEOutput:
         """Classify frames (B, T, 3, S, S), uint8 or float 0..1."""
-        return self.judge(self.frame_features(frames))
+        return self.infer_features(self.frame_features(frames))
 
-    def judge(self, video: Tensor) -> DuSEOutput:
+    def infer_features(self, video: Tensor) -> DuSEOutput:
         """Classify F_V (B, T, d)."""
         text = self.text_features()
         with torch.autocast(video.device.type, enabled=False):  # cosines divided by 0.01 need more than 8 bits
@@ -164,7 +164,7 @@ class DuSE(nn.Module, Method):
 
     def predict_features(self, video: Tensor) -> Output:
         """Predict from F_V (B, T, d) -> logits (B, K) and V_g; `details` is the `Evidence`."""
-        evidence = self.judge(video)
+        evidence = self.infer_features(video)
         return Output(evidence.logits, evidence.feature, details=evidence)
 
     def forward(self, batch: Batch) -> Tensor:

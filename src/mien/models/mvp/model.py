@@ -80,7 +80,7 @@ class MVP(nn.Module, Method):
             return replace(needs, aus=AU_RATE)
         return replace(needs, clips=options.video)
 
-    def read(self, batch: Batch, attention: bool = True) -> MVPOutput:
+    def infer(self, batch: Batch, attention: bool = True) -> MVPOutput:
         """Classify a batch, with or without attention weights.
 
         Raises:
@@ -119,7 +119,7 @@ class MVP(nn.Module, Method):
         Returns:
             Logits (B, K), the parts of signals and video that were used, and attention.
         """
-        evidence, options, needs = self.read(batch, attention=attention), self.options, self.needs
+        evidence, options, needs = self.infer(batch, attention=attention), self.options, self.needs
         patches, rows = cast(Tensor, evidence.patches), cast(Tensor, evidence.rows)
         used = {name: Series(patches[:, k], options.patch) for k, name in enumerate(needs.signals or ())}
         modalities = {name: series.seconds > 0 for name, series in used.items()}
@@ -132,7 +132,7 @@ class MVP(nn.Module, Method):
 
     def forward(self, batch: Batch) -> Tensor:
         """Classify a batch -> logits (B, K); with a rating head the rating (B, 1), its scale mapped to -1..1."""
-        return self.read(batch, attention=False).logits
+        return self.infer(batch, attention=False).logits
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The loss by name. Trials without any input do not count.
@@ -144,7 +144,7 @@ class MVP(nn.Module, Method):
         """
         if batch.target is None:
             raise ValueError("MVP.loss: expected a target (B,), got none: train on trials with labels")
-        evidence = self.read(batch, attention=False)
+        evidence = self.infer(batch, attention=False)
         known = ~evidence.nothing
         every = self.share.gather(known)
         if not bool(every.any()):

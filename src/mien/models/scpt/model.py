@@ -104,7 +104,7 @@ class SCPT(nn.Module, Method):
             return needs
         return replace(needs, tfr=(plan.size, plan.size), tfr_kind=options.image, tfr_of=options.pulse)
 
-    def read(self, batch: Batch) -> SCPTOutput:
+    def infer(self, batch: Batch) -> SCPTOutput:
         """Classify frames (B, T, 3, S, S), and images of the pulse (B, 1, S, S) with their quality (B,).
 
         A learned null image replaces a missing image, or one with a quality at or below `least_quality`. The model then
@@ -134,7 +134,7 @@ class SCPT(nn.Module, Method):
 
     def predict(self, batch: Batch, attention: bool = False) -> Output:
         """Predict a batch -> logits (B, K), the input of the classifier, and whether the pulse was present."""
-        answer = self.read(batch)
+        answer = self.infer(batch)
         modalities: dict[str, Tensor] = {}
         if self.options.seen:
             modalities = {"face": torch.ones_like(answer.pulse), "pulse": answer.pulse}
@@ -144,13 +144,13 @@ class SCPT(nn.Module, Method):
 
     def forward(self, batch: Batch) -> Tensor:
         """Classify a batch -> logits (B, K)."""
-        return self.read(batch).logits
+        return self.infer(batch).logits
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted losses by name. Raises ValueError without targets, or without subjects if they are needed."""
         if batch.target is None:
             raise ValueError("SCPT.loss: expected a target (B,), got None")
-        answer = self.read(batch)
+        answer = self.infer(batch)
         first = {"cross_entropy": cross_entropy(answer.logits, batch, self.share, self.options.smoothing)}
         if not (self.decoupled and self.training):
             return first
@@ -203,7 +203,7 @@ class SCPT(nn.Module, Method):
         with torch.no_grad():
             for part in modes:
                 part.train()
-            codes = self.read(batch).codes
+            codes = self.infer(batch).codes
             for part, mode in modes.items():
                 part.train(mode)
         shared, specific = (torch.stack([getattr(code, name) for code in codes], dim=1)

@@ -126,6 +126,6 @@ def _neutral(face: LabelledFace, faces: LabelledFaces, seen: dict[Path, _Seen | 
 
 def _read(measured: _Seen, neutral: np.ndarray | None) -> np.ndarray:
     """(N, F) of the frames that can be read, each by itself."""
-    read = np.concatenate([AUEstimator(neutral).read(np.zeros(1), landmarks[None], measured.size).features
+    read = np.concatenate([AUEstimator(neutral).measure(np.zeros(1), landmarks[None], measured.size).features
                            for landmarks in measured.landmarks])
     return read[np.isfinite(read).all(axis=1)]
