@@ -119,6 +119,15 @@ def test_no_cell_computes_and_none_commands(tmp_path):
     assert pd.read_csv(path)["video"].tolist() == back["video"].tolist()  # a second writing adds nothing
 
 
+def test_no_cell_computes_where_semicolons_separate(tmp_path):
+    name = "a;=1+1;-2;\"; @SUM(A1).mp4"
+    path = tmp_path / "people.csv"
+    atomic_files.table(path, pd.DataFrame({"person": [1], "video": [name], "seconds": [2.5]}))
+    row = path.read_text(encoding="utf-8").splitlines()[1]
+    assert row == "1,\"a;'=1+1;-2;\"\";' @SUM(A1).mp4\",2.5"
+    assert not any(part.lstrip().startswith(("=", "@")) for part in row.split(";"))
+
+
 def test_numbers_in_words_stay_as_they_are():
     assert [cell(text) for text in ("-1", "+2.5e3", "", "a=b", "x-y")] == ["-1", "+2.5e3", "", "a=b", "x-y"]
     assert printable("a\x1b]0;b\x07\n") == "a\\x1b]0;b\\x07\\n"

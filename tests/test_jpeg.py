@@ -19,7 +19,7 @@ from mien.preprocessing.trial_reader import TrialFrames
 from mien.server.frame_codec import FrameDecodeError, decode
 from mien.server.workers import DECODE_BURST, ClientConnection
 from mien.video.errors import VideoError
-from mien.video.jpeg import MOST_SCANS, count_scans
+from mien.video.jpeg import MOST_SCANS, count_scans, has_end
 
 
 def jpeg(size=(64, 48), **options):
@@ -100,6 +100,30 @@ def test_a_frame_that_only_lacks_its_end_mark_is_whole(tmp_path):
     with video.open_video(film(tmp_path / "a.avi", sloppy)) as result:
         assert len(list(result)) == 4
         assert not result.source.lost
+
+
+def test_a_cut_jpeg_is_damaged_at_every_door(tmp_path):
+    content = jpeg(exif=b"Exif\0\0" + jpeg())  # the end mark of a thumbnail is not that of the picture
+    cut = content[:-40]
+    assert has_end(content)
+    assert has_end(content + bytes(64))
+    assert not has_end(cut)
+    sent, session = [], Session()
+    guest = ClientConnection(session, sent.append, pixels=10**6, send_frames=False)
+    for time, picture in enumerate((content, cut, content)):
+        guest.work(struct.pack("<d", time) + picture, float(time))
+    assert (session.frames, guest.malformed) == (2, 1)
+    assert sent == [{"type": "error", "reason": "expected a whole JPEG, got one without its end", "close": False}]
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for number, picture in enumerate((content, cut, content)):
+        (folder / f"{number}.jpg").write_bytes(picture)
+    reader = TrialFrames(Trial(id="1", subject="1", dataset="test", video=folder))
+    assert len(list(reader)) == 2
+    assert "1 of 3 pictures cannot be read, first 1.jpg: expected a whole picture" in reader.lost
+    with video.open_video(folder, fps=10) as frames:
+        assert len(list(frames)) == 2
+        assert "1 of 3 pictures cannot be read, first 1.jpg" in frames.source.lost
 
 
 # ---------------------------------------------------------------- a share of the time for each client

@@ -16,9 +16,12 @@ from scipy.io import savemat
 
 from mien.core.observations import Window
 from mien.datasets.pulse import LAYOUTS, PulseRecording
+from mien.datasets.pulse.readers import pure_pictures
 from mien.evaluation.pulse import bench_pulse, bit_rate_group
 from mien.evaluation.pulse.scores import scores
+from mien.video.jpeg import MOST_SCANS
 from skin_traces import window
+from test_jpeg import jpeg, with_scans
 
 SECONDS, OFFSET = 75.0, 1.7
 
@@ -149,6 +152,28 @@ def test_offset_bad_sensor_and_wrong_rate_of_a_lookalike(layout: str, tmp_path: 
     if layout == "mmpd":
         assert "| answered, skin_color 3 |" in text
         assert "| answered, skin_color 4 |" in text
+
+
+def test_hostile_files_of_a_recording_are_its_problem(tmp_path: Path) -> None:
+    names = [f"{person:02d}-01" for person in (1, 2, 3, 4)]
+    for person, _ in enumerate(names, 1):
+        pure(tmp_path / "data", person, "")
+    many_scans = with_scans(jpeg(progressive=True), MOST_SCANS)
+    for name, content in zip(names[1:3], (b"[" * 10**5, b"[1]"), strict=True):
+        (tmp_path / "data" / name / f"{name}.json").write_bytes(content)
+    (pure_pictures(tmp_path / "data" / names[3] / f"{names[3]}.json")[0]).write_bytes(many_scans)
+
+    def observe(recording: PulseRecording) -> Window | None:
+        if recording.person == "04":
+            next(recording.open_frames(recording.path))
+        return film(recording)
+
+    bench_pulse(tmp_path / "data", tmp_path / "out", observe=observe)
+    problems = pd.read_csv(tmp_path / "out" / "recordings.csv").problem.fillna("")
+    assert problems[0] == ""
+    assert "nested too deeply" in problems[1]
+    assert "/FullPackage" in problems[2]
+    assert f"{MOST_SCANS} scans or fewer" in problems[3]
 
 
 def test_every_layout_has_a_lookalike_or_a_reason() -> None:

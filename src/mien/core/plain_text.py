@@ -63,11 +63,11 @@ def printable(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Text for a cell of a table: `printable`, and an apostrophe before what a spreadsheet would compute."""
-    text = printable(text)
-    if text.lstrip().startswith(_FORMULA) and not _is_number(text):
-        return f"'{text}"
-    return text
+    """Text for a cell of a table: `printable`, and an apostrophe before what a spreadsheet would compute.
+
+    Where a comma is the decimal mark, a spreadsheet splits the row at semicolons: what follows one is a cell, too.
+    """
+    return ";".join(f"'{part}" if _is_formula(part) else part for part in printable(text).split(";"))
 
 
 def is_plain_name(name: str) -> bool:
@@ -78,6 +78,10 @@ def is_plain_name(name: str) -> bool:
 
 def _acts(letter: str) -> bool:
     return letter in _TURNS or unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs")
+
+
+def _is_formula(text: str) -> bool:
+    return text.lstrip().startswith(_FORMULA) and not _is_number(text)
 
 
 def _is_number(text: str) -> bool:

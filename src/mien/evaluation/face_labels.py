@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from mien.core import atomic_files
 from mien.datasets.labelled_faces import LabelledFaces
@@ -27,12 +28,11 @@ def bench_faces(labelled: LabelledFaces, faces: MeasuredFaces, folder: Path) -> 
     text = _table(labelled, faces, judged)
     folder.mkdir(parents=True, exist_ok=True)
     atomic_files.text(folder / "table.md", text)
-    lines = [",".join(["file", "person", "label", "own_neutral", *faces.classes])]
-    for row, file in enumerate(faces.file):
-        name = str(labelled.faces[file].path).replace('"', '""')
-        lines.append(",".join([f'"{name}"', f'"{faces.person[row]}"', faces.classes[faces.target[row]],
-                               str(int(faces.given[row])), *(f"{value:.4f}" for value in judged.trained[row])]))
-    atomic_files.text(folder / "predictions.csv", "\n".join(lines) + "\n")
+    table = pd.DataFrame({"file": [str(labelled.faces[file].path) for file in faces.file], "person": faces.person,
+                          "label": [faces.classes[place] for place in faces.target],
+                          "own_neutral": np.asarray(faces.given, int)})
+    probabilities = pd.DataFrame(np.asarray(judged.trained), columns=list(faces.classes)).round(4)
+    atomic_files.table(folder / "predictions.csv", pd.concat([table, probabilities], axis=1))
     return text
 
 

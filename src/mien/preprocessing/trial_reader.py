@@ -11,14 +11,12 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
-
 from mien import video
 from mien.core import parallel
 from mien.core.observations import Frame
 from mien.core.trials import Trial
 from mien.video.errors import VideoError
-from mien.video.stills import open_picture
+from mien.video.stills import read_picture
 
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp"))
 
@@ -80,15 +78,11 @@ class TrialFrames:
             if not start <= time < end:
                 continue
             try:
-                with open_picture(path, path.name):  # checks its size and its scans before anything is decoded
-                    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+                rgb = read_picture(path)
             except VideoError as error:
                 broken.append(f"{path.name}: {error}")
                 continue
-            if bgr is None:
-                broken.append(path.name)
-                continue
-            yield Frame(time - start, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+            yield Frame(time - start, rgb)
         if len(broken) == len(names):
             raise ValueError(f"{folder}: expected pictures that can be read, got {len(broken)} broken "
                              f"({broken[0]}); unpack it again")

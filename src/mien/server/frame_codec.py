@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from mien.core.observations import LARGEST_SIDE, Frame
-from mien.video.jpeg import MOST_SCANS, count_scans
+from mien.video.jpeg import MOST_SCANS, count_scans, has_end
 
 _TIME = struct.Struct("<d")
 _SIZE = struct.Struct("<HH")
@@ -41,7 +41,7 @@ def decode(message: bytes, pixels: int) -> Frame:
         The frame.
 
     Raises:
-        Malformed: The message is damaged, or the picture is too small or too large.
+        FrameDecodeError: The message is damaged, or the picture is too small or too large.
     """
     if len(message) < _TIME.size + 4:
         raise FrameDecodeError(f"expected 8 bytes of time and a picture, got {len(message)} bytes")
@@ -97,6 +97,8 @@ def _jpeg(picture: memoryview, pixels: int) -> np.ndarray:
         raise FrameDecodeError("expected a whole JPEG, got one that cannot be read") from error
     if count_scans(picture) > MOST_SCANS:
         raise FrameDecodeError(f"expected a JPEG of {MOST_SCANS} scans or fewer, got more: send a baseline JPEG")
+    if not has_end(picture):
+        raise FrameDecodeError("expected a whole JPEG, got one without its end")
     bgr = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None or bgr.shape[0] * bgr.shape[1] > pixels:
         raise FrameDecodeError("expected a whole JPEG, got one that does not decode")

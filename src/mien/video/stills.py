@@ -139,6 +139,27 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     return turn(np.array(_opaque(image)), matrix)
 
 
+def read_picture(path: Path) -> np.ndarray:
+    """Read a picture file.
+
+    Args:
+        path: A file of one of `FORMATS`; of several pages, the first.
+
+    Returns:
+        As `to_rgb`.
+
+    Raises:
+        VideoError: The file is no whole picture, or it is too large.
+    """
+    try:
+        with open_picture(path, str(path)) as image:
+            return to_rgb(image)
+    except VideoError:
+        raise
+    except BROKEN as error:
+        raise VideoError(damaged_message(str(path), error)) from error
+
+
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation of a picture, 1 to 8; 1 where it states none or its EXIF block is damaged."""
     try:

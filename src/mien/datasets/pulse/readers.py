@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from mien import video
 from mien.core.observations import Frame
+from mien.core.read_json import read_json
 from mien.datasets.readers import csv_signals, mat, native
+from mien.video.stills import read_picture
 
 FILMS = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 PICTURE_RATE = 30.0
@@ -107,15 +107,20 @@ def pure_frames(contact: Path) -> Iterator[Frame]:
     names = pure_pictures(contact)
     stamps = [_stamp(name) for name in names]
     for name, stamp in zip(names, stamps, strict=True):
-        yield Frame((stamp - stamps[0]) / 1e9, _picture(name))
+        yield Frame((stamp - stamps[0]) / 1e9, read_picture(name))
 
 
 def pure(contact: Path) -> ContactPulse:
     """01-01.json: "/FullPackage", a list of time stamps in ns with the waveform of a pulse oximeter."""
-    package = json.loads(contact.read_text(encoding="utf-8"))["/FullPackage"]
-    stamps = np.array([each["Timestamp"] for each in package], np.int64)
+    package = read_json(contact)
+    try:
+        stamps = np.array([each["Timestamp"] for each in package["/FullPackage"]], np.int64)
+        values = np.array([each["Value"]["waveform"] for each in package["/FullPackage"]], float)
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"{contact}: expected /FullPackage with the Timestamp and the waveform of each sample, got "
+                         "others: copy it again") from error
     times = (stamps - _stamp(pure_pictures(contact)[0])) / 1e9
-    return _by_times(times, np.array([each["Value"]["waveform"] for each in package], float))
+    return _by_times(times, values)
 
 
 def cohface(film: Path) -> ContactPulse:
@@ -168,7 +173,7 @@ def ibvp_pictures(contact: Path) -> Path:
 def ibvp_frames(contact: Path) -> Iterator[Frame]:
     """The pictures, in the order of their names."""
     for index, name in enumerate(sorted(ibvp_pictures(contact).glob("*.bmp"))):
-        yield Frame(index / PICTURE_RATE, _picture(name))
+        yield Frame(index / PICTURE_RATE, read_picture(name))
 
 
 def ibvp(contact: Path) -> ContactPulse:
@@ -246,13 +251,6 @@ def _array_frames(values: np.ndarray) -> Iterator[Frame]:
         if picture.dtype != np.uint8:
             picture = np.clip(np.round(picture * 255), 0, 255).astype(np.uint8)
         yield Frame(index / PICTURE_RATE, np.ascontiguousarray(picture))
-
-
-def _picture(path: Path) -> np.ndarray:
-    bgr = cv2.imread(str(path))
-    if bgr is None:
-        raise ValueError(f"{path}: expected a picture, got none: copy it again")
-    return np.ascontiguousarray(bgr[..., ::-1])
 
 
 def _stamp(path: Path) -> int:
