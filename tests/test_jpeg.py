@@ -110,8 +110,8 @@ def test_a_cut_jpeg_is_damaged_at_every_door(tmp_path):
     assert not has_end(cut)
     sent, session = [], Session()
     guest = ClientConnection(session, sent.append, pixels=10**6, send_frames=False)
-    for time, picture in enumerate((content, cut, content)):
-        guest.work(struct.pack("<d", time) + picture, float(time))
+    for number, picture in enumerate((content, cut, content)):
+        guest.work(struct.pack("<d", number) + picture, float(number))
     assert (session.frames, guest.malformed) == (2, 1)
     assert sent == [{"type": "error", "reason": "expected a whole JPEG, got one without its end", "close": False}]
     folder = tmp_path / "clip"
