@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -79,6 +80,21 @@ def test_every_request_of_a_connection_has_a_clock(clocked, rest):
         raw.sendall(rest)
         drip(raw)
     assert httpx.get(f"http://{clocked}/healthz").status_code == 200
+
+
+def test_a_header_has_a_largest_size_whatever_is_installed():
+    code = """if True:
+        import sys, types
+        sys.modules["httptools"] = types.ModuleType("httptools")
+        from uvicorn.protocols.http.h11_impl import H11Protocol
+        from mien.server.http_timeout import TimeoutHTTPProtocol
+        print(issubclass(TimeoutHTTPProtocol, H11Protocol))
+        """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=CEILING)
+    assert done.stdout == "True\n"
+    with live_server.mien(workers=1) as (address, _), opened(address) as raw:
+        raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nx: " + 100_000 * b"a")
+        assert b" 400 " in raw.recv(1000)
 
 
 @pytest.mark.parametrize("limits", [{"slowest": 1e6}, {"receive": 1.0}])

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD = 10.0
 """s from the first byte of a request until its complete header has arrived, and from the end of a response until the
@@ -26,9 +26,10 @@ SHARE = 0.75
 TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-class TimeoutHTTPProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+class TimeoutHTTPProtocol(H11Protocol):
     """uvicorn's HTTP protocol with clocks, for uvicorn's option `http`.
 
+    It is the one with h11. uvicorn prefers httptools where it is installed, which sets no limit on a header's size.
     The clocks of a request's body are those of `request_body.read_body`.
     """
 
