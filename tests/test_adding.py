@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image
 from sklearn.metrics import cohen_kappa_score
 from typer.testing import CliRunner
 
+import fake_timeline
 import mien
 import prepare_work
 from mien import checkpoints, cli, datasets, export, recipes, rppg, signals
@@ -26,9 +28,11 @@ from mien.core import entry_points
 from mien.core.tasks import EXPRESSION
 from mien.evaluation import tables
 from mien.export.convert import WRITERS
+from mien.inference import batch
 from mien.metrics import classification
 from mien.models.registry import method
 from mien.preprocessing import build_cache, preprocess_trial
+from mien.reporting import timeline as timeline_package
 from skin_traces import BLOOD, beats, pulse_wave
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -194,6 +198,48 @@ def test_a_new_export_format_is_written_and_read(plugin, monkeypatch, tmp_path):
         export.export(saved, "torch", tmp_path / "int8", int8=True, clips=export.noise_clips(model.needs, 5))
     done = run("export", saved, "--to", "nothing", "--out", tmp_path / "none")
     assert "--to: expected openvino or onnx or torch, got 'nothing'" in done.stderr
+
+
+# a timeline format
+
+
+def cues(path: Path) -> list[tuple[float, float, str]]:
+    """Start and end in s and text of each cue, as FFmpeg reads them."""
+    with av.open(str(path)) as file:
+        return [(float(packet.pts * packet.time_base), float((packet.pts + packet.duration) * packet.time_base),
+                 bytes(packet).decode()) for packet in file.demux() if packet.size]
+
+
+def test_a_new_timeline_format_has_a_cue_over_each_row(plugin, monkeypatch, tmp_path):
+    monkeypatch.setitem(timeline_package.FORMATS, ".vtt", example("webvtt").write_webvtt)
+    talk = fake_timeline.timeline(people=2, seconds=60)
+    talk.save(tmp_path / "talk.vtt")
+    written = cues(tmp_path / "talk.vtt")
+    assert len(written) < len(talk.emotions)  # rows with the same label share a cue
+    for row in talk.emotions:
+        middle = (row.start + row.end) / 2
+        shown = [text for start, end, text in written if start <= middle < end and f"<v Person {row.face}>" in text]
+        assert [text.endswith(f">{row.label}" if row.label else f": {row.reason}") for text in shown] == [True]
+
+
+def test_a_new_timeline_format_is_a_value_of_the_option_format(plugin, monkeypatch, tmp_path):
+    from mien import simulation
+
+    clip = tmp_path / "clip.mp4"
+    simulation.write_video(simulation.Scene((simulation.Actor(simulation.identity(1)),), size=(320, 240), seconds=1),
+                           clip)
+    command = ("analyze", clip, "--out", tmp_path / "out", "--format", "vtt", "--quiet")
+    refused = run(*command)
+    assert refused.exit_code != 0
+    assert "--format: expected csv, jsonl, srt, elan, ibi, kubios, got 'vtt'" in refused.stderr
+    monkeypatch.setitem(timeline_package.FORMATS, ".vtt", example("webvtt").write_webvtt)
+    monkeypatch.setitem(batch.EXPORT_FILES, "vtt", "timeline.vtt")
+    done = run(*command)
+    assert done.exit_code == 0, done.output
+    rows = pd.read_parquet(next((tmp_path / "out").rglob("timeline.parquet")))
+    written = cues(next((tmp_path / "out").rglob("timeline.vtt")))
+    assert written[0][0] == pytest.approx(rows["start"].min(), abs=0.001)
+    assert written[-1][1] == pytest.approx(rows["end"].max(), abs=0.001)
 
 
 # a metric

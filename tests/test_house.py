@@ -114,6 +114,17 @@ def test_no_code_suppresses_every_exception():
     assert [name(path) for path in FILES if broad.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_the_pictures_of_the_architecture_are_those_of_the_contract_and_the_docstrings():
+    spec = importlib.util.spec_from_file_location("draw_architecture", ROOT / "tools" / "draw_architecture.py")
+    drawing = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(drawing)
+    for picture, drawn in (("rooms", drawing.draw_rooms()), ("ways", drawing.draw_ways())):
+        stored = (ROOT / "docs" / "pictures" / f"{picture}.svg").read_text(encoding="utf-8")
+        assert stored == drawn, "run: python tools/draw_architecture.py"
+    with pytest.raises(ValueError, match="expected a text for 2 lines of 10 characters"):
+        drawing.wrap("this text needs more than two lines", 10, 2)
+
+
 # What only a run shows.
 
 

@@ -1,7 +1,7 @@
 """Draw the two pictures of docs/architecture.md: `python tools/draw_architecture.py`.
 
 The floors come from the contract in .importlinter, so the picture shows what the linter enforces. Each package's
-line of text is the first sentence of its docstring.
+line of text is the first sentence of its docstring, which therefore has to fit into two lines of the box.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def purpose(room: str) -> str:
     """The first sentence of a package's docstring."""
     module = ast.parse((ROOT / "src" / "mien" / room / "__init__.py").read_text(encoding="utf-8"))
     text = (ast.get_docstring(module) or "").split("\n\n")[0].replace("\n", " ")
-    return text.split(". ")[0].rstrip(".")
+    return text.split(". ")[0].rstrip(".").replace("`", "")
 
 
 def box(x: float, y: float, width: float, height: float, name: str, lines: list[str], kind: str = "") -> str:
@@ -71,14 +71,14 @@ def box(x: float, y: float, width: float, height: float, name: str, lines: list[
 
 
 def wrap(text: str, characters: int, most: int) -> list[str]:
-    """Lines of at most so many characters, cut after `most` lines."""
+    """Lines of at most so many characters. Raises ValueError if the text needs more than `most` lines."""
     lines: list[str] = [""]
     for word in text.split():
         if len(lines[-1]) + len(word) + 1 > characters and lines[-1]:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     if len(lines) > most:
-        lines = [*lines[: most - 1], lines[most - 1] + " ..."]
+        raise ValueError(f"expected a text for {most} lines of {characters} characters, got {text!r}: shorten it")
     return lines
 
 

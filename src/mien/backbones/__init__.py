@@ -1,4 +1,4 @@
-"""CLIP, ViT and VideoMAE backbones: `tower` has the modules, `load` reads published weights."""
+"""CLIP, ViT and VideoMAE backbones, with published weights. `tower` has the modules, `load` reads the weights."""
 
 from mien.backbones.config import CLIP, VIDEOMAE_B, VIT_B16, BackboneConfig
 from mien.backbones.load import load, locate

@@ -1,4 +1,4 @@
-"""Readers of datasets: find the trials on disk, report problems, and read the physiological signals.
+"""Readers of datasets: trials on disk, their problems, and physiological signals.
 
 Each module has `survey(root) -> Survey` and `TREE`, a drawing of the expected folders. Datasets with signals also have
 `signals(trial) -> Signal`, with time 0 at the start of the trial. A module may have `PROTOCOLS` and `RULES`: the splits

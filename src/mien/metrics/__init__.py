@@ -1,1 +1,1 @@
-"""Metrics: classification, regression, calibration, and their confidence intervals."""
+"""Metrics of classes and ratings, with confidence intervals. Also tests of significance, agreement, mixed models."""

@@ -1,4 +1,4 @@
-"""Remote photoplethysmography: heart rate, respiration and variability from skin colour, or a reason to abstain.
+"""Remote photoplethysmography: heart rate, respiration, variability, or the reason why not.
 
 `METHODS` holds seven published waveform methods; the program itself uses `heart_rate`, `waveform` and `vitals`.
 """

@@ -1,4 +1,4 @@
-"""Signal processing: resampling, filters, detrending, spectra, and features of ECG, PPG, EDA and respiration.
+"""Filters, spectra, and features of ECG, PPG, EDA and respiration. Also resampling and detrending.
 
 The general functions take (N,) or (N, ...) with time first. The modules `ecg`, `ppg`, `eda`, `respiration` and `faults`
 take many trials at once: (B, N), one row per trial, all at the same rate; (N,) is a single trial. Rates and

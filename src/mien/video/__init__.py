@@ -1,6 +1,6 @@
-"""Read video files, pictures, cameras and network streams as `Frame`s with true presentation time stamps.
+"""Frames with time stamps, from files, cameras and network streams.
 
-Time is that of a player: 0 is where the earliest stream of a file begins, which may be the sound, and for a live source
+The time stamps are those of the file. Time is that of a player: 0 is where the earliest stream of a file begins, which may be the sound, and for a live source
 the first frame. `Source.timeline` holds the first picture's time, the gaps and jumps, and the counts of frames. Inputs
 without time stamps get times from a frame rate (`open_video`), and `Source.lost` says so. Frames are upright (the
 display matrix or EXIF orientation is applied), in RGB uint8, with square pixels and the size of the first frame. A

@@ -1,6 +1,6 @@
 """The result of an analysis: rows over time, and a summary of each person.
 
-`Timeline.save` writes tables (`tables`) and texts (`texts`); docs/columns.md defines the columns.
+`Timeline.save` writes tables (`tables`) and texts (`writers`); docs/columns.md defines the columns.
 """
 
 from __future__ import annotations
