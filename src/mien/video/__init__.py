@@ -1,10 +1,11 @@
 """Frames with time stamps, from files, cameras and network streams.
 
-The time stamps are those of the file. Time is that of a player: 0 is where the earliest stream of a file begins, which may be the sound, and for a live source
-the first frame. `Source.timeline` holds the first picture's time, the gaps and jumps, and the counts of frames. Inputs
-without time stamps get times from a frame rate (`open_video`), and `Source.lost` says so. Frames are upright (the
-display matrix or EXIF orientation is applied), in RGB uint8, with square pixels and the size of the first frame. A
-damaged file is read as far as possible; `Source.lost` describes what is missing.
+The time stamps are those of the file. Time is that of a player: 0 is where the earliest stream of a file begins, which
+may be the sound, and for a live source the first frame. `Source.timeline` holds the first picture's time, the gaps and
+jumps, and the counts of frames. Inputs without time stamps get times from a frame rate (`open_video`), and
+`Source.lost` says so. Frames are upright (the display matrix or EXIF orientation is applied), in RGB uint8, with square
+pixels and the size of the first frame. A damaged file is read as far as possible; `Source.lost` describes what is
+missing.
 """
 
 from __future__ import annotations
