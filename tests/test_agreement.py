@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import time
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,7 @@ from mien.datasets import folder
 from mien.metrics.agreement import cohen_kappa, fleiss_kappa, icc
 from mien.reporting import html
 from mien.reporting.agreement import MODEL, agreement_table, label_grid
-from mien.reporting.events import Event, read_events
-from mien.reporting.timeline.writers import ELAN_COLUMNS
+from mien.reporting.events import Event, EventsError, read_events
 
 # Shrout & Fleiss 1979, table 2: six targets, four judges; table 4 has the six coefficients.
 PUBLISHED = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
@@ -168,6 +168,66 @@ def saved(page, button, path):
     return path
 
 
+SEQUENCE = ("HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "LOCALE", "LANGUAGE", "CONSTRAINT")
+"""Children of ANNOTATION_DOCUMENT in the order of EAFv3.0.xsd, without those that we do not write."""
+
+
+def expect_eaf(root):
+    """What EAFv3.0.xsd asks of a document of ours: order, required attributes, and references that exist."""
+    assert root.tag == "ANNOTATION_DOCUMENT"
+    schema = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
+    assert {"AUTHOR", "DATE", "VERSION", schema} <= set(root.keys())
+    places = [SEQUENCE.index(child.tag) for child in root]
+    assert places == sorted(places)
+    assert root.find("HEADER").get("TIME_UNITS") == "milliseconds"
+    assert {"MEDIA_URL", "MIME_TYPE"} <= set(root.find("HEADER/MEDIA_DESCRIPTOR").keys())
+    slots = {slot.get("TIME_SLOT_ID"): int(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")}
+    types = {each.get("LINGUISTIC_TYPE_ID") for each in root.iter("LINGUISTIC_TYPE")}
+    names = [each.get("ANNOTATION_ID") for tag in ("ALIGNABLE_ANNOTATION", "REF_ANNOTATION") for each in root.iter(tag)]
+    assert len(set(names)) == len(names) > 0
+    for tier in root.iter("TIER"):
+        assert tier.get("LINGUISTIC_TYPE_REF") in types
+        last = 0
+        for each in tier.iter("ALIGNABLE_ANNOTATION"):
+            start, end = slots[each.get("TIME_SLOT_REF1")], slots[each.get("TIME_SLOT_REF2")]
+            assert last <= start < end
+            last = end
+        assert all(each.get("ANNOTATION_REF") in names for each in tier.iter("REF_ANNOTATION"))
+    stereotypes = {each.get("STEREOTYPE") for each in root.iter("CONSTRAINT")}
+    assert {each.get("CONSTRAINTS") for each in root.iter("LINGUISTIC_TYPE")} - {None} <= stereotypes
+
+
+EAF = """<?xml version="1.0" encoding="UTF-8"?>
+<ANNOTATION_DOCUMENT AUTHOR="" DATE="2026-01-01T00:00:00+00:00" FORMAT="3.0" VERSION="3.0">
+<HEADER MEDIA_FILE="" TIME_UNITS="milliseconds">
+<MEDIA_DESCRIPTOR MEDIA_URL="file:///d/talk.wav" MIME_TYPE="audio/x-wav"{origin}/>
+<MEDIA_DESCRIPTOR MEDIA_URL="file:///d/my%20talk.mp4" MIME_TYPE="video/mp4" RELATIVE_MEDIA_URL="./my%20talk.mp4"/></HEADER>
+<TIME_ORDER><TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="1500"/><TIME_SLOT TIME_SLOT_ID="ts2"{time}/></TIME_ORDER>
+<TIER LINGUISTIC_TYPE_REF="l" TIER_ID="A"><ANNOTATION>
+<ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts2">
+<ANNOTATION_VALUE>joy &amp; rest</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER>
+</ANNOTATION_DOCUMENT>
+"""
+
+
+def test_an_elan_file_is_read_as_events(tmp_path):
+    path = tmp_path / "a.eaf"
+    path.write_text(EAF.format(origin="", time=' TIME_VALUE="4000"'))
+    assert read_events(path) == (Event(1.5, 4.0, "joy & rest", "my talk.mp4"),)
+    for text, message in (
+        (EAF.format(origin="", time=""), "expected a time for each annotation"),
+        (EAF.format(origin=' TIME_ORIGIN="40"', time=' TIME_VALUE="4000"'), "expected media without an offset"),
+        (EAF.format(origin="", time=' TIME_VALUE="1000"'), "expected an end after the start"),
+        ("<a/>", "expected an ELAN file, got <a>"), ("<a", "well-formed XML"),
+        ('<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "refused"),
+        (EAF.format(origin="", time=' TIME_VALUE="soon"'), "save it again in ELAN")):
+        path.write_text(text)
+        with pytest.raises(EventsError, match=message):
+            read_events(path)
+    with pytest.raises(EventsError, match="--segments-start"):
+        read_events(path, "10")
+
+
 @pytest.mark.browser
 def test_spans_made_in_the_report_come_back_as_a_file_that_others_read(page, tmp_path):
     page.get_by_label("Annotator").fill("anna")
@@ -186,12 +246,16 @@ def test_spans_made_in_the_report_come_back_as_a_file_that_others_read(page, tmp
     write(tmp_path / "interview_03.mp4", 41.0)  # the manifest of a folder to train on
     result = folder.survey(tmp_path)
     assert [trial.labels["condition"] for trial in result.trials] == ["happy", "sad"]
-    text = saved(page, "Save for ELAN", tmp_path / "elan.txt").read_text(encoding="utf-8")
-    head, *lines = [line.split("\t") for line in text.splitlines()]
-    assert tuple(head) == ELAN_COLUMNS
-    assert lines == [["anna", "", "2.000", "12.250", "10.250", "happy"],
-                     ["anna", "person 1", "30.500", "40.000", "9.500", "sad"],
-                     ["anna note", "person 1", "30.500", "40.000", "9.500", 'she said "no", then laughed']]
+    add(page, "5", "9", "surprise")  # within the first span: ELAN allows no overlap in a tier
+    eaf = saved(page, "Save for ELAN", tmp_path / "spans.eaf")
+    assert read_events(eaf) == (events[0], Event(5, 9, "surprise", "interview_03.mp4"), events[1])
+    tiers = {tier.get("TIER_ID"): tier for tier in ElementTree.parse(eaf).iter("TIER")}
+    assert list(tiers) == ["anna", "anna (2)", "anna, person 1", "anna, person 1 note"]
+    note = tiers["anna, person 1 note"]
+    assert note.get("PARENT_REF") == "anna, person 1"
+    assert "".join(note.itertext()) == 'she said "no", then\tlaughed'
+    expect_eaf(ElementTree.parse(eaf).getroot())
+    page.get_by_role("button", name="Remove surprise at 5.00 s").click()
     page.get_by_role("button", name="Remove happy at 2.00 s").click()
     assert page.locator("#spans tbody tr").count() == 1
     page.locator("#openspans").set_input_files(path)

@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from mien.core.text_tables import TableError, TextTable, listed, read_table
+from mien.datasets.readers.elan import read_eaf
 from mien.datasets.readers.event_times import event_times
+from mien.datasets.readers.xml import MarkupError
 from mien.reporting.condition_statistics import ConditionStatistics, condition_statistics, merged, overlap
 from mien.reporting.timeline import Timeline
 from mien.reporting.timeline.segments import time_shares
@@ -178,7 +180,8 @@ def baseline_events(events: Sequence[Event]) -> list[Event]:
 def read_events(path: str | Path, start: str = "") -> tuple[Event, ...]:
     """Read an events file.
 
-    It is a text table in any form that `mien.core.text_tables` reads. The columns are start, end or duration, and
+    It is an ELAN file (.eaf), whose annotations are the conditions, or a text table in any form that
+    `mien.core.text_tables` reads. The columns are start, end or duration, and
     condition, or one of their other names in `NAMES`, such as onset, duration and trial_type of BIDS.
 
     Args:
@@ -193,6 +196,8 @@ def read_events(path: str | Path, start: str = "") -> tuple[Event, ...]:
         EventsError: The file is invalid.
     """
     path = Path(path)
+    if path.suffix.lower() == ".eaf":
+        return _elan_events(path, start)
     try:
         table = read_table(path, _header_score, needed=(), units=True)
         columns = _columns(table)
@@ -214,6 +219,21 @@ def read_events(path: str | Path, start: str = "") -> tuple[Event, ...]:
         raise EventsError(f"--segments-start: {error}") from error
     return tuple(_event({role: cells[name] for role, name in columns.items()}, begin, end, f"{path}, line {line}")
                  for (line, cells), begin, end in zip(table.rows, begins.tolist(), ends.tolist(), strict=True))
+
+
+def _elan_events(path: Path, start: str) -> tuple[Event, ...]:
+    if start:
+        raise EventsError("--segments-start: expected none with an ELAN file, whose times count from the start of the "
+                          f"video, got {start}")
+    try:
+        annotations, video = read_eaf(path)
+    except (MarkupError, OSError, KeyError, ValueError) as error:
+        raise EventsError(f"{error}" if isinstance(error, MarkupError) else f"{path}: expected a readable ELAN file, got "
+                          f"{error!r}: save it again in ELAN") from error
+    if not annotations:
+        raise EventsError(f"{path}: expected annotations with times, got none")
+    return tuple(_event({"condition": each.value, "video": video}, each.start, each.end, f"{path}, line {each.line}")
+                 for each in sorted(annotations, key=lambda each: (each.start, each.end)))
 
 
 def _header_score(cells: Sequence[str]) -> int:

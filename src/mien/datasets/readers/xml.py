@@ -1,8 +1,8 @@
-"""Safe XML parsing: elements and attributes only; document types and entities are refused."""
+"""Safe XML parsing: elements, attributes and text; document types and entities are refused."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax import ContentHandler, SAXException
 from xml.sax.xmlreader import AttributesImpl, Locator
@@ -17,11 +17,12 @@ class MarkupError(ValueError):
 
 @dataclass(frozen=True)
 class Element:
-    """One element: its name and its attributes; `line` from 1."""
+    """One element: its name, its attributes and the text directly in it; `line` from 1."""
 
     name: str
     given: dict[str, str]
     line: int
+    text: str = ""
 
 
 class _Collector(ContentHandler):
@@ -29,7 +30,9 @@ class _Collector(ContentHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.elements: list[Element] = []
+        self._starts: list[Element] = []
+        self._texts: list[str] = []
+        self._open: list[int] = []
         self._place: Locator | None = None
 
     @property
@@ -45,14 +48,30 @@ class _Collector(ContentHandler):
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
         """Collect an element; named by the SAX protocol."""
-        self.elements.append(Element(name, dict(attrs.items()), self.line))
+        self._open.append(len(self._starts))
+        self._starts.append(Element(name, dict(attrs.items()), self.line))
+        self._texts.append("")
+
+    def endElement(self, name: str) -> None:
+        """Leave an element; named by the SAX protocol."""
+        self._open.pop()
+
+    def characters(self, content: str) -> None:
+        """Collect text; named by the SAX protocol."""
+        self._texts[self._open[-1]] += content
+
+    @property
+    def elements(self) -> list[Element]:
+        """The elements in the order of their starts."""
+        return [replace(element, text=text) for element, text in zip(self._starts, self._texts, strict=True)]
 
 
-def parse(path: Path) -> list[Element]:
+def parse(path: Path, largest: int = LARGEST) -> list[Element]:
     """Read every element of a file with defusedxml, which refuses document types, entities and outside references.
 
     Args:
-        path: a file of at most `LARGEST` bytes.
+        path: the file.
+        largest: largest size of the file in bytes.
 
     Returns:
         The elements in the order of their starts: the root first.
@@ -62,8 +81,8 @@ def parse(path: Path) -> list[Element]:
             reference.
         OSError: it cannot be read.
     """
-    if path.stat().st_size > LARGEST:
-        raise MarkupError(f"expected at most {LARGEST} bytes of XML, got {path.stat().st_size} in {path}: refused")
+    if path.stat().st_size > largest:
+        raise MarkupError(f"expected at most {largest} bytes of XML, got {path.stat().st_size} in {path}: refused")
     try:
         import defusedxml.sax
     except ModuleNotFoundError as error:

@@ -6,7 +6,6 @@
   const recording = JSON.parse(document.getElementById("data").textContent);
   const ZERO = Date.UTC(2000, 0, 1);
   const COLUMNS = ["video", "start", "end", "condition", "face_id", "note", "annotator"];
-  const ELAN = ["Tier", "Participant", "Begin Time - ss.msec", "End Time - ss.msec", "Duration - ss.msec", "Annotation"];
   const field = (name) => form.elements[name];
   const status = document.getElementById("spanstatus");
   const say = (text) => { status.textContent = text; };
@@ -73,11 +72,64 @@
   document.getElementById("savecsv").onclick = () => save(`${stem()}_annotations.csv`, [COLUMNS, ...spans.map((span) =>
     COLUMNS.map((name) => (typeof span[name] === "number" ? span[name].toFixed(3) : span[name])))]
     .map((cells) => cells.map(quoted).join(",") + "\n").join(""));
-  document.getElementById("saveelan").onclick = () => save(`${stem()}_annotations.txt`, [ELAN, ...spans.flatMap((span) => {
-    const tier = span.annotator || "annotation", who = span.face_id ? `person ${span.face_id}` : "";
-    const line = (name, text) => [name, who, span.start.toFixed(3), span.end.toFixed(3), (span.end - span.start).toFixed(3), text];
-    return [line(tier, span.condition), ...(span.note ? [line(`${tier} note`, span.note)] : [])];
-  })].map((cells) => cells.map((cell) => cell.replace(/[\t\r\n]+/g, " ")).join("\t") + "\n").join(""));
+  /* ELAN's own format, EAF 3.0: a tier for each annotator and person, a second one where spans overlap, and a tier of notes
+     that belong to its annotations. */
+  const tiersOf = (all) => {
+    const tiers = [];
+    for (const span of all) {
+      const name = [span.annotator || "annotation", span.face_id && `person ${span.face_id}`].filter(Boolean).join(", ");
+      const alike = tiers.filter((tier) => tier.name === name);
+      let tier = alike.find((each) => each.spans.at(-1).end <= span.start);
+      if (!tier) tiers.push(tier = { name, id: alike.length ? `${name} (${alike.length + 1})` : name, spans: [] });
+      tier.spans.push(span);
+    }
+    return tiers;
+  };
+
+  const eaf = (all) => {
+    const made = document.implementation.createDocument(null, "ANNOTATION_DOCUMENT"), root = made.documentElement;
+    const put = (parent, name, attributes = {}, text = "") => {
+      const element = parent.appendChild(made.createElement(name));
+      for (const [key, value] of Object.entries(attributes)) if (value !== "") element.setAttribute(key, value);
+      element.textContent = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, " ");
+      return element;
+    };
+    for (const [key, value] of Object.entries({ AUTHOR: "mien", DATE: new Date().toISOString(), FORMAT: "3.0", VERSION: "3.0" }))
+      root.setAttribute(key, value);
+    root.setAttributeNS("http://www.w3.org/2001/XMLSchema-instance", "xsi:noNamespaceSchemaLocation",
+      "http://www.mpi.nl/tools/elan/EAFv3.0.xsd");
+    const file = recording.video.replace(/^.*[\\/]/, ""), header = put(root, "HEADER", { TIME_UNITS: "milliseconds" });
+    const kind = /\.(mp4|m4v)$/i.test(file) ? "video/mp4" : "video/*", path = `./${encodeURIComponent(file)}`;
+    put(header, "MEDIA_DESCRIPTOR", { MEDIA_URL: path, MIME_TYPE: kind, RELATIVE_MEDIA_URL: path });
+    const order = put(root, "TIME_ORDER");
+    let slots = 0, annotations = 0;
+    const slot = (seconds) => {
+      slots += 1;
+      put(order, "TIME_SLOT", { TIME_SLOT_ID: `ts${slots}`, TIME_VALUE: Math.round(1000 * seconds) });
+      return `ts${slots}`;
+    };
+    const annotation = (tier, name, attributes, text) => {
+      annotations += 1;
+      const element = put(put(tier, "ANNOTATION"), name, { ANNOTATION_ID: `a${annotations}`, ...attributes });
+      put(element, "ANNOTATION_VALUE", {}, text);
+      return `a${annotations}`;
+    };
+    for (const { id, spans: its } of tiersOf(all)) {
+      const who = { ANNOTATOR: its[0].annotator, PARTICIPANT: its[0].face_id && `person ${its[0].face_id}` };
+      const tier = put(root, "TIER", { LINGUISTIC_TYPE_REF: "label", TIER_ID: id, ...who });
+      const ids = its.map((span) => annotation(tier, "ALIGNABLE_ANNOTATION",
+        { TIME_SLOT_REF1: slot(span.start), TIME_SLOT_REF2: slot(span.end) }, span.condition));
+      if (its.every((span) => !span.note)) continue;
+      const notes = put(root, "TIER", { LINGUISTIC_TYPE_REF: "note", PARENT_REF: id, TIER_ID: `${id} note`, ...who });
+      its.forEach((span, i) => { if (span.note) annotation(notes, "REF_ANNOTATION", { ANNOTATION_REF: ids[i] }, span.note); });
+    }
+    put(root, "LINGUISTIC_TYPE", { GRAPHIC_REFERENCES: "false", LINGUISTIC_TYPE_ID: "label", TIME_ALIGNABLE: "true" });
+    put(root, "LINGUISTIC_TYPE", { CONSTRAINTS: "Symbolic_Association", GRAPHIC_REFERENCES: "false", LINGUISTIC_TYPE_ID: "note",
+      TIME_ALIGNABLE: "false" });
+    put(root, "CONSTRAINT", { DESCRIPTION: "1-1 association with a parent annotation", STEREOTYPE: "Symbolic_Association" });
+    return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(made)}\n`;
+  };
+  document.getElementById("saveelan").onclick = () => save(`${stem()}.eaf`, eaf(spans));
 
   const cells = (line) => [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map((m) => (m[1] ?? m[2] ?? "").replaceAll('""', '"'));
   document.getElementById("openspans").onchange = async (event) => {
