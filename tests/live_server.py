@@ -6,18 +6,23 @@ import json
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
+from websockets.sync import client
 
 from live_films import film
 from mien.server.application import app
 from mien.server.config import ServerConfig
 from mien.server.http_timeout import TimeoutHTTPProtocol
 
-__all__ = ["CEILING", "film", "mien", "received", "uvicorn_of"]
+__all__ = ["CEILING", "connect", "film", "mien", "received", "uvicorn_of"]
 
 CEILING = 300.0
 """s that a test waits for what must come, however busy the machine is. It decides nothing: what comes, comes sooner."""
+
+connect = partial(client.connect, open_timeout=CEILING)
+"""A WebSocket; a busy server may take its time to greet."""
 
 
 @contextmanager

@@ -20,11 +20,10 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 
 import live_server
 from live_films import write
-from live_server import CEILING
+from live_server import CEILING, connect
 from mien.core.settings import Settings
 from mien.inference.live.event import FRESH
 from mien.reporting.llm import parse

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 import httpx
 import openai
 import pytest
-from websockets.sync.client import connect
 
 import live_server
-from live_server import CEILING
+from live_server import CEILING, connect
 from mien.reporting import llm
 from mien.server.frame_codec import encode
 from mien.server.proxy import with_system

@@ -20,10 +20,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 import live_server
-from live_server import CEILING
+from live_server import CEILING, connect
 from mien.server.frame_codec import encode
 
 LIMITS = hypothesis.settings(max_examples=20, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),

@@ -12,10 +12,9 @@ from contextlib import ExitStack
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 import live_server
-from live_server import CEILING
+from live_server import CEILING, connect
 from mien.server import http_timeout, request_body
 from mien.server.application import app
 from mien.server.config import ServerConfig

@@ -7,10 +7,10 @@ from dataclasses import replace
 import httpx
 import numpy as np
 import pytest
-from websockets.sync.client import connect
 
 import live_server
 from live_films import film
+from live_server import connect
 from mien import simulation, video
 from mien.inference.analyze import analyze
 from mien.inference.live.recorder import SessionRecorder

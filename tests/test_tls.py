@@ -14,10 +14,9 @@ import httpx
 import numpy as np
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 import live_server
-from live_server import CEILING
+from live_server import CEILING, connect
 from mien.server.frame_codec import encode
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "tls_proxy.py"
