@@ -228,8 +228,9 @@ def _elan_events(path: Path, start: str) -> tuple[Event, ...]:
     try:
         annotations, video = read_eaf(path)
     except (MarkupError, OSError, KeyError, ValueError) as error:
-        raise EventsError(f"{error}" if isinstance(error, MarkupError) else f"{path}: expected a readable ELAN file, got "
-                          f"{error!r}: save it again in ELAN") from error
+        if isinstance(error, MarkupError):
+            raise EventsError(str(error)) from error
+        raise EventsError(f"{path}: expected a readable ELAN file, got {error!r}: save it again in ELAN") from error
     if not annotations:
         raise EventsError(f"{path}: expected annotations with times, got none")
     return tuple(_event({"condition": each.value, "video": video}, each.start, each.end, f"{path}, line {each.line}")

@@ -50,8 +50,8 @@ def read_eaf(path: Path) -> tuple[list[Annotation], str]:
     if elements[0].name != "ANNOTATION_DOCUMENT":
         raise MarkupError(f"{path}: expected an ELAN file, got <{elements[0].name}>")
     if any(float(each.given.get("TIME_ORIGIN", "0") or 0) for each in elements if each.name == "MEDIA_DESCRIPTOR"):
-        raise MarkupError(f"{path}: expected media without an offset, got TIME_ORIGIN: export the tiers as tab-delimited "
-                          "text instead")
+        raise MarkupError(f"{path}: expected media without an offset, got TIME_ORIGIN: export the tiers as "
+                          "tab-delimited text instead")
     slots = {each.given["TIME_SLOT_ID"]: each.given.get("TIME_VALUE") for each in elements if each.name == "TIME_SLOT"}
     annotations, tier = [], ""
     for element, following in zip(elements, [*elements[1:], elements[0]], strict=True):
@@ -66,8 +66,8 @@ def read_eaf(path: Path) -> tuple[list[Annotation], str]:
 def _seconds(slots: dict[str, str | None], element: Element, end: str, where: str) -> float:
     value = slots.get(element.given[f"TIME_SLOT_REF{end}"])
     if value is None:
-        raise MarkupError(f"{where}: expected a time for each annotation, got one without: give it one in ELAN, or export "
-                          "the tiers as tab-delimited text")
+        raise MarkupError(f"{where}: expected a time for each annotation, got one without: give it one in ELAN, or "
+                          "export the tiers as tab-delimited text")
     return int(value) / 1000
 
 

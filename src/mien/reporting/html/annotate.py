@@ -23,9 +23,8 @@ def annotation_section(people: tuple[Person, ...], task: Task) -> str:
     return f"""<section aria-labelledby="annotate" class="screen"><h2 id="annotate">Annotate</h2>
 <div class="panel">
 <p class="hint">Mark what you see, or correct a label. Zoom a chart and take its span, or write the times. The spans
-stay in this page until you save them: the CSV is read by <code>mien analyze --segments</code>, by
-<code>mien agree</code>, by ELAN (Import CSV) and as the manifest of a folder to train on. ELAN opens the .eaf file directly, and
-<code>--segments</code> reads it.</p>
+stay in this page until you save them. <code>mien analyze --segments</code> and <code>mien agree</code> read both files.
+ELAN opens the .eaf file; the CSV is also the manifest of a folder to train on.</p>
 <form id="span" class="fields">
 <label>Annotator <input name="annotator" autocomplete="off" maxlength="60"></label>
 <label>Person <select name="face"><option value="">everybody</option>{choices}</select></label>
