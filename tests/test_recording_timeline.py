@@ -24,6 +24,7 @@ from mien.core.observations import Frame
 from mien.core.recording_timeline import FrameCounts
 from mien.core.results import Source
 from mien.face.detector import Detection
+from mien.inference.live import recorder
 from mien.inference.live.session import LiveSession
 from mien.inference.stream import Stream
 from mien.rppg.vitals import vitals
@@ -220,6 +221,20 @@ def test_a_live_session_follows_a_clock_that_is_set_back(back):
         assert session.backwards == 2
     assert before[-1].row.state == after[-1].row.state == "tracked"
     assert 1.5 + back <= after[0].start < 1.6 + back + 0.5
+
+
+def test_a_clock_that_hardly_advances_fills_no_memory(monkeypatch):
+    picture = np.full((240, 320, 3), 128, np.uint8)
+    monkeypatch.setattr(recorder, "MOST_FRAMES", 40)
+    with LiveSession(backend=SameFace(), record=True) as session:
+        for k in range(30):
+            session.push(Frame(k / 30, picture))
+        for k in range(100):
+            session.push(Frame(1 + k * 1e-6, picture))
+        assert (session.frames, session.backwards) == (31, 99)
+        for k in range(30):
+            session.push(Frame(-1000 + k / 30, picture))  # a clock that was set back: its hour never ends
+        assert session.timeline().source.frames == 40
 
 
 def test_a_pause_says_nothing_against_the_pulse():

@@ -15,6 +15,10 @@ STATES: tuple[State, ...] = ("tracked", "predicted", "lost")
 REGIONS = ("forehead", "left_cheek", "right_cheek", "background")
 """The rows of every skin array (R, 3). The background is not skin; it shows changes of the light alone."""
 
+LEAST_INTERVAL = 0.001
+"""Least time in s between two frames of a live stream. Our choice: no camera is faster. A client whose clock hardly
+advances would fill the memory."""
+
 LARGEST_SIDE = 16_384
 """Largest side of a frame in px. Our choice: twice the width of 8K video. It is below 32,767 px, where the 16-bit
 coordinates of OpenCV and of face detectors overflow and crash the process."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.core.observations import LEAST_INTERVAL
 from mien.face.backend import OnnxFaceBackend
 from mien.face.detector import THRESHOLD
 from mien.face.region import Detection, Region
@@ -111,7 +112,7 @@ class ClientConnection:
         events = self.session.push(frame, at)
         self.done += 1
         if self.session.backwards > backwards:
-            reason = "expected a later capture time than the last frame's"
+            reason = f"expected a capture time {LEAST_INTERVAL:g} s after the last frame's, or later"
             self.send({"type": "error", "reason": reason, "close": False})
         if self.send_frames:
             self.send({"type": "frame", "t": frame.time, "size": [frame.rgb.shape[1], frame.rgb.shape[0]],

@@ -21,6 +21,10 @@ MOST = 3600.0
 """Longest recording in s; later frames are left out. Our choice: at 30 Hz, an hour takes 42 MB a person."""
 
 
+MOST_FRAMES = 432_000
+"""Most frames of a recording, whatever clock they come with: those of an hour at 120 Hz."""
+
+
 class SessionRecorder:
     """Collects what a session sees.
 
@@ -46,7 +50,7 @@ class SessionRecorder:
             return False
         self._times.append(frame.time)
         self._size = frame.rgb.shape[1], frame.rgb.shape[0]
-        self.full = frame.time - self._times[0] > self._most
+        self.full = frame.time - self._times[0] > self._most or len(self._times) >= MOST_FRAMES
         return self.full
 
     def add(self, rows: list[Prediction]) -> None:

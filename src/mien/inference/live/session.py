@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mien.core.observations import Face, Frame, Signal
+from mien.core.observations import LEAST_INTERVAL, Face, Frame, Signal
 from mien.core.results import Prediction
 from mien.core.settings import Settings
 from mien.face.backend import FaceBackend
@@ -139,7 +139,7 @@ class LiveSession:
         """Analyse the next frame.
 
         Args:
-            frame: The frame. If its time is not after that of the last frame, it is ignored and counted in `backwards`.
+            frame: The frame. It is ignored and counted in `backwards` unless it is `LEAST_INTERVAL` s after the last.
                 If the clock was set back by more than `SET_BACK` s and stays there, a new stream starts.
             arrived: When it arrived, `time.perf_counter()` in s; None for now.
 
@@ -150,7 +150,7 @@ class LiveSession:
             arrived = clock.perf_counter()
         if self._last is None:
             self._base = self._done_until = frame.time
-        elif frame.time <= self._last and not self._set_back(frame.time):
+        elif frame.time < self._last + LEAST_INTERVAL and not self._set_back(frame.time):
             self.backwards += 1
             return []
         elif frame.time <= self._last or frame.time - self._last > GAP:
