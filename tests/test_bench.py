@@ -39,7 +39,7 @@ from mien.metrics import significance
 from mien.preprocessing import build_cache, preprocess_trial
 from mien.preprocessing.cache import Cache
 from mien.preprocessing.window_dataset import WindowSource
-from mien.recipes.ablations import ABLATIONS
+from mien.recipes.ablations import ABLATIONS, Ablation, AblationRow
 from mien.recipes.published import OTHER_WORKS, PEER_RECALLS, PEERS, PUBLISHED_SCORES, S2D, S2D_FOLDS
 from mien.simulation import datasets as simulated_datasets
 from mien.training import data_module
@@ -413,6 +413,11 @@ def test_published_scores_are_consistent():
     )  # nobody prints these
 
 
+REPEATED_ROWS = 14
+"""Rows of mvp/paper that repeat a row above: the full model 4 times, fusion by late average and by concatenation twice
+each, the video alone twice, and once each the signals alone, queries from the video, queries from both, and the large crop."""
+
+
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_row_is_a_recipe_and_the_papers_own_setting_is_printed_as_such(name):
     grid = ABLATIONS[name]
@@ -433,7 +438,7 @@ def test_every_row_is_a_recipe_and_the_papers_own_setting_is_printed_as_such(nam
     places = ablation.column_positions(
         grid, [ablation.changed_recipe(row, grid.recipes[0], False, {}) for row in grid.rows]
     )
-    assert len(places) - len(set(places)) == (1 if name == "duse/table5" else 0)
+    assert len(places) - len(set(places)) == {"duse/table5": 1, "mvp/paper": REPEATED_ROWS}.get(name, 0)
 
 
 def test_an_ablation_goes_on_row_by_row_to_the_table_of_the_paper(data, tmp_path):
@@ -463,6 +468,37 @@ def test_an_ablation_goes_on_row_by_row_to_the_table_of_the_paper(data, tmp_path
     assert other.exit_code == 1
     assert "mien: CoOp, average over frames: --out" in other.stderr
     assert pd.read_csv(out / "table.csv")["uar_last"].isna().all()  # what another seed gave is not this one's
+
+
+
+def test_an_ablation_with_groups_has_a_table_and_a_panel_for_each(tmp_path):
+    """Made-up scores: two groups, of one row no fold is evaluated yet."""
+    grid = Ablation("Two groups", ("mvp/deap-valence",), (
+        AblationRow("a", group="first"), AblationRow("b", group="first"), AblationRow("c", group="second")), ("war",))
+    frame = pd.DataFrame({"group": ["first", "first", "second"], "row": ["a", "b", "c"], "folds": [2, 0, 1],
+                          "war_paper": [50.0, np.nan, np.nan], "war_last": [61.0, np.nan, 40.0],
+                          "war_chosen": [62.0, np.nan, 41.0], "war_folds_chosen": [63.0, np.nan, 42.0],
+                          "war_deviation_chosen": [5.0, np.nan, np.nan],
+                          "war_difference_chosen": [13.0, np.nan, np.nan]})
+    lines = ablation.to_markdown("x", grid, "mvp/deap-valence", frame, False, {}, 0).splitlines()
+    first, second = lines.index("## first"), lines.index("## second")
+    assert [line for line in lines[first:second] if line.startswith("| a")] == [
+        "| a | 50.00 | 61.00 | 62.00 | 63.00 ± 5.00 | +13.00 |"]
+    assert [line for line in lines[second:] if line.startswith("| c")] == ["| c |  | 40.00 | 41.00 | 42.00 |  |"]
+    plots.plot_ablation(tmp_path / "scores.png", frame, "war", "WAR")
+    width, height = Image.open(tmp_path / "scores.png").size
+    assert width > 900
+    assert height > 300
+
+
+def test_the_deviation_over_folds_is_that_of_numpy(judged):
+    frame = pd.read_parquet(judged / "predictions.parquet")
+    frame = frame[frame["checkpoint"] == "chosen"]
+    task = recipes.RECIPES["duse/dfew"].task
+    by_fold = [(part["label"] == part["predicted"]).mean() for _, part in frame.groupby("fold")]
+    assert len(by_fold) > 1
+    assert scores.fold_deviation(frame, task)["war"] == pytest.approx(np.std(by_fold, ddof=1))
+    assert scores.fold_mean(frame, task)["war"] == pytest.approx(np.mean(by_fold))
 
 
 def test_rows_that_ask_for_the_same_are_one_whichever_is_asked_for(data, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from mien.core.folder_lock import folder_lock
 from mien.core.parallel.outcome import Outcome
 from mien.core.plain_text import counted
 from mien.core.read_json import read_json
-from mien.evaluation import scores, tables
+from mien.evaluation import plots, scores, tables
 from mien.evaluation.ablation_jobs import AblationJob, evaluate_row
 from mien.evaluation.cross_validation import BENCH, PREDICTIONS
 from mien.models.registry import method
@@ -138,6 +138,7 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
         page = to_markdown(name, grid, base, frame, tiny, settings, seed)
         atomic_files.table(out / "table.csv", frame)
         atomic_files.text(out / "table.md", page)
+        plots.plot_ablation(out / "scores.png", frame, grid.measures[0], tables.names()[grid.measures[0]])
     return AblationResult(frame, page, tuple(failed), len(jobs))
 
 
@@ -149,7 +150,8 @@ def _expect_rows(rows: Sequence[int], count: int) -> None:
 def column_positions(grid: Ablation, row_recipes: Sequence[Recipe]) -> list[str]:
     """The folder of each row. Rows with the same recipe and classifier share the folder of the first of them."""
     bare = [(replace(recipe, changed={}), row.classifier) for row, recipe in zip(grid.rows, row_recipes, strict=True)]
-    return [slug(grid.rows[bare.index(each)].name) for each in bare]
+    firsts = [grid.rows[bare.index(each)] for each in bare]
+    return [slug(f"{row.group} {row.name}") for row in firsts]
 
 
 def slug(name: str) -> str:
@@ -171,27 +173,30 @@ def to_table(
         alike: whether the settings are the paper's; otherwise the differences are NaN.
 
     Returns:
-        Columns row, folds and, for each measure in %: paper, and for both checkpoints all test trials together (last,
-        chosen), the mean of the folds (folds_last, folds_chosen) and its difference from the paper. Rows that this
-        recipe and seed have not evaluated yet have NaN for our numbers.
+        Columns group, row, folds and, for each measure in %: paper, and for both checkpoints all test trials together
+        (last, chosen), the mean of the folds (folds_last, folds_chosen), their standard deviation and the mean's
+        difference from the paper. Rows that this recipe and seed have not evaluated yet have NaN for our numbers.
     """
     lines = []
     for row, recipe, place in zip(grid.rows, row_recipes, column_positions(grid, row_recipes), strict=True):
-        line: dict[str, Any] = {"row": row.name, "folds": 0}
+        line: dict[str, Any] = {"group": row.group, "row": row.name, "folds": 0}
         frame = _finished(out / place, recipe, seed)
         ours: dict[str, dict[str, float]] = {}
         means: dict[str, dict[str, float]] = {}
+        deviations: dict[str, dict[str, float]] = {}
         if frame is not None:
             line["folds"] = frame["fold"].nunique()
             task, parts = RECIPES[base].task, {str(name): part for name, part in frame.groupby("checkpoint")}
             ours = {name: scores.score(part, task).values() for name, part in parts.items()}
             means = {name: scores.fold_mean(part, task) for name, part in parts.items()}
+            deviations = {name: scores.fold_deviation(part, task) for name, part in parts.items()}
         for measure in grid.measures:
             paper = row.printed.get(base, {}).get(measure, np.nan)
             line[f"{measure}_paper"] = paper
             for name in scores.CHECKPOINTS:
                 line[f"{measure}_{name}"] = 100 * ours.get(name, {}).get(measure, np.nan)
                 line[f"{measure}_folds_{name}"] = 100 * means.get(name, {}).get(measure, np.nan)
+                line[f"{measure}_deviation_{name}"] = 100 * deviations.get(name, {}).get(measure, np.nan)
                 line[f"{measure}_difference_{name}"] = np.nan
                 if alike:
                     line[f"{measure}_difference_{name}"] = line[f"{measure}_folds_{name}"] - paper
@@ -218,14 +223,11 @@ def to_markdown(name: str, grid: Ablation, base: str, frame: pd.DataFrame, tiny:
         title = tables.names()[measure]
         head += [f"{title}, paper", f"{title}, last", f"{title}, chosen", f"{title}, chosen, mean of folds",
                  f"{title}, difference"]
-    rows = []
-    for _, line in frame.iterrows():
-        cells = [str(line["row"])]
-        for measure in grid.measures:
-            cells += [tables.format_number(line[f"{measure}_{what}"]) for what in ("paper", "last", "chosen",
-                                                                                   "folds_chosen")]
-            cells.append(tables.format_number(line[f"{measure}_difference_chosen"], "+.2f"))
-        rows.append(cells)
+    printed = []
+    for group in frame["group"].unique():
+        part = frame[frame["group"] == group]
+        printed += [*([f"## {group}", ""] if group else []),
+                    *tables.markdown_grid(head, [_cells(line, grid.measures) for _, line in part.iterrows()]), ""]
     lines = [f"# {name}: {grid.title}, on {base}, seed {seed}", ""]
     if tiny:
         lines += [tables.TINY_NOTE, ""]
@@ -233,10 +235,10 @@ def to_markdown(name: str, grid: Ablation, base: str, frame: pd.DataFrame, tiny:
         lines += ["Changed in every row: " + ", ".join(f"`{path}={value}`" for path, value in settings.items()) + ".",
                   ""]
     lines += [
-        *tables.markdown_grid(head, rows),
-        "",
+        *printed,
         "All numbers in %. Last: after the last epoch, all test trials together. Chosen: the same at the epoch that is"
-        " best on validation. Mean of folds: the mean of each fold's score. Empty: not evaluated yet, or not public."
+        " best on validation. Mean of folds: the mean of each fold's score, and its standard deviation over the folds."
+        " Empty: not evaluated yet, or not public."
         " Difference: our mean of folds (chosen) minus the paper's, empty for a tiny run and for changed settings.",
         "",
         f"Folds evaluated, row by row: {', '.join(map(str, frame['folds']))}.",
@@ -247,3 +249,14 @@ def to_markdown(name: str, grid: Ablation, base: str, frame: pd.DataFrame, tiny:
     if grid.note:
         lines.append(grid.note)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _cells(line: pd.Series, measures: Sequence[str]) -> list[str]:
+    """The cells of one row of `table.md`."""
+    cells = [str(line["row"])]
+    for measure in measures:
+        cells += [tables.format_number(line[f"{measure}_{what}"]) for what in ("paper", "last", "chosen")]
+        mean, deviation = (tables.format_number(line[f"{measure}_{what}_chosen"]) for what in ("folds", "deviation"))
+        cells += [f"{mean} ± {deviation}" if deviation else mean,
+                  tables.format_number(line[f"{measure}_difference_chosen"], "+.2f")]
+    return cells

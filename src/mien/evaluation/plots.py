@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
@@ -88,6 +89,34 @@ def plot_regression(path: Path, truth: np.ndarray, guess: np.ndarray, scale: tup
     axes.plot(scale, scale, color="#999999", linewidth=1, linestyle="--")
     axes.scatter(truth, guess, s=12, alpha=0.5, linewidths=0, color=COLOURS[0])
     axes.set(xlim=scale, ylim=scale, aspect="equal", xlabel="rating, points", ylabel="guess, points")
+    _save(figure, path)
+
+
+def plot_ablation(path: Path, frame: pd.DataFrame, measure: str, title: str) -> None:
+    """Plot the scores of an ablation: mean of the folds and standard deviation over them, a panel for each group.
+
+    Args:
+        path: the PNG to write.
+        frame: as `ablation.to_table` returns it; rows that are not evaluated yet stay empty.
+        measure: the measure of the bars, in %.
+        title: its name.
+    """
+    groups = list(frame.groupby("group", sort=False))
+    heights = [0.8 + 0.34 * len(part) for _, part in groups]
+    figure = Figure(figsize=(7.2, sum(heights) + 0.5), dpi=150, layout="constrained")
+    panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (group, part) in zip(panels, groups, strict=True):
+        mean, printed = part[f"{measure}_folds_chosen"], part[f"{measure}_paper"]
+        axes.barh(part["row"], mean.fillna(0), xerr=part[f"{measure}_deviation_chosen"].fillna(0), height=0.6,
+                  color=COLOURS[0], ecolor=COLOURS[6], capsize=2)
+        axes.plot(printed, part["row"], "D", color=COLOURS[1], markersize=5, label="paper")
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_title(group, fontsize=10, loc="left")
+        axes.tick_params(labelsize=8)
+        if printed.notna().any():
+            axes.legend(fontsize=8, frameon=False, loc="lower right")
+    panels[-1].set_xlabel(f"{title}, %: mean of folds, and their standard deviation")
     _save(figure, path)
 
 

@@ -34,8 +34,16 @@ def fold_mean(frame: pd.DataFrame, task: Task) -> dict[str, float]:
 
     `frame` holds the predictions of one checkpoint. A recall is the mean over the folds that test its class.
     """
-    each = pd.DataFrame([score(part, task).values() for _, part in frame.groupby("fold", sort=False)])
-    return {str(name): float(value) for name, value in each.mean(skipna=True).items()}
+    return {str(name): float(value) for name, value in _of_folds(frame, task).mean(skipna=True).items()}
+
+
+def fold_deviation(frame: pd.DataFrame, task: Task) -> dict[str, float]:
+    """Measure -> its standard deviation (n - 1) over the folds, 0..1; NaN for a single fold. `frame` as `fold_mean`."""
+    return {str(name): float(value) for name, value in _of_folds(frame, task).std(skipna=True, ddof=1).items()}
+
+
+def _of_folds(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
+    return pd.DataFrame([score(part, task).values() for _, part in frame.groupby("fold", sort=False)])
 
 
 def calibration_errors(frame: pd.DataFrame, task: Task) -> dict[str, float]:
