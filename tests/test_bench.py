@@ -415,7 +415,8 @@ def test_published_scores_are_consistent():
 
 REPEATED_ROWS = 14
 """Rows of mvp/paper that repeat a row above: the full model 4 times, fusion by late average and by concatenation twice
-each, the video alone twice, and once each the signals alone, queries from the video, queries from both, and the large crop."""
+each, the video alone twice, and once each the signals alone, queries from the video, queries from both, and the large
+crop."""
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
