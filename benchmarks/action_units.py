@@ -65,7 +65,7 @@ def read(times: np.ndarray, marks: np.ndarray, size: tuple[int, int], chunk: int
     )
 
 
-def filmed(
+def measured(
     seed: int, seconds: float, fps: float = RATE, **plan: object
 ) -> tuple[np.ndarray, FaceMeasurements, object]:
     """An actor's plan -> times, what was read, what was planted."""
@@ -84,7 +84,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 def planted_units(seed: int, turning: bool) -> dict[str, np.ndarray]:
     plan = {unit: bump(LEAD + EACH * i) for i, unit in enumerate(ACTION_UNITS)}
     seconds = LEAD + EACH * len(ACTION_UNITS)
-    times, result, truth = filmed(seed, seconds, aus=plan, pose=swing if turning else (0.0, 0.0, 0.0))
+    times, result, truth = measured(seed, seconds, aus=plan, pose=swing if turning else (0.0, 0.0, 0.0))
     alone, full = np.zeros(len(ACTION_UNITS)), np.zeros(len(ACTION_UNITS))
     level = np.zeros((len(ACTION_UNITS), len(ACTION_UNITS)))
     for i in range(len(ACTION_UNITS)):
@@ -101,7 +101,7 @@ def unmoved(seed: int) -> dict[str, np.ndarray]:
         return np.nanpercentile(aus, 95, axis=0)
 
     out = {}
-    _, result, _ = filmed(seed, 8.0)
+    _, result, _ = measured(seed, 8.0)
     out["rest"] = highest(result.aus)
     for name, axis in (("yaw 20", 1), ("pitch 20", 0)):
         def turn(t: float, axis: int = axis) -> tuple[float, float, float]:
@@ -109,7 +109,7 @@ def unmoved(seed: int) -> dict[str, np.ndarray]:
             pose[axis] = 20 * np.sin(2 * np.pi * t / 6)
             return pose[0], pose[1], pose[2]
 
-        _, result, truth = filmed(seed, 6.0, pose=turn)
+        _, result, truth = measured(seed, 6.0, pose=turn)
         out[name] = highest(result.aus)
         error = result.pose[:, axis] - truth.pose[:, axis]
         out[f"{name} error"] = np.array([np.polyfit(truth.pose[:, axis], result.pose[:, axis], 1)[0], np.nanmean(error),
@@ -117,14 +117,14 @@ def unmoved(seed: int) -> dict[str, np.ndarray]:
     def look(t: float) -> tuple[float, float]:
         return 20 * np.sin(2 * np.pi * t / 3), 10 * np.sin(2 * np.pi * t / 4)
 
-    _, result, truth = filmed(seed, 8.0, gaze=look)
+    _, result, truth = measured(seed, 8.0, gaze=look)
     out["gaze 20, 10"] = highest(result.aus)
     seen = np.isfinite(result.gaze).all(axis=1)
     out["gaze error"] = np.array([
         [correlation(b, a), *np.polyfit(a, b, 1), np.std(b - a)]
         for a, b in zip(truth.gaze[seen].T, result.gaze[seen].T, strict=True)
     ])
-    _, result, truth = filmed(seed, 10.0, speech=Speech(seed=seed))
+    _, result, truth = measured(seed, 10.0, speech=Speech(seed=seed))
     out["speech"] = highest(result.aus)
     out["speech planted"] = highest(truth.aus)
     out["speech class"] = np.nanmean(result.expression, axis=0)
@@ -139,7 +139,7 @@ def posed(seed: int, strength: float, often: bool) -> np.ndarray:
         for unit, level in simulation.expression(EXPRESSION.classes[index], strength, often).items():
             plan.setdefault(unit, []).append(bump(1.5 + 3 * place, level, 0.3, 1.2))
     curves = {unit: (lambda t, parts=tuple(parts): sum(part(t) for part in parts)) for unit, parts in plan.items()}
-    times, result, _ = filmed(seed, 1.5 + 3 * len(order), aus=curves)
+    times, result, _ = measured(seed, 1.5 + 3 * len(order), aus=curves)
     probs = result.expression
     out = np.zeros((len(order), len(order)))
     for place, index in enumerate(order):
@@ -150,7 +150,7 @@ def posed(seed: int, strength: float, often: bool) -> np.ndarray:
 def blinked(seed: int) -> np.ndarray:
     """Planted, found, found at a planted one, the rate's error in 1/min."""
     fps = (25.0, 30.0, 50.0)[seed % 3]
-    times, result, truth = filmed(seed, 30.0, fps, blinks=Blinks(rate=17, seed=seed, seconds=0.2 + 0.05 * (seed % 4)))
+    times, result, truth = measured(seed, 30.0, fps, blinks=Blinks(rate=17, seed=seed, seconds=0.2 + 0.05 * (seed % 4)))
     starts, rate = blinks(times, result.aus[:, BLINK])
     hits = sum(np.any(abs(starts - onset) < 0.15) for onset in truth.blinks)
     return np.array([len(truth.blinks), len(starts), hits, abs((rate.value or 0) - 2 * len(truth.blinks))])

@@ -1,8 +1,8 @@
 """What an analysis costs: before and after the change of backend, the pulse alone, and one, two and four faces.
 
-    python benchmarks/analysis_speed.py FILM [--old-python PYTHON --old-source SRC] [--rounds 3] [--seconds 10]
+    python benchmarks/analysis_speed.py VIDEO [--old-python PYTHON --old-source SRC] [--rounds 3] [--seconds 10]
 
-FILM shows one face. It is cut to so many s; for two and four faces it is tiled at half its size. PYTHON and SRC as in
+VIDEO shows one face. It is cut to so many s; for two and four faces it is tiled at half its size. PYTHON and SRC as in
 parity.py. Each analysis is a process of its own, they take turns, and the median counts: CPU s of the analysis with all
 threads, imports aside, and wall s. Parts overlap where threads share the work, so their sum is more than the wall time.
 """
@@ -41,9 +41,9 @@ print(json.dumps({"cpu": time.process_time() - started, "wall": time.perf_counte
 """
 
 
-def tiles(film: Path, faces: int, seconds: float) -> Iterator[np.ndarray]:
-    """The film's pictures uint8 (H, W, 3); two or four of them side by side, each at half its size."""
-    with video.open_video(film, end=seconds) as frames:
+def tiles(recording: Path, faces: int, seconds: float) -> Iterator[np.ndarray]:
+    """The video's pictures uint8 (H, W, 3); two or four of them side by side, each at half its size."""
+    with video.open_video(recording, end=seconds) as frames:
         for frame in frames:
             if faces == 1:
                 yield frame.rgb
@@ -65,9 +65,9 @@ def write(path: Path, pictures: Iterator[np.ndarray], rate: int = 30) -> Path:
     return path
 
 
-def run(python: str, source: Path, film: Path, settings: dict) -> dict:
+def run(python: str, source: Path, recording: Path, settings: dict) -> dict:
     """One analysis in a process of its own -> what it cost."""
-    done = subprocess.run([python, "-c", CHILD, str(film), json.dumps(settings)], capture_output=True, text=True,
+    done = subprocess.run([python, "-c", CHILD, str(recording), json.dumps(settings)], capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": str(source)})
     if done.returncode:
         sys.exit(done.stderr[-2000:])
@@ -76,7 +76,7 @@ def run(python: str, source: Path, film: Path, settings: dict) -> dict:
 
 def main() -> None:
     ask = argparse.ArgumentParser()
-    ask.add_argument("film", type=Path)
+    ask.add_argument("video", type=Path)
     ask.add_argument("--old-python")
     ask.add_argument("--old-source", type=Path)
     ask.add_argument("--rounds", type=int, default=3)
@@ -86,15 +86,15 @@ def main() -> None:
     sides = {"whole": (sys.executable, ours, {}), "pulse only": (sys.executable, ours, {"pulse_only": True})}
     if options.old_python:
         sides = {"whole, old": (options.old_python, options.old_source, {})} | sides
-    print("`python benchmarks/analysis_speed.py FILM --old-python PYTHON --old-source SRC`\n")
+    print("`python benchmarks/analysis_speed.py VIDEO --old-python PYTHON --old-source SRC`\n")
     print("| faces | analysis | CPU s | wall s | faces found | parts, s |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for faces in (1, 2, 4):
-            film = write(Path(folder, f"{faces}.mp4"), tiles(options.film, faces, options.seconds))
+            recording = write(Path(folder, f"{faces}.mp4"), tiles(options.video, faces, options.seconds))
             replies: dict[str, list[dict]] = {name: [] for name in sides}
             for _ in range(options.rounds):
                 for name, (python, source, settings) in sides.items():
-                    replies[name].append(run(python, source, film, {**settings, "pictures": False}))
+                    replies[name].append(run(python, source, recording, {**settings, "pictures": False}))
             for name, result in replies.items():
                 parts = ", ".join(f"{part} {median(item['parts'][part] for item in result):.2f}" for part in
                                   result[0]["parts"])

@@ -45,7 +45,7 @@ OPTIONS = {"libx265": {"preset": "ultrafast", "x265-params": "log-level=none"}, 
            "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"}, "libx264": {"preset": "veryfast"}}
 
 COUNT, RATE, SIZE = 75, 25, (160, 120)
-"""Pictures of a film, Hz, px."""
+"""Pictures of a video, Hz, px."""
 
 SECONDS, BYTES = 60, 2**30
 """Limits of a process."""
@@ -65,7 +65,7 @@ TAGS = (b"00:00:inf", b"00:00:nan", b"99:99:99.9", b"-1:00:00.0", b"00:00:1e9", 
 
 
 def write(path: Path, codec: str) -> None:
-    """A film of noise that moves before a gradient."""
+    """A video of noise that moves before a gradient."""
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 80, (SIZE[1], 2 * SIZE[0], 3))
     ramp = np.linspace(0, 150, SIZE[0])[None, :, None]

@@ -2,10 +2,10 @@
 
     python benchmarks/data.py [--quick] [--video FILE ...]
 
-The films are of a synthetic person, 640x480 at 30 fps (h264, crf 23), as in benchmarks/speed.py. "bare" is PyAV to RGB
-and the face mesh on every frame, a process a core, each with half of the films; "prepare" is `mien
+The videos are of a synthetic person, 640x480 at 30 fps (h264, crf 23), as in benchmarks/speed.py. "bare" is PyAV to RGB
+and the face mesh on every frame, a process a core, each with half of the videos; "prepare" is `mien
 data prepare` as a call, its pool of processes included. One worker has one core, two workers have two. They take turns,
-and the median of the ratios counts. Pictures are those of the films and of --video.
+and the median of the ratios counts. Pictures are those of the videos and of --video.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speed import BARE, film  # beside this file
+from speed import BARE, write_person_video  # beside this file
 
 PREPARE = """
 import sys
@@ -30,12 +30,12 @@ from pathlib import Path
 from mien.core.trials import Trial
 from mien.datasets.index import DatasetIndex
 from mien.preprocessing.build_cache import build_cache
-out, workers, films = sys.argv[1], int(sys.argv[2]), [Path(name) for name in sys.argv[3:]]
-trials = tuple(Trial(path.stem, "films", video=path) for path in films)
-built = build_cache(DatasetIndex("films", films[0].parent, "films", trials, (), ()), out, workers=workers)
+out, workers, videos = sys.argv[1], int(sys.argv[2]), [Path(name) for name in sys.argv[3:]]
+trials = tuple(Trial(path.stem, "videos", video=path) for path in videos)
+built = build_cache(DatasetIndex("videos", videos[0].parent, "videos", trials, (), ()), out, workers=workers)
 sys.exit(0 if built.complete else f"{built.failed}")
 """
-BARES = "import sys; films = sys.argv[1:]\nfor name in films:\n    sys.argv = ['', name]\n    exec({bare!r})\n"
+BARES = "import sys; videos = sys.argv[1:]\nfor name in videos:\n    sys.argv = ['', name]\n    exec({bare!r})\n"
 
 
 def cpu() -> float:
@@ -60,34 +60,34 @@ def timed(commands: list[list[str]], cores: set[int]) -> np.ndarray:
     return np.array([time.perf_counter() - started, cpu() - before])
 
 
-def prepare(films: list[Path], out: Path, workers: int, cores: set[int]) -> np.ndarray:
-    """Seconds, as `timed`, of preparing these films into an empty cache."""
+def prepare(videos: list[Path], out: Path, workers: int, cores: set[int]) -> np.ndarray:
+    """Seconds, as `timed`, of preparing these videos into an empty cache."""
     shutil.rmtree(out, ignore_errors=True)
-    return timed([[sys.executable, "-c", PREPARE, str(out), str(workers), *map(str, films)]], cores)
+    return timed([[sys.executable, "-c", PREPARE, str(out), str(workers), *map(str, videos)]], cores)
 
 
-def bare(films: list[Path], cores: set[int]) -> np.ndarray:
+def bare(videos: list[Path], cores: set[int]) -> np.ndarray:
     """Seconds, as `timed`, of decoding and landmarks alone, a process a core."""
     code = BARES.format(bare=BARE)
-    parts = [films[start :: len(cores)] for start in range(len(cores))]
+    parts = [videos[start :: len(cores)] for start in range(len(cores))]
     return timed([[sys.executable, "-c", code, *map(str, part)] for part in parts], cores)
 
 
 def speed(folder: Path, seconds: float, count: int, runs: int) -> None:
     """(a) Beside bare processes, and two workers beside one."""
-    single = film(folder / f"person-{seconds:g}s.mp4", seconds / 60)
-    films = [folder / f"film{number}.mp4" for number in range(count)]
-    for path in films:
+    single = write_person_video(folder / f"person-{seconds:g}s.mp4", seconds / 60)
+    videos = [folder / f"video{number}.mp4" for number in range(count)]
+    for path in videos:
         shutil.copyfile(single, path)
     first, second = sorted(os.sched_getaffinity(0))[:2]
     rows = []
     for _ in range(runs):
-        rows.append([bare(films, {first, second}), prepare(films, folder / "cache", 2, {first, second}),
-                     prepare(films, folder / "cache", 1, {first})])
+        rows.append([bare(videos, {first, second}), prepare(videos, folder / "cache", 2, {first, second}),
+                     prepare(videos, folder / "cache", 1, {first})])
     table = np.array(rows)  # (runs, what, wall and cores)
     seconds_of, frames = np.median(table, axis=0), round(count * seconds * 30)
     for (wall, cores), what in zip(seconds_of, (
-            f"{count} films of {seconds:g} s: bare decode + landmarks, two processes", "prepare, two workers",
+            f"{count} videos of {seconds:g} s: bare decode + landmarks, two processes", "prepare, two workers",
             "prepare, one worker on one core"), strict=True):
         print(f"| {what} | {frames / wall:.0f} frames/s, {cores:.1f} s of cores | |")
     over_bare, over_one = (np.median(table[:, k] / table[:, 1], axis=0) for k in (0, 2))
@@ -122,24 +122,24 @@ def reading(cache: Path, clips: int) -> None:
 
 
 def memory(folder: Path, minutes: tuple[float, float]) -> None:
-    """(c) Peak resident memory of a process that prepares one film."""
+    """(c) Peak resident memory of a process that prepares one video."""
     code = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL); "
             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)")
     peaks = []
     for length in minutes:
-        path = film(folder / f"person-{length * 60:g}s.mp4", length)
+        path = write_person_video(folder / f"person-{length * 60:g}s.mp4", length)
         shutil.rmtree(folder / "one", ignore_errors=True)
         command = [sys.executable, "-c", code, sys.executable, "-c", PREPARE, str(folder / "one"), "1", str(path)]
         peaks.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    print(f"| peak memory, films of {minutes[0]:g} and {minutes[1]:g} minutes | {peaks[0]:.0f} and {peaks[1]:.0f} MB, "
+    print(f"| peak memory, videos of {minutes[0]:g} and {minutes[1]:g} minutes | {peaks[0]:.0f} and {peaks[1]:.0f} MB, "
           f"{peaks[1] - peaks[0]:+.0f} | <= +30 |")
 
 
 def main() -> None:
     """Print the table."""
     ask = argparse.ArgumentParser()
-    ask.add_argument("--quick", action="store_true", help="short films, once")
-    ask.add_argument("--video", type=Path, nargs="*", default=[], help="films whose pictures are measured too")
+    ask.add_argument("--quick", action="store_true", help="short videos, once")
+    ask.add_argument("--video", type=Path, nargs="*", default=[], help="videos whose pictures are measured too")
     options = ask.parse_args()
     folder = Path(tempfile.gettempdir()) / "mien-benchmark-data"
     folder.mkdir(exist_ok=True)

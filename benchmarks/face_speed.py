@@ -1,8 +1,8 @@
 """CPU time of the detector and of the mesh, the mediapipe backend against the onnxruntime one, interleaved.
 
-    python benchmarks/face_speed.py FILM --old-python PYTHON --old-source SRC [--rounds 12]
+    python benchmarks/face_speed.py VIDEO --old-python PYTHON --old-source SRC [--rounds 12]
 
-FILM shows one face. PYTHON and SRC as in parity.py. Both live in processes of their own and take turns, some calls
+VIDEO shows one face. PYTHON and SRC as in parity.py. Both live in processes of their own and take turns, some calls
 each, so that what else the machine does falls on both; the median over the rounds counts, in CPU ms a call, for the
 process with all its threads. The old library chooses its threads itself; the new one runs with one and with two.
 """
@@ -40,7 +40,7 @@ for line in sys.stdin:
 
 def main() -> None:
     ask = argparse.ArgumentParser()
-    ask.add_argument("film", type=Path)
+    ask.add_argument("video", type=Path)
     ask.add_argument("--old-python", required=True)
     ask.add_argument("--old-source", type=Path, required=True)
     ask.add_argument("--rounds", type=int, default=12)
@@ -49,11 +49,11 @@ def main() -> None:
     sides = {"old": (options.old_python, "1", options.old_source), "new, one thread": (sys.executable, "1", ours),
              "new, two threads": (sys.executable, "2", ours)}
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    children = {name: subprocess.Popen([python, "-c", CHILD, str(options.film), threads, str(source)], text=True,
+    children = {name: subprocess.Popen([python, "-c", CHILD, str(options.video), threads, str(source)], text=True,
                                        env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        stderr=subprocess.DEVNULL)
                 for name, (python, threads, source) in sides.items()}
-    print("`python benchmarks/face_speed.py FILM --old-python PYTHON --old-source SRC`\n")
+    print("`python benchmarks/face_speed.py VIDEO --old-python PYTHON --old-source SRC`\n")
     print("| CPU ms a call (wall ms) | " + " | ".join(sides) + " |\n|---|" + "---|" * len(sides))
     for what in ("detect", "mesh"):
         spent: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}

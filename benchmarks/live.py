@@ -2,7 +2,7 @@
 
     python benchmarks/live.py [--part camera duse clients exact] [--minutes 5] [--video FILE] [--model FOLDER] [--quick]
 
-camera: a film of a synthetic person, 640x480 at 30 fps, at its own pace through `Live` with the default model. Latency
+camera: a video of a synthetic person, 640x480 at 30 fps, at its own pace through `Live` with the default model. Latency
 is from the arrival of the frame that ends a step to its event; memory is resident, last minute over second. duse: the
 same with a checkpoint of DuSE on CLIP B/32, exact and with kept features (`--reuse`), asked for a reading every 0.5 s
 and for as many as it gives; then how far the kept features are from exact ones, step by step on the same frames, over
@@ -35,7 +35,7 @@ from mien.inference.live.camera import Camera
 from mien.inference.live.camera_thread import Live
 from mien.inference.live.session import LiveSession
 from mien.server.frame_codec import encode
-from speed import film
+from speed import write_person_video
 
 CLIENTS, RATE = 20, 5.0
 
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--part", nargs="+", choices=("camera", "duse", "clients", "exact"),
                         default=["camera", "duse", "clients", "exact"])
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--video", type=Path, help="a film of your own")
+    parser.add_argument("--video", type=Path, help="a video of your own")
     parser.add_argument("--model", type=Path, help="a checkpoint of DuSE of your own")
     parser.add_argument("--quick", action="store_true", help="12 s of each, 6 s of each way of DuSE")
     chosen = parser.parse_args()
@@ -243,7 +243,7 @@ def main() -> None:
     print(f"`python benchmarks/live.py {' '.join(sys.argv[1:])}`\n".replace(" `", "`"))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        source = chosen.video or film(folder / "film.mp4", min(minutes, 1.0))
+        source = chosen.video or write_person_video(folder / "video.mp4", min(minutes, 1.0))
         for part in chosen.part:
             if part == "camera":
                 camera(source, minutes)

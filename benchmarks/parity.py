@@ -2,7 +2,7 @@
 
     python benchmarks/parity.py FOLDER --old-python PYTHON --old-source SRC
 
-FOLDER holds films of people (searched through all its folders). PYTHON is an interpreter with mediapipe 0.10.21 and
+FOLDER holds videos of people (searched through all its folders). PYTHON is an interpreter with mediapipe 0.10.21 and
 what the old code needs, SRC the `src` folder of the last commit that used mediapipe; this interpreter runs the new one.
 
 Both look for faces in every frame. The mesh is compared on the same regions, those of the old detector: a face that
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-FILMS = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
+VIDEO_SUFFIXES = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
 
 LOOK = """
 import pickle, sys
@@ -60,13 +60,13 @@ class Side:
         self.python, self.source, self.folder = python, source, folder
         folder.mkdir()
 
-    def run(self, code: str, film: Path, regions: Path | None = None) -> Path:
-        """Run the code on a film -> the file with its pickled answer."""
+    def run(self, code: str, recording: Path, regions: Path | None = None) -> Path:
+        """Run the code on a video -> the file with its pickled answer."""
         answer = self.folder / f"{len(list(self.folder.iterdir()))}.pickle"
-        done = subprocess.run([self.python, "-c", code, str(film), str(answer), str(regions or "")],
+        done = subprocess.run([self.python, "-c", code, str(recording), str(answer), str(regions or "")],
                               env={**os.environ, "PYTHONPATH": str(self.source)}, capture_output=True, text=True)
         if done.returncode:
-            sys.exit(f"{self.python} on {film.name}: {done.stderr[-2000:]}")
+            sys.exit(f"{self.python} on {recording.name}: {done.stderr[-2000:]}")
         return answer
 
 
@@ -129,9 +129,9 @@ def main() -> None:
     ask.add_argument("--old-python", required=True)
     ask.add_argument("--old-source", type=Path, required=True)
     options = ask.parse_args()
-    films = sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in FILMS)
-    if not films:
-        sys.exit(f"{options.folder}: expected films ({', '.join(FILMS)}), got none: name another folder")
+    recordings = sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not recordings:
+        sys.exit(f"{options.folder}: expected videos ({', '.join(VIDEO_SUFFIXES)}), got none: name another folder")
     print("`python benchmarks/parity.py FOLDER --old-python PYTHON --old-source SRC`\n")
     print("| clip | faces, old | new | in both | boxes apart, max px | meshes, old and new | landmarks apart, mean and "
           "max px | action units, max | probabilities, max | pose, max ° | rows of one alone | heart rate, old / new |")
@@ -140,11 +140,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         before = Side(options.old_python, options.old_source, Path(temporary, "old"))
         after = Side(sys.executable, Path(__file__).parent.parent / "src", Path(temporary, "new"))
-        for film in films:
-            seen = before.run(LOOK, film)
-            cells, distance, result = looks(load(seen), load(after.run(LOOK, film, seen)))
-            read, largest = analyses(load(before.run(ANALYZE, film)), load(after.run(ANALYZE, film)))
-            print(f"| {film.relative_to(options.folder)} | {cells} | {read} |", flush=True)
+        for recording in recordings:
+            seen = before.run(LOOK, recording)
+            cells, distance, result = looks(load(seen), load(after.run(LOOK, recording, seen)))
+            read, largest = analyses(load(before.run(ANALYZE, recording)), load(after.run(ANALYZE, recording)))
+            print(f"| {recording.relative_to(options.folder)} | {cells} | {read} |", flush=True)
             distances.append(distance)
             worst.append(largest)
             counts += result

@@ -1,4 +1,4 @@
-"""Films made from photographs of faces, with a planted pulse: the second generator of the pulse benchmarks.
+"""Videos made from photographs of faces, with a planted pulse: the second generator of the pulse benchmarks.
 
 It shares no code with `mien.simulation`: a photograph is warped, lit, pulsed and encoded. Nothing here is rendered from
 a model of a head, and no constant is taken from the first generator.
@@ -27,7 +27,7 @@ LIFELESS = 4
 
 @dataclass(frozen=True)
 class PhotoClip:
-    """The recipe of one film.
+    """The recipe of one video.
 
     Attributes:
         picture: name of the photograph.
@@ -119,7 +119,7 @@ class Heart:
 
 
 def heart(clip: PhotoClip) -> Heart:
-    """The heart of a film: breath, slow waves and jitter move its beats."""
+    """The heart of a video: breath, slow waves and jitter move its beats."""
     rng = np.random.default_rng([clip.seed, 1])
     mean, breath = 60.0 / clip.bpm, rng.uniform(10, 20) / 60
     sinus, slow, jitter = rng.uniform(0.01, 0.05), rng.uniform(0.0, 0.03), rng.uniform(0.003, 0.02)
@@ -131,12 +131,12 @@ def heart(clip: PhotoClip) -> Heart:
     times = np.array(beats)
     inside = (times > 0) & (times < clip.seconds)
     seen = Heart(times[inside], (0.0, 1.0, 0.0)).bpm
-    scale = seen / clip.bpm  # the mean inside the film is the planted rate
+    scale = seen / clip.bpm  # the mean inside the video is the planted rate
     return Heart(times * scale, (rng.uniform(0.52, 0.65), rng.uniform(0.3, 0.5), rng.uniform(0.15, 0.5)))
 
 
 def frames(clip: PhotoClip, pictures: Path) -> Iterator[np.ndarray]:
-    """The pictures of a film, uint8 (S, S, 3) RGB."""
+    """The pictures of a video, uint8 (S, S, 3) RGB."""
     rng = np.random.default_rng([clip.seed, 2])
     photo, skin = _photo(pictures / clip.picture, clip.side)
     times = np.arange(int(clip.seconds * clip.fps)) / clip.fps
@@ -153,7 +153,7 @@ def frames(clip: PhotoClip, pictures: Path) -> Iterator[np.ndarray]:
 
 
 def write(clip: PhotoClip, pictures: Path, path: Path) -> None:
-    """Encode a film; VP9 with the fast settings of live encoders."""
+    """Encode a video; VP9 with the fast settings of live encoders."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(clip.codec, rate=Fraction(clip.fps))
         stream.width = stream.height = clip.side

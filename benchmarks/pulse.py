@@ -23,7 +23,6 @@ import numpy as np
 from joblib import Parallel, delayed
 
 import mien
-from film_traces import longest_person
 from mien import rppg, signals, simulation
 from mien.core.observations import Window
 from mien.core.results import Measurement
@@ -34,9 +33,10 @@ from mien.rppg.nuisance import remove_nuisance
 from mien.rppg.rate_posterior import rate_posterior
 from mien.rppg.rgb_traces import Traces, rgb_traces
 from pulse_oracle import recognises
+from recording_traces import longest_person
 
 CONDITIONS = ("still", "nod", "speech", "flicker", "all three")
-LIFELESS = ("photograph", "painted face", "black film")
+LIFELESS = ("photograph", "painted face", "black video")
 REPORTED, TUNING = range(1, 21), range(101, 121)
 
 
@@ -67,7 +67,7 @@ class Clip:
             speech=simulation.Speech(seed=self.seed) if talks else None, still=self.condition == "photograph",
             painted=self.condition == "painted face")
         return simulation.Scene(actors=(actor,), fps=30, seconds=self.seconds, seed=self.seed,
-                               black=self.condition == "black film",
+                               black=self.condition == "black video",
                                flicker=simulation.Flicker(self.flicker_hz, self.flicker) if flickers else None)
 
 
@@ -97,7 +97,7 @@ def blank(identities: Iterable[int], seed: int) -> list[Clip]:
 
 
 def lifeless(identities: Iterable[int], seed: int) -> list[Clip]:
-    """Photographs, painted faces and black films."""
+    """Photographs, painted faces and black videos."""
     return plan(list(identities)[:3], LIFELESS, False, seed)
 
 

@@ -1,9 +1,9 @@
-"""The pulse alone beside the whole analysis: CPU time, heart rates and verdicts, on the same films.
+"""The pulse alone beside the whole analysis: CPU time, heart rates and verdicts, on the same videos.
 
     python benchmarks/pulse_only.py [FOLDER] [--quick] [--rounds 3] [--clips FOLDER]
 
-FOLDER holds films of real people (searched through all its folders). Beside them stand six synthetic films of 15 s with
-a planted pulse: identities 1 to 6, which did not serve to choose the settings of the pulse alone, still, with a nod,
+FOLDER holds videos of real people (searched through all its folders). Six synthetic videos of 15 s with a planted
+pulse are added: identities 1 to 6, which were not used to choose the settings of the pulse alone, still, with a nod,
 speech, a flicker of the light, or all three. `--clips` keeps them from run to run. Each analysis is a process of its
 own, the two take turns, and the least CPU time of the rounds counts (other work on the machine only adds to it). It is
 that of all threads, imports aside, once with the start of the models and once without.
@@ -25,7 +25,7 @@ from pulse import CONDITIONS, Clip, plan
 
 SOURCE = Path(__file__).parent.parent / "src"
 IDENTITIES, SECONDS = range(1, 7), 15.0
-FILMS = (".avi", ".mp4", ".mkv", ".mov")
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov")
 
 CHILD = """
 import json, sys, time
@@ -52,7 +52,7 @@ def clips(quick: bool) -> list[Clip]:
 
 
 def written(clip: Clip, folder: Path) -> Path:
-    """The film of a recipe, made where the folder does not have it."""
+    """The video of a recipe, made where the folder does not have it."""
     path = folder / f"{clip.identity} {clip.condition} {clip.bpm}.mp4"
     if not path.exists():
         part = path.with_suffix(".part.mp4")
@@ -61,9 +61,9 @@ def written(clip: Clip, folder: Path) -> Path:
     return path
 
 
-def analysed(film: Path, way: str) -> dict:
+def analysed(recording: Path, way: str) -> dict:
     """One analysis in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", CHILD, str(film), way], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-c", CHILD, str(recording), way], capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": str(SOURCE)})
     if done.returncode:
         sys.exit(done.stderr[-2000:])
@@ -84,28 +84,28 @@ def agree(full: dict, alone: dict) -> tuple[bool, float]:
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("folder", type=Path, nargs="?", help="films of real people")
+    ask.add_argument("folder", type=Path, nargs="?", help="videos of real people")
     ask.add_argument("--quick", action="store_true", help="two identities, one round")
     ask.add_argument("--rounds", type=int, default=3)
-    ask.add_argument("--clips", type=Path, help="folder that keeps the synthetic films")
+    ask.add_argument("--clips", type=Path, help="folder that keeps the synthetic videos")
     options = ask.parse_args()
     rounds = 1 if options.quick else options.rounds
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.clips or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        films: list[Path | Clip] = sorted(path for path in options.folder.rglob("*") if path.suffix in FILMS) \
-            if options.folder else []
-        films += clips(options.quick)
-        print("| film (synthetic: identity, condition, planted bpm) | frames | whole, CPU s | pulse alone, CPU s "
+        recordings: list[Path | Clip] = clips(options.quick)
+        if options.folder:
+            recordings[:0] = sorted(path for path in options.folder.rglob("*") if path.suffix in VIDEO_SUFFIXES)
+        print("| video (synthetic: identity, condition, planted bpm) | frames | whole, CPU s | pulse alone, CPU s "
               "| times less | without the start | whole | pulse alone |\n|---|---|---|---|---|---|---|---|")
         sums = [0.0, 0.0, 0.0, 0.0]
         verdicts, furthest = 0, 0.0
-        for each in films:
-            film = written(each, folder) if isinstance(each, Clip) else each
+        for each in recordings:
+            recording = written(each, folder) if isinstance(each, Clip) else each
             runs: dict[str, list[dict]] = {"whole": [], "pulse only": []}
             for _ in range(rounds):
                 for way, result in runs.items():
-                    result.append(analysed(film, way))
+                    result.append(analysed(recording, way))
             cost = [min(first["cpu"] for first in result) for result in runs.values()]
             start = min(first["start"] for result in runs.values() for first in result)
             work = [least - start for least in cost]
@@ -113,11 +113,11 @@ def main() -> None:
             same, distance = agree(full, alone)
             sums = [total + first for total, first in zip(sums, (*cost, *work), strict=True)]
             verdicts, furthest = verdicts + same, max(furthest, distance)
-            print(f"| {film.stem} | {full['frames']} | {cost[0]:.2f} | {cost[1]:.2f} | {cost[0] / cost[1]:.1f} "
+            print(f"| {recording.stem} | {full['frames']} | {cost[0]:.2f} | {cost[1]:.2f} | {cost[0] / cost[1]:.1f} "
                   f"| {work[0] / work[1]:.1f} | {said(full)} | {said(alone)} |", flush=True)
-        print(f"\nAll films: {sums[0]:.1f} CPU s whole, {sums[1]:.1f} with the pulse alone, {sums[0] / sums[1]:.1f} "
+        print(f"\nAll videos: {sums[0]:.1f} CPU s whole, {sums[1]:.1f} with the pulse alone, {sums[0] / sums[1]:.1f} "
               f"times less; {sums[2] / sums[3]:.1f} times without the start of the models. Same verdict on {verdicts} "
-              f"of {len(films)} films; rates of both ways at most {furthest:.2f} bpm apart.")
+              f"of {len(recordings)} videos; rates of both ways at most {furthest:.2f} bpm apart.")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@
            [--each] [--stability]
 
 PICTURES is a folder of photographs, one face each, such as the neutral faces of the Face Research Lab London Set
-(DeBruine & Jones 2017, 10.6084/m9.figshare.5047666, CC BY 4.0). `photographs.py` makes the films: warped and lit
+(DeBruine & Jones 2017, 10.6084/m9.figshare.5047666, CC BY 4.0). `photographs.py` makes the videos: warped and lit
 photographs with a random colour of the pulse, a dicrotic wave, breath in the rate, jitter of the beats, gain and lag
 over the face, broadband movement, exposure steps, sensor noise, x264 or VP9 at crf 18 to 32, 15 to 60 frames a second.
-Every fourth film has no pulse. The splits share neither pictures nor seeds; thresholds may be chosen on "tuning" only.
-Each film goes the whole way of `mien analyze --pulse-only`; the windows are cached by recipe, picture and code.
+Every fourth video has no pulse. The splits share neither pictures nor seeds; thresholds may be chosen on "tuning" only.
+Each video goes the whole way of `mien analyze --pulse-only`; the windows are cached by recipe, picture and code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import numpy as np
 
 import mien
 import photographs
-from film_traces import longest_person
 from mien import rppg
 from mien.core.observations import Window
 from mien.core.results import Measurement
@@ -37,9 +36,10 @@ from mien.face.track_buffer import TrackBuffer
 from mien.rppg.rgb_traces import rgb_traces
 from photographs import PhotoClip
 from pulse_oracle import recognises
+from recording_traces import longest_person
 
 CLEAR = (0.006, 23)
-"""AC/DC from which, and crf up to which, a film must be answered."""
+"""AC/DC from which, and crf up to which, a video must be answered."""
 
 WRONG = 5.0
 """bpm beyond which an answer is wrong."""
@@ -56,7 +56,7 @@ def fingerprint() -> str:
 
 
 def window(clip: PhotoClip, pictures: Path, cache: Path, key: str) -> Window | None:
-    """The film as it comes out of the tracker; None when no face was found."""
+    """The video as it comes out of the tracker; None when no face was found."""
     recipe = json.dumps(dataclasses.asdict(clip), sort_keys=True).encode() + (pictures / clip.picture).read_bytes()
     path = cache / f"{hashlib.sha256(recipe + key.encode()).hexdigest()[:20]}.npz"
     if not path.exists():
@@ -78,7 +78,7 @@ def _track(clip: PhotoClip, pictures: Path) -> Window | None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was read of a film, and whether the oracle recognised the planted waveform in the same traces."""
+    """What was read of a video, and whether the oracle recognised the planted waveform in the same traces."""
 
     clip: PhotoClip
     truth: float
@@ -94,7 +94,7 @@ class Outcome:
 
 
 def outcome(clip: PhotoClip, pictures: Path, cache: Path, key: str) -> Outcome:
-    """Read one film."""
+    """Read one video."""
     beating = photographs.heart(clip)
     seen = window(clip, pictures, cache, key)
     inside = beating.beats[(beating.beats > 0) & (beating.beats < clip.seconds)]
@@ -107,7 +107,7 @@ def outcome(clip: PhotoClip, pictures: Path, cache: Path, key: str) -> Outcome:
 
 
 def row(name: str, group: list[Outcome]) -> str:
-    """One line of the table of films with a pulse."""
+    """One line of the table of videos with a pulse."""
     errors = np.array([item.error for item in group])
     read = errors[np.isfinite(errors)]
     figures = ["-", "-"]
@@ -168,7 +168,7 @@ def stability(clips: list[PhotoClip], pictures: Path, cache: Path, key: str) -> 
                 flips.append(f"{clip.picture}: {name}, {_said(first)} against {_said(second)}")
             if first.value is not None and second.value is not None:
                 moved.setdefault(name, []).append(abs(first.value - second.value))
-    lines = ["| change | films | verdict kept | answers move by at most, bpm |", "|---|---|---|---|"]
+    lines = ["| change | videos | verdict kept | answers move by at most, bpm |", "|---|---|---|---|"]
     lines += [f"| {name} | {len(marks)} | {sum(marks)} | {max(moved.get(name, [0.0])):.2f} |"
               for name, marks in kept.items()]
     return "\n".join([*lines, "", *(flips or ["No verdict flips."])])
@@ -179,7 +179,7 @@ def _said(reading: Measurement) -> str:
 
 
 def line(outcome: Outcome) -> str:
-    """One film."""
+    """One video."""
     clip, reading = outcome.clip, outcome.reading
     said = reading.reason or f"{reading.value:.1f} (quality {reading.quality:.2f})"
     return (f"| {clip.picture} | {outcome.truth:.1f} | {100 * clip.amplitude:.2f} | {clip.codec} {clip.crf} | "
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--split", choices=list(photographs.SEEDS), default="reported")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "mien-benchmark-photographs")
     parser.add_argument("--stability", action="store_true", help="only: how stable the answers are")
-    parser.add_argument("--each", action="store_true", help="also one line for each film")
+    parser.add_argument("--each", action="store_true", help="also one line for each video")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     key = fingerprint()
@@ -206,7 +206,7 @@ def main() -> None:
     result = [outcome(clip, options.pictures, options.cache, key)
              for clip in photographs.plan(options.pictures, options.split, options.count)]
     print(f"`python benchmarks/pulse_photographs.py PICTURES --count {options.count} --split {options.split}`: "
-          f"{len({item.clip.picture for item in result})} pictures, {len(result)} films of 12 to 20 s.\n")
+          f"{len({item.clip.picture for item in result})} pictures, {len(result)} videos of 12 to 20 s.\n")
     print(tables(result))
     if options.each:
         print("\n| picture | bpm | AC/DC % | codec, crf | fps | motion | screen | noise | oracle | read |")

@@ -3,7 +3,7 @@
     python benchmarks/real.py [FOLDER]
 
 FOLDER (default ../shared/real) holds faces/, gating/ and pulse/. Nobody measured these people's pulse; what is known is
-how many they are, that two methods agree on 67-68 bpm at half light, and that a film without a face or without light
+how many they are, that two methods agree on 67-68 bpm at half light, and that a video without a face or without light
 has no pulse to read.
 """
 

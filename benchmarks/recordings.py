@@ -2,8 +2,8 @@
 
     python benchmarks/recordings.py
 
-Every film is written here with numbered pictures, so that each shown frame is known. It needs FFmpeg's encoders in PyAV
-only. The exit code is 1 if a row is wrong.
+Every video is written here with numbered pictures, so that each shown frame is known. It needs only FFmpeg's encoders
+in PyAV. The exit code is 1 if a row is wrong.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def write(path: Path, codec: str = "libx264", pixels: str = "yuv420p", count: in
           rate: Fraction = Fraction(RATE), stamps: list[int] | None = None, clock: Fraction | None = None,
           options: dict[str, str] | None = None, container: dict[str, str] | None = None, rotation: int = 0,
           turned: int = 0, **fields: object) -> Path:
-    """A film of `count` numbered pictures. `first` is the first time stamp; `turned` quarters turn the stored ones."""
+    """A video of `count` numbered pictures. `first` is the first time stamp; `turned` quarters turn the stored ones."""
     clock = clock or 1 / rate
     with av.open(str(path), "w", options=container or {}) as out:
         stream = out.add_stream(codec, rate=rate, options=options or {})
@@ -94,9 +94,9 @@ class Read:
 
 
 def read(path: Path) -> Read:
-    with video.open_video(path) as film:
-        shown = list(film)
-    return Read([frame.rgb for frame in shown], np.array([frame.time for frame in shown]), film.source)
+    with video.open_video(path) as recording:
+        shown = list(recording)
+    return Read([frame.rgb for frame in shown], np.array([frame.time for frame in shown]), recording.source)
 
 
 Case = tuple[str, str, Callable[[Path], Path], Callable[[Read], bool]]
@@ -176,7 +176,7 @@ def cases() -> Iterator[Case]:
 
 
 def transparent(at: Path) -> Path:
-    """A ProRes film of half opaque pictures."""
+    """A ProRes video of half opaque pictures."""
     path = at / "a.mov"
     with av.open(str(path), "w") as out:
         stream = out.add_stream("prores_ks", rate=RATE)
@@ -191,7 +191,7 @@ def transparent(at: Path) -> Path:
 
 
 def negative(path: Path) -> Path:
-    """A film with 50 frames before time 0."""
+    """A video with 50 frames before time 0."""
     return write(path, first=-50, options={"bf": "0"}, container={"avoid_negative_ts": "disabled"})
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py [--minutes 5] [--video FILE] [--quick]
 
-The film is a synthetic person, 640x480 at 30 fps (h264, crf 23), 20 s played forth and back until it is long enough.
+The video is a synthetic person, 640x480 at 30 fps (h264, crf 23), 20 s played forth and back until it is long enough.
 "bare" is PyAV to RGB and the face mesh on every frame where it was in the one before, in one loop, in a process of its
 own; "mien" is `mien analyze` with its report, in a process of its own. They take turns, and the median ratio counts.
 """
@@ -27,9 +27,9 @@ import av
 from mien.face import OnnxFaceBackend, Region
 backend = OnnxFaceBackend()
 count, region = 0, None
-with av.open(sys.argv[1]) as film:
-    film.streams.video[0].thread_type = "AUTO"
-    for frame in film.decode(video=0):
+with av.open(sys.argv[1]) as video:
+    video.streams.video[0].thread_type = "AUTO"
+    for frame in video.decode(video=0):
         rgb = frame.to_ndarray(format="rgb24")
         if region is None:
             region = next(map(Region.of_detection, backend.detect(rgb)), None)
@@ -40,8 +40,8 @@ print(count, time.perf_counter() - started)
 """
 
 
-def film(path: Path, minutes: float) -> Path:
-    """A film of that length, made once: 20 s rendered, encoded once, its packets' pictures repeated."""
+def write_person_video(path: Path, minutes: float) -> Path:
+    """A video of that length, made once: 20 s rendered, encoded once, its packets' pictures repeated."""
     import av
 
     from mien import simulation
@@ -97,7 +97,7 @@ def main() -> None:
     minutes, runs = (0.5, 1) if options.quick else (options.minutes, options.runs)
     folder = Path(tempfile.gettempdir()) / "mien-benchmark"
     folder.mkdir(exist_ok=True)
-    video = options.video or film(folder / f"person-{minutes:g}min.mp4", minutes)
+    video = options.video or write_person_video(folder / f"person-{minutes:g}min.mp4", minutes)
     pairs = []
     for _ in range(runs):
         bare, _ = timed([sys.executable, "-c", BARE, str(video)])
@@ -109,14 +109,14 @@ def main() -> None:
     bare, ours = median(a for a, _ in pairs), median(b for _, b in pairs)
     print(f"`python benchmarks/speed.py --minutes {minutes:g}` on {os.cpu_count()} cores, median of {runs}\n")
     print("| what | figure | bar |\n|---|---|---|")
-    print(f"| film | {long:.0f} s, {summary['source']['frames']} frames | |")
+    print(f"| video | {long:.0f} s, {summary['source']['frames']} frames | |")
     print(f"| bare decode + landmarks | {bare:.1f} s | |")
     print(f"| `mien analyze`, report included | {ours:.1f} s | |")
     print(f"| times real time | {long / ours:.1f} | >= 4 |")
     print(f"| over bare, median of pairs | {median(b / a for a, b in pairs):.2f} | <= 1.5 |")
     print(f"| seconds in its parts | {', '.join(f'{k} {v:.1f}' for k, v in summary['seconds'].items())} | |")
     if not options.quick and not options.video:
-        small, large = (peak(film(folder / f"person-{n}min.mp4", n), folder / "out") for n in (1, 10))
+        small, large = (peak(write_person_video(folder / f"person-{n}min.mp4", n), folder / "out") for n in (1, 10))
         print(f"| peak memory, 1 and 10 minutes | {small:.0f} and {large:.0f} MB, {large - small:+.0f} | <= +30 |")
 
 

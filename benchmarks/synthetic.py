@@ -86,7 +86,7 @@ def speed(quick: bool) -> None:
     def wave(t: float) -> float:
         return float(2.5 - 2.5 * np.cos(3 * t))
 
-    films = {
+    recordings = {
         "one person, still face, small motion": (simulation.Actor(person, sway=1.0),),
         "one person, mouth, brows and lids moving": (
             simulation.Actor(
@@ -99,12 +99,12 @@ def speed(quick: bool) -> None:
         ),
     }
     count = 60 if quick else 300
-    print("| film, 640x480 | frames/s, one thread | frames a second of CPU time |\n|---|---|---|")
-    for name, actors in films.items():
-        film = simulation.Scene(actors=actors, size=SIZE, seconds=count / 30)
-        film.frame(0)
+    print("| video, 640x480 | frames/s, one thread | frames a second of CPU time |\n|---|---|---|")
+    for name, actors in recordings.items():
+        scene = simulation.Scene(actors=actors, size=SIZE, seconds=count / 30)
+        scene.frame(0)
         start, spent = time.perf_counter(), time.process_time()
-        for _ in film.frames():
+        for _ in scene.frames():
             pass
         start, spent = time.perf_counter() - start, time.process_time() - spent
         print(f"| {name} | {count / start:.0f} | {count / spent:.0f} |", flush=True)
@@ -118,12 +118,12 @@ def detection(seeds: list[int], save: Path | None) -> None:
             rates = {}
             for seed in seeds:
                 actor = simulation.Actor(simulation.identity(seed), pose=np.array(poses, float))
-                film = simulation.Scene(actors=(actor,), size=SIZE, seconds=len(poses) / 30, seed=seed)
-                result = [len(backend.detect(frame.rgb)) == 1 for frame in film.frames()]
+                scene = simulation.Scene(actors=(actor,), size=SIZE, seconds=len(poses) / 30, seed=seed)
+                result = [len(backend.detect(frame.rgb)) == 1 for frame in scene.frames()]
                 rates[seed] = float(np.mean(result))
                 if save:
                     cv2.imwrite(str(save / f"person_{seed:02d}_{name.replace(' ', '_')}.png"),
-                                film.frame(len(poses) - 1).rgb[..., ::-1])
+                                scene.frame(len(poses) - 1).rgb[..., ::-1])
             worst = min(rates, key=lambda seed: rates[seed])
             print(f"| {name} | {len(seeds) * len(poses)} | {100 * np.mean(list(rates.values())):.1f} % | "
                   f"{worst}: {100 * rates[worst]:.0f} % |", flush=True)
@@ -131,7 +131,7 @@ def detection(seeds: list[int], save: Path | None) -> None:
 
 
 class Mesh:
-    """The face mesh on one film: it starts where the detector finds a face and follows it by its own landmarks."""
+    """The face mesh on one video: it starts where the detector finds a face and follows it by its own landmarks."""
 
     def __init__(self, backend: OnnxFaceBackend) -> None:
         self._backend = backend
@@ -147,34 +147,34 @@ class Mesh:
         return None if self._landmarks is None else self._landmarks[:, :2]
 
 
-def true_place(seed: int, what: str, side: int, film: simulation.Scene) -> np.ndarray:
+def true_place(seed: int, what: str, side: int, scene: simulation.Scene) -> np.ndarray:
     """(2,) px of a feature of the neutral face that looks ahead."""
     head = figure(simulation.identity(seed))
     at = head.place
     x, y = {"eye_outer": (at.eye_outer, at.tilt / 2), "eye_inner": (at.eye_inner, -at.tilt / 2), "iris": (at.eye, 1.9),
             "mouth": (at.mouth, float(at.mouth_line(np.array(at.mouth)))), "sto": (0, at.sto), "gn": (0, at.gn)}[what]
-    return film.view(0, 0).project(np.array([side * x, y, 80.0]))
+    return scene.view(0, 0).project(np.array([side * x, y, 80.0]))
 
 
 def placing(seeds: list[int], save: Path | None) -> None:
     off: dict[str, list[float]] = {name: [] for name in PLACES}
     lost = 0
     for seed in seeds:
-        film = simulation.Scene(
+        scene = simulation.Scene(
             actors=(simulation.Actor(simulation.identity(seed)),), size=SIZE, seconds=0.2, seed=seed
         )
         with closing(OnnxFaceBackend()) as backend:
             mesh = Mesh(backend)
-            points = [mesh(film.frame(k).rgb) for k in range(5)][-1]
+            points = [mesh(scene.frame(k).rgb) for k in range(5)][-1]
         if points is None:
             lost += 1
             continue
         if save:
-            cv2.imwrite(str(save / f"mesh_{seed:02d}.png"), drawn(film.frame(4).rgb, points)[..., ::-1])
+            cv2.imwrite(str(save / f"mesh_{seed:02d}.png"), drawn(scene.frame(4).rgb, points)[..., ::-1])
         for name, (pair, what) in PLACES.items():
-            truth = [true_place(seed, what, side, film) for side in (-1, 1)]
+            truth = [true_place(seed, what, side, scene) for side in (-1, 1)]
             errors = [np.linalg.norm(points[i] - t) for i, t in zip(pair, truth, strict=True)]
-            off[name].append(float(np.mean(errors)) / film.view(0, 0).scale)
+            off[name].append(float(np.mean(errors)) / scene.view(0, 0).scale)
     print(f"| feature | median distance of the mesh from the truth, mm | worst of {len(seeds) - lost} people, mm |")
     print("|---|---|---|")
     for name, errors in off.items():
@@ -202,11 +202,11 @@ def following(seeds: list[int], save: Path | None) -> None:
 def follow(seed: int, name: str, measure, steps: np.ndarray, save: Path | None) -> np.ndarray | None:
     """(T,) mm of one distance of the mesh while one action unit rises; None where the mesh was lost."""
     person = simulation.identity(seed)
-    film = simulation.Scene(actors=(simulation.Actor(person, aus={name: steps}),), size=SIZE, seconds=len(steps) / 30)
+    scene = simulation.Scene(actors=(simulation.Actor(person, aus={name: steps}),), size=SIZE, seconds=len(steps) / 30)
     rows = []
     with closing(OnnxFaceBackend()) as backend:
         mesh = Mesh(backend)
-        for frame in film.frames():
+        for frame in scene.frames():
             points = mesh(frame.rgb)
             if points is None:
                 return None

@@ -1,4 +1,4 @@
-"""How many faces the detector finds at each threshold, in every frame of every film of a folder.
+"""How many faces the detector finds at each threshold, in every frame of every video of a folder.
 
     python benchmarks/threshold.py FOLDER
 
@@ -17,25 +17,25 @@ from mien.face.inference import session
 from mien.face.weights.locate import paths
 
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
-FILMS = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
+VIDEO_SUFFIXES = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
 
 
 def main() -> None:
-    films = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.suffix.lower() in FILMS)
+    videos = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     model, middles = session(paths().detector), anchors()
     print("`python benchmarks/threshold.py FOLDER`\n")
-    print(f"| film | frames | {' | '.join(f'{threshold:g}' for threshold in THRESHOLDS)} |")
+    print(f"| video | frames | {' | '.join(f'{threshold:g}' for threshold in THRESHOLDS)} |")
     print("|---|---|" + "---|" * len(THRESHOLDS))
-    for film in films:
+    for path in videos:
         counts, frames = dict.fromkeys(THRESHOLDS, 0), 0
-        with video.open_video(film) as source:
+        with video.open_video(path) as source:
             for frame in source:
                 frames += 1
                 boxes, logits = model.run(None, {model.get_inputs()[0].name: letterbox(frame.rgb)[0]})
                 for threshold in THRESHOLDS:
                     passed = candidates(logits.reshape(-1), boxes.reshape(-1, 16), middles, threshold)
                     counts[threshold] += len(weighted_suppression(*passed))
-        print(f"| {film.relative_to(sys.argv[1])} | {frames} | {' | '.join(map(str, counts.values()))} |", flush=True)
+        print(f"| {path.relative_to(sys.argv[1])} | {frames} | {' | '.join(map(str, counts.values()))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Size:
 QUICK = Size(unlabelled=8, each=4, labelled=2, few=4, test=4, steps=30, tuning=8, many=10, seeds=2)
 
 
-# ------------------------------------------------------------------------------------------------------------- films
+# ------------------------------------------------------------------------------------------------------------- videos
 def path(rng: np.random.Generator, low: float, high: float, rises: bool) -> np.ndarray:
     """(T,) from low to high, or the other way round, at a moment and a pace of its own."""
     middle, width = rng.uniform(0.4, 0.6), rng.uniform(0.2, 0.4)
@@ -73,7 +73,7 @@ def path(rng: np.random.Generator, low: float, high: float, rises: bool) -> np.n
     return risen if rises else risen[::-1]
 
 
-def film(number: int, each: int) -> tuple[np.ndarray, np.ndarray]:
+def render(number: int, each: int) -> tuple[np.ndarray, np.ndarray]:
     """Clips of one person (each, T, 3, S, S), and the directions (each, tasks)."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([11, number])
@@ -99,9 +99,9 @@ def film(number: int, each: int) -> tuple[np.ndarray, np.ndarray]:
     return pictures.reshape(each, FRAMES, DRAWN, DRAWN, 3).transpose(0, 1, 4, 2, 3), labels
 
 
-def films(first: int, count: int, each: int, task: int) -> Batch:
+def render_clips(first: int, count: int, each: int, task: int) -> Batch:
     """Clips of the people numbered first, first + 1, ...; the target is the direction of one motion."""
-    result = joblib.Parallel(n_jobs=2)(joblib.delayed(film)(number, each) for number in range(first, first + count))
+    result = joblib.Parallel(n_jobs=2)(joblib.delayed(render)(number, each) for number in range(first, first + count))
     clips, labels = (torch.from_numpy(np.concatenate(part)) for part in zip(*result, strict=True))
     return Batch(frames=clips, target=labels[:, task])
 
@@ -211,10 +211,10 @@ def run(task: int, size: Size) -> None:
     """Print the tables."""
     begin = time.perf_counter()
     torch.set_num_threads(1)
-    unlabelled = films(FIRST["pre-training"], size.unlabelled, size.each, task)
-    labelled = [films(FIRST["labelled"] + seed * size.labelled, size.labelled, size.few, task)
+    unlabelled = render_clips(FIRST["pre-training"], size.unlabelled, size.each, task)
+    labelled = [render_clips(FIRST["labelled"] + seed * size.labelled, size.labelled, size.few, task)
                 for seed in range(size.seeds)]
-    test = films(FIRST["test"], size.test, size.few, task)
+    test = render_clips(FIRST["test"], size.test, size.few, task)
     with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
         (tower, losses), (mixed, mixed_losses) = pool.map(pretrain, [unlabelled] * 2, [size.steps] * 2, [False, True])
         arms = {"pre-trained": (tune, tower, 1), "pre-trained on shuffled frames": (tune, mixed, 1),
@@ -230,7 +230,7 @@ def run(task: int, size: Size) -> None:
         above = np.array([many.result()])
     print(f"\nPre-training: {len(unlabelled.frames)} clips of {size.unlabelled} people, {size.steps} steps\n")
     print("| clips | loss of hidden pixels, first tenth | last tenth |\n|---|---|---|")
-    for name, each in (("as filmed", losses), ("frames shuffled", mixed_losses)):
+    for name, each in (("as recorded", losses), ("frames shuffled", mixed_losses)):
         tenth = max(len(each) // 10, 1)
         print(f"| {name} | {np.mean(each[:tenth]):.3f} | {np.mean(each[-tenth:]):.3f} |")
     chance = 100 * float(test.target.bincount().max()) / len(test.target)

@@ -114,7 +114,7 @@ def test_another_order_keeps_every_patch_and_others_keep_the_label(some):
 
 @pytest.fixture(scope="module")
 def filmed() -> duse_data.SyntheticClips:
-    return duse_data.films(0, 2, 32)
+    return duse_data.render_clips(0, 2, 32)
 
 
 def test_each_person_is_filmed_once_with_each_expression_that_stands_for_a_part_of_the_film(filmed):

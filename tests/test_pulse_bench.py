@@ -191,7 +191,7 @@ def test_another_program_is_scored_by_the_same_rules(tmp_path: Path) -> None:
     windows = pd.read_csv(tmp_path / "out" / "windows.csv")
     assert list(windows.camera.fillna(0)) == [90, 0, 0, 63, 63, 63]
     other.write_text("recording,heart_rate\nnone.mp4,70\n")
-    with pytest.raises(ValueError, match="name each film by its path"):
+    with pytest.raises(ValueError, match="name each video by its path"):
         bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
 
 
@@ -205,7 +205,7 @@ def test_a_program_that_learnt_on_a_person_is_not_judged_on_them(tmp_path: Path)
     assert folds.groupby("person").fold.nunique().max() == 1
     assert sorted(folds.fold.unique()) == list(range(5))
     other.write_text("recording,heart_rate,trained_on\n1_rest.mp4,70,2; 1\n")
-    with pytest.raises(ValueError, match=r"got 1_rest\.mp4, whose person 1 is in trained_on"):
+    with pytest.raises(ValueError, match=r"got 1_rest\.mp4 with 1 in trained_on"):
         bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
 
 
@@ -244,7 +244,7 @@ def test_a_folder_with_numbers_only(tmp_path: Path) -> None:
     bench_pulse(tmp_path, tmp_path / "out", observe=film)
     windows = pd.read_csv(tmp_path / "out" / "windows.csv")
     assert list(windows.truth) == [68.4]
-    with pytest.raises(ValueError, match="expected films with a contact pulse"):
+    with pytest.raises(ValueError, match="expected videos with a contact pulse"):
         bench_pulse(tmp_path / "out", tmp_path / "again", observe=film)
 
 

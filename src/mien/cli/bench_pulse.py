@@ -23,7 +23,7 @@ Predictions = Annotated[
 
 
 def run(root: Path | None, out: str, layout: str, predictions: Path | None, method: str, quiet: bool) -> None:
-    """Compare the camera with the contact sensor in every film below the root, and print the table.
+    """Compare the camera with the contact sensor in every video below the root, and print the table.
 
     Args:
         root: folder of the dataset.
@@ -34,7 +34,7 @@ def run(root: Path | None, out: str, layout: str, predictions: Path | None, meth
         quiet: whether to print nothing.
 
     Raises:
-        ValueError: there is no such method or layout, or no film with a contact sensor.
+        ValueError: there is no such method or layout, or no video with a contact sensor.
     """
     from mien.core.folder_lock import folder_lock
     from mien.evaluation.pulse import bench_pulse
@@ -42,7 +42,7 @@ def run(root: Path | None, out: str, layout: str, predictions: Path | None, meth
 
     expect_method(method)
     if root is None:
-        raise ValueError("--data: expected the folder that holds films with a contact pulse, got none")
+        raise ValueError("--data: expected the folder that holds videos with a contact pulse, got none")
     folder = Path(out or "runs/bench-pulse")
     folder.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder, "a benchmark", log=print_line), progress_bar("bench pulse", 1, quiet) as (progress, _):

@@ -129,14 +129,14 @@ def _trial(root: Path, row: dict[str, str], labels: dict[str, float | str], tabl
     span = (_seconds(row, "start", 0.0, table), _seconds(row, "end", math.inf, table))
     if not 0 <= span[0] < span[1]:
         raise ValueError(f"expected 0 <= start < end in s, got {span[0]:g} and {span[1]:g}")
-    film, film_problems = video_probe.check_probe(path, name)
-    # the reason names the film already; the manifest's line helps more than its path
-    problems = [replace(each, path=None) for each in film_problems]
-    if film is None:
+    probed, video_problems = video_probe.check_probe(path, name)
+    # the reason names the video already; the manifest's line helps more than its path
+    problems = [replace(each, path=None) for each in video_problems]
+    if probed is None:
         return None, problems
-    if film.seconds is not None and span[0] >= film.seconds:
-        raise ValueError(f"expected a start before the video's end at {film.seconds:.2f} s, got {span[0]:g}")
-    wires = _signals_file(root, _cell(row, "signals"), film.seconds, problems)
+    if probed.seconds is not None and span[0] >= probed.seconds:
+        raise ValueError(f"expected a start before the video's end at {probed.seconds:.2f} s, got {span[0]:g}")
+    wires = _signals_file(root, _cell(row, "signals"), probed.seconds, problems)
     name = path.relative_to(root).as_posix()
     if span != (0.0, math.inf):
         name += f" {span[0]:g}-{span[1]:g} s"

@@ -23,7 +23,7 @@ from mien.datasets.index import DatasetProblem
 from mien.datasets.readers import tables
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-FILMS = (".mp4", ".avi", ".mov", ".mkv", ".flv", ".webm", ".mpg", ".mpeg", ".m4v")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".flv", ".webm", ".mpg", ".mpeg", ".m4v")
 OWN_TERMS = "as you hold these recordings: mien knows no terms of them"
 
 
@@ -144,10 +144,10 @@ def _ckplus(root: Path) -> list[LabelledFace]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Pictures and films below `root`, in the order of their paths, without hidden ones."""
+    """Pictures and videos below `root`, in the order of their paths, without hidden ones."""
     for path in sorted(root.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if path.suffix.lower() in (*PICTURES, *FILMS) and not hidden and path.is_file():
+        if path.suffix.lower() in (*PICTURES, *VIDEO_SUFFIXES) and not hidden and path.is_file():
             yield path
 
 
@@ -191,14 +191,14 @@ _AFFECTNET = {"0": "neutral", "1": "happy", "2": "sad", "3": "surprise", "4": "f
 _FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 _CKPLUS = {"1": "angry", "2": "contempt", "3": "disgust", "4": "fear", "5": "happy", "6": "sad", "7": "surprise"}
 _JAFFE = {"AN": "angry", "DI": "disgust", "FE": "fear", "HA": "happy", "NE": "neutral", "SA": "sad", "SU": "surprise"}
-_FILM = "(?:" + "|".join(each[1:] for each in FILMS) + ")"
+_VIDEO = "(?:" + "|".join(each[1:] for each in VIDEO_SUFFIXES) + ")"
 _RESEARCH = "research only, not commercial, by the agreement that you signed for the data"
 
 LAYOUTS: dict[str, FaceLayout] = {
     "cremad": FaceLayout("CREMA-D", "Open Database License 1.0 (ODbL)", "VideoFlash/1001_DFA_ANG_XX.flv",
-                         _named(rf"(?P<person>\d{{4}})_[A-Z]{{3}}_(?P<label>[A-Z]{{3}})_\w\w\.{_FILM}", _CREMAD)),
+                         _named(rf"(?P<person>\d{{4}})_[A-Z]{{3}}_(?P<label>[A-Z]{{3}})_\w\w\.{_VIDEO}", _CREMAD)),
     "ravdess": FaceLayout("RAVDESS", "CC BY-NC-SA 4.0", "Actor_01/01-01-03-01-01-01-01.mp4",
-                          _named(rf"0[12]-\d\d-(?P<label>\d\d)-\d\d-\d\d-\d\d-(?P<person>\d\d)\.{_FILM}", _RAVDESS)),
+                          _named(rf"0[12]-\d\d-(?P<label>\d\d)-\d\d-\d\d-\d\d-(?P<person>\d\d)\.{_VIDEO}", _RAVDESS)),
     "rafdb": FaceLayout("RAF-DB, basic", _RESEARCH, "EmoLabel/list_patition_label.txt, Image/aligned/train_00001_"
                         "aligned.jpg", _rafdb),
     "affectnet": FaceLayout("AffectNet", _RESEARCH, "train_set/images/0.jpg, train_set/annotations/0_exp.npy",

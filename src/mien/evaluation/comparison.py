@@ -36,7 +36,7 @@ class Comparison:
         lines = [f"{self.checkpoint}: {self.trials} trials, accuracy {100 * self.war[0]:.2f} % ({first}) and "
                  f"{100 * self.war[1]:.2f} % ({second})",
                  f"  McNemar over trials: right in the first alone {self.only[0]}, in the second alone {self.only[1]}, "
-                 f"p {self.mcnemar:.3g}" + " (clips of one person or film are not independent: p is too small)"]
+                 f"p {self.mcnemar:.3g}" + " (clips of one person or movie are not independent: p is too small)"]
         if self.people > 1:
             lines.append(f"  Wilcoxon over {self.people} people: median difference {100 * self.gap:+.2f} points, "
                          f"p {self.wilcoxon:.3g}")

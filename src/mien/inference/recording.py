@@ -75,7 +75,7 @@ def predict_recording(model: Any, people: Mapping[int, TrackState], steps: Seque
         steps: what the stream observed in each step.
         seconds: length of the recording.
         contact: contact signals, None without.
-        clips: buffers from `films`, in the order of `people`.
+        clips: buffers from `make_clip_buffer`, in the order of `people`.
         units: another program's action units, None for ours.
         correct: reads the contact signals again with a slope and an offset of their clock, to align it by the beats of
             sensor and camera; None to report the difference only.

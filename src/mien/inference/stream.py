@@ -30,7 +30,7 @@ from mien.video.open import cores
 from mien.video.prefetch import Prefetcher
 
 PICTURES = 50
-"""People who have left a recording and whose picture is kept, the longest seen; a film may have thousands of shots."""
+"""People who have left a recording and whose picture is kept, the longest seen; a video may have thousands of shots."""
 
 AHEAD = 4
 """Frames in which faces are found before the rest of the work reaches them. Our choice: it smooths over a slow step."""

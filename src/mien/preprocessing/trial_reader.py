@@ -21,8 +21,8 @@ from mien.video.stills import read_picture
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp"))
 
 DEFAULT_FRAME_RATE = 25.0
-"""Hz of a folder of pictures without a stated rate, as in FERV39k. Our choice: the rate of films and television in
-Europe and China; films elsewhere have 24."""
+"""Hz of a folder of pictures without a stated rate, as in FERV39k. Our choice: the rate of movies and television in
+Europe and China; movies elsewhere have 24."""
 
 
 class TrialFrames:
@@ -54,13 +54,13 @@ class TrialFrames:
     def _film(self, path: Path) -> Iterator[Frame]:
         start, end = self.trial.span
         limit = None if math.isinf(end) else end
-        with video.open_video(path, start=start, end=limit, alone=True) as film:
+        with video.open_video(path, start=start, end=limit, alone=True) as recording:
             self.seconds = end - start
             if limit is None:
-                self.seconds = film.duration_hint
-            for frame in film:
+                self.seconds = recording.duration_hint
+            for frame in recording:
                 yield Frame(frame.time - start, frame.rgb) if start else frame
-            self.lost = film.source.lost
+            self.lost = recording.source.lost
 
     def _pictures(self, folder: Path) -> Iterator[Frame]:
         rate = self.trial.frame_rate or DEFAULT_FRAME_RATE
@@ -119,8 +119,8 @@ def video_rate(trial: Trial) -> tuple[float, int]:
         return rate, 0
     if trial.video.is_dir():
         return rate, len(picture_files(trial.video))
-    with video.open_video(trial.video, alone=True) as film:
-        frames, seconds = film.frames_hint or 0, film.duration_hint or 0.0
+    with video.open_video(trial.video, alone=True) as recording:
+        frames, seconds = recording.frames_hint or 0, recording.duration_hint or 0.0
     if not (frames and seconds):
         return 0.0, 0
     return frames / seconds, frames

@@ -1,4 +1,4 @@
-"""Waveforms of a method that looks at pictures: a second look at the film, at the faces that were followed in it."""
+"""Waveforms of a method that looks at pictures: a second look at the video, at the faces that were followed in it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ GAP = 0.5
 
 
 def frame_waves(frames: Iterable[Frame], people: Mapping[int, Window], method: FrameMethod) -> dict[int, Signal]:
-    """Compute the waveform of everybody in a film.
+    """Compute the waveform of everybody in a video.
 
     Args:
-        frames: Of the film, in the order of time.
+        frames: Of the video, in the order of time.
         people: What was measured of each person in each frame.
         method: The method; it gets clips of `frames` pictures, each half over the one before.
 
@@ -53,7 +53,7 @@ class _Clips:
         self._fresh, self._due = 0, method.frames  # pictures since the last clip, and before the next
 
     def push(self, frame: Frame) -> None:
-        """The next frame of the film."""
+        """The next frame of the video."""
         row = int(np.searchsorted(self._times, frame.time - 1e-6))
         if row >= len(self._times) or abs(self._times[row] - frame.time) > 1e-6 or not self._seen[row]:
             return
@@ -67,7 +67,7 @@ class _Clips:
         half = LONG * width / 2
         box = np.array([x - half, y + BELOW * width - half, x + half, y + BELOW * width + half])
         picture = crop(frame.rgb, box, self._method.size, self._method.box_factor - 1)
-        for _ in range(due - self._next + 1):  # a film of a lower rate shows a picture for longer
+        for _ in range(due - self._next + 1):  # a video of a lower rate shows a picture for longer
             self._last.append(picture)
             self._next, self._fresh = self._next + 1, self._fresh + 1
             if len(self._last) == self._method.frames and self._fresh >= self._due:

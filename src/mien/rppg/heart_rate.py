@@ -17,7 +17,7 @@ from mien.rppg.steadiness import unsteadiness
 METHOD = "posterior of all skin regions and colours"
 """The estimator's name in the measurements."""
 
-# No paper states the following. All are our choice, made on traces without pictures and on the tuning films of
+# No paper states the following. All are our choice, made on traces without pictures and on the tuning videos of
 # benchmarks/pulse_photographs.py; no reported figure uses these.
 
 SURE = 0.8

@@ -58,7 +58,7 @@ def imports() -> list[CheckResult]:
 
 
 def decoder() -> list[CheckResult]:
-    """Writes a film of two pictures and reads it through `open_video`, as `mien analyze` does."""
+    """Writes a video of two pictures and reads it through `open_video`, as `mien analyze` does."""
     import av
 
     from mien import video
@@ -70,12 +70,12 @@ def decoder() -> list[CheckResult]:
         path = Path(folder) / "two.mp4"
         try:
             _two_pictures(path, codec, grey)
-            with video.open_video(path) as film:
-                frames = [(frame.time, float(frame.rgb.mean())) for frame in film]
+            with video.open_video(path) as recording:
+                frames = [(frame.time, float(frame.rgb.mean())) for frame in recording]
         except Exception as error:  # noqa: BLE001 - whatever breaks is the finding
             return [
                 CheckResult(
-                    "decoder", "failure", f"PyAV {av.__version__} cannot write and read a film: {_line(error)}", remedy
+                    "decoder", "failure", f"PyAV {av.__version__} cannot write and read a video: {_line(error)}", remedy
                 )
             ]
     right = len(frames) == 2 and all(abs(level - mean) < 4 for level, (_, mean) in zip(grey, frames, strict=True))

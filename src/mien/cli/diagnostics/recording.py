@@ -40,15 +40,15 @@ def diagnose_recording(path: Path) -> list[CheckResult]:
     from mien.rppg.setup_check import check_recording
 
     settings = Settings(pulse_only=True, pictures=False)
-    with Stream(None, settings, keep_all=True) as stream, video.open_video(path) as film:
-        for _ in stream.run(film):
+    with Stream(None, settings, keep_all=True) as stream, video.open_video(path) as frames:
+        for _ in stream.run(frames):
             pass
         stream.close()
         people = sorted(stream.people.values(), key=lambda person: -person.seen.frames_tracked)
         check = check_recording(people[0].seen.window(-np.inf, np.inf)) if people else "no_face"
     if isinstance(check, str):
         return [CheckResult("pulse", "failure", f"no skin traces: {REASONS[check]}",
-                            "film one face, from the front, for ten seconds or more")]
+                            "record one face, from the front, for ten seconds or more")]
     return _findings(check)
 
 
@@ -63,7 +63,7 @@ def _findings(check: object) -> list[CheckResult]:
         darkness = "less light, or a shorter exposure"
     return [
         _finding("pulse", not check.carries, f"the smallest pulse above the noise of {check.seconds:.0f} s is "
-                 f"{smallest}; a face usually has {usual}", "change what is named below, or film longer", "failure"),
+                 f"{smallest}; a face usually has {usual}", "change what is named below, or record longer", "failure"),
         _finding("light", not LIGHT[0] <= check.light <= LIGHT[1], f"the skin's mean green is {check.light:.0f} of 255",
                  darkness),
         _finding("frame rate", check.rate < FRAME_RATE, f"{check.rate:.0f} frames a second",

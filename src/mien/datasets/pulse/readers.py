@@ -1,4 +1,4 @@
-"""Read films and contact signals of the datasets with a contact pulse, each by its published description."""
+"""Read videos and contact signals of the datasets with a contact pulse, each by its published description."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mien.core.read_json import read_json
 from mien.datasets.readers import csv_signals, mat, native
 from mien.video.stills import read_picture
 
-FILMS = (".avi", ".mp4", ".mkv", ".mov", ".webm")
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 PICTURE_RATE = 30.0
 """Hz of the pictures of iBVP, MMPD and SCAMPS, by their descriptions."""
 
@@ -31,7 +31,7 @@ class ContactPulse:
     Attributes:
         values: (N,) in any unit; empty where only a rate is known.
         rate: Hz.
-        start: s of the first sample, by the clock of the film as the dataset states it.
+        start: s of the first sample, by the clock of the video as the dataset states it.
         kind: "ppg" or "ecg".
         heart_rate: bpm of the whole recording, where only that is known.
         respiration: (N,) of a belt or another sensor of the breath, at the same times; empty where there is none.
@@ -47,12 +47,12 @@ class ContactPulse:
 
 @dataclass(frozen=True, eq=False)
 class PulseRecording:
-    """One film with a contact sensor; nothing is loaded.
+    """One video with a contact sensor; nothing is loaded.
 
     Attributes:
-        id: path of the film below the root.
+        id: path of the video below the root.
         person: name of the person.
-        path: the film.
+        path: the video.
         open_frames: iterates over the frames of the path.
         read_contact: reads the contact sensor of the path.
         about: skin tone, motion and such, where known.
@@ -66,34 +66,34 @@ class PulseRecording:
     about: dict[str, str] = field(default_factory=dict)
 
 
-def film_frames(path: Path) -> Iterator[Frame]:
-    """The frames of a film."""
+def video_frames(path: Path) -> Iterator[Frame]:
+    """The frames of a video."""
     with video.open_video(path) as frames:
         yield from frames
 
 
-def ubfc_2(film: Path) -> ContactPulse:
+def ubfc_2(path: Path) -> ContactPulse:
     """ground_truth.txt: three lines, of the blood volume, the heart rate, and the times in s."""
-    lines = (film.parent / "ground_truth.txt").read_text(encoding="ascii").split("\n")
+    lines = (path.parent / "ground_truth.txt").read_text(encoding="ascii").split("\n")
     values, _, times = (np.array(line.split(), float) for line in lines[:3])
     return _by_times(times, values)
 
 
-def ubfc_1(film: Path) -> ContactPulse:
+def ubfc_1(path: Path) -> ContactPulse:
     """gtdump.xmp: a row for each sample with the time in ms, the heart rate, the oxygen saturation and the blood
     volume."""
-    table = np.loadtxt(film.parent / "gtdump.xmp", delimiter=",", ndmin=2)
+    table = np.loadtxt(path.parent / "gtdump.xmp", delimiter=",", ndmin=2)
     return _by_times(table[:, 0] / 1000, table[:, 3])
 
 
-def ubfc_phys_contact(film: Path) -> Path:
+def ubfc_phys_contact(path: Path) -> Path:
     """The contact sensor beside vid_s1_T1.avi: bvp_s1_T1.csv."""
-    return film.with_name(film.stem.replace("vid_", "bvp_", 1) + ".csv")
+    return path.with_name(path.stem.replace("vid_", "bvp_", 1) + ".csv")
 
 
-def ubfc_phys(film: Path) -> ContactPulse:
+def ubfc_phys(path: Path) -> ContactPulse:
     """bvp_s1_T1.csv: one column without a name, from an Empatica E4."""
-    return ContactPulse(np.loadtxt(ubfc_phys_contact(film), delimiter=",", ndmin=1), E4_RATE)
+    return ContactPulse(np.loadtxt(ubfc_phys_contact(path), delimiter=",", ndmin=1), E4_RATE)
 
 
 def pure_pictures(contact: Path) -> list[Path]:
@@ -123,9 +123,9 @@ def pure(contact: Path) -> ContactPulse:
     return _by_times(times, values)
 
 
-def cohface(film: Path) -> ContactPulse:
+def cohface(path: Path) -> ContactPulse:
     """data.hdf5: "pulse" and "time" in s, at 256 Hz."""
-    values, times = native.call(_cohface, film.with_suffix(".hdf5"))
+    values, times = native.call(_cohface, path.with_suffix(".hdf5"))
     return _by_times(times, values)
 
 
@@ -136,32 +136,32 @@ def _cohface(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(file["pulse"], float).reshape(-1), np.asarray(file["time"], float).reshape(-1)
 
 
-def mmpd(film: Path) -> ContactPulse:
+def mmpd(path: Path) -> ContactPulse:
     """p1_0.mat: "GT_ppg", a value for each picture."""
-    return ContactPulse(mat.load(film, ("GT_ppg",))["GT_ppg"].reshape(-1).astype(float), PICTURE_RATE)
+    return ContactPulse(mat.load(path, ("GT_ppg",))["GT_ppg"].reshape(-1).astype(float), PICTURE_RATE)
 
 
-def mmpd_frames(film: Path) -> Iterator[Frame]:
+def mmpd_frames(path: Path) -> Iterator[Frame]:
     """p1_0.mat: "video" (T, H, W, 3), 0..1."""
-    return _array_frames(mat.load(film, ("video",))["video"])
+    return _array_frames(mat.load(path, ("video",))["video"])
 
 
-def mmpd_about(film: Path) -> dict[str, str]:
+def mmpd_about(path: Path) -> dict[str, str]:
     """Skin tone by Fitzpatrick, motion, light and exercise."""
-    known = mat.load(film, ("skin_color", "motion", "light", "exercise"))
+    known = mat.load(path, ("skin_color", "motion", "light", "exercise"))
     return {name: str(np.asarray(value).reshape(-1)[0]) for name, value in known.items()}
 
 
-def scamps(film: Path) -> ContactPulse:
+def scamps(path: Path) -> ContactPulse:
     """P000001.mat: "d_ppg", a value for each picture."""
-    return ContactPulse(mat.load(film, ("d_ppg",))["d_ppg"].reshape(-1).astype(float), PICTURE_RATE)
+    return ContactPulse(mat.load(path, ("d_ppg",))["d_ppg"].reshape(-1).astype(float), PICTURE_RATE)
 
 
-def scamps_frames(film: Path) -> Iterator[Frame]:
+def scamps_frames(path: Path) -> Iterator[Frame]:
     """P000001.mat: "RawFrames", or "Xsub" of the small version, (T, H, W, 3), 0..1."""
-    known = mat.load(film, ("RawFrames", "Xsub"))
+    known = mat.load(path, ("RawFrames", "Xsub"))
     if not known:
-        raise ValueError(f"{film}: expected RawFrames or Xsub, got neither: unpack it again")
+        raise ValueError(f"{path}: expected RawFrames or Xsub, got neither: unpack it again")
     return _array_frames(next(iter(known.values())))
 
 
@@ -177,7 +177,7 @@ def ibvp_frames(contact: Path) -> Iterator[Frame]:
 
 
 def ibvp(contact: Path) -> ContactPulse:
-    """p01_a_bvp.csv: the blood volume in the first column, its quality in the fourth, over the length of the film.
+    """p01_a_bvp.csv: the blood volume in the first column, its quality in the fourth, over the length of the video.
 
     Samples of a quality of 0.3 or less are unknown, as in the authors' own tool.
     """
@@ -189,37 +189,37 @@ def ibvp(contact: Path) -> ContactPulse:
     return ContactPulse(values, len(values) / max(seconds, 1.0))
 
 
-def mcd_contact(film: Path) -> Path:
+def mcd_contact(path: Path) -> Path:
     """The contact sensor of video/1020_FullHDwebcam_before.avi: ppg_sync/1020_FullHDwebcam_before.txt."""
-    return film.parent.parent / "ppg_sync" / f"{film.stem}.txt"
+    return path.parent.parent / "ppg_sync" / f"{path.stem}.txt"
 
 
-def mcd(film: Path) -> ContactPulse:
+def mcd(path: Path) -> ContactPulse:
     """ppg_sync/1020_FullHDwebcam_before.txt: a line for each sample with the blood volume and the s since the sample
     before (second-hand: from the code of a user of the dataset)."""
-    lines = mcd_contact(film).read_text(encoding="ascii").replace(",", " ").split("\n")
+    lines = mcd_contact(path).read_text(encoding="ascii").replace(",", " ").split("\n")
     table = np.array([line.split() for line in lines if line.strip()], float)
     if table.shape[1] != 2 or not 0 < np.median(table[:, 1]) < 1 or (table[:, 1] < 0).any():
-        raise ValueError(f"{mcd_contact(film)}: expected two columns, the blood volume and the s since the last "
-                         "sample, got others: read the films as a folder")
+        raise ValueError(f"{mcd_contact(path)}: expected two columns, the blood volume and the s since the last "
+                         "sample, got others: read the videos as a folder")
     return _by_times(np.cumsum(table[:, 1]) - table[0, 1], table[:, 0])
 
 
-def mcd_about(film: Path) -> dict[str, str]:
-    """Camera and step, before or after exertion, from the name of the film."""
-    _, camera, step = film.stem.split("_")
+def mcd_about(path: Path) -> dict[str, str]:
+    """Camera and step, before or after exertion, from the name of the video."""
+    _, camera, step = path.stem.split("_")
     return {"camera_model": camera, "step": step}
 
 
-def has_own_contact(film: Path) -> bool:
-    """Whether a table of the same name is beside a film."""
-    return film.suffix.lower() in FILMS and film.with_suffix(".csv").is_file()
+def has_own_contact(path: Path) -> bool:
+    """Whether a table of the same name is beside a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.with_suffix(".csv").is_file()
 
 
-def own_contact(film: Path) -> ContactPulse:
+def own_contact(video_path: Path) -> ContactPulse:
     """one.csv beside one.mp4: a time column and a column whose name begins with ppg, bvp or ecg; or a column
     heart_rate, whose mean counts. A column whose name begins with resp or rsp is the breath."""
-    path = film.with_suffix(".csv")
+    path = video_path.with_suffix(".csv")
     names = [str(name).strip() for name in pd.read_csv(path, nrows=0)]
     if "heart_rate" in names:
         rate = float(pd.read_csv(path).rename(columns=str.strip)["heart_rate"].mean())

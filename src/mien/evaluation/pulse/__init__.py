@@ -1,4 +1,4 @@
-"""The camera pulse against a contact pulse, over all films of a dataset: `mien bench pulse`."""
+"""The camera pulse against a contact pulse, over all videos of a dataset: `mien bench pulse`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mien.core.observations import Frame, Window
 from mien.core.settings import Settings
 from mien.core.trials import Trial
 from mien.datasets.pulse import LAYOUTS, ContactPulse, PulseRecording, find_recordings
-from mien.datasets.pulse.readers import FILMS
+from mien.datasets.pulse.readers import VIDEO_SUFFIXES
 from mien.datasets.video_probe import probe
 from mien.evaluation.pulse.recordings import RecordingComparison, compare_recording
 from mien.evaluation.pulse.report import write_pulse_report
@@ -25,14 +25,14 @@ from mien.preprocessing.trial_reader import TrialFrames
 __all__ = ["LAYOUTS", "RecordingComparison", "bench_pulse", "recordings_below"]
 
 TRIALS = ("mahnob", "deap", "amigos")
-"""Datasets whose films and contact signals `mien.datasets` reads."""
+"""Datasets with videos and contact signals that `mien.datasets` reads."""
 
 FOLDS = 5
 """Groups of people that folds.csv lists for methods that learn (our choice)."""
 
 BIT_RATES = (0.05, 0.2)
-"""Bits for each pixel of a film that separate a low, a middle and a high bit rate. Our choice: about x264 at crf 28 and
-at crf 20."""
+"""Bits for each pixel of a video that separate a low, a middle and a high bit rate. Our choice: about x264 at crf 28
+and at crf 20."""
 
 CHANNELS = ("ecg", "ecg_left", "ppg")
 """Their channels with a pulse, the best first."""
@@ -41,7 +41,7 @@ CHANNELS = ("ecg", "ecg_left", "ppg")
 def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | None = None, method: str = "auto",
                 on_progress: Callable[[float, str], None] = lambda share, activity: None,
                 observe: Callable[[PulseRecording], Window | None] | None = None) -> str:
-    """Compare the camera with the contact sensor in every film of a dataset, and write the tables.
+    """Compare the camera with the contact sensor in every video of a dataset, and write the tables.
 
     Args:
         root: folder of the dataset.
@@ -52,13 +52,13 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
             program was trained, separated by semicolons.
         method: rPPG method of the waveform.
         on_progress: receives the finished share, 0..1, and what is under way.
-        observe: gives the skin traces of a film; `skin_of_film` where None.
+        observe: gives the skin traces of a video; `skin_of_recording` where None.
 
     Returns:
         The table as text.
 
     Raises:
-        ValueError: no film with a contact sensor is found, or the predictions lack a column or name no film.
+        ValueError: no video with a contact sensor is found, or the predictions lack a column or name no video.
     """
     recordings = recordings_below(root, layout)
     table = None if predictions is None else read_predictions(predictions, recordings)
@@ -66,7 +66,7 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
     compared = []
     for index, recording in enumerate(recordings):
         about = recording.about | bit_rate_group(recording.path)
-        compared.append(compare_recording(replace(recording, about=about), observe or skin_of_film, method))
+        compared.append(compare_recording(replace(recording, about=about), observe or skin_of_recording, method))
         on_progress((index + 1) / len(recordings), f"recording {index + 1} of {len(recordings)}")
     if table is not None:
         compared = [each.with_predictions(table[table.recording == each.id]) for each in compared]
@@ -74,7 +74,7 @@ def bench_pulse(root: Path, out: Path, layout: str = "", predictions: Path | Non
 
 
 def recordings_below(root: Path, layout: str = "") -> list[PulseRecording]:
-    """The films with a contact sensor below a folder; of `TRIALS` by the readers of `mien.datasets`.
+    """The videos with a contact sensor below a folder; of `TRIALS` by the readers of `mien.datasets`.
 
     Raises:
         ValueError: there is none.
@@ -90,8 +90,8 @@ def recordings_below(root: Path, layout: str = "") -> list[PulseRecording]:
             for trial in trials if trial.video is not None]
 
 
-def skin_of_film(recording: PulseRecording) -> Window | None:
-    """The skin traces of the person who is longest in a film; None where no face is found."""
+def skin_of_recording(recording: PulseRecording) -> Window | None:
+    """The skin traces of the person who is longest in a video; None where no face is found."""
     with Stream(None, Settings(pulse_only=True, pictures=False), keep_all=True) as stream:
         for _ in stream.run(recording.open_frames(recording.path)):
             pass
@@ -102,12 +102,12 @@ def skin_of_film(recording: PulseRecording) -> Window | None:
         return longest.seen.window(-np.inf, np.inf)
 
 
-def bit_rate_group(film: Path) -> dict[str, str]:
-    """The group of a film by its bits per pixel; empty where it is no film file or states too little."""
-    if film.suffix.lower() not in FILMS:
+def bit_rate_group(path: Path) -> dict[str, str]:
+    """The group of a video by its bits per pixel; empty where it is no video file or states too little."""
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
         return {}
     try:
-        bits = probe(film).bits_per_pixel(film)
+        bits = probe(path).bits_per_pixel(path)
     except video.VideoError:
         return {}
     if not np.isfinite(bits):
@@ -118,8 +118,10 @@ def bit_rate_group(film: Path) -> dict[str, str]:
 
 
 def write_folds(recordings: list[PulseRecording], out: Path) -> None:
-    """Write folds.csv: the films in groups without a common person, for methods that learn. A model that is judged on a
-    fold learns on the people of the others, and of them alone."""
+    """Write folds.csv: the videos in groups without a common person, for methods that are trained.
+
+    A model that is tested on a fold may be trained only on the people of the other folds.
+    """
     people = sorted({each.person for each in recordings})
     fold = {person: index % FOLDS for index, person in enumerate(people)}
     out.mkdir(parents=True, exist_ok=True)
@@ -131,7 +133,8 @@ def read_predictions(path: Path, recordings: list[PulseRecording]) -> pd.DataFra
     """Read another program's heart rates.
 
     Raises:
-        ValueError: a column is missing, a film is not in the dataset, or a program trained on the person that it reads.
+        ValueError: a column is missing, a video is not in the dataset, or the program was trained on the person of
+            a video that it predicts.
     """
     known, person = [each.id for each in recordings], {each.id: each.person for each in recordings}
     table = pd.read_csv(path)
@@ -141,14 +144,14 @@ def read_predictions(path: Path, recordings: list[PulseRecording]) -> pd.DataFra
                          "add them")
     strange = sorted(set(table.recording.astype(str)) - set(known))
     if strange:
-        raise ValueError(f"{path}: expected recordings such as {known[0]}, got {strange[0]}: name each film by its "
+        raise ValueError(f"{path}: expected recordings such as {known[0]}, got {strange[0]}: name each video by its "
                          "path below the root")
     table = table.assign(recording=table.recording.astype(str))
     if "trained_on" in table:
         for recording, names in zip(table.recording, table.trained_on.fillna("").astype(str), strict=True):
             if person[recording] in [name.strip() for name in names.split(";")]:
-                raise ValueError(f"{path}: expected rates by a program that never saw the person, got {recording}, "
-                                 f"whose person {person[recording]} is in trained_on: train by folds.csv")
+                raise ValueError(f"{path}: expected a program that was not trained on the people of the video, got "
+                                 f"{recording} with {person[recording]} in trained_on: train by folds.csv")
     return table
 
 

@@ -1,4 +1,4 @@
-"""Camera and contact sensor of one film: the offset of their clocks, and the heart rates of both in each window."""
+"""Camera and contact sensor of one video: the offset of their clocks, and the heart rates of both in each window."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ ENOUGH = 0.5
 """Least share of a window, or of a recording, that accepted intervals of the contact sensor must cover. Our choice."""
 
 LENGTHS = (0.8, 1.25)
-"""Least length of the contact signal and latest end of it, over the length of the film, without `SPARE`: outside, its
+"""Least length of the contact signal and latest end of it, over the length of the video, without `SPARE`: outside, its
 sampling rate cannot be right (our choice). A wrong rate stretches every interval."""
 
 SPARE = 40.0
-"""s that a contact sensor may begin before the film or end after it (our choice: MAHNOB has 30 s)."""
+"""s that a contact sensor may begin before the video or end after it (our choice: MAHNOB has 30 s)."""
 
 
 @dataclass(frozen=True, eq=False)
 class RecordingComparison:
-    """What camera and contact sensor say of one film.
+    """What camera and contact sensor say of one video.
 
     Attributes:
-        id: name of the film.
+        id: name of the video.
         person: name of the person.
-        problem: why the film was left out: `sensor_off`, `rate_mismatch`, `no_face`, or what its reader says; else "".
+        problem: why the video was left out: `sensor_off`, `rate_mismatch`, `no_face`, or what its reader says; else "".
         offset: s to add to the times of the contact sensor; NaN where the beats fit no offset.
         windows: one line per window: start, end, truth, camera, forced, quality, reason, snr, correlation.
         rmssd: ms by the contact sensor and by the camera, NaN without.
@@ -80,7 +80,7 @@ class RecordingComparison:
 
 @dataclass(frozen=True, eq=False)
 class _Beats:
-    """Beats (B,) s on the film's clock, and which intervals (B - 1,) to accept."""
+    """Beats (B,) s on the video's clock, and which intervals (B - 1,) to accept."""
 
     times: np.ndarray
     good: np.ndarray
@@ -102,7 +102,7 @@ class _Beats:
 
 def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecording], Window | None], method: str
                       ) -> RecordingComparison:
-    """Compare camera and contact sensor in one film. A film that cannot be used is returned with its problem."""
+    """Compare camera and contact sensor in one video. A video that cannot be used is returned with its problem."""
     empty = RecordingComparison(recording.id, recording.person, about=recording.about)
     try:
         contact = recording.read_contact(recording.path)
@@ -135,7 +135,7 @@ def compare_recording(recording: PulseRecording, observe: Callable[[PulseRecordi
 
 
 def _vitals(recording: PulseRecording, seen: Window, method: str) -> rppg.Vitals:
-    """The vital signs of the person; a method that looks at pictures reads the film again."""
+    """The vital signs of the person; a method that looks at pictures reads the video again."""
     wave = None
     if rppg.names_frames(method):
         frames = recording.open_frames(recording.path)
@@ -152,7 +152,7 @@ def _breath(contact: ContactPulse, start: float, end: float) -> float:
 
 
 def _beats_of(contact: ContactPulse, seconds: float) -> tuple[str, _Beats]:
-    """Why the contact sensor cannot be used, or "" and its beats around the film."""
+    """Why the contact sensor cannot be used, or "" and its beats around the video."""
     none = _Beats(np.empty(0), np.empty(0, bool))
     times = contact.start + np.arange(len(contact.values)) / contact.rate
     around = (times >= -SPARE) & (times <= seconds + SPARE)

@@ -23,7 +23,7 @@ from mien.backbones.tower import Tower
 from mien.core import atomic_files
 from mien.core.batch import Batch
 from mien.core.tasks import EXPRESSION
-from mien.evaluation.studies.duse_data import FIRST, FRAMES, LONGEST, SHORTEST, TALKING, SyntheticClips, films
+from mien.evaluation.studies.duse_data import FIRST, FRAMES, LONGEST, SHORTEST, TALKING, SyntheticClips, render_clips
 from mien.evaluation.studies.experiment import Claim, EvidenceStudy, Values
 from mien.evaluation.studies.interventions import CHANGES
 from mien.models.duse.config import DuSEConfig
@@ -92,9 +92,9 @@ def prepare(seeds: Sequence[int], tiny: bool, shared: Path, workers: int) -> Non
                                         for seed in lacking)
     every = of.learn + of.judge
     for seed in seeds:
-        if not _films_of(shared, seed).is_file():
-            videos = films(seed * every, every, how.size, workers)
-            with atomic_files.replacing(_films_of(shared, seed)) as path:
+        if not _videos_of(shared, seed).is_file():
+            videos = render_clips(seed * every, every, how.size, workers)
+            with atomic_files.replacing(_videos_of(shared, seed)) as path:
                 np.savez(path, frames=videos.frames.numpy(), target=videos.target.numpy(), shown=videos.shown.numpy())
 
 
@@ -107,7 +107,7 @@ def _pretrain(how: Pretraining, folder: Path, seed: int, seen: Pictures) -> None
 def evaluate_arm(arm: str, seed: int, tiny: bool, shared: Path) -> Values:
     """Train one arm and return its scores on new people, intact and with parts removed."""
     of = sizes(tiny)
-    videos, clip = _read(_films_of(shared, seed)), _clip(_clip_of(shared, seed))
+    videos, clip = _read(_videos_of(shared, seed)), _clip(_clip_of(shared, seed))
     cut = of.learn * len(EXPRESSION.classes)
     train, test = _part(videos, slice(0, cut)), _part(videos, slice(cut, None))
     model = train_model(ARMS[arm], clip, train, seed, of)
@@ -179,7 +179,7 @@ def _clip_of(shared: Path, seed: int) -> Path:
     return shared / f"clip-seed{seed}"
 
 
-def _films_of(shared: Path, seed: int) -> Path:
+def _videos_of(shared: Path, seed: int) -> Path:
     return shared / f"films-seed{seed}.npz"
 
 
@@ -219,7 +219,7 @@ STUDY = EvidenceStudy(
     name="duse",
     title="DuSE: prompts and the aggregator",
     world=f"""
-The films have {FRAMES} frames and are rendered directly, without video encoding or face detection. Each person shows
+The clips have {FRAMES} frames and are rendered directly, without video encoding or face detection. Each person shows
 each of seven expressions once, for {SHORTEST} to {LONGEST} frames at a random time, with a face at rest before and
 after. Head pose, light and a talking mouth vary and carry no information about the class. DuSE trains on
 {DuseStudySizes().learn} people and is tested on {DuseStudySizes().judge} others. Its CLIP is the small one of

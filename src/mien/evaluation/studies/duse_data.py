@@ -48,7 +48,7 @@ class SyntheticClips:
         return len(self.target)
 
 
-def films(first: int, count: int, side: int, workers: int = 1) -> SyntheticClips:
+def render_clips(first: int, count: int, side: int, workers: int = 1) -> SyntheticClips:
     """Seven videos of each of the people numbered `FIRST` + first, ..., `side` px wide."""
     parts = joblib.Parallel(n_jobs=workers)(
         joblib.delayed(person)(FIRST + first + number, side) for number in range(count))

@@ -186,13 +186,13 @@ def _note(timeline: Timeline, job: FileJob) -> str:
     if options.segments is not None:
         known = [event for event in events.read_events(options.segments, options.segments_start)
                  if event.concerns(job.path)]
-        film = timeline.source
-        outside = sum(event.end <= film.start or event.start >= film.end for event in known)
+        source = timeline.source
+        outside = sum(event.end <= source.start or event.start >= source.end for event in known)
         if not known:
             notes.append("no event of --segments names this video")
         if outside:
             notes.append(f"{outside} of {len(known)} events of --segments are outside the video, which is from "
-                         f"{film.start:.1f} to {film.end:.1f} s")
+                         f"{source.start:.1f} to {source.end:.1f} s")
     notes += _picture_notes(timeline, job)
     return "; ".join(notes)
 

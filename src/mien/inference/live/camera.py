@@ -99,12 +99,12 @@ class Camera:
             return video.webcam(int(self.source))
         if not self._file:
             return video.rtsp(self.source)
-        film = video.open_video(Path(self.source))
-        if film.rate_is_assumed:
-            film.close()
+        frames = video.open_video(Path(self.source))
+        if frames.rate_is_assumed:
+            frames.close()
             raise VideoError(f"expected a camera or a video, got pictures without a frame rate in {self.source}: make "
                              "a video of them, or use mien analyze --fps")
-        return film
+        return frames
 
     def _run(self) -> None:
         wait = self._back_off[0]

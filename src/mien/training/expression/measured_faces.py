@@ -10,7 +10,7 @@ import numpy as np
 
 from mien import video
 from mien.core.observations import Frame
-from mien.datasets.labelled_faces import FILMS, LabelledFace, LabelledFaces
+from mien.datasets.labelled_faces import VIDEO_SUFFIXES, LabelledFace, LabelledFaces
 from mien.face.au_estimator import AUEstimator
 from mien.face.backend import FaceBackend
 from mien.face.still import still_landmarks
@@ -106,7 +106,7 @@ def _look(path: Path, backend: FaceBackend) -> _Seen | None:
 def _frames(path: Path) -> Iterator[Frame]:
     """The picture, or `CLIP_FRAMES` of the clip."""
     with video.open_video(path) as frames:
-        gap = (frames.duration_hint or 0.0) / CLIP_FRAMES if path.suffix.lower() in FILMS else 0.0
+        gap = (frames.duration_hint or 0.0) / CLIP_FRAMES if path.suffix.lower() in VIDEO_SUFFIXES else 0.0
         due = gap / 2
         for frame in frames:
             if frame.time >= due:

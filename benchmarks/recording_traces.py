@@ -1,4 +1,4 @@
-"""The skin traces of a film, as the pulse benchmarks use them."""
+"""The skin traces of a video, as the pulse benchmarks use them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.face.observer import Observer
 
 
 def longest_person(path: Path, observer: Observer) -> Window | None:
-    """Track a film to its end and close the tracker: the person who is seen longest, None where no face is found."""
+    """Track a video to its end and close the tracker: the person who is seen longest, None where no face is found."""
     with video.open_video(path) as frames:
         for frame in frames:
             observer.observe(frame)
