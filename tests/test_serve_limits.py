@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
 import threading
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
 from websockets.exceptions import InvalidStatus
 
 import live_server
@@ -18,6 +22,8 @@ from live_server import CEILING, connect
 from mien.server import http_timeout, request_body
 from mien.server.application import app
 from mien.server.config import ServerConfig
+from mien.server.middleware import AccessMiddleware
+from mien.server.state import address_of
 
 OTHER = "127.0.0.2"
 """A second address of this machine, which Linux has without any setting."""
@@ -152,6 +158,27 @@ def test_no_address_has_all_connections():
         with opened(address, OTHER) as other:
             other.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert answered(other)
+
+
+def test_the_addresses_of_one_ipv6_network_share_their_limits():
+    """A client chooses the last 64 bits of its address as it likes."""
+    guard = AccessMiddleware(PlainTextResponse("here"), ServerConfig(rate=1e-9, burst=2))
+
+    async def ask(host):
+        transport = httpx.ASGITransport(guard, client=(host, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return (await client.get("/v1/now")).status_code
+
+    hosts = ["2001:db8::1", "2001:db8::2", "2001:db8::ffff:1", "2001:db8:0:1::1", "::ffff:192.0.2.1", "192.0.2.1",
+             "192.0.2.1", "192.0.2.2", "fe80::1%lo", "fe80::2", "fe80::3"]
+    assert [asyncio.run(ask(host)) for host in hosts] == [200, 200, 429, 200, 200, 200, 429, 200, 200, 200, 429]
+    connections = [HTTPConnection({"type": "http", "client": (host, 1)}) for host in hosts]
+    assert len({address_of(connection) for connection in connections}) == 5
+    protocol = http_timeout.TimeoutHTTPProtocol.__new__(http_timeout.TimeoutHTTPProtocol)
+    protocol.client, protocol.connections = (hosts[0], 1), [SimpleNamespace(client=(host, 1)) for host in hosts[:3]]
+    assert protocol._is_full(3)
+    protocol.client = (hosts[3], 1)
+    assert not protocol._is_full(4)
 
 
 def test_a_client_too_many_learns_when_to_come_back():

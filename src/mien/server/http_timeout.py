@@ -13,6 +13,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mien.server.client_address import limited_address
+
 HEAD = 10.0
 """s from the first byte of a request until its complete header has arrived, and from the end of a response until the
 rest of a request that it did not wait for. Our choice: a header has a few hundred bytes."""
@@ -96,6 +98,6 @@ class TimeoutHTTPProtocol(H11Protocol):
 
     def _is_full(self, limit: int) -> bool:
         """Whether the server has no connection left, or this client's address has its share."""
-        address = (self.client or ("",))[0]
-        same = sum((getattr(other, "client", None) or ("",))[0] == address for other in self.connections)
+        addresses = [limited_address((getattr(other, "client", None) or ("",))[0]) for other in self.connections]
+        same = addresses.count(limited_address((self.client or ("",))[0]))
         return len(self.connections) >= limit or same > math.ceil(SHARE * limit)

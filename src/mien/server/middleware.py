@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mien.server.client_address import limited_address
 from mien.server.config import ServerConfig
 
 PUBLIC_PATHS = ("/", "/page.js", "/page.css", "/reference", "/reference.js", "/healthz")
@@ -98,7 +99,7 @@ class AccessMiddleware:
 
     def _within_rate(self, scope: Scope) -> bool:
         """Token bucket for each address: `burst` requests, refilled at `rate` a second."""
-        client = scope["client"][0] if scope.get("client") else ""
+        client = limited_address(scope["client"][0] if scope.get("client") else "")
         now = self._clock()
         tokens, last = self._buckets.pop(client, (float(self._options.burst), now))
         tokens = min(self._options.burst, tokens + (now - last) * self._options.rate)

@@ -20,6 +20,7 @@ from mien.inference.live.load_live_model import load_live_model
 from mien.inference.live.session import LiveSession
 from mien.inference.live.worker import InferenceWorker
 from mien.reporting.llm.observation import render_observation
+from mien.server.client_address import limited_address
 from mien.server.config import ServerConfig
 from mien.server.jobs import UploadQueue
 from mien.server.metrics import ServerMetrics
@@ -33,8 +34,8 @@ log = logging.getLogger("mien.server")
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """The network address of a client; "" if it has none."""
-    return connection.client.host if connection.client else ""
+    """The address of a client as the limits count it; "" if it has none."""
+    return limited_address(connection.client.host if connection.client else "")
 
 
 class ServerState:
