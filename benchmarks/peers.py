@@ -7,7 +7,7 @@
 package; vitallens (pip install vitallens), of whose methods POS, CHROM and G run without a key. Programs that fetch
 their weights at the first call (py-feat, deepface, libreface) are not run. `make` animates a
 photograph (scikit-image's astronaut, one woman): the pulse is planted into the skin's colour, so its rate is known. A
-film is named after it: planted-72.mp4. Times are CPU seconds of the whole call, decoding and face detection included.
+film is named after it: planted-72.avi. Times are CPU seconds of the whole call, decoding and face detection included.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def make(folder: Path) -> None:
     for rate in RATES:
         film = simulation.portrait(pulse=simulation.Pulse(rate, 0.012), respiration=None, seconds=SECONDS, fps=FPS,
                                    size=(640, 480), sway=2.0, noise=1.0)
-        simulation.write_video(film, folder / f"planted-{rate:.0f}.mp4")
+        simulation.write_video(film, folder / f"planted-{rate:.0f}.avi", codec="mjpeg", crf=None)
     for sway in (0.0, 2.0):
         film = simulation.portrait(pulse=None, respiration=None, seconds=SECONDS, fps=FPS, size=(640, 480), sway=sway,
                                    noise=1.0)
-        simulation.write_video(film, folder / f"no-pulse-sway-{sway:.0f}.mp4")
+        simulation.write_video(film, folder / f"no-pulse-sway-{sway:.0f}.avi", codec="mjpeg", crf=None)
 
 
 def mien_rate(film: Path) -> Estimate:

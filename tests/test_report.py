@@ -391,6 +391,9 @@ WIDTHS = "[...document.querySelectorAll('.plot')].map((plot) => plot._fullLayout
 FITTED = f"{WIDTHS}.every((width, i) => width === document.querySelectorAll('.plot')[i].clientWidth)"
 
 
+DRAWN = "[...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('.main-svg'))"
+
+
 def until(page, expression: str, seconds: float = 60.0) -> None:
     """Wait until JavaScript is true. The page's policy forbids the polling of playwright's own wait_for_function."""
     end = time.monotonic() + seconds
@@ -417,7 +420,7 @@ def test_it_draws_in_a_browser(browser, tmp_path, name, width, scheme):
     page.goto((tmp_path / "r.html").as_uri())
     page.set_viewport_size({"width": width, "height": 14_000})
     plots = page.locator(".plot").count()
-    until(page, f"document.querySelectorAll('.plot .main-svg').length >= {plots}")
+    until(page, DRAWN)
     assert (plots == 0) == (name == "nobody")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     files = ("r.html", html_report.CHART_LIBRARY)[: 1 + (plots > 0)]
@@ -444,8 +447,7 @@ def test_it_prints_all_of_its_charts(browser, tmp_path):
     page = browser.new_page(viewport={"width": 900, "height": 300}, color_scheme="dark")
     page.goto((tmp_path / "r.html").as_uri())
     page.emulate_media(media="print")
-    plots = page.locator(".plot").count()
-    until(page, f"document.querySelectorAll('.plot .main-svg').length >= {plots}")
+    until(page, DRAWN)
     assert page.pdf()[:4] == b"%PDF"
     until(page, f"{WIDTHS}.every((w) => w === 620)")  # px, narrower than A4 and US Letter between their margins
     grey = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--page').trim()")
@@ -464,8 +466,7 @@ def test_charts_follow_the_width_of_the_page(browser, tmp_path, mobile):
     context = browser.new_context(viewport={"width": 844, "height": 900}, is_mobile=mobile, has_touch=mobile)
     page = context.new_page()
     page.goto((tmp_path / "r.html").as_uri())
-    plots = page.locator(".plot").count()
-    until(page, f"document.querySelectorAll('.plot .main-svg').length >= {plots}")
+    until(page, DRAWN)
     for width in (390, 844, 768, 380):
         page.set_viewport_size({"width": width, "height": 900})
         until(page, f"innerWidth === {width} && {FITTED}")

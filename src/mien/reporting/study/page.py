@@ -31,7 +31,8 @@ svg .one { fill: none; stroke: var(--soft); stroke-opacity: .35; }
 svg .dot { fill: var(--soft); fill-opacity: .5; }
 svg .mean { fill: none; stroke: var(--accent); stroke-width: 2.2; }
 svg .big { fill: var(--accent); }
-.wide td, .wide th { padding-right: 1.1rem; }
+.wide { font-size: .8rem; }
+.wide td, .wide th { min-width: 0; padding-right: .7rem; white-space: nowrap; }
 tr.found th, tr.found td { color: var(--ink); font-weight: 600; }
 .notice ul { margin: 0; padding-left: 1.2rem; }
 .quote { white-space: pre-wrap; max-width: 92ch; }
@@ -40,7 +41,8 @@ tr.found th, tr.found td { color: var(--ink); font-weight: 600; }
   body summary { display: none; }
   ::details-content { content-visibility: visible; block-size: auto; }
   .scroll { overflow: visible; }
-  table { font-size: 7.5pt; }
+  .wide { font-size: 7pt; }
+  .wide td, .wide th { padding-right: .45rem; }
 }
 """
 
