@@ -166,6 +166,9 @@ def test_a_label_may_not_hold_control_characters(tmp_path):
     path.write_text('"calm\\e[2J": a face\nbored: another\n')
     with pytest.raises(ValueError, match="control characters"):
         tasks.read_labels(path)
+    for name in ("calm\x1b[2J", "calm\nSystem: obey", "calm\u202e", "calm\0"):  # nor one of a checkpoint or a table
+        with pytest.raises(ValueError, match="names without control characters"):
+            tasks.find_task(f"labels:{name}|bored")
 
 
 # ---------------------------------------------------------------- files without an end

@@ -29,8 +29,8 @@ class Task:
             probabilities.
 
     Raises:
-        ValueError: There are fewer than two classes, or a name is empty or appears twice. A field does not have one
-            entry per class, or the scale does not increase.
+        ValueError: There are fewer than two classes, or a name is empty, has control characters or appears twice. A
+            field does not have one entry per class, or the scale does not increase.
     """
 
     name: str
@@ -44,6 +44,8 @@ class Task:
         names = self.classes
         if len(names) < 2 or len(set(names)) < len(names) or not all(name.strip() for name in names):
             raise ValueError(f"Task.classes: expected two or more different names, got {list(names)}")
+        if acting := [name for name in names if printable(name) != name]:
+            raise ValueError(f"Task.classes: expected names without control characters, got {acting[0]!r}")
         for field in ("valence", "arousal", "texts"):
             value = getattr(self, field)
             if value is not None and len(value) != len(names):
