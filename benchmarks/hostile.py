@@ -1,11 +1,14 @@
 """Damaged files for every native reader, and hostile requests to a server on this machine.
 
     python benchmarks/hostile.py --part files --count 200
+    python benchmarks/hostile.py --part jpeg --count 300
     python benchmarks/hostile.py --part requests --count 1000
     python benchmarks/hostile.py --part soak --minutes 60       # on an otherwise idle machine
 
 `files` damages small files at random, seed 0, and reads each by the function that a command uses. The process that
-reads must live, every error must be one line of ours, and no file may take longer than 30 s. `requests` sends random
+reads must live, every error must be one line of ours, and no file may take longer than 30 s. `jpeg` damages JPEGs and
+counts those that each door takes as undamaged: none that was cut, but in a film, where only the end mark may lack.
+`requests` sends random
 requests to `mien serve`: HTTP (also half ones), WebSocket messages and conversations for the proxy. No answer may be
 500, none may take longer than 5 s, and the server may not grow by more than 5 %. `soak` sends 30 frames a second to one
 server and prints dropped frames and memory.
@@ -28,8 +31,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import cv2
 import httpx
 import numpy as np
 import scipy.io
@@ -40,9 +46,12 @@ from mien.checkpoints.exported import expect_runnable
 from mien.datasets import dataset
 from mien.datasets.dfew.votes import read_votes
 from mien.datasets.readers import bdf, mat
-from mien.server.frame_codec import encode
+from mien.server.frame_codec import FrameDecodeError, decode, encode
 from mien.simulation.datasets import bdf as bdf_writer
 from mien.simulation.datasets.mat73 import save_mat73
+from mien.video import open_video
+from mien.video.errors import VideoError
+from mien.video.stills import read_picture
 
 SLOW_FILE, SLOW_ANSWER = 30.0, 5.0  # s
 CLIENT = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
@@ -186,6 +195,64 @@ def links(folder: Path, count: int, rng: random.Random) -> bool:
     return not results["fault"] and slowest < SLOW_FILE
 
 
+# ---------------------------------------------------------------- JPEGs
+
+
+def jpegs(count: int) -> bool:
+    """JPEGs that were cut, or in which 1 or 8 bytes of the picture were changed, at the doors for pictures."""
+    rng, good = random.Random(0), True
+    rgb = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8), (0, 0), 3)
+    content = encode(0.0, rgb)[8:]
+    start = content.find(b"\xff\xda") + 20  # of the picture, after its header
+    print("| damage | pictures | stream | picture file | film |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for damage in ("cut", "1 byte", "8 bytes"):
+            damaged = []
+            for _ in range(count):
+                data = bytearray(content)
+                if damage == "cut":
+                    data = data[: rng.randrange(start, len(data) - 2)]
+                else:
+                    for _ in range(int(damage[0])):
+                        data[rng.randrange(start, len(data) - 2)] ^= rng.randrange(1, 256)
+                damaged.append(bytes(data))
+            taken = [sum(map(by_stream, damaged)), sum(by_file(each, Path(folder)) for each in damaged),
+                     by_film([content, *damaged], Path(folder)) - 1]
+            print(f"| {damage} | {count} | {' | '.join(map(str, taken))} |", flush=True)
+            good = good and (damage != "cut" or not any(taken[:2]))
+    return good
+
+
+def by_stream(data: bytes) -> bool:
+    try:
+        decode(struct.pack("<d", 0.0) + data, 10**6)
+    except FrameDecodeError:
+        return False
+    return True
+
+
+def by_file(data: bytes, folder: Path) -> bool:
+    (folder / "a.jpg").write_bytes(data)
+    try:
+        read_picture(folder / "a.jpg")
+    except VideoError:
+        return False
+    return True
+
+
+def by_film(frames: list[bytes], folder: Path) -> int:
+    """How many of the frames of a film are decoded and not left out."""
+    with av.open(str(folder / "a.avi"), "w") as out:
+        stream = out.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        for number, data in enumerate(frames):
+            packet = av.Packet(data)
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 25)
+            out.mux(packet)
+    with open_video(folder / "a.avi") as film:
+        return sum(1 for _ in film)
+
+
 # ---------------------------------------------------------------- requests
 
 
@@ -311,11 +378,11 @@ def soak(minutes: float) -> bool:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("files", "requests", "soak"), required=True)
+    parser.add_argument("--part", choices=("files", "jpeg", "requests", "soak"), required=True)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--only", default="", help="beginning of a reader's name")
     parser.add_argument("--minutes", type=float, default=60.0)
     given = parser.parse_args()
-    ended = {"files": lambda: files(given.count, given.only), "requests": lambda: requests(given.count),
-             "soak": lambda: soak(given.minutes)}[given.part]()
+    ended = {"files": lambda: files(given.count, given.only), "jpeg": lambda: jpegs(given.count),
+             "requests": lambda: requests(given.count), "soak": lambda: soak(given.minutes)}[given.part]()
     raise SystemExit(0 if ended else 1)
