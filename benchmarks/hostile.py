@@ -7,11 +7,10 @@
 
 `files` damages small files at random, seed 0, and reads each by the function that a command uses. The process that
 reads must live, every error must be one line of ours, and no file may take longer than 30 s. `jpeg` damages JPEGs and
-counts those that each door takes as undamaged: none that was cut, but in a film, where only the end mark may lack.
-`requests` sends random
-requests to `mien serve`: HTTP (also half ones), WebSocket messages and conversations for the proxy. No answer may be
-500, none may take longer than 5 s, and the server may not grow by more than 5 %. `soak` sends 30 frames a second to one
-server and prints dropped frames and memory.
+counts those that each door takes as undamaged: none that was cut may be among them, but for films, in which a JPEG may
+lack its end mark. `requests` sends random requests to `mien serve`: HTTP (also half ones), WebSocket messages and
+conversations for the proxy. No answer may be 500, none may take longer than 5 s, and the server may not grow by more
+than 5 %. `soak` sends 30 frames a second to one server and prints dropped frames and memory.
 """
 
 from __future__ import annotations
