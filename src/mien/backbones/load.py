@@ -74,7 +74,16 @@ def load(source: str | Path, kind: Kind, *, expect: str = "", revision: str | No
 
 def locate(source: str | Path, *, revision: str | None = None, offline: bool = False,
            cache: str | Path | None = None) -> Path:
-    """Return the local path of weights; a hub id is downloaded into the hub's cache if necessary.
+    """Find weights; a hub id is downloaded if necessary.
+
+    Args:
+        source: a folder, a file, or a hub id `owner/name`.
+        revision: branch, tag or commit of the hub; None for the newest.
+        offline: whether to look only in the hub's cache.
+        cache: folder of the hub's cache; None for the default.
+
+    Returns:
+        The local path.
 
     Raises:
         FileNotFoundError: `source` is neither a path nor a repository with weights.

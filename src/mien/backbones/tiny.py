@@ -24,7 +24,14 @@ TINY: dict[Kind, BackboneConfig] = {
 
 
 def tiny_tower(kind: Kind) -> Tower:
-    """Create the frozen tower of a kind: "clip-image", "clip-text" or "videomae". torch's generators do not change."""
+    """Create a small frozen tower with fixed random weights; torch's generators do not change.
+
+    Args:
+        kind: "clip-image", "clip-text" or "videomae".
+
+    Returns:
+        The tower, float32, in evaluation mode.
+    """
     with torch.random.fork_rng(devices=[]):
         tower = Tower(TINY[kind])
     rng = np.random.default_rng(0)  # torch's random numbers depend on the processor's instructions

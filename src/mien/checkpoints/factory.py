@@ -149,10 +149,18 @@ def build_model(recipe: Recipe, task: Task, parts: ClipEncoders | None, seed: in
 
 
 def to_device(model: nn.Module, device: str = "auto", precision: Precision = "auto") -> torch.device:
-    """Move a model to a device and cast its towers; "auto" is bfloat16 if the device is fast in it, otherwise float32.
+    """Move a model to a device and cast its towers.
+
+    Args:
+        model: the model, changed in place.
+        device: as `resolve_device`.
+        precision: "auto" is bfloat16 if the device is fast in it, otherwise float32.
 
     Returns:
         The device.
+
+    Raises:
+        ValueError: the device is unknown or not available.
     """
     where = torch.device(resolve_device(device))
     model.to(where)
@@ -164,7 +172,13 @@ def to_device(model: nn.Module, device: str = "auto", precision: Precision = "au
 
 
 def resolve_device(device: str) -> str:
-    """The name of a device; "auto" becomes the accelerator if there is one, otherwise "cpu".
+    """Choose a device by name.
+
+    Args:
+        device: such as "cpu" or "cuda:1"; "auto" is the accelerator if there is one, otherwise "cpu".
+
+    Returns:
+        The name of the device.
 
     Raises:
         ValueError: the device is unknown or not available.

@@ -110,7 +110,15 @@ def zero_shot(source: str, labels: Task = EXPRESSION, *, device: str = "cpu", pr
 
 
 def locate(source: str | Path, revision: str | None = None, token: str | None = None) -> Path:
-    """The folder of a checkpoint; a hub id is downloaded into the hub's cache first.
+    """Find the folder of a checkpoint; a hub id is downloaded first.
+
+    Args:
+        source: a folder, or a hub id `owner/name`.
+        revision: branch, tag or commit of the hub; None for the newest.
+        token: access token of the hub; None for the stored one.
+
+    Returns:
+        The folder.
 
     Raises:
         FileNotFoundError: there is no such folder, and no such repository on the hub.

@@ -75,6 +75,9 @@ class Predictor:
     def videomae(self) -> Tower:
         """Load the video tower of a model with clips (`ModelRequirements.clips`).
 
+        Returns:
+            The frozen tower.
+
         Raises:
             ValueError: the model has no clips, or the tower is another one.
             FileNotFoundError: the tower is missing.
@@ -84,20 +87,56 @@ class Predictor:
         return video_backbone.load_video_backbone(self.card, self.clip, self.place)
 
     def predict_window(self, window: Window) -> np.ndarray:
-        """Probabilities (K,) for a window of one person. Raises ValueError for a window without the needed inputs."""
+        """Predict a window of one person.
+
+        Args:
+            window: with the inputs in `needs`.
+
+        Returns:
+            Probabilities (K,) of the classes, which sum to 1.
+
+        Raises:
+            ValueError: the window lacks an input, or the model predicts ratings.
+        """
         return self.predict_proba([window])[0]
 
     def predict_proba(self, windows: Sequence[Window]) -> np.ndarray:
-        """Probabilities (N, K) for windows (N,). Raises ValueError for a model of ratings."""
+        """Predict windows.
+
+        Args:
+            windows: (N,), each of one person, with the inputs in `needs`.
+
+        Returns:
+            Probabilities (N, K) of the classes; each row sums to 1.
+
+        Raises:
+            ValueError: a window lacks an input, or the model predicts ratings.
+        """
         return self._probabilities(self.predict(windows))
 
     def predict_with_sources(self, window: Window) -> tuple[np.ndarray, str]:
-        """Probabilities (K,) for a window of a person, and the inputs that they rest on, as `Prediction.read_from`."""
+        """Predict a window of one person, and say which inputs the prediction uses.
+
+        Args:
+            window: with the inputs in `needs`.
+
+        Returns:
+            Probabilities (K,), and the inputs as in `Prediction.read_from`.
+
+        Raises:
+            ValueError: the window lacks an input, or the model predicts ratings.
+        """
         output = self.predict([window])
         return self._probabilities(output)[0], output.sources[0]
 
     def rate(self, windows: Sequence[Window]) -> np.ndarray:
-        """Ratings (N,) for windows (N,) in points of `Task.scale`; NaN if the inputs are unknown.
+        """Predict ratings.
+
+        Args:
+            windows: (N,), each of one person, with the inputs in `needs`.
+
+        Returns:
+            Ratings (N,) in points of `Task.scale`; NaN if the inputs are unknown.
 
         Raises:
             ValueError: the model predicts classes.
@@ -130,9 +169,14 @@ class Predictor:
         return replace(_on_cpu(output), logits=output.logits.cpu().double() / self.temperature)
 
     def evidence(self, windows: Sequence[Window]) -> Any:
-        """The method's detailed output for windows (N,), on the CPU.
+        """Explain predictions by the method's detailed output.
 
-        For DuSE these are the weights of the frames (N, T) and of the class texts (N, heads, K).
+        Args:
+            windows: (N,), each of one person, with the inputs in `needs`.
+
+        Returns:
+            The detailed output, on the CPU. For DuSE it has the weights of the frames (N, T) and of the class texts (N,
+            heads, K).
 
         Raises:
             ValueError: the model has no detailed output.
@@ -150,9 +194,15 @@ class Predictor:
         return probabilities(output.logits.numpy())
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write `model.safetensors`, `card.json` and `README.md` into `folder`, each atomically, and return the folder.
+        """Write `model.safetensors`, `card.json` and `README.md`, each atomically.
 
-        A video tower that was fine-tuned for the fold goes to its subfolder `tower`.
+        A video tower that was fine-tuned for the fold goes to the subfolder `tower`.
+
+        Args:
+            folder: the folder to write into.
+
+        Returns:
+            The folder.
 
         Raises:
             ValueError: the model is zero-shot CLIP, or has other labels than those of its training.
@@ -173,7 +223,20 @@ class Predictor:
 
     def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None,
                     commit_message: str = "Trained tensors and card") -> str:
-        """Upload to the repository `owner/name` of the hub, create it if it is missing, and return its address."""
+        """Upload the checkpoint to a repository of the hub, which is created if it is missing.
+
+        Args:
+            repo_id: `owner/name`.
+            private: whether a new repository is private; None for the owner's default.
+            token: access token of the hub; None for the stored one.
+            commit_message: message of the commit.
+
+        Returns:
+            Address of the repository.
+
+        Raises:
+            ValueError: as `save_pretrained`.
+        """
         api = huggingface_hub.HfApi(token=token)
         address = api.create_repo(repo_id, private=private, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -183,7 +246,15 @@ class Predictor:
 
     @classmethod
     def from_pretrained(cls, source: str | Path, **options) -> Predictor | Exported:
-        """As `mien.load`."""
+        """Load a checkpoint or an exported model, as `mien.load`.
+
+        Args:
+            source: a folder or a hub id.
+            **options: the options of `mien.load`.
+
+        Returns:
+            The model for prediction.
+        """
         from mien.checkpoints.load import load
 
         return load(source, **options)
@@ -201,7 +272,18 @@ def _on_cpu(value: Any) -> Any:
 
 
 def make_card(recipe: Recipe, task: Task, model: Method, hashes: tuple[str, str], **fields) -> Card:
-    """The card of a model in training; `hashes`: sha256 of the image and the text tower; `fields`: more of `Card`."""
+    """Make the card of a model in training.
+
+    Args:
+        recipe: the recipe of the training.
+        task: the classes or the scale.
+        model: the model that is trained.
+        hashes: sha256 of the image and the text tower.
+        **fields: further fields of `Card`.
+
+    Returns:
+        The card.
+    """
     needs = asdict(model.needs)
     inputs = {name: needs[name] for name in ("frames", "size", "mean", "std")}
     inputs |= {name: needs[name] for name in ("signals", "rate", "aus", "clips") if needs[name] is not None}

@@ -188,6 +188,7 @@ def _failure_printer(print_line: Callable[[str], None], debug: bool) -> Callable
     """A callback that prints the reason of each failed file, and with `debug` the traceback."""
 
     def print_failure(file: InputFile, outcome: Outcome) -> None:
+        """Print why a file failed."""
         if outcome.status != "failed":
             return
         path = file.path

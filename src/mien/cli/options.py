@@ -122,6 +122,7 @@ def grouped(common: Iterable[str], base: type[TyperCommand] = TyperCommand) -> t
 
     class Grouped(base):  # type: ignore[misc, valid-type]
         def format_options(self, ctx: Any, formatter: Any) -> None:
+            """Print the arguments, the common options and the other options as sections."""
             arguments = [each for each in self.get_params(ctx) if isinstance(each, TyperArgument)]
             options = {name: each for each in self.get_params(ctx) if not isinstance(each, TyperArgument)
                        for name in each.opts if name.startswith("--")}

@@ -89,6 +89,7 @@ def _failure_printer(log: Callable[[str], None], debug: bool) -> Callable[[Trial
     """A callback that prints the reason of each failed trial, and with `debug` the traceback."""
 
     def print_failure(trial: Trial, outcome: Outcome) -> None:
+        """Print why a trial failed."""
         if outcome.status != "failed":
             return
         log(f"mien: {trial.id}: {outcome.reason}")

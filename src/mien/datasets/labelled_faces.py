@@ -74,6 +74,7 @@ def _named(pattern: str, labels: dict[str, str]) -> Callable[[Path], list[Labell
     known = re.compile(pattern, re.IGNORECASE)
 
     def read(root: Path) -> list[LabelledFace]:
+        """Find the files whose names the pattern fits."""
         faces = []
         for path in _files(root):
             match = known.fullmatch(path.name)

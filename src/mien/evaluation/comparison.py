@@ -32,7 +32,15 @@ class Comparison:
     wilcoxon: float
 
     def lines(self, first: str, second: str) -> list[str]:
-        """The comparison as lines of text; `first` and `second` are the names of the two benchmarks."""
+        """Describe the comparison in lines of text.
+
+        Args:
+            first: name of the first benchmark.
+            second: name of the second.
+
+        Returns:
+            The lines.
+        """
         lines = [f"{self.checkpoint}: {self.trials} trials, accuracy {100 * self.war[0]:.2f} % ({first}) and "
                  f"{100 * self.war[1]:.2f} % ({second})",
                  f"  McNemar over trials: right in the first alone {self.only[0]}, in the second alone {self.only[1]}, "
@@ -44,7 +52,14 @@ class Comparison:
 
 
 def compare(first: str | Path, second: str | Path) -> tuple[Comparison, ...]:
-    """Compare the results in two folders that `mien bench` wrote, one comparison for each checkpoint.
+    """Compare two benchmarks with paired tests.
+
+    Args:
+        first: a folder that `mien bench` wrote.
+        second: another one, of the same trials in the same folds.
+
+    Returns:
+        One comparison for each checkpoint.
 
     Raises:
         FileNotFoundError: a folder has no predictions.

@@ -14,7 +14,11 @@ from mien.evaluation.predict import CALIBRATED_PREFIX, PROBS_PREFIX
 
 
 def write_report(result: CrossValidationResult) -> None:
-    """Write table.md, table.csv, scores.json, predictions and figures into the folder of `result`."""
+    """Write table.md, table.csv, scores.json, predictions and figures.
+
+    Args:
+        result: of `cross_validate`; its folder `out` gets the files.
+    """
     if result.recipe.task.scale is not None:
         return regression.write_regression_report(result)
     out, task = result.out, result.recipe.task

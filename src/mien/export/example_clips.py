@@ -92,7 +92,15 @@ def _frames(window: Window, needs: ModelRequirements) -> np.ndarray:
 
 
 def noise_clips(needs: ModelRequirements, count: int = 4) -> list[ExampleClip]:
-    """Make `count` clips of coarse coloured noise with a fixed seed; they have no faces, but different features."""
+    """Make clips of coarse coloured noise, without faces but with different features; the seed is fixed.
+
+    Args:
+        needs: the model's inputs.
+        count: number of clips.
+
+    Returns:
+        The clips.
+    """
     rng, side, length = np.random.default_rng(0), needs.size or 0, needs.frames or 0
     coarse = rng.integers(0, 256, (count, length, 8, 8, 3), dtype=np.uint8)
     fine = [[cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR) for picture in clip] for clip in coarse]

@@ -202,7 +202,16 @@ class PoseReader:
     """Reads the head's pose alone, where no expression is asked for; what a `AUEstimator` reads beside it is NaN."""
 
     def measure(self, times: np.ndarray, landmarks: np.ndarray, size: tuple[int, int]) -> FaceMeasurements:
-        """times (T,) s, landmarks (T, 478, 3) px, NaN rows without a face; size of the picture is not looked at."""
+        """Measure the head pose; action units, gaze and expression are NaN.
+
+        Args:
+            times: (T,) s.
+            landmarks: (T, 478, 3) px; rows without a face are NaN.
+            size: size of the picture; not used.
+
+        Returns:
+            The measurements.
+        """
         landmarks = _check(landmarks)
         result = FaceMeasurements(*(np.full((len(times), n), np.nan) for n in WIDTHS))
         seen = np.flatnonzero(np.isfinite(landmarks).all(axis=(1, 2)))

@@ -29,10 +29,25 @@ class FaceBackend(Protocol):
     name: str
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
-        """rgb uint8 (H, W, 3) -> every face in it, the surest first."""
+        """Find all faces of a picture.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+
+        Returns:
+            The faces, highest score first.
+        """
 
     def mesh(self, rgb: np.ndarray, region: Region) -> np.ndarray | None:
-        """rgb uint8 (H, W, 3) and where a face is thought to be -> landmarks (478, 3) px, or None: no face there."""
+        """Find the landmarks of the face in a region.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+            region: where a face is expected.
+
+        Returns:
+            Landmarks (478, 3) px; None if the region shows no face.
+        """
 
     def close(self) -> None:
         """Free what the library holds."""
@@ -61,7 +76,17 @@ class OnnxFaceBackend:
         self._mesh: FaceMesh | None = FaceMesh(mesh)
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
-        """Every face of a picture uint8 (H, W, 3), the surest first. Raises ValueError after close()."""
+        """Find all faces of a picture.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+
+        Returns:
+            The faces, highest score first.
+
+        Raises:
+            ValueError: the backend was closed.
+        """
         if self._detector is None:
             raise ValueError("detect: expected an open backend, got one that was closed: make another")
         return self._detector(rgb)

@@ -88,7 +88,15 @@ def _turned(rgb: np.ndarray, centre: np.ndarray, length: int, angle: float, side
 
 
 def fit(rgb: np.ndarray, side: int) -> np.ndarray:
-    """rgb uint8 (H, W, 3), a picture that is a face already -> uint8 (side, side, 3)."""
+    """Scale a picture that already is a face crop.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        side: side of the result in px.
+
+    Returns:
+        uint8 (side, side, 3).
+    """
     if rgb.shape[:2] == (side, side):
         return np.ascontiguousarray(rgb)
     shrinks = max(rgb.shape[:2]) > side

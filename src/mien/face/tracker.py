@@ -85,11 +85,11 @@ class Tracker:
         self._size: np.ndarray | None = None
 
     def update(self, frame: Frame) -> list[Face]:
-        """One frame -> everybody known: tracked, predicted or lost, in the order of their ids."""
+        """Track the faces of the next frame, and return all known people in the order of their ids."""
         return [face for face in self.describe(frame, self.locate(frame)) if face.id > 0]
 
     def locate(self, frame: Frame) -> Located:
-        """The next frame -> where everybody is; the colours of the skin are not read yet."""
+        """Find the faces of the next frame, without the colours of their skin."""
         self._rescale(frame.rgb)
         if self._cut(frame.rgb):
             self._tracks.clear()
@@ -116,9 +116,9 @@ class Tracker:
 
     @staticmethod
     def describe(frame: Frame, located: Located) -> list[Face]:
-        """A frame and where everybody in it is -> the same faces with the colours of their skin.
+        """Return the faces of a frame, which `locate` found, with the mean colours of their skin.
 
-        Remembers nothing: another thread may do it while `locate` is at the next frame.
+        It has no state: another thread may call it while `locate` processes the next frame.
         """
         if not any(face.state == "tracked" for face in located.faces):
             return list(located.faces)

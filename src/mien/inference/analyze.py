@@ -122,6 +122,7 @@ def _run(stream: Stream, frames: video.Video, progress: Callable[[float], None] 
     waited = 0.0
 
     def timed() -> Iterator[Frame]:
+        """Pass the frames on, note their times, and add up the time spent waiting for them."""
         nonlocal waited
         since = clock.perf_counter()
         for frame in frames:

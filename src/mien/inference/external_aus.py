@@ -36,7 +36,14 @@ class ExternalAUs:
     notes: tuple[str, ...]
 
     def into(self, window: Window, main: bool) -> Window:
-        """Replace the rows of a window by these action units, one row per frame; all NaN unless it is the main person.
+        """Replace the rows of a window by these action units, one row per frame.
+
+        Args:
+            window: a window of one person.
+            main: whether the action units belong to this person; for others they are NaN.
+
+        Returns:
+            The new window.
         """
         if not main:
             return replace(window, aus=np.full_like(window.aus, np.nan), aus_by=self.by)

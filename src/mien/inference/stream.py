@@ -109,18 +109,18 @@ class Stream:
         return self.observer.faces
 
     def observed(self) -> list[StepObservation]:
-        """The steps that were observed since the last call, where the stream has no model."""
+        """Return the steps that were observed since the last call, of a stream without a model."""
         steps, self._observed = self._observed, []
         return steps
 
     def push(self, frame: Frame) -> list[Prediction]:
-        """The next frame -> the rows that are due: none most of the time, one a person at the end of a step."""
+        """Process the next frame, which is later than the one before, and return the rows that are due."""
         return self._take(frame, arrived=clock.perf_counter(), located=self._locate(frame))
 
     def run(self, frames: Iterable[Frame]) -> Iterator[list[Prediction]]:
-        """Every frame of a recording -> the rows that are due with it, the same as by `push`, in less time.
+        """Process all frames of a recording, and yield for each the rows that are due.
 
-        Faces are found some frames ahead in a thread of their own, while the rest is done here.
+        The rows are those of `push`. It takes less time, because a thread finds faces some frames ahead.
         """
         if cores() < 2:
             return (yield from map(self.push, frames))
@@ -175,7 +175,7 @@ class Stream:
             self.people[id_].last = max(self.people[id_].last, observation.time)
 
     def close(self) -> list[Prediction]:
-        """No more frames: the rows of the last, shorter step and all that was held back."""
+        """End the stream, and return the rows of the last, shorter step and all rows that were delayed."""
         rows: list[Prediction] = []
         if self._last is not None:
             self._note(self.observer.finish())

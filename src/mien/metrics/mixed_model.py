@@ -89,6 +89,7 @@ def _fit(y: np.ndarray, design: np.ndarray, who: np.ndarray) -> tuple[np.ndarray
     to estimate a residual from."""
 
     def solve(share: float) -> tuple[float, np.ndarray, np.ndarray, float]:
+        """Return -2 log of the restricted likelihood, means, their covariance and the residual variance at a share."""
         ratio = share / (1 - share)
         size = np.bincount(who)
         shrink = (1 - 1 / np.sqrt(1 + size * ratio))[who][:, None]  # V^-1/2 takes this part of the person's mean away

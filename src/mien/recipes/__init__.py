@@ -90,7 +90,17 @@ def installed_recipes() -> dict[str, Recipe]:
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of this name. Raises ValueError for an unknown name; the message suggests a similar one."""
+    """Find a recipe by name.
+
+    Args:
+        name: such as "duse/dfew".
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ValueError: the name is unknown; the message suggests a similar one.
+    """
     if name in RECIPES:
         return RECIPES[name]
     every = installed_recipes()
@@ -100,7 +110,14 @@ def find_recipe(name: str) -> Recipe:
 
 
 def tiny_recipe(recipe: Recipe) -> Recipe:
-    """The recipe with a small random tower and few steps: it only checks that the pipeline runs."""
+    """Shrink a recipe to a small random tower and few steps: it only checks that the pipeline runs.
+
+    Args:
+        recipe: the recipe.
+
+    Returns:
+        A new recipe.
+    """
     options = method(recipe.method).tiny(recipe.options)
     people = min(recipe.schedule.people, 2)
     batch = 8 if people else 4  # four windows of each person, for losses that compare windows

@@ -119,12 +119,29 @@ def _word(kind: Any) -> str:
 
 
 def to_json(recipe: Recipe) -> dict[str, Any]:
-    """Convert a recipe to JSON data for `from_json`."""
+    """Convert a recipe to JSON data.
+
+    Args:
+        recipe: the recipe.
+
+    Returns:
+        Data for `from_json`.
+    """
     return asdict(recipe)
 
 
 def from_json(data: Mapping[str, Any]) -> Recipe:
-    """Convert JSON data of `to_json` to a recipe. Raises ValueError for fields that this version does not know."""
+    """Convert JSON data to a recipe.
+
+    Args:
+        data: of `to_json`.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ValueError: a field is unknown to this version.
+    """
     return _build(Recipe, data)
 
 

@@ -70,13 +70,24 @@ class PulseReading:
         return all(run.grey for run in self.evidence)
 
     def heart_rate(self) -> Measurement:
-        """The heart rate of the whole recording: the mean over the pieces that show it."""
+        """Compute the heart rate of the whole recording.
+
+        Returns:
+            The mean over the windows that show a pulse, in bpm, or the reason why there is none.
+        """
         return self._measurement(self.posterior)
 
     def heart_rate_between(self, start: float, end: float) -> Measurement:
-        """The heart rate of the pieces inside `start` to `end` s.
+        """Compute the heart rate of a part of the recording.
 
         A part has no rate where the whole recording has none, so that the two cannot contradict each other.
+
+        Args:
+            start: s.
+            end: s.
+
+        Returns:
+            The mean over the windows inside the part, in bpm, or the reason why there is none.
         """
         half = self.posterior.length / 2
         margin = float(min(half, default=0.0))

@@ -42,7 +42,15 @@ class Vitals:
     reading: PulseReading | str
 
     def heart_rate_between(self, start: float, end: float) -> Measurement:
-        """The heart rate of a part of the recording, from the posterior of the whole, in bpm; times in s."""
+        """Compute the heart rate of a part of the recording, from the posterior of the whole.
+
+        Args:
+            start: s.
+            end: s.
+
+        Returns:
+            The heart rate in bpm, or the reason why there is none.
+        """
         if isinstance(self.reading, str):
             return self.heart_rate
         return self.reading.heart_rate_between(start, end)
@@ -83,11 +91,16 @@ def vitals(window: Window, method: str = AUTO, given: Signal | None = None) -> V
 
 
 def waveform(window: Window, rate: float = RATE, method: str = AUTO) -> Signal:
-    """Compute the pulse waveform of a person at `rate` Hz: AC/DC, within `methods.BAND`, systole is up.
+    """Compute the pulse waveform of a person.
 
-    `method` is that of `vitals`.
+    Args:
+        window: skin colours of the person over the recording.
+        rate: Hz of the waveform.
+        method: the rPPG method, as in `vitals`.
 
-    The quality of a sample is that of its pieces. Do not use samples of quality 0: their pieces show no pulse.
+    Returns:
+        The waveform in AC/DC within `methods.BAND`; systole is up. The quality of a sample is that of the windows
+        around it. Do not use samples of quality 0: they show no pulse.
     """
     window = _ordered(window)
     start, raw, quality = _waves(read_pulse(window), window, rate, method)

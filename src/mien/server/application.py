@@ -82,6 +82,7 @@ def app(options: ServerConfig) -> FastAPI:
     @application.websocket("/v1/stream")
     async def stream(ws: WebSocket, step: float | None = None, language: str = options.language, person: int = 0,
                      frames: bool = False, record: bool = False) -> None:
+        """Receive frames and send events; see `socket.stream`."""
         if step is not None and not 0.1 <= step <= 10:  # NaN, too
             await ws.close(1008, "step: expected 0.1 to 10 s")
             return

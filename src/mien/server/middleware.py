@@ -122,6 +122,7 @@ def _name(host: str) -> str | None:
 
 def _with_headers(send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
+        """Send a message; a response that starts gets the headers that it lacks."""
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             present = {name.lower() for name, _ in message["headers"]}
             message["headers"] = [*message["headers"], *((name.encode(), value.encode())

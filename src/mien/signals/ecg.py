@@ -74,6 +74,15 @@ def _upright(tidy: np.ndarray, row: np.ndarray, at: np.ndarray, reach: int) -> n
 
 
 def features(values: np.ndarray, rate: float) -> SignalFeatures:
-    """Mean and median heart rate (bpm), SDNN and RMSSD (ms), pNN50, beats, and the share of accepted time, (B, 7)."""
+    """Compute features of the heart rate and its variability.
+
+    Args:
+        values: (B, N), one trial per row, or (N,).
+        rate: Hz.
+
+    Returns:
+        (B, 7): mean and median heart rate (bpm), SDNN and RMSSD (ms), pNN50, number of beats, and the share of the time
+        with accepted intervals.
+    """
     values = rows(values, "ecg")
     return variability(beats_of(values, rate), values.shape[1] / rate)

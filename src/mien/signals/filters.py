@@ -54,9 +54,16 @@ def butterworth(order: int, low: float | None, high: float | None, rate: float) 
 
 
 def smoothness(cutoff: float, rate: float) -> float:
-    """The lambda of `detrend` for a high-pass with half gain at `cutoff` Hz.
+    """Compute the lambda of `detrend` from a cut-off frequency.
 
     The gain of (1 - trend) at w rad a sample is x / (1 + x) with x = lambda^2 (2 sin(w/2))^4.
+
+    Args:
+        cutoff: frequency with half gain, in Hz.
+        rate: sampling rate in Hz.
+
+    Returns:
+        Lambda.
     """
     return float(1.0 / (2.0 * np.sin(np.pi * cutoff / rate)) ** 2)
 

@@ -57,9 +57,15 @@ def beats_of(values: np.ndarray, rate: float) -> Beats:
 
 
 def features(values: np.ndarray, rate: float) -> SignalFeatures:
-    """Mean and median pulse rate (bpm), SDNN and RMSSD (ms), pNN50, beats, and the share of accepted time, (B, 7).
+    """Compute features of the pulse rate and its variability.
 
-    Pulse variability includes the variable delay of the arteries: it does not replace variability from an ECG.
+    Args:
+        values: (B, N), one trial per row, or (N,).
+        rate: Hz.
+
+    Returns:
+        (B, 7): mean and median pulse rate (bpm), SDNN and RMSSD (ms), pNN50, number of beats, and the share of the time
+        with accepted intervals.
     """
     values = rows(values, "ppg")
     return variability(beats_of(values, rate), values.shape[1] / rate)

@@ -82,7 +82,14 @@ def resample(times: np.ndarray, values: np.ndarray, rate: float, gap: float = 0.
 
 
 def increasing(times: np.ndarray) -> np.ndarray:
-    """Indices (K,) of the times (T,) that are finite and later than all previous ones."""
+    """Select the times that increase.
+
+    Args:
+        times: (T,) s.
+
+    Returns:
+        Indices (K,) of the times that are finite and later than all previous ones.
+    """
     kept = np.flatnonzero(np.isfinite(times))
     if not len(kept):
         return kept
@@ -90,9 +97,15 @@ def increasing(times: np.ndarray) -> np.ndarray:
 
 
 def ordered(times: np.ndarray) -> np.ndarray:
-    """Indices (K,) of most of the times (T,) such that they are finite and none is earlier than the one before.
+    """Select most of the times such that none is earlier than the one before.
 
     A single wrong time stamp, too early or too late, is left out, and not the rows after it.
+
+    Args:
+        times: (T,) s.
+
+    Returns:
+        Indices (K,) of finite times.
     """
     known = np.flatnonzero(np.isfinite(times))
     if not (np.diff(times[known]) < 0).any():

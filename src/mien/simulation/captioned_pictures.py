@@ -172,6 +172,7 @@ def holds(shown: np.ndarray, pose: np.ndarray, light: np.ndarray) -> np.ndarray:
     visible = dict(zip(simulation.ACTION_UNITS, shown.T, strict=True))
 
     def is_true(phrase: Phrase) -> np.ndarray:
+        """Compute for which faces a phrase is true, bool (N,)."""
         result = np.ones(len(shown), bool)
         for name in phrase.every:
             result &= visible[name]

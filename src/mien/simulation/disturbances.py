@@ -25,7 +25,16 @@ class Flicker:
 
     @classmethod
     def mains(cls, mains: float, fps: float, amplitude: float = 0.01) -> Flicker:
-        """Flicker of lamps on mains of `mains` Hz, which flash twice a period, in a camera with `fps` Hz."""
+        """Simulate lamps on mains, which flash twice a period, in a camera.
+
+        Args:
+            mains: frequency of the mains in Hz.
+            fps: frame rate of the camera in Hz.
+            amplitude: relative amplitude.
+
+        Returns:
+            The flicker at the aliased frequency.
+        """
         glow = 2 * mains
         return cls(abs(glow - round(glow / fps) * fps), amplitude)
 

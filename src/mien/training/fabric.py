@@ -176,7 +176,18 @@ def cast_towers(model: nn.Module, kind: str, precision: Precision) -> str:
 
 
 def expect_learning(name: str, model: nn.Module) -> list[nn.Parameter]:
-    """The trainable parameters of a model of the recipe `name`. Raises ValueError if there are none."""
+    """Return the trainable parameters of a model.
+
+    Args:
+        name: name of the recipe, for the message.
+        model: the model.
+
+    Returns:
+        The parameters, at least one.
+
+    Raises:
+        ValueError: there are none.
+    """
     parameters = [value for value in model.parameters() if value.requires_grad]
     if not parameters:
         raise ValueError(f"{name}: expected trainable parameters, got a model with all trainable parts switched "
@@ -186,6 +197,11 @@ def expect_learning(name: str, model: nn.Module) -> list[nn.Parameter]:
 
 def check_batch_size(recipe: Recipe, devices: int, nodes: int) -> None:
     """Check the batch size.
+
+    Args:
+        recipe: the recipe.
+        devices: number of devices on each machine.
+        nodes: number of machines.
 
     Raises:
         ValueError: the batch is not a multiple of the number of devices, or too small for the method's losses, which

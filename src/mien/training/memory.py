@@ -65,7 +65,15 @@ def set_checkpointing(model: nn.Module, on: bool) -> None:
 
 
 def expect_parts(name: str, plan: MemoryPlan) -> None:
-    """Raise ValueError if the plan splits the batch of the method `name`, with losses that compare rows."""
+    """Check that a method allows a split batch.
+
+    Args:
+        name: name of the method.
+        plan: the plan for the memory.
+
+    Raises:
+        ValueError: the plan splits the batch, and the losses of the method compare rows.
+    """
     if plan.part and not method(name).rows_independent:
         raise ValueError(f"--micro-batch: expected 0 for {name}, as its losses or random draws need the whole "
                          f"batch, got {plan.part}: use --checkpointing, or lower schedule.batch")

@@ -50,7 +50,16 @@ class ExampleTrial:
 
 
 def write_plots(recipe: Recipe, data: DataModule, fitted: TrainingResult) -> tuple[Path, ...]:
-    """Write the plots of the recipe's method next to the checkpoints, and return their paths."""
+    """Write the plots of the recipe's method next to the checkpoints.
+
+    Args:
+        recipe: the recipe.
+        data: the data of the fold.
+        fitted: the result of the training.
+
+    Returns:
+        Paths of the plots.
+    """
     out, made, shown = fitted.chosen.parent, [], method(recipe.method).figures
     if "labels" in shown:
         plot_labels(out / LABELS, {"train": data.train, "val": data.val})

@@ -86,7 +86,15 @@ def open_video(path: str | Path, *, start: float = 0.0, end: float | None = None
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a picture, by its content. Animated WebP and PNG are pictures; a raw stream of JPEGs is not.
+    """Detect by its content whether a file is a picture.
+
+    Animated WebP and PNG are pictures. A raw stream of JPEGs is not.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Whether it is a picture.
 
     Raises:
         VideoError: the file cannot be read.
@@ -100,10 +108,16 @@ def is_picture(path: Path) -> bool:
 
 
 def webcam(index: int = 0) -> Video:
-    """Open the camera with this index.
+    """Open a camera of this machine.
 
     Times come from the camera's capture clock. Frames that a slow consumer misses are skipped and counted in
     `Source.lost`.
+
+    Args:
+        index: number of the camera, from 0.
+
+    Returns:
+        The frames, to iterate over.
 
     Raises:
         VideoError: there is no such camera.
@@ -114,7 +128,17 @@ def webcam(index: int = 0) -> Video:
 
 
 def rtsp(url: str) -> Video:
-    """Open a network camera (rtsp://...) over TCP, as `webcam`. Raises VideoError if it does not respond in 10 s."""
+    """Open a network camera over TCP.
+
+    Args:
+        url: its address, rtsp://...
+
+    Returns:
+        The frames, as of `webcam`.
+
+    Raises:
+        VideoError: the address is invalid, or the camera does not respond in 10 s.
+    """
     if "://" not in url:
         raise VideoError(f"expected an address such as rtsp://host/stream, got {url!r}: add the protocol")
     remedy = "check the address, the password and that the camera is switched on"

@@ -80,7 +80,21 @@ def open_file(path: Path, span: tuple[int, int] | None = None) -> tuple[InputCon
 
 def open_live(name: str, address: str, remedy: str, format: str | None = None,
               options: dict[str, str] | None = None) -> tuple[InputContainer, VideoStream]:
-    """Open a camera or stream, with a timeout of 10 s (our choice). `name` is for messages and has no password."""
+    """Open a camera or stream, with a timeout of 10 s (our choice).
+
+    Args:
+        name: name for messages, without a password.
+        address: of the device or stream.
+        remedy: what to do, for the message of an error.
+        format: FFmpeg's input format; None to detect it.
+        options: options of FFmpeg's container.
+
+    Returns:
+        The container and its picture stream.
+
+    Raises:
+        VideoError: it cannot be opened.
+    """
     try:
         container = open_container(address, format=format, container_options=options or {}, timeout=10.0)
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -90,7 +104,17 @@ def open_live(name: str, address: str, remedy: str, format: str | None = None,
 
 
 def camera(index: int) -> tuple[str, str]:
-    """FFmpeg's name of the system's camera interface, and of the camera with this index. Raises VideoError."""
+    """Name a camera for FFmpeg.
+
+    Args:
+        index: number of the camera, from 0.
+
+    Returns:
+        FFmpeg's name of the system's camera interface, and of the camera.
+
+    Raises:
+        VideoError: there is no such camera, or the system is Windows.
+    """
     if sys.platform == "darwin":
         return "avfoundation", f"{index}:none"
     if sys.platform == "win32":
@@ -114,7 +138,17 @@ def without_password(url: str) -> str:
 
 
 def read_head(path: Path) -> bytes:
-    """The first bytes of a file. Raises VideoError if the file is missing, empty or unreadable."""
+    """Read the first bytes of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        VideoError: the file is missing, empty or unreadable.
+    """
     if "\0" in str(path):
         raise VideoError(f"expected a file name, got {str(path)!r} with a zero byte: check where the name came from")
     try:

@@ -52,6 +52,7 @@ def run(address: str, jobs: Sequence[Any], task: Task) -> Generator[tuple[int, O
         checked = _of_same_version(task)
 
         def attempt(indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
+            """Run jobs on the cluster, and yield the index and the outcome of each that finishes."""
             with _watched(client, address) as backend:
                 how = {"batch_size": 1, "pre_dispatch": "all", "return_as": "generator_unordered"}
                 for index, result in Parallel(backend=backend, **how)(
@@ -100,6 +101,7 @@ class Backend(DaskDistributedBackend):
         future = super().submit(func, lambda out: self.settle(index, out))
 
         def ended(done: Any) -> None:
+            """Settle the task of a future that failed; a result comes through its own callback."""
             error = done.exception()
             if error is not None:
                 reason = one_line_error(error)
@@ -129,6 +131,7 @@ def _watched(client: Client, address: str) -> Iterator[Backend]:
     backend, seen = Backend(client=client), time.monotonic()
 
     def look() -> None:
+        """Settle all open tasks as failed if the cluster has had no worker for `PATIENCE` s."""
         nonlocal seen
         if _has_workers(client):
             seen = time.monotonic()
@@ -154,14 +157,14 @@ def _of_same_version(task: Task) -> Callable[[int, bytes], tuple[int, Outcome | 
     version, packed = mien.__version__, cloudpickle.dumps(task)
 
     def checked(index: int, job: bytes) -> tuple[int, Outcome | str]:  # not of a module: it is sent by value
+        """Run one job, or return why the version of mien is wrong."""
         import cloudpickle
 
         import mien
 
         if mien.__version__ != version:
             return index, (f"expected mien {version} on each worker of the cluster, got {mien.__version__}: install "
-                           "the "
-                           "same version there")
+                           "the same version there")
         return cloudpickle.loads(packed)(index, cloudpickle.loads(job))
 
     return checked

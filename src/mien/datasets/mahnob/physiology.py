@@ -65,6 +65,7 @@ def read_channels(path: Path) -> tuple[dict[str, tuple[np.ndarray, str]], Stimul
         shown = _stimulus(recording)
 
         def read(label: str) -> tuple[np.ndarray, str]:
+            """Read a channel (N,) at the rate of the markers, and its unit."""
             channel = recording.find(label)
             if recording.rate(channel) != shown.rate:
                 got = f"{recording.rate(channel):g} Hz"

@@ -74,6 +74,7 @@ def unit_of_name(name: str) -> str | None:
 def best_clock(table: TextTable, candidates: Sequence[str]) -> str:
     """The time column whose rows repeat the time of the row before least; of equally good ones the first."""
     def repeats(name: str) -> float:
+        """Compute the share of rows that repeat the time of the row before, plus 1 if the cells hold no times."""
         cells = table.cells[name]
         if len(cells) < 2:
             return 0.0

@@ -161,6 +161,7 @@ def _frames_of(trial: Trial) -> Callable[[Path], Iterator[Frame]]:
 
 def _contact_of(trial: Trial, read: Callable[[Trial], object]) -> Callable[[Path], ContactPulse]:
     def contact(_: Path) -> ContactPulse:
+        """Read the first cardiac channel of the trial, and the respiration if it has one."""
         signal = read(trial)
         name = next(name for name in CHANNELS if name in signal.names)  # type: ignore[attr-defined]
         values = signal.values[signal.names.index(name)]  # type: ignore[attr-defined]

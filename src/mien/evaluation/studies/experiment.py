@@ -119,7 +119,20 @@ def run_study(study: EvidenceStudy, out: str | Path, *, seeds: int = 3, first: i
 
 
 def read_results(study: EvidenceStudy, out: Path, seeds: Sequence[int], tiny: bool = False) -> ArmResult:
-    """Read the results of `run` from a folder. Raises FileNotFoundError if an arm of a seed is not finished."""
+    """Read the results of `run` from its folder.
+
+    Args:
+        study: the study.
+        out: the folder.
+        seeds: seeds of the runs.
+        tiny: whether they were runs with `tiny`.
+
+    Returns:
+        The scores by arm and measure.
+
+    Raises:
+        FileNotFoundError: an arm of a seed is not finished.
+    """
     data = {(arm, seed): read_json(_place(out, arm, seed)) for arm in study.arms for seed in seeds}
     values = {arm: {measure: [data[arm, seed]["values"][measure] for seed in seeds]
                     for measure in data[arm, seeds[0]]["values"]} for arm in study.arms}

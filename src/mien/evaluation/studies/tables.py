@@ -93,7 +93,14 @@ COMPARED = ("A against B", "verdict", "A, %", "B, %", "A - B, points (95 % inter
 
 
 def study_results(result: ArmResult) -> list[StudyResult]:
-    """Compare every claim of the study with the results."""
+    """Test every claim of a study.
+
+    Args:
+        result: the scores of its arms.
+
+    Returns:
+        One result for each claim.
+    """
     out = []
     for claim in result.study.claims:
         first = np.array(result.values[claim.first[0]][claim.first[1]])
@@ -118,7 +125,15 @@ def table(result: ArmResult) -> pd.DataFrame:
 
 
 def markdown(result: ArmResult, level: str = "#") -> str:
-    """The section of one study on the page."""
+    """Write the section of one study on the page.
+
+    Args:
+        result: the scores of its arms.
+        level: level of its heading.
+
+    Returns:
+        Markdown.
+    """
     study = result.study
     lines = [f"{level} {study.title}", "", " ".join(study.world.split()), ""]
     if result.tiny:
@@ -135,6 +150,7 @@ def _grid(result: ArmResult, group: str) -> list[str]:
     columns = list(dict.fromkeys(measure for arm in arms for measure in result.values[arm]))
 
     def cell(arm: str, measure: str) -> str:
+        """Format a measure of an arm in %, with the half width of its interval over seeds."""
         values = result.values[arm].get(measure)
         if values is None:
             return ""
@@ -150,7 +166,12 @@ def _grid(result: ArmResult, group: str) -> list[str]:
 
 
 def write_page(result: ArmResult, out: Path) -> None:
-    """Write table.md, table.csv and scores.json into the folder `out` of the study."""
+    """Write table.md, table.csv and scores.json of a study.
+
+    Args:
+        result: the scores of its arms.
+        out: folder of the study.
+    """
     data = {"study": result.study.name, "seeds": result.seeds, "tiny": result.tiny, "seconds": result.seconds,
             "settings": dict(result.study.settings(result.tiny)), "values": result.values,
             "findings": [_finding_data(finding) for finding in study_results(result)], "cores": os.cpu_count(),
@@ -173,7 +194,15 @@ def _finding_data(finding: StudyResult) -> Mapping[str, Any]:
 
 
 def page(results: Iterable[ArmResult], scores: Mapping[str, Mapping[str, Any]]) -> str:
-    """The text of docs/evidence.md for several studies; `scores`: study name -> content of its scores.json."""
+    """Write docs/evidence.md.
+
+    Args:
+        results: the scores of each study.
+        scores: study name -> content of its scores.json.
+
+    Returns:
+        Markdown.
+    """
     results = list(results)
     lines = ["# Evidence: do the parts do what the papers say?", "", GOAL, "", NOT_THE_PAPERS, "", READING, "",
              *markdown_grid(["command", "seeds", "time on one core", "machine"],

@@ -81,6 +81,7 @@ def analyze_input(job: FileJob, progress: ProgressCallback | None = None, truth:
     start = time.perf_counter()
 
     def work() -> Outcome:
+        """Analyse the file in its lock, unless another process does."""
         try:
             with folder_lock(job.folder, "analysing", wait=job.wait):
                 return _unless_done(job, progress, truth, start)

@@ -64,7 +64,14 @@ class Live:
         return self.session.latest
 
     def events(self) -> Iterator[LiveEvent]:
-        """Yield each event until the source ends or `close` is called. For one reader."""
+        """Iterate over the events until the source ends or `close` is called. For one reader.
+
+        Yields:
+            Each event.
+
+        Raises:
+            Exception: the error that ended the session, such as VideoError for a camera that cannot be opened.
+        """
         while not self._events.ended:
             event = self._events.get(0.5)
             if event is not None:

@@ -157,13 +157,13 @@ class DuSE(nn.Module, Method):
         return similarity(v_g, text, self.options.score, temperature)
 
     def predict(self, batch: Batch, attention: bool = False) -> Output:
-        """Predict the frames of a batch -> logits (B, K) and V_g; `details` is the `Evidence`."""
+        """Predict the frames of a batch -> logits (B, K) and V_g; `details` is the `DuSEOutput`."""
         if batch.frames is None:
             raise ValueError("DuSE: expected frames (B, T, 3, S, S) in the batch, got None: prepare it by `needs`")
         return self.predict_features(self.frame_features(batch.frames))
 
     def predict_features(self, video: Tensor) -> Output:
-        """Predict from F_V (B, T, d) -> logits (B, K) and V_g; `details` is the `Evidence`."""
+        """Predict from F_V (B, T, d) -> logits (B, K) and V_g; `details` is the `DuSEOutput`."""
         evidence = self.infer_features(video)
         return Output(evidence.logits, evidence.feature, details=evidence)
 

@@ -98,26 +98,48 @@ class Timeline:
         }
 
     def at(self, time: float) -> list[Prediction]:
-        """The rows that cover `time` s, at most one per person, ordered by id."""
+        """Find the rows at a time.
+
+        Args:
+            time: s.
+
+        Returns:
+            At most one row per person, ordered by id.
+        """
         return [row for track in self.tracks.values() if (row := track.at(time)) is not None]
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row for each person and step, NaN for missing values; docs/columns.md defines the columns."""
+        """Convert the rows to a table; docs/columns.md defines the columns.
+
+        Returns:
+            A row for each person and step; missing values are NaN.
+        """
         return tables.to_frame(self.emotions, self.task)
 
     def to_fex(self) -> pd.DataFrame:
-        """The rows in the columns and units of py-feat's `Fex` (intensities 0..1, radians)."""
+        """Convert the rows to the columns and units of py-feat's `Fex`.
+
+        Returns:
+            A row for each person and step; intensities 0..1, angles in radians.
+        """
         return tables.fex(self.to_pandas(), self.task, self.source)
 
     def to_openface(self) -> pd.DataFrame:
-        """The rows in the columns and units of OpenFace's output (intensities 0..5, radians)."""
+        """Convert the rows to the columns and units of OpenFace's output.
+
+        Returns:
+            A row for each person and step; intensities 0..5, angles in radians.
+        """
         return tables.openface(self.to_pandas(), self.source)
 
     def plot(self, face: int | None = None) -> Any:
-        """Draw one person over time as a plotly figure, which a notebook shows.
+        """Draw one person over time.
 
         Args:
             face: Id of the person; None for the one who is seen most.
+
+        Returns:
+            A plotly figure, which a notebook shows.
 
         Raises:
             ValueError: There is no such person.

@@ -120,6 +120,7 @@ def _add_files(mcp_server: MCPServer, files: Path) -> None:
     def analyze_file(
         path: Annotated[str, Field(description="Path of the video, relative to the folder.", max_length=4096)],
     ) -> FileSummary:
+        """Analyse a video below the folder, in a child process."""
         chosen = (folder / path).resolve()
         if not chosen.is_relative_to(folder) or not chosen.is_file():
             raise ToolError(f"expected a file below {folder}, got {path!r}")

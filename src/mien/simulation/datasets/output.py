@@ -63,6 +63,7 @@ def marked(write: Callable[..., DatasetTruth]) -> Callable[..., DatasetTruth]:
 
     @functools.wraps(write)
     def write_marked(*args: Any, **options: Any) -> DatasetTruth:
+        """Write the lookalike, then the marker."""
         truth = write(*args, **options)
         labels = {item.id: item.labels for item in truth.items}
         marker = {"dataset": truth.dataset, "variant": truth.variant, "seed": truth.seed, "labels": labels}

@@ -149,6 +149,7 @@ def _fit(rows: np.ndarray, faces: MeasuredFaces, base: ExpressionHead, pull: flo
     penalty = np.append(np.full(rows.shape[1] - 1, pull), 1e-6)[:, None]  # the bias is free
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        """Compute the penalised cross-entropy and its gradient, both for the flattened weights."""
         solved = flat.reshape(start.shape)
         probs, shift = softmax(here @ solved), solved - start
         entropy = -(weight * np.log(np.maximum((probs * truth).sum(axis=1), 1e-12))).sum()
