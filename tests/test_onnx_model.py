@@ -5,18 +5,25 @@ from __future__ import annotations
 import importlib
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import mien
+from mien import video
 from mien.cli import app
 from mien.core.hashing import sha256
 from mien.core.observations import Window
-from mien.inference.onnx_model import load_onnx, onnx_file, read_card
+from mien.face import alignment
+from mien.face.backend import OnnxFaceBackend
+from mien.face.still import still_landmarks
+from mien.inference.expression_card import read_card
+from mien.inference.onnx_model import load_onnx, onnx_file
 from mien.inference.onnx_pins import pin_file as pin
 from mien.simulation.datasets.expression_sets import LabelledPerson
 
@@ -82,9 +89,107 @@ def test_from_a_picture_to_a_row(model, tmp_path):
     assert done.exit_code == 0, done.output
 
 
+def write_video_model(path: Path, frames: int) -> Path:
+    """Logits (1, 2) of T pictures (1, T, 3, H, W): mean red of the first and of the last picture."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    constants = [onnx.numpy_helper.from_array(np.array(values, np.int64), name) for name, values in (
+        ("first", [0, 0]), ("last", [frames - 1, 0]), ("end", [frames, 1]), ("start", [1, 1]), ("axes", [1, 2]))]
+    nodes = [helper.make_node("ReduceMean", ["x"], ["means"], axes=[3, 4], keepdims=0),
+             helper.make_node("Slice", ["means", "first", "start", "axes"], ["red_first"]),
+             helper.make_node("Slice", ["means", "last", "end", "axes"], ["red_last"]),
+             helper.make_node("Concat", ["red_first", "red_last"], ["both"], axis=1),
+             helper.make_node("Flatten", ["both"], ["logits"])]
+    ends = (helper.make_tensor_value_info("x", kinds.FLOAT, [1, frames, 3, SIZE, SIZE]),
+            helper.make_tensor_value_info("logits", kinds.FLOAT, [1, 2]))
+    graph = helper.make_graph(nodes, "brightening", [ends[0]], [ends[1]], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_model_of_several_pictures_gets_them_in_the_order_of_time(tmp_path):
+    path = write_video_model(tmp_path / "video.onnx", 4)
+    card = CARD | {"labels": ["dark", "bright"], "frames": 4, "seconds": 2.0, "mean": [0, 0, 0], "deviation": [1, 1, 1]}
+    (tmp_path / "video.json").write_text(json.dumps(card), encoding="utf-8")
+    pin(path, accept=True)
+    read = load_onnx(f"onnx:{path}")
+    assert (read.seconds, read.needs.frames) == (2.0, 4)
+    for reds in ((0, 60, 120, 180, 240), (0, 51)):  # more pictures than the model takes, and fewer
+        faces = np.stack([np.full((read.needs.size, read.needs.size, 3), (red, 0, 0), np.uint8) for red in reds])
+        seen = replace(window((0, 0, 0), read.needs.size), faces=faces, pictured=np.linspace(0, 1, len(reds)))
+        probs = read.predict_window(seen)
+        shown = np.array([reds[index] for index in video.pick_frames(len(reds), 4)]) / 255
+        assert shown[0] < shown[-1]
+        assert probs[1] / probs[0] == pytest.approx(np.exp(shown[-1] - shown[0]))
+
+
+def test_valence_and_arousal_of_a_model_take_the_place_of_those_of_its_classes(tmp_path):
+    """The outputs behind the labels are the means of green and blue."""
+    path = write_model(tmp_path / "affect.onnx", classes=3)
+    card = CARD | {"labels": ["happy", "sad"], "others": ["valence"], "mean": [0, 0, 0], "deviation": [1, 1, 1]}
+    (tmp_path / "affect.json").write_text(json.dumps(card), encoding="utf-8")
+    pin(path, accept=True)
+    read = load_onnx(f"onnx:{path}")
+    probs, affect = read.predict_with_affect(window((255, 0, 102), read.needs.size))
+    np.testing.assert_allclose(probs, np.exp([1, 0]) / np.exp([1, 0]).sum(), atol=1e-6)
+    np.testing.assert_allclose(affect, [0.4, np.nan], atol=1e-6)
+    LabelledPerson(0, seed=2).picture(tmp_path / "face.png", "happy")
+    (row,) = mien.analyze(tmp_path / "face.png", model=f"onnx:{path}", pictures=False).emotions
+    picture = cv2.imread(str(tmp_path / "face.png"))[..., 0] / 255
+    assert picture.min() < row.valence < picture.max()  # the mean blue of the cut
+    assert np.isnan(row.arousal)
+
+
+FIVE = (10.0, 10.0, 22.0, 10.0, 16.0, 16.0, 11.0, 22.0, 21.0, 22.0)
+
+
+def test_five_points_of_a_turned_face_lie_where_the_card_wants_them(tmp_path):
+    """The cut of a face that is turned by 20 degrees in the picture is that of the upright face."""
+    LabelledPerson(0, seed=2).picture(tmp_path / "face.png", "neutral")
+    rgb = cv2.cvtColor(cv2.imread(str(tmp_path / "face.png")), cv2.COLOR_BGR2RGB)
+    height, width = rgb.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 20, 0.9)
+    cuts = []
+    backend = OnnxFaceBackend()
+    for picture in (rgb, cv2.warpAffine(rgb, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)):
+        landmarks = still_landmarks(picture, backend)
+        cut = alignment.align(picture, landmarks, 4 * np.array(FIVE).reshape(5, 2), 4 * SIZE)
+        after = alignment.similarity(alignment.five_points(landmarks), np.array(FIVE).reshape(5, 2))
+        placed = alignment.five_points(landmarks) @ after[:, :2].T + after[:, 2]
+        assert np.abs(placed - np.array(FIVE).reshape(5, 2)).max() < 4  # the face has other proportions than the card
+        assert placed.mean(axis=0) == pytest.approx(np.array(FIVE).reshape(5, 2).mean(axis=0))
+        cuts.append(cut.astype(float))
+    upright = np.abs(cuts[0] - cuts[1]).mean()
+    turned = np.abs(cuts[0] - cuts[0].transpose(1, 0, 2)).mean()  # another picture differs far more
+    assert upright < 12
+    assert upright < turned / 2
+
+
+def test_a_model_with_five_points_reads_a_picture_and_abstains_without_a_face(tmp_path):
+    path = write_model(tmp_path / "points.onnx")
+    (tmp_path / "points.json").write_text(json.dumps(CARD | {"points": FIVE}), encoding="utf-8")
+    pin(path, accept=True)
+    read = load_onnx(f"onnx:{path}")
+    assert np.isnan(read.predict_window(window((90, 90, 90), read.needs.size))).all()
+    LabelledPerson(0, seed=2).picture(tmp_path / "face.png", "happy")
+    (row,) = mien.analyze(tmp_path / "face.png", model=f"onnx:{path}", pictures=False).emotions
+    assert row.probs.sum() == pytest.approx(1)
+    assert row.reason == ""
+
+
+def test_similarity_recovers_a_planted_turn():
+    points = np.array(FIVE).reshape(5, 2)
+    angle = np.deg2rad(37)
+    matrix = 1.7 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    result = alignment.similarity(points, points @ matrix.T + [3, -8])
+    np.testing.assert_allclose(result, np.column_stack([matrix, [3, -8]]), atol=1e-9)
+
+
 @pytest.mark.parametrize(("change", "text"), [
-    ({"labels": ["one", "two"]}, r"expected 2 outputs, one a label of the card, got 3: correct labels"),
-    ({"size": 48}, r"expected the input \[3, 48, 48\] of the card, got \[3, 32, 32\]: correct size or layout"),
+    ({"labels": ["one", "two"]}, r"expected 2 outputs, one a label of the card .*, got 3: correct labels or others"),
+    ({"others": ["valence"]}, r"expected 4 outputs"), ({"others": ["sleep"]}, "expected valence and arousal"),
+    ({"frames": 4}, r"expected the input \[4, 3, 32, 32\] of the card, got \[3, 32, 32\]"),
+    ({"points": [1, 2, 3]}, "expected no points or five"), ({"points": [99.0] * 10}, "within the picture"),
+    ({"size": 48}, r"expected the input \[3, 48, 48\] of the card, got \[3, 32, 32\]: correct size, layout or frames"),
     ({"layout": "NHWC"}, r"expected the input \[32, 32, 3\]"), ({"sha256": "0" * 64}, "it is another file"),
     ({"sha256": ""}, r"expected a SHA-256 in its card, got none.*models pin"),
     ({"accepted": ""}, r"expected its licence to be accepted \(weights: ours; data: none\)"),

@@ -1,77 +1,33 @@
 """Other people's expression models: an ONNX file and a card that says how it looks at a face, by onnxruntime alone.
 
-The card (`mien.core.onnx_card`) is checked before the model runs: its hash, its sizes, its labels, and that its licence
-was accepted.
+The card is checked before the model runs: its hash, its sizes, its labels, and that its licence was accepted.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from mien.core.observations import Window
-from mien.core.onnx_card import OnnxCard, card_of, read_values
 from mien.core.requirements import ModelRequirements
 from mien.core.tasks import Task
+from mien.face.alignment import align
+from mien.face.backend import OnnxFaceBackend
 from mien.face.crop import MARGIN
 from mien.face.inference import session
+from mien.face.region import Region
+from mien.inference.expression_card import AFFECT, ExpressionCard, read_card
 from mien.inference.prediction import own_task
+from mien.video import pick_frames
 
 ONNX, HUB = "onnx:", "hf:"
 """Prefixes of model names: a file here; a file of a hub repository at a commit, hf:owner/name@COMMIT:file."""
 
-SECONDS = 0.5
-"""s of pictures that a model of single pictures reads; the probabilities are their mean. Our choice: one step."""
-
-OUTPUTS = "logits", "probabilities"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpressionCard(OnnxCard):
-    """How a model of expressions looks at a face.
-
-    Args:
-        labels: Name of each output, ours where the class is ours (K).
-        output: "logits" or "probabilities".
-        box_factor: Side of the cut, of the longer side of the face's box; up to 1.3.
-        size: Side of the picture in px.
-        layout: "NCHW" or "NHWC".
-        colour: "RGB" or "BGR".
-        scale: Factor of the grey levels 0..255.
-        mean: Is subtracted from the scaled picture, for each colour.
-        deviation: Divides it then.
-    """
-
-    labels: tuple[str, ...]
-    size: int
-    output: str = "logits"
-    box_factor: float = 1.3
-    layout: str = "NCHW"
-    colour: str = "RGB"
-    scale: float = 1 / 255
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
-
-    def rules(self) -> dict[str, tuple[bool, str]]:
-        """Whether each field is as expected, and what is expected."""
-        return super().rules() | {
-            "labels": (len(set(self.labels)) == len(self.labels) > 1, "two different names or more"),
-            "output": (self.output in OUTPUTS, " or ".join(OUTPUTS)),
-            "box_factor": (0.5 <= self.box_factor <= 1 + MARGIN, f"0.5 to {1 + MARGIN:g}"),
-            "size": (16 <= self.size <= 1024, "16 to 1024 px"),
-            "layout": (self.layout in ("NCHW", "NHWC"), "NCHW or NHWC"),
-            "colour": (self.colour in ("RGB", "BGR"), "RGB or BGR"),
-            "mean": (len(self.mean) == 3, "three numbers"),
-            "deviation": (len(self.deviation) == 3 and min(self.deviation) > 0, "three positive numbers"),
-        }
-
 
 class OnnxModel:
-    """A model of single pictures of a face.
+    """A model of pictures of a face.
 
     Args:
         path: The ONNX file.
@@ -81,62 +37,92 @@ class OnnxModel:
         ValueError: Hash, licence, input or output are not those of the card.
     """
 
-    seconds = SECONDS
-
     def __init__(self, path: Path, card: ExpressionCard) -> None:
         card.expect_accepted(path)
         self.card = card
         self.task: Task = own_task(card.labels)
-        self._side = math.ceil(card.size * (1 + MARGIN) / card.box_factor)
-        self.needs = ModelRequirements(frames=1, size=self._side)
+        self.seconds = card.seconds
+        factor = 1.0 if card.points else card.box_factor
+        self._side = math.ceil(card.size * (1 + MARGIN) / factor)
+        self.needs = ModelRequirements(frames=card.frames, size=self._side)
         self._session = session(path, 1)
+        self._backend = OnnxFaceBackend() if card.points else None
         self._expect_shapes(path)
 
     def predict_window(self, window: Window) -> np.ndarray:
-        """A window with pictures of one person -> probabilities (K,)."""
+        """A window with pictures of one person -> probabilities (K,); NaN where no five points were found."""
+        return self.predict_with_affect(window)[0]
+
+    def predict_with_affect(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """A window with pictures of one person -> probabilities (K,), and valence and arousal (2,) by the model.
+
+        They are NaN where no five points were found. Valence and arousal are None for a model of classes only.
+        """
         if window.faces is None or not len(window.faces):
             raise ValueError(f"{self.card.name}: expected a window with pictures of the face, got none")
-        return np.mean([self._probs(face) for face in window.faces], axis=0)
+        pictures = [picture for face in window.faces if (picture := self._cut(face)) is not None]
+        if not pictures:
+            return np.full(len(self.card.labels), np.nan), None
+        batches = [np.stack([picture]) for picture in pictures]
+        if self.card.frames > 1:
+            batches = [np.stack([pictures[index] for index in pick_frames(len(pictures), self.card.frames)])]
+        outputs = [self._run(batch) for batch in batches]
+        probs: np.ndarray = np.mean([self._probs(output) for output in outputs], axis=0)
+        return probs, self._affect(np.mean(outputs, axis=0))
 
-    def _probs(self, face: np.ndarray) -> np.ndarray:
-        edge = (self._side - self.card.size) // 2
-        rgb = face[edge : edge + self.card.size, edge : edge + self.card.size]
-        order = rgb if self.card.colour == "RGB" else rgb[:, :, ::-1]
+    def _cut(self, face: np.ndarray) -> np.ndarray | None:
+        """The picture (size, size, 3) that the model looks at; None where the face has no five points."""
+        if self._backend is None:
+            edge = (self._side - self.card.size) // 2
+            return face[edge : edge + self.card.size, edge : edge + self.card.size]
+        middle = self._side / 2
+        region = Region(middle, middle, Region.MARGIN * self._side / (1 + MARGIN), 0.0)
+        landmarks = self._backend.mesh(np.ascontiguousarray(face), region)
+        if landmarks is None:
+            return None
+        return align(face, landmarks, np.array(self.card.points).reshape(5, 2), self.card.size)
+
+    def _run(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures (T, size, size, 3) -> all outputs (K and others)."""
+        order = pictures if self.card.colour == "RGB" else pictures[..., ::-1]
         centred = order.astype(np.float32) * self.card.scale - np.array(self.card.mean, np.float32)
         values: np.ndarray = centred / np.array(self.card.deviation, np.float32)
-        batch = values[None] if self.card.layout == "NHWC" else values.transpose(2, 0, 1)[None]
+        if self.card.layout == "NCHW":
+            values = values.transpose(0, 3, 1, 2)
+        batch = values if self.card.frames == 1 else values[None]
         (output, *_) = self._session.run(None, {self._session.get_inputs()[0].name: batch.astype(np.float32)})
-        out = np.asarray(output, np.float64).reshape(-1)
+        return np.asarray(output, np.float64).reshape(-1)
+
+    def _probs(self, output: np.ndarray) -> np.ndarray:
+        out = output[: len(self.card.labels)]
         if self.card.output == "probabilities":
-            return out / out.sum()
+            return np.asarray(out / out.sum())
         odds = np.exp(out - out.max())
-        return odds / odds.sum()
+        return np.asarray(odds / odds.sum())
+
+    def _affect(self, output: np.ndarray) -> np.ndarray | None:
+        """Valence and arousal, each NaN if the model has no such output; None if it has neither."""
+        known = dict(zip(self.card.others, output[len(self.card.labels) :], strict=True))
+        if not set(AFFECT) & set(known):
+            return None
+        return np.clip([known.get(name, np.nan) for name in AFFECT], -1.0, 1.0)
 
     def _expect_shapes(self, path: Path) -> None:
         expected = [self.card.size, self.card.size, 3]
         if self.card.layout == "NCHW":
             expected = [3, self.card.size, self.card.size]
+        if self.card.frames > 1:
+            expected = [self.card.frames, *expected]
         given = list(self._session.get_inputs()[0].shape)[1:]
-        if any(isinstance(size, int) and size != other for size, other in zip(given, expected, strict=False)):
-            raise ValueError(f"{path.name}: expected the input {expected} of the card, got {given}: correct size or "
-                             "layout in the card")
+        fits = all(size == other for size, other in zip(given, expected, strict=False) if isinstance(size, int))
+        if len(given) != len(expected) or not fits:
+            raise ValueError(f"{path.name}: expected the input {expected} of the card, got {given}: correct size, "
+                             "layout or frames in the card")
         outputs = self._session.get_outputs()[0].shape[-1]
-        if isinstance(outputs, int) and outputs != len(self.card.labels):
-            raise ValueError(f"{path.name}: expected {len(self.card.labels)} outputs, one a label of the card, got "
-                             f"{outputs}: correct labels in the card")
-
-
-def read_card(path: Path) -> ExpressionCard:
-    """The card beside a model, or a ready one of the package for a file of that name.
-
-    Raises:
-        FileNotFoundError: There is no card.
-        ValueError: It is not valid.
-    """
-    name = path.with_suffix(".json").name
-    ready = resources.files("mien.inference") / "cards" / name
-    text = ready.read_text(encoding="utf-8") if ready.is_file() else ""
-    return card_of(read_values(path, text), ExpressionCard, name)
+        stated = len(self.card.labels) + len(self.card.others)
+        if isinstance(outputs, int) and outputs != stated:
+            raise ValueError(f"{path.name}: expected {stated} outputs, one a label of the card and one for each of "
+                             f"others, got {outputs}: correct labels or others in the card")
 
 
 def load_onnx(name: str) -> OnnxModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mien.core.onnx_card import OnnxCard, pin_card
-from mien.inference.onnx_model import read_card
+from mien.inference.expression_card import read_card
 from mien.rppg.onnx_pulse import is_pulse_card, read_pulse_card
 
 

@@ -10,7 +10,7 @@ import time as clock
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -48,6 +48,28 @@ class ModelWithSources(Protocol):
 
     def predict_with_sources(self, window: Window) -> tuple[np.ndarray, str]:
         """A window of one person -> probabilities (K,), and `Prediction.read_from`."""
+
+
+@runtime_checkable
+class ModelWithAffect(Protocol):
+    """An `ExpressionModel` that predicts valence and arousal besides the classes."""
+
+    def predict_with_affect(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """A window of one person -> probabilities (K,), and valence and arousal (2,) in -1..1, None without them."""
+
+
+class ExpressionResult(NamedTuple):
+    """What a model says of a window.
+
+    Attributes:
+        probs: (K,) probabilities; NaN where it could not look.
+        read_from: what it looked at, as in `Prediction.read_from`.
+        affect: (2,) valence and arousal in -1..1 by the model itself; None if they follow from the classes.
+    """
+
+    probs: np.ndarray
+    read_from: str = ""
+    affect: np.ndarray | None = None
 
 
 class BuiltInModel:
@@ -157,7 +179,7 @@ class StepObservation:
 
 
 def assemble_row(step: StepObservation, task: Task, probs: np.ndarray | None, read_from: str = "", reason: str = "",
-                 latency: float = 0.0) -> Prediction:
+                 latency: float = 0.0, affect: np.ndarray | None = None) -> Prediction:
     """The row of a step.
 
     Args:
@@ -167,27 +189,31 @@ def assemble_row(step: StepObservation, task: Task, probs: np.ndarray | None, re
         read_from: What it looked at, as in `Prediction`.
         reason: Why it abstains; needed where `probs` is None.
         latency: s from the arrival of the step's last frame to now.
+        affect: Valence and arousal (2,); None if they follow from the probabilities.
 
     Returns:
-        The row, whose label, confidence and affect follow from the probabilities.
+        The row, whose label and confidence follow from the probabilities.
     """
     label, confidence = "", 0.0
     if probs is None:
         probs, read_from = np.full(len(task.classes), np.nan), ""
     else:
         label, confidence, reason = task.label(probs), float(probs.max()), ""
-    valence, arousal = task.affect(probs)
+    valence, arousal = task.affect(probs) if affect is None else map(float, affect)
     return Prediction(
         start=step.start, end=step.end, face=step.face, state=step.state, box=step.box, task=task.name, probs=probs,
         label=label, confidence=confidence, valence=valence, arousal=arousal, aus=step.aus, pose=step.pose,
         gaze=step.gaze, heart_rate=step.heart_rate, reason=reason, latency=latency, read_from=read_from)
 
 
-def read_expression(model: ExpressionModel, window: Window) -> tuple[np.ndarray, str]:
-    """A window of one person -> a model's probabilities (K,), and what it looked at, as in `Prediction.read_from`."""
+def read_expression(model: ExpressionModel, window: Window) -> ExpressionResult:
+    """Ask a model for a window of one person."""
     if isinstance(model, ModelWithSources):
-        return model.predict_with_sources(window)
-    return model.predict_window(window), ""
+        return ExpressionResult(*model.predict_with_sources(window))
+    if isinstance(model, ModelWithAffect):
+        probs, affect = model.predict_with_affect(window)
+        return ExpressionResult(probs, affect=affect)
+    return ExpressionResult(model.predict_window(window))
 
 
 class Smoother:
@@ -225,17 +251,20 @@ class StepPredictor:
         """Read a step's window, which is None only where the step has a reason to abstain -> its row."""
         return self.row(step, None if step.window is None else read_expression(self.model, step.window))
 
-    def row(self, step: StepObservation, result: tuple[np.ndarray, str] | None) -> Prediction:
+    def row(self, step: StepObservation, result: ExpressionResult | None) -> Prediction:
         """A step and what `read_expression` found in its window, None where there is no window -> its row.
 
         Steps of one person must come in the order of time.
         """
         task = self.model.task
-        if result is None:
-            return assemble_row(step, task, None, reason=step.reason, latency=clock.perf_counter() - step.arrived)
+        if result is None or np.isnan(result.probs).any():
+            return assemble_row(step, task, None, reason=step.reason or "no_face",
+                                latency=clock.perf_counter() - step.arrived)
         smoother = self._smoothers.setdefault(step.face, Smoother(self._smoothing))
-        probs = smoother.push(step.end, result[0])
-        return assemble_row(step, task, probs, result[1], latency=clock.perf_counter() - step.arrived)
+        affect = np.empty(0) if result.affect is None else result.affect
+        probs, affect = np.split(smoother.push(step.end, np.concatenate([result.probs, affect])), [len(result.probs)])
+        return assemble_row(step, task, probs, result.read_from, latency=clock.perf_counter() - step.arrived,
+                            affect=None if result.affect is None else affect)
 
     def keep(self, faces: Iterable[int]) -> None:
         """Forget everybody but these."""

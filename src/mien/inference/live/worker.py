@@ -8,9 +8,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-
-from mien.inference.prediction import ExpressionModel, StepObservation, read_expression
+from mien.inference.prediction import ExpressionModel, ExpressionResult, StepObservation, read_expression
 
 NICENESS = 10
 """Nice value of the model's thread. Our choice: when both threads compete for one core, the tracker then gets nine
@@ -36,10 +34,10 @@ class WorkerStep:
 
 @dataclass(frozen=True, eq=False)
 class WorkerResult:
-    """The model's results for a step, by index into `step.observed`: probabilities (K,) and `Prediction.read_from`."""
+    """The model's results for a step, by index into `step.observed`."""
 
     step: WorkerStep
-    results: dict[int, tuple[np.ndarray, str]]
+    results: dict[int, ExpressionResult]
 
 
 class InferenceWorker:
@@ -92,7 +90,7 @@ class InferenceWorker:
 
     def _predict(self, queue: WorkerQueue, step: WorkerStep) -> WorkerResult | None:
         """The results of a step; None if the stream cancels it meanwhile."""
-        results: dict[int, tuple[np.ndarray, str]] = {}
+        results: dict[int, ExpressionResult] = {}
         for index, observation in enumerate(step.observed):
             if queue.left or self._over:
                 return None

@@ -1,0 +1,87 @@
+"""The card of somebody else's model of expressions: how it looks at a face, and what its outputs are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from mien.core.onnx_card import OnnxCard, card_of, read_values
+from mien.face.crop import MARGIN
+
+SECONDS = 0.5
+"""s of pictures that a model of single pictures reads; the probabilities are their mean. Our choice: one step."""
+
+OUTPUTS = "logits", "probabilities"
+
+AFFECT = "valence", "arousal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressionCard(OnnxCard):
+    """How a model of expressions looks at a face.
+
+    Args:
+        labels: Name of each output, ours where the class is ours (K).
+        output: "logits" or "probabilities".
+        others: Names of the outputs after those of the labels: "valence" and "arousal", -1..1, which take the place of
+            those that follow from the classes, or "" for one that is not used.
+        box_factor: Side of the cut, of the longer side of the face's box; up to 1.3. Not used with `points`.
+        points: Where the five points of `face.alignment.five_points` lie in the model's picture, x and y in px one
+            after another (10); () for a cut by the box.
+        size: Side of the picture in px.
+        frames: Number of pictures that the model looks at together. With 1 it looks at each by itself, and the mean of
+            its probabilities counts.
+        seconds: Length of the window of these pictures in s.
+        layout: "NCHW" or "NHWC"; with several frames, their axis lies behind N.
+        colour: "RGB" or "BGR".
+        scale: Factor of the grey levels 0..255.
+        mean: Is subtracted from the scaled picture, for each colour.
+        deviation: Divides it then.
+    """
+
+    labels: tuple[str, ...]
+    size: int
+    output: str = "logits"
+    others: tuple[str, ...] = ()
+    box_factor: float = 1.3
+    points: tuple[float, ...] = ()
+    frames: int = 1
+    seconds: float = SECONDS
+    layout: str = "NCHW"
+    colour: str = "RGB"
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def rules(self) -> dict[str, tuple[bool, str]]:
+        """Whether each field is as expected, and what is expected."""
+        return super().rules() | {
+            "labels": (len(set(self.labels)) == len(self.labels) > 1, "two different names or more"),
+            "output": (self.output in OUTPUTS, " or ".join(OUTPUTS)),
+            "box_factor": (0.5 <= self.box_factor <= 1 + MARGIN, f"0.5 to {1 + MARGIN:g}"),
+            "others": (set(self.others) <= {*AFFECT, ""} and all(self.others.count(name) < 2 for name in AFFECT),
+                       "valence and arousal, each at most once, or empty names"),
+            "points": (len(self.points) in (0, 10) and all(0 <= at <= self.size for at in self.points),
+                       "no points or five, x and y of each within the picture"),
+            "frames": (1 <= self.frames <= 64, "1 to 64 pictures"),
+            "seconds": (0.1 <= self.seconds <= 60, "0.1 to 60 s"),
+            "size": (16 <= self.size <= 1024, "16 to 1024 px"),
+            "layout": (self.layout in ("NCHW", "NHWC"), "NCHW or NHWC"),
+            "colour": (self.colour in ("RGB", "BGR"), "RGB or BGR"),
+            "mean": (len(self.mean) == 3, "three numbers"),
+            "deviation": (len(self.deviation) == 3 and min(self.deviation) > 0, "three positive numbers"),
+        }
+
+
+def read_card(path: Path) -> ExpressionCard:
+    """The card beside a model, or a ready one of the package for a file of that name.
+
+    Raises:
+        FileNotFoundError: There is no card.
+        ValueError: It is not valid.
+    """
+    name = path.with_suffix(".json").name
+    ready = resources.files("mien.inference") / "cards" / name
+    text = ready.read_text(encoding="utf-8") if ready.is_file() else ""
+    return card_of(read_values(path, text), ExpressionCard, name)
