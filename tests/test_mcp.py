@@ -19,6 +19,7 @@ from mien.inference.live.session import LiveSession
 from mien.reporting.llm import parse
 from mien.reporting.llm.templates import languages, no_picture
 from mien.server import mcp
+from mien.server.mcp import tools as mcp_tools
 
 CEILING = 300.0
 
@@ -196,21 +197,34 @@ def test_of_a_server_that_runs_and_of_one_that_does_not(clip, monkeypatch):
 def test_a_file_is_analysed_and_none_outside_of_the_folder(clip, tmp_path):
     (clip.parent / "text.mp4").write_text("no video")
     (tmp_path / "other.mp4").write_bytes(clip.read_bytes())
-    tools, good, outside, none, broken = call_tools(
+    tools, good, broken, *refused = call_tools(
         mcp.server(Said({}), files=clip.parent), lambda client: client.list_tools(), tool(mcp.FILE, path="clip.mp4"),
-        tool(mcp.FILE, path=str(tmp_path / "other.mp4")), tool(mcp.FILE, path="none.mp4"),
-        tool(mcp.FILE, path="text.mp4"))
+        tool(mcp.FILE, path="text.mp4"), tool(mcp.FILE, path=str(tmp_path / "other.mp4")),
+        tool(mcp.FILE, path="none.mp4"), tool(mcp.FILE, path="a\0b"), tool(mcp.FILE, path=1000 * "x"))
     assert tools.tools[-1].name == mcp.FILE
     content = good.structured_content
     assert content["seconds"] == pytest.approx(4.0, abs=0.2)
     assert [each["face_id"] for each in content["people"]] == [1]
     assert content["people"][0]["heart_rate_reason"] == "too_short"
-    for answer in (outside, none):
+    assert len(refused) == 4
+    for answer in refused:
         assert answer.is_error
         assert "expected a file below" in answer.content[0].text
     assert broken.is_error
     assert "text.mp4" in broken.content[0].text
     assert "Traceback" not in broken.content[0].text
+
+
+def linger(path):
+    time.sleep(10 * CEILING)
+
+
+def test_a_file_that_holds_its_reader_up_is_given_up(clip, monkeypatch):
+    monkeypatch.setattr(mcp_tools, "START", 3.0)
+    monkeypatch.setattr(mcp_tools, "length_of", linger)
+    [answer] = call_tools(mcp.server(Said({}), files=clip.parent), tool(mcp.FILE, path="clip.mp4"))
+    assert answer.is_error
+    assert "its reader needed more than 3 s" in answer.content[0].text
 
 
 def test_the_command_speaks_the_protocol_over_standard_input_and_output(clip):

@@ -10,11 +10,22 @@ from mien.reporting.llm.templates import languages
 
 MIB = 2**20
 
+START = 120.0
+"""s within which a child must start and check a video. Our choice: a slow machine needs 20 s to load all libraries."""
+
+TIME_LIMIT_FACTOR, UNSTATED_LENGTH = 20.0, 3600.0
+"""Longest time of an analysis beyond `START`, as a multiple of the video's duration, and the duration in s of a video
+that states none. Our choice: every usable machine is faster, and few videos are longer."""
+
+
+def analysis_limit(seconds: float | None) -> float:
+    """Longest time in s that a child may need for a video of this duration in s; None if it states none."""
+    return START + TIME_LIMIT_FACTOR * (UNSTATED_LENGTH if seconds is None else seconds)
+
 
 def with_reserve(limit: int) -> int:
     """The limit for all addresses together: a quarter above that of one address, so that none keeps others out."""
     return limit + max(1, limit // 4)
-
 
 
 @dataclass(frozen=True)

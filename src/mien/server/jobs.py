@@ -22,16 +22,9 @@ from mien.core.parallel.pool import run_supervised
 from mien.core.parallel.supervised import SupervisedWorker, WorkerError
 from mien.core.scratch_folder import ScratchFolder
 from mien.inference import batch
-from mien.server.config import ServerConfig, with_reserve
+from mien.server.config import START, ServerConfig, analysis_limit, with_reserve
 from mien.server.schemas import RESULT_FILES, JobResponse, Status
 from mien.server.upload_validation import check_upload
-
-START = 120.0
-"""s within which a child must start and check a video. Our choice: a slow machine needs 20 s to load all libraries."""
-
-TIME_LIMIT_FACTOR = 20.0
-"""Longest time of an analysis beyond `START`, as a multiple of the video's duration. Our choice: every usable machine
-is faster."""
 
 
 class QueueFull(Exception):
@@ -169,7 +162,7 @@ class UploadQueue:
             return batch.Outcome("failed", f"expected a video, got a file at which {error}: convert it with ffmpeg")
         except (ValueError, OSError, MemoryError) as error:
             return batch.Outcome("failed", one_line_error(error))
-        return run_supervised(self._worker, work, batch.analyze_input, progress, START + TIME_LIMIT_FACTOR * seconds,
+        return run_supervised(self._worker, work, batch.analyze_input, progress, analysis_limit(seconds),
                               stopped=lambda: job.cancelled)
 
     def _sweep(self) -> None:

@@ -16,6 +16,7 @@ from mien.core.hashing import version
 from mien.core.parallel.supervised import SupervisedWorker, WorkerError
 from mien.core.settings import Settings
 from mien.reporting.llm.templates import languages, system_message
+from mien.server.config import START, ServerConfig, analysis_limit
 from mien.server.mcp.provider import PersonProvider
 
 Spoken = Literal[languages()]  # type: ignore[valid-type]  # the languages with a template file
@@ -112,7 +113,7 @@ def server(person: PersonProvider, language: str = "en", files: Path | None = No
 
 
 def _add_files(mcp_server: MCPServer, files: Path) -> None:
-    folder, worker = files.resolve(), SupervisedWorker()
+    folder, worker = files.resolve(), SupervisedWorker(ServerConfig.memory)
 
     @mcp_server.tool(name=FILE, title="Analyse a recording", annotations=READ_ONLY,
                      description=f"Expression, pulse and breathing of everybody in a video of the folder {folder}. It "
@@ -121,15 +122,28 @@ def _add_files(mcp_server: MCPServer, files: Path) -> None:
         path: Annotated[str, Field(description="Path of the video, relative to the folder.", max_length=4096)],
     ) -> FileSummary:
         """Analyse a video below the folder, in a child process."""
-        chosen = (folder / path).resolve()
-        if not chosen.is_relative_to(folder) or not chosen.is_file():
+        try:
+            chosen = (folder / path).resolve()
+            below = chosen.is_relative_to(folder) and chosen.is_file()
+        except (ValueError, OSError):  # a zero byte, or a name that is too long
+            below = False
+        if not below:
             raise ToolError(f"expected a file below {folder}, got {path!r}")
         try:
-            return FileSummary(**worker.call(summary_of, str(chosen)))
+            seconds = worker.call(length_of, str(chosen), seconds=START)
+            return FileSummary(**worker.call(summary_of, str(chosen), seconds=analysis_limit(seconds)))
         except WorkerError as error:
             raise ToolError(f"expected a video, got {path!r}, at which {error}") from error
         except (ValueError, OSError) as error:
             raise ToolError(str(error)) from error
+
+
+def length_of(path: str) -> float | None:
+    """The duration in s that a recording states, in the worker; None if it states none. Raises VideoError."""
+    from mien.video import open_video
+
+    with open_video(path) as recording:
+        return recording.duration_hint
 
 
 def summary_of(path: str) -> dict[str, Any]:
