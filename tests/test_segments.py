@@ -156,10 +156,39 @@ def test_nobody_at_all(nobody):
     "tmin\ttier\ttext\ttmax\n1\tx\tfilm\t2.5\n",  # Praat
     "Beginn;Ende;Bedingung\n1,0;2,5;film\n",
     "# events\nsep=;\nstart;end;condition\n00:01,0;00:02,5;film\n",
+    "onset,offset,condition\n1,2.5,film\n",
+    "onset,offset,duration,label,value\n1,2.5,1.5,film,7\n",
+    *(f"start_{unit},end_{unit},condition\n{1 * size:.9g},{2.5 * size:.9g},film\n"
+      for unit, size in (("us", 1e6), ("ns", 1e9), ("sec", 1), ("min", 1 / 60))),
+    "begin_time,end_time,task\n1,2.5,film\n",
+    "StartTime,EndTime,Condition\n1,2.5,film\n",
+    "t_start,t_end,stimulus\n1,2.5,film\n",
+    "time_start,time_end,block\n1,2.5,film\n",
+    "Onset Time;Offset Time;Behavior\n00:00:01.000;00:00:02.500;film\n",
+    "onset\tduration\tsample\ttrial_type\tvalue\n1.0\t1.5\t100\tfilm\t1\n1.5\tn/a\t150\tkey\t2\n"
+    "1.6\t0\t160\tkey\t2\n1.7\t0.1\t170\tn/a\t2\n",  # BIDS
+    "Begin Time - ss.msec\tEnd Time - ss.msec\tDuration - ss.msec\temotion\tAnnotation\n1.0\t2.5\t1.5\t\tfilm\n",
+    "Tier\tBegin Time - hh:mm:ss.ms\tBegin Time - ss.msec\tBegin Time - msec\tEnd Time - hh:mm:ss.ms\t"
+    "End Time - ss.msec\tEnd Time - msec\tAnnotation\nx\t00:00:01.000\t1.0\t1000\t00:00:02.500\t2.5\t2500\tfilm\n",
+    "x\t\t00:00:01.000\t00:00:02.500\t00:00:01.500\tfilm\n",  # ELAN without a header
+    "x\tP1\t1.0\t2.5\t1.5\tfilm\n",
+    "x\t\t00:00:01.000\t1.0\t1000\t00:00:02.500\t2.5\t2500\t00:00:01.500\t1.5\t1500\tfilm\n",
+    '"#file:///C:/a.eaf -- offset: 0"\nx\t\t00:00:01.000\t00:00:02.500\t00:00:01.500\tfilm\n',
+    "1.000000\t2.500000\tfilm\n",  # Audacity
+    "1,2.5,film\n",
+    "Observation id,Observation date,Description,Media file,Start time,Stop time,Subject,Behavior,Behavioral category,"
+    "Modifiers,Behavior type,Start (s),Stop (s),Duration (s),Comment start,Comment stop\n"
+    "o,2021-12-06 13:26:24,,a.mp4,2000-01-01T00:00:00,2000-01-01T00:00:00,P,film,,,STATE,1,2.5,1.5,,\n"
+    "o,2021-12-06 13:26:24,,a.mp4,2000-01-01T00:00:00,2000-01-01T00:00:00,P,key,,,POINT,2,2,0,,\n",
+    "Observation id,Description,Time offset (s),Media duration (s),Subject,Behavior,Behavioral category,Behavior type,"
+    "Time,Media file name,Comment\no,,0,10,P,film,,START,1.0,a.mp4,\no,,0,10,P,key,,POINT,1.5,a.mp4,\n"
+    "o,,0,10,P,film,,STOP,2.5,a.mp4,\n",
+    "line\ttmin\ttier\ttext\ttmax\n1\t0\tx\t\t1\n2\t1\tx\tfilm\t2.5\n",
 ])
 def test_forms_that_spreadsheets_write(tmp_path, text):
     (event,) = event_tables.read_events(write(tmp_path / "e.csv", text))
-    assert (event.start, event.end, event.condition) == (1, 2.5, "film")
+    assert (event.start, event.end) == pytest.approx((1, 2.5))
+    assert event.condition == "film"
 
 
 @pytest.mark.parametrize(("text", "message"), [
@@ -183,6 +212,12 @@ def test_forms_that_spreadsheets_write(tmp_path, text):
     ("start,end,condition,baseline\n1,2,a,maybe\n", r"line 2: expected yes or no in baseline, got 'maybe'"),
     ("start,end,condition\n1,2,a\n3\n", r"line 3: expected end in seconds such as 12\.5, or min:s .*, got ''"),
     ("start,end,condition\n1,2,a\0b\n", r"line 2: expected a table in text, got zero bytes"),
+    ("x\t\t1000\t2500\t1500\tfilm\n", r"line 1: expected a header or seconds .*, got 1000 and 2500, in s or ms"),
+    ('File type = "ooTextFile"\nObject class = "TextGrid"\n', r"e\.csv: expected a table, got a file of Praat"),
+    ("1\n00:00:01,000 --> 00:00:02,500\nfilm\n", r"e\.csv: expected a table, got subtitles"),
+    ('<?xml version="1.0"?>\n<ANNOTATION_DOCUMENT/>\n', r"e\.csv: expected a table, got XML"),
+    ("Time,Behavior,Status\n1,a,START\n2,a,START\n", r"line 3: expected start and stop of a by turns, .* got 'START'"),
+    ("Time,Behavior,Status\n1,a,START\n2,a,STOP\n3,a,START\n", r"line 4: expected a stop of a, got none"),
 ])
 def test_bad_files_are_named_with_their_line(tmp_path, text, message):
     with pytest.raises(EventsError, match=message) as e:
@@ -203,6 +238,19 @@ def test_times_by_a_clock_need_what_it_shows_at_the_start(tmp_path, begin, end, 
     path = write(tmp_path / "e.csv", f"start;end;condition\n{begin};{end};film\n")
     (event,) = event_tables.read_events(path, start)
     assert (event.start, event.end) == pytest.approx((12.5, 60.0), abs=1e-5)
+
+
+def test_what_is_left_out_is_noted(tmp_path):
+    path = write(tmp_path / "e.tsv", "onset\tduration\ttrial_type\n1\t1\tfilm\n3\t0\tkey\n4\tn/a\tkey\n5\t1\tn/a\n")
+    notes: list[str] = []
+    assert len(event_tables.read_events(path, notes=notes)) == 1
+    assert notes == ["1 rows without a label are left out, first line 5",
+                     "2 events without a length are left out, first line 3"]
+
+
+def test_a_condition_may_be_called_none(tmp_path):
+    path = write(tmp_path / "e.csv", "start,end,condition\n1,2,none\n2,3,n/a\n")
+    assert [event.condition for event in event_tables.read_events(path)] == ["none", "n/a"]
 
 
 def test_a_clock_that_does_not_fit_the_start_is_refused(tmp_path):

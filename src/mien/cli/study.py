@@ -61,11 +61,13 @@ def study(
         from mien.reporting.study.write import has_plots
 
         options = StudyOptions(tuple(split_names(measures)), min_coverage)
-        conditions = read_events(events)
+        remarks: list[str] = []
+        conditions = read_events(events, notes=remarks)
         people = () if participants is None else read_participants(participants)
         recordings, failed = _recordings(folder, out, workers, quiet, debug)
         result = compute_study(recordings, conditions, people, options)
-        result = replace(result, notices=(*(f"not analysed: {text}" for text in failed), *result.notices))
+        result = replace(result, notices=(*(f"not analysed: {text}" for text in failed),
+                                          *(f"events: {remark}" for remark in remarks), *result.notices))
         page = write_study(result, out)
         if not quiet:
             for text in result.notices:

@@ -5,33 +5,25 @@ An events file has the columns start, end and condition, and optionally video an
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
 
-from mien.core.text_tables import TableError, TextTable, listed, read_table
+from mien.core.text_tables import TableError, TextTable, is_missing, read_table
 from mien.datasets.readers.elan import read_eaf
 from mien.datasets.readers.event_times import event_times
 from mien.datasets.readers.xml import MarkupError
 from mien.reporting.condition_statistics import ConditionStatistics, condition_statistics, merged, overlap
+from mien.reporting.event_columns import REQUIRED_COLUMNS, event_columns, header_score, role_of
+from mien.reporting.event_layouts import headerless_table, paired_rows, row_pairs
 from mien.reporting.timeline import Timeline
 from mien.reporting.timeline.segments import time_shares
 
-REQUIRED_COLUMNS = ("start", "end", "condition")
-NAMES: dict[str, frozenset[str]] = {
-    "start": frozenset(("start", "onset", "begin", "from", "tmin", "beginn", "anfang", "début")),
-    "end": frozenset(("end", "stop", "until", "to", "tmax", "ende", "fin")),
-    "duration": frozenset(("duration", "length", "dauer", "durée")),
-    "condition": frozenset(("condition", "trial_type", "label", "event", "annotation", "description", "behavior",
-                            "behaviour", "text", "bedingung")),
-    "video": frozenset(("video", "file", "filename")),
-    "baseline": frozenset(("baseline",)),
-}
-"""Role of a column -> its names in lower case, without the unit."""
+OPTIONAL_TEXT = ("text", "annotation")
+"""Columns of labels in which programs for annotation leave the cells of pauses empty."""
 
 YES, NO = ("1", "yes", "y", "true", "x"), ("", "0", "no", "n", "false")
 KEY_COLUMNS = ("video", "face_id", "condition", "baseline", "seconds", "planned")
@@ -177,17 +169,20 @@ def baseline_events(events: Sequence[Event]) -> list[Event]:
     return [e for e in events if e.baseline or (not has_mark and e.condition.lower() == "baseline")]
 
 
-def read_events(path: str | Path, start: str = "") -> tuple[Event, ...]:
+def read_events(path: str | Path, start: str = "", notes: list[str] | None = None) -> tuple[Event, ...]:
     """Read an events file.
 
     It is an ELAN file (.eaf), whose annotations are the conditions, or a text table in any form that
-    `mien.core.text_tables` reads. The columns are start, end or duration, and
-    condition, or one of their other names in `NAMES`, such as onset, duration and trial_type of BIDS.
+    `mien.core.text_tables` reads. The columns are start, end or duration, and condition, or one of their other names in
+    `event_columns.NAMES`, such as onset, duration and trial_type of BIDS. A table without a header is read if its
+    values show which column is which (`event_layouts.headerless_table`). Rows that say start and stop are paired.
 
     Args:
         path: The file.
         start: What the clock of the table shows at the start of the video: a date, a time of day or a number; "" for
             times that count from the start of the video.
+        notes: Gets a phrase for what was concluded and for what was left out: events without a length, which BIDS and
+            BORIS write for key presses, and pauses without a label.
 
     Returns:
         The events, in order.
@@ -196,29 +191,66 @@ def read_events(path: str | Path, start: str = "") -> tuple[Event, ...]:
         EventsError: The file is invalid.
     """
     path = Path(path)
+    notes = [] if notes is None else notes
     if path.suffix.lower() == ".eaf":
         return _elan_events(path, start)
     try:
-        table = read_table(path, _header_score, needed=(), units=True)
-        columns = _columns(table)
+        table = headerless_table(path) or read_table(path, header_score, needed=(), units=True)
+        notes += table.notes
         if table.bad_rows:
             table.expect_complete()
+        table, columns = _spans(table, event_columns(table))
         if not len(table):
             raise TableError(f"expected a header ({','.join(REQUIRED_COLUMNS)}) and a line for each condition, got "
                              "only a header", path)
-        begins = event_times(table, columns["start"], start)
+        kept = _events_with_length(table, columns, notes)
+        begins = event_times(table.picked(kept), columns["start"], start)
         if "end" in columns:
-            ends = event_times(table, columns["end"], start)
+            ends = event_times(table.picked(kept), columns["end"], start)
         else:
-            ends = begins + event_times(table, columns["duration"])
+            ends = begins + event_times(table.picked(kept), columns["duration"])
     except TableError as error:
         raise EventsError(str(error)) from error
     except EventsError:
         raise
     except ValueError as error:
         raise EventsError(f"--segments-start: {error}") from error
+    rows = table.picked(kept).rows
     return tuple(_event({role: cells[name] for role, name in columns.items()}, begin, end, f"{path}, line {line}")
-                 for (line, cells), begin, end in zip(table.rows, begins.tolist(), ends.tolist(), strict=True))
+                 for (line, cells), begin, end in zip(rows, begins.tolist(), ends.tolist(), strict=True))
+
+
+def _spans(table: TextTable, columns: dict[str, str]) -> tuple[TextTable, dict[str, str]]:
+    """The table with a start and an end in each row: rows that start and stop an event are paired."""
+    if "start" in columns or not {"moment", "change", "condition"} <= set(columns):
+        return table, columns
+    shared = [table.cells[columns[role]] for role in ("condition", "video", "subject") if role in columns]
+    pairs = paired_rows(table, table.cells[columns["change"]], shared)
+    others = {role: name for role, name in columns.items() if role not in ("moment", "change")}
+    return row_pairs(table, pairs, columns["moment"]), {**others, "start": "start", "end": "end"}
+
+
+def _events_with_length(table: TextTable, columns: Mapping[str, str], notes: list[str]) -> list[int]:
+    """The rows that are events: not the points of BIDS and BORIS, and not pauses without a label."""
+    labels = table.cells[columns["condition"]]
+    pauses = {i for i, label in enumerate(labels)
+              if (columns["condition"].lower() in OPTIONAL_TEXT and not label)
+              or (role_of(columns["condition"])[1] == "trial type" and label.lower() == "n/a")}
+    points: set[int] = set()
+    if "end" not in columns:
+        points = {i for i, cell in enumerate(table.cells[columns["duration"]])
+                  if cell.lower() == "n/a" or table.number(cell) == 0}
+    elif "change" in columns:
+        points = {i for i, cell in enumerate(table.cells[columns["change"]]) if cell.lower() == "point"}
+    if pauses:
+        notes.append(f"{len(pauses)} rows without a label are left out, first line {table.lines[min(pauses)]}")
+    if points - pauses:
+        notes.append(f"{len(points - pauses)} events without a length are left out, first line "
+                     f"{table.lines[min(points - pauses)]}")
+    kept = [i for i in range(len(table)) if i not in pauses | points]
+    if not kept:
+        raise TableError("expected an event with a length and a label, got none", table.path, table.header_line)
+    return kept
 
 
 def _elan_events(path: Path, start: str) -> tuple[Event, ...]:
@@ -237,37 +269,6 @@ def _elan_events(path: Path, start: str) -> tuple[Event, ...]:
                  for each in sorted(annotations, key=lambda each: (each.start, each.end)))
 
 
-def _header_score(cells: Sequence[str]) -> int:
-    return len({_role(cell) for cell in cells} - {""})
-
-
-def _role(column: str) -> str:
-    """Which key of `NAMES` a column is, "" for another one: `Start (ms)` and `start_ms` -> start."""
-    name = re.sub(r"\s*(?:[(\[]| - ).*", "", column).strip().lower().replace(" ", "_")
-    plain = re.sub(r"_(m?s|sec(onds)?|time)$", "", name)
-    return next((role for role, names in NAMES.items() if name in names or plain in names), "")
-
-
-def _columns(table: TextTable) -> dict[str, str]:
-    """The column of each role. Of two columns of a role, the one that has its name counts."""
-    path, line = table.path, table.header_line
-    columns: dict[str, str] = {}
-    for role in NAMES:
-        names = [name for name in table.columns if _role(name) == role]
-        exact = [name for name in names if name.lower() == role]
-        chosen = exact or names
-        if len(chosen) > 1:
-            raise EventsError(f"{path}, line {line}: expected each column once, got {role} twice; rename one")
-        columns.update((role, name) for name in chosen)
-    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
-    if "duration" in columns and missing == ["end"]:
-        return columns
-    if missing:
-        raise EventsError(f"{path}, line {line}: expected the columns {', '.join(REQUIRED_COLUMNS)}, got "
-                          f"{listed(table.columns)}; add {', '.join(missing)}")
-    return columns
-
-
 def _event(row: dict[str, str], start: float, end: float, where: str) -> Event:
     if end <= start:
         raise EventsError(f"{where}: expected an end after the start of {start:g} s, got {end:g} s; correct one")
@@ -276,4 +277,5 @@ def _event(row: dict[str, str], start: float, end: float, where: str) -> Event:
     mark = row.get("baseline", "").lower()
     if mark not in YES + NO:
         raise EventsError(f"{where}: expected yes or no in baseline, got {mark!r}")
-    return Event(start, end, row["condition"], row.get("video", ""), mark in YES)
+    video = row.get("video", "")
+    return Event(start, end, row["condition"], "" if is_missing(video) else video, mark in YES)

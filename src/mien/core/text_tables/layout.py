@@ -6,7 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HeaderScore = Callable[[Sequence[str]], int]
 """Takes the cells of a line; returns how many of them are names that the caller looks for, 0 for no header."""
@@ -24,8 +24,13 @@ SEARCHED = 200
 PROBED = 20
 """Rows below a header whose numbers of cells are compared with it. Our choice: enough to outvote a title."""
 
+OTHER_QUOTES = frozenset((("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\u2018", "\u2019"),
+                          ("\u00ab", "\u00bb")))
+"""Quotes around cells that programs for text write instead of straight ones."""
+
 COMMENT = re.compile(r"\s*(?:#|%|//)")
 _BLANKS = re.compile(r"[ \t]{2,}")
+_QUOTED_LINE = re.compile(r'"(?:[^"]|"")*[,;\t](?:[^"]|"")*"')
 _SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.?)\"?\s*", re.IGNORECASE)
 
 
@@ -38,12 +43,16 @@ class Layout:
         header: index of the header's line, from 0.
         columns: the stripped names in the header, without empty ones at the end.
         score: how many names of the header the caller looks for.
+        quote: the mark around cells that hold the separator.
+        row_names: whether each row begins with a name that the header lacks, as R writes it.
     """
 
     delimiter: str
     header: int
     columns: tuple[str, ...]
     score: int
+    quote: str = '"'
+    row_names: bool = False
 
 
 def find_layout(lines: Sequence[str], score: HeaderScore) -> Layout | None:
@@ -88,12 +97,51 @@ def find_layout(lines: Sequence[str], score: HeaderScore) -> Layout | None:
     return Layout(delimiter, start, names(split(lines[start], delimiter)), 0)
 
 
-def split(line: str, delimiter: str) -> list[str]:
+def fitted_layout(layout: Layout, lines: Sequence[str]) -> Layout:
+    """The layout with the quotes and the row names that the rows below its header have."""
+    below = [line for line in lines[layout.header + 1 : layout.header + 1 + 4 * PROBED]
+             if line.strip() and not COMMENT.match(line)][:PROBED]
+    width = len(layout.columns)
+    if not below:
+        return layout
+    for quote in ('"', "'", "`"):
+        rows = [split(line, layout.delimiter, quote) for line in below]
+        if quote != '"' and all(len(row) == width for row in rows) and quote in below[0]:
+            return replace(layout, quote=quote, columns=names(split(lines[layout.header], layout.delimiter, quote)))
+        if quote == '"' and _have_row_names(rows, below, layout):
+            return replace(layout, columns=("", *layout.columns), row_names=True)
+        if all(len(row) == width for row in rows):
+            return layout
+    return layout
+
+
+def _have_row_names(rows: Sequence[Sequence[str]], below: Sequence[str], layout: Layout) -> bool:
+    """Whether each row begins with a name or a number of its own, and the header has one cell less."""
+    if any(len(row) != len(layout.columns) + 1 or not row[-1] for row in rows):
+        return False
+    first = [row[0] for row in rows]
+    if len(set(first)) < len(first):
+        return False
+    if layout.delimiter == "," and not all(line.lstrip().startswith('"') for line in below):
+        return False  # a decimal comma makes a cell more as well
+    numbers = [int(cell) for cell in first if cell.isdecimal()]
+    return not numbers or (len(numbers) == len(first) and numbers == sorted(numbers))
+
+
+def without_outer_quotes(lines: Sequence[str]) -> list[str]:
+    """The lines without quotes around each whole line, as a spreadsheet writes a table that it holds in one column."""
+    filled = [line for line in lines if line.strip()][:PROBED]
+    if len(filled) < 2 or not all(_QUOTED_LINE.fullmatch(line.strip()) for line in filled):
+        return [*lines]
+    return [line.strip()[1:-1].replace('""', '"') if _QUOTED_LINE.fullmatch(line.strip()) else line for line in lines]
+
+
+def split(line: str, delimiter: str, quote: str = '"') -> list[str]:
     """The stripped cells of one line."""
-    return next(read_cells([line], delimiter))[1]
+    return next(read_cells([line], delimiter, quote))[1]
 
 
-def read_cells(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def read_cells(lines: Sequence[str], delimiter: str, quote: str = '"') -> Iterator[tuple[int, list[str]]]:
     """Yield the line, from 1, and the stripped cells of each row. A quoted cell may go on in the next line.
 
     Raises:
@@ -105,14 +153,15 @@ def read_cells(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list
     elif delimiter == "  ":
         text = (_BLANKS.sub("\t", line.strip()) for line in lines)
         delimiter = "\t"
-    reader = csv.reader((f"{line}\n" for line in text), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader((f"{line}\n" for line in text), delimiter=delimiter, skipinitialspace=True,
+                        quotechar=quote)
     for row in reader:
         yield reader.line_num, [_unquoted(cell.strip()) for cell in row]
 
 
 def _unquoted(cell: str) -> str:
-    """A cell without single quotes around it, which are no quotes of CSV."""
-    if len(cell) > 1 and cell[0] == cell[-1] == "'":
+    """A cell without quotes around it that are no quotes of CSV."""
+    if len(cell) > 1 and (cell[0], cell[-1]) in OTHER_QUOTES:
         return cell[1:-1].strip()
     return cell
 

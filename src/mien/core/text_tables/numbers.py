@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MISSING = frozenset(("", "nan", "na", "n/a", "n.a.", "null", "none", "-", "--", "-nan", "-nan(ind)", "1.#qnan",
+MISSING = frozenset(("", "nan", "na", "n/a", "n.a.", "null", "none", "-", "--", ".", "-nan", "-nan(ind)", "1.#qnan",
                      "-1.#ind", "#n/a", "#na", "#null!", "#div/0!", "#value!", "#num!"))
 """Cells that mean a missing value, in lower case: words, and the errors of spreadsheets and C libraries."""
 

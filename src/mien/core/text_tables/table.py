@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,16 @@ import numpy as np
 
 from mien.core.text_tables.encoding import read_text
 from mien.core.text_tables.errors import TableError
-from mien.core.text_tables.layout import COMMENT, HeaderScore, Layout, find_layout, names, read_cells
+from mien.core.text_tables.layout import (
+    COMMENT,
+    HeaderScore,
+    Layout,
+    find_layout,
+    fitted_layout,
+    names,
+    read_cells,
+    without_outer_quotes,
+)
 from mien.core.text_tables.numbers import MISSING, NumberFormat, is_missing, number_format
 
 UNITS = re.compile(
@@ -25,7 +34,15 @@ UNITS = re.compile(
     r"|yyyy.*|hh?:?mm.*)[\])]?", re.IGNORECASE)
 """Cells of a row of units below a header, in any case."""
 
-_JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[\[{])')
+OTHER_TEXTS = (
+    (re.compile(r'\s*(?:\{\s*"|\[\s*[\[{])'), "JSON: export it as CSV"),
+    (re.compile(r"\s*<(?:!doctype )?html", re.IGNORECASE), "a web page: download the file itself"),
+    (re.compile(r"\s*<\?xml"), "XML: export it as CSV, in ELAN by File > Export As > Tab-delimited Text"),
+    (re.compile(r'File type = "ooTextFile'), "a file of Praat: write it as a table by Down to Table"),
+    (re.compile(r"\d+\s*\n[\d:,.]+ --> [\d:,.]+"), "subtitles: write a table such as start,end,condition"),
+)
+"""How texts begin that are no tables, and what they are."""
+
 _WITH_UNIT = re.compile(r"([-+]?[\d.,]+)\s*([^\d\s:.,/+-][^\d:]*)")
 
 Needed = Iterable[str] | Callable[[Sequence[str]], Iterable[str]] | None
@@ -47,6 +64,7 @@ class TextTable:
         units: unit by column, from a row of units below the header.
         notes: what is odd about the file and was read all the same, one phrase each.
         header_line: line of the header, from 1.
+        row_names: text of a first column without a name, such as the index of a data frame; empty without one.
     """
 
     path: Path
@@ -57,6 +75,7 @@ class TextTable:
     units: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     header_line: int = 1
+    row_names: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -100,6 +119,12 @@ class TextTable:
                          f"line {self.lines[others[0]]}: taken as missing")
         return out
 
+    def picked(self, rows: Sequence[int]) -> TextTable:
+        """The table with some of its rows, by their indices."""
+        cells = {name: [column[i] for i in rows] for name, column in self.cells.items()}
+        row_names = [self.row_names[i] for i in rows] if self.row_names else ()
+        return replace(self, cells=cells, lines=[self.lines[i] for i in rows], row_names=row_names)
+
     def expect_complete(self) -> TextTable:
         """The table itself. Raises TableError if a row was left out, or none is there."""
         if self.bad_rows:
@@ -137,18 +162,22 @@ def read_table(path: Path, score: HeaderScore, *, needed: Needed = None, only: I
         TableError: the file is no text or holds no table.
     """
     decoded = read_text(path)
-    lines = decoded.lines
+    lines = without_outer_quotes(decoded.lines)
     if rewrite is not None:
         lines = rewrite(lines)
     layout = find_layout(lines, score)
     if layout is None or not layout.columns:
         raise TableError("expected a table, got an empty file: copy it again", path)
-    if _JSON.match(decoded.text):
-        raise TableError("expected a table, got JSON: export it as CSV", path)
+    kind = next((kind for pattern, kind in OTHER_TEXTS if pattern.match(decoded.text)), None)
+    if kind is not None:
+        raise TableError(f"expected a table, got {kind}", path)
     if layout.score == 0 and all(NumberFormat().number(name) is not None for name in layout.columns if name):
         raise TableError(f"expected a header with the names of the columns, got {listed(layout.columns)}: write the "
                          "names above, such as time,ppg", path, layout.header + 1)
+    layout = fitted_layout(layout, lines)
     notes = []
+    if layout.row_names:
+        notes.append("the header has one name less than the rows have cells: the first cells are taken as row names")
     if decoded.guessed:
         line = next((n for n, line in enumerate(lines, 1) if not line.isascii()), 1)
         notes.append(f"read as {decoded.encoding}: the bytes in line {line} are no UTF-8")
@@ -161,8 +190,11 @@ def read_table(path: Path, score: HeaderScore, *, needed: Needed = None, only: I
         raise TableError(f"expected a table, got: {error}", path, layout.header + 1) from error
     if units:
         rows.take_units_of_cells()
+    if rows.unclosed:
+        notes.append(f"{len(rows.unclosed)} lines have a quote that is not closed, first line {rows.unclosed[0]}: taken "
+                     "as part of the cell")
     return TextTable(path, tuple(name for name in layout.columns if name), rows.cells, rows.lines, tuple(rows.bad),
-                     rows.units, tuple(notes), layout.header + 1)
+                     rows.units, tuple(notes), layout.header + 1, rows.row_names)
 
 
 class _Rows:
@@ -182,13 +214,16 @@ class _Rows:
         self.lines: list[int] = []
         self.bad: list[tuple[int, str]] = []
         self.units: dict[str, str] = {}
+        self.row_names: list[str] = []
+        self.unclosed: list[int] = []
 
     def read(self, lines: Sequence[str]) -> None:
         """Read all rows. Raises csv.Error."""
         begin = self.layout.header + 1
         columns = list(zip(self.cells.values(), self.places.values(), strict=True))
         width = len(self.layout.columns)
-        for number, row in read_cells(lines[begin:], self.layout.delimiter):
+        unnamed = width > 0 and not self.layout.columns[0]
+        for number, row in self._numbered_rows(lines[begin:]):
             if not any(row):
                 continue
             line = begin + number
@@ -201,7 +236,22 @@ class _Rows:
                 row = fitted
             for column, place in columns:
                 column.append(row[place])
+            if unnamed:
+                self.row_names.append(row[0])
             self.lines.append(line)
+
+    def _numbered_rows(self, lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+        """Yield the line, from 1, and the cells of each row. A quote that is not closed swallows no complete rows."""
+        before = 0
+        for number, row in read_cells(lines, self.layout.delimiter, self.layout.quote):
+            inner = [line.split(self.layout.delimiter) for line in lines[before:number]]
+            if number - before > 1 and all(len(cells) == len(self.layout.columns) for cells in inner):
+                self.unclosed.append(self.layout.header + 2 + before)
+                for i, cells in enumerate(inner, before + 1):
+                    yield i, [cell.strip().strip(self.layout.quote) for cell in cells]
+            else:
+                yield number, row
+            before = number
 
     def take_units_of_cells(self) -> None:
         """Move a unit that stands in every cell of a column, as in `0.52 mV`, to the units."""

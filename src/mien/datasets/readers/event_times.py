@@ -8,8 +8,11 @@ import numpy as np
 
 from mien.core.text_tables import TableError, TextTable, is_missing
 from mien.datasets.readers import dates
-from mien.datasets.readers.clock_columns import PROBED, UNITS, unit_of_name
+from mien.datasets.readers.clock_columns import PROBED, UNITS, unit_of_name, words_in_order
 from mien.datasets.readers.clocks import Clock, era_unit, read_clock
+
+LONGEST = 1e6
+"""s from which on a time in a column with a unit is a date. Our choice: 11 days from the start of a video."""
 
 
 def event_times(table: TextTable, name: str, start: str = "") -> np.ndarray:
@@ -34,10 +37,12 @@ def event_times(table: TextTable, name: str, start: str = "") -> np.ndarray:
     if start and not numeric:
         clock = read_clock(table, name)
         return _all_known(table, name, clock.times, "a time by the clock of --segments-start") - clock.reading(start)
-    unit = (unit_of_name(name) or table.units.get(name, "")).lower()
+    unit = (_unit_of_event(name) or table.units.get(name, "")).lower()
     step = UNITS.get(unit, 1.0)
     times = np.array([_seconds(table, cell, step) for cell in cells])
     era = era_unit(times[0] / step) if len(times) else None
+    if unit in UNITS and era != step and times[0] < LONGEST:
+        era = None
     if not start:
         if era is not None:
             raise TableError(f"expected {name} in s from the start of the video, got {cells[0]!r}, a date: say with "
@@ -48,6 +53,16 @@ def event_times(table: TextTable, name: str, start: str = "") -> np.ndarray:
     if era is not None:
         clock = Clock(name, times / step * era, "since 1970", "since 1970", era)
     return _all_known(table, name, clock.times, "a number") - clock.reading(start)
+
+
+def _unit_of_event(name: str) -> str | None:
+    """The unit in a name such as `Begin Time - ss.msec`, `start (ms)` or `onset_min`; None without one."""
+    if re.search(r"\bss?\.m", name):
+        return "s"
+    last = words_in_order(name)[-1:]
+    if last and last[0] in UNITS:
+        return last[0]
+    return unit_of_name(name)
 
 
 def _seconds(table: TextTable, cell: str, step: float) -> float:

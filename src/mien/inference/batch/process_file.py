@@ -185,8 +185,10 @@ def _note(timeline: Timeline, job: FileJob) -> str:
         notes.append(f"never at rest for {RESTS:g} s: the neutral face of person {', '.join(restless)} is a guess; "
                      "give one with --neutral")
     if options.segments is not None:
-        known = [event for event in events.read_events(options.segments, options.segments_start)
+        remarks: list[str] = []
+        known = [event for event in events.read_events(options.segments, options.segments_start, remarks)
                  if event.concerns(job.path)]
+        notes += [f"--segments: {remark}" for remark in remarks]
         source = timeline.source
         outside = sum(event.end <= source.start or event.start >= source.end for event in known)
         if not known:
