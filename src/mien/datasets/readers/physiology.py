@@ -15,8 +15,9 @@ from mien.core.text_tables import TableError, TextTable, listed, read_table
 from mien.datasets.readers.clock_columns import best_clock, is_clock
 from mien.datasets.readers.clock_parts import has_clock, join_time_columns
 from mien.datasets.readers.clock_repair import AGAIN, join_parts, spread_packets, without_strays
-from mien.datasets.readers.clocks import FASTEST, LEAP, SLOWEST, Clock, read_clock
+from mien.datasets.readers.clocks import LEAP, Clock, read_clock
 from mien.datasets.readers.device_exports import plain_table
+from mien.datasets.readers.physiology_grid import to_regular_grid
 
 KINDS = {"ecg": "ecg", "ekg": "ecg", "ppg": "ppg", "bvp": "ppg", "pleth": "ppg", "plethysmograph": "ppg", "eda": "eda",
          "gsr": "eda", "scl": "eda", "resp": "respiration", "rsp": "respiration", "respiration": "respiration",
@@ -26,13 +27,6 @@ KINDS = {"ecg": "ecg", "ekg": "ecg", "ppg": "ppg", "bvp": "ppg", "pleth": "ppg",
 OTHER = frozenset(("hr", "heart", "bpm", "ibi", "rr", "range", "resistance", "quality", "sqi", "status", "index",
                    "peaks", "event", "events", "marker", "timestamp", "time", "ts"))
 """Words that make the name one of a derived quantity instead, such as `PPG_to_HR`."""
-
-GAP = 0.5
-"""s between two rows that count as a gap, in a table with shorter steps."""
-
-EVEN = 0.02
-"""Largest deviation from a regular grid, as a share of a step, without resampling. Our choice: the rounding of times
-with three digits or more."""
 
 BACK = 0.05
 """Largest share of rows whose time is missing or contradicts the others. Our choice: more are no single errors, but two
@@ -159,7 +153,7 @@ def physiology(path: str | Path, channels: Mapping[str, str] | None = None, unit
         times = table.clock.times * slope + offset
         values, times = _longest_part(table, times, notes)
         _note_repeats(table.clock, times, notes)
-        values, pace, start = _to_regular_grid(table, values, times, rate)
+        values, pace, start = to_regular_grid(table.path, values, times, rate)
     quality = np.isfinite(values).all(axis=1)
     return Signal(values.T, pace, table.names, table.units, start, quality=None if quality.all() else quality)
 
@@ -290,27 +284,3 @@ def unit_in_brackets(name: str) -> str:
     if match is None:
         return ""
     return match[1].strip()
-
-
-def _to_regular_grid(table: PhysiologyTable, values: np.ndarray, times: np.ndarray, rate: float | None
-             ) -> tuple[np.ndarray, float, float]:
-    """Values (N, C) at times (N,) s on a regular grid, with its rate in Hz and its start in s."""
-    if len(times) < 2 or times[-1] <= times[0]:
-        raise TableError(f"expected two samples or more at different times, got {len(times)} rows", table.path)
-    steps = np.diff(times)
-    steady = steps[steps <= max(GAP, 3 * float(np.median(steps)))]  # missing rows do not lower the rate
-    mean = 0.0
-    if steady.sum() > 0:
-        mean = len(steady) / float(steady.sum())
-    if not SLOWEST < mean <= FASTEST:
-        expected, other = f"more than {SLOWEST:g} sample a second", "ms"
-        if mean > FASTEST:
-            expected, other = f"at most {FASTEST:g} samples a second", "us"
-        raise TableError(f"expected {expected}, got {mean:.3g}: are the times in {other}? Say so with "
-                         "--physio-time-unit, in Python time_unit=", table.path)
-    if rate is None or abs(rate - mean) < 1e-6 * rate:
-        grid = times[0] + np.arange(len(times)) / mean
-        if np.abs(times - grid).max() <= EVEN / mean:
-            return values, rate or mean, float(times[0])
-    parts = [signals.resample(times, column, rate or mean) for column in values.T]
-    return np.stack([part.values for part in parts], axis=1), rate or mean, float(times[0])
