@@ -40,8 +40,8 @@ Images = Annotated[
 ]
 Blur = Annotated[bool, typer.Option("--blur", help="Blur the faces in the report and the annotated video.")]
 Segments = Annotated[
-    str, typer.Option(metavar="EVENTS.CSV", help="Table of events (start, end, condition). Also write the "
-                      "baseline-corrected means of each condition.")
+    str, typer.Option(metavar="EVENTS.CSV", help="Table of events (start, end, condition), or an .eaf file of ELAN. "
+                      "Also write the baseline-corrected means of each condition.")
 ]
 SegmentsStart = Annotated[
     str, typer.Option(metavar="DATE", help="What the clock of the events shows at the start of the video, such as "
