@@ -48,6 +48,11 @@ def numbered(step: float, digits: int = 0, origin: float = 0.0) -> list[str]:
     return [f"{(origin + a) * step:.{digits}f},{b:.4f}" for a, b in zip(T, WAVE, strict=True)]
 
 
+def numbered_rows(form: str, delimiter: str = ",") -> list[str]:
+    """Rows that begin with their number, from 1."""
+    return [form.format(i, row.replace(",", delimiter)) for i, row in enumerate(PLAIN, 1)]
+
+
 OPENSIGNALS = {"00:07:80:3B:46:63": {"device": "biosignalsplux", "sampling rate": 100, "label": ["CH1", "CH2"],
                                      "sensor": ["BVP", "RAW"], "column": ["nSeq", "DI", "CH1", "CH2"]}}
 
@@ -98,6 +103,31 @@ FORMS: dict[str, tuple[list[str], str]] = {
                      *rows(lambda a, b: f"{round(a * 100) % 16}\t0\t{b:.4f}\t7\t")], "utf-8"),
     "date and time in two columns": (
         ["Date,Time,ppg", *(f"29/11/2025,{row}" for row in dated("%H:%M:%S.%f"))], "utf-8"),
+    # of R, pandas, spreadsheets and statistics programs
+    "R's write.table": (['"time" "ppg" "eda"', *numbered_rows('"{}" {} NA', " ")], "utf-8"),
+    "R's write.table without quotes": (["time\tppg", *numbered_rows("{}\t{}", "\t")], "utf-8"),
+    "R's write.table with commas": (['"time","ppg"', *numbered_rows('"{}",{}')], "utf-8"),
+    "R's write.table, names of rows": (['"time" "ppg"', *numbered_rows('"row{}" {}', " ")], "utf-8"),
+    "R's write.table, decimal commas": (
+        ['"time";"ppg"', *(row.replace(".", ",") for row in numbered_rows('"{}";{}', ";"))], "utf-8"),
+    "R's write.csv": (['"","time","ppg"', *numbered_rows('"{}",{}')], "utf-8"),
+    "pandas' row numbers": ([",time,ppg", *numbered_rows("{},{}")], "utf-8"),
+    "pandas' index of times": ([",ppg", *PLAIN], "utf-8"),
+    "pandas' index of dates": ([",ppg", *dated("%Y-%m-%d %H:%M:%S.%f")], "utf-8"),
+    "European CSV, two separators at the end": (
+        ["time;ppg;;", *(row.replace(",", ";").replace(".", ",") + ";;" for row in PLAIN)], "cp1252"),
+    "single quotes around decimal commas": (
+        ["'time','ppg'", *("'" + row.replace(",", "','").replace(".", ",") + "'" for row in PLAIN)], "utf-8"),
+    "backticks": (["`time`,`ppg`", *("`" + row.replace(",", "`,`") + "`" for row in PLAIN)], "utf-8"),
+    "typographic quotes": (["\u201ctime\u201d,\u201cppg\u201d",
+                            *("\u201c" + row.replace(",", "\u201d,\u201c") + "\u201d" for row in PLAIN)], "utf-8"),
+    "each line in quotes": (['"time,""ppg"""', *(f'"{row}"' for row in PLAIN)], "utf-8"),
+    "SPSS, points for missing values": (
+        ["time\tppg\teda", *(row.replace(",", "\t") + "\t." for row in PLAIN)], "utf-8"),
+    "SPSS, no zero in front": (
+        ["time;ppg", *(re.sub(r"(^|;|-)0,", r"\1,", row.replace(",", ";").replace(".", ",")) for row in PLAIN)],
+        "utf-8"),
+    "JASP, empty labels": (["time,ppg,group", *(row + ',""' for row in PLAIN)], "utf-8"),
     "German columns": (["Datum;Uhrzeit;PPG", *(f"29.11.2025;{row}" for row in dated("%H:%M:%S,%f", ";"))], "cp1252"),
 }
 
@@ -335,6 +365,30 @@ def test_a_table_reads_the_same_in_every_dialect(tmp_path_factory, dialect, valu
     np.testing.assert_allclose(table.numbers("end"), [value[1] for value in values], atol=1e-4)
     assert list(table.cells["condition"]) == [value[2] for value in values]
     assert (table.units.get("start") == "s") is dialect["units"]
+
+
+def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path) -> None:
+    path = tmp_path / "table.csv"
+    cells = ['"x' if i in (100, 900) else "x" for i in range(len(PLAIN))]
+    path.write_text("\n".join(["time,ppg,note", *(f"{row},{cell}" for row, cell in zip(PLAIN, cells, strict=True))]))
+    table = read_table(path, has_columns("time", "ppg"))
+    assert len(table) == len(PLAIN)
+    assert any("a quote that is not closed, first line 102" in note for note in table.notes)
+
+
+def test_a_cell_may_hold_line_ends(tmp_path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('time,ppg,note\n0,1,"a\nb"\n1,2,"c, d"\n')
+    table = read_table(path, has_columns("time", "ppg"))
+    assert list(table.cells["note"]) == ["a\nb", "c, d"]
+
+
+@pytest.mark.parametrize("row", ["0,00,1", "0,25,3,7"])
+def test_decimal_commas_are_no_row_names(tmp_path, row) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["time,ppg", *([row] * 30)]))
+    with pytest.raises(TableError, match="where commas are decimal"):
+        read_table(path, has_columns("time", "ppg")).expect_complete()
 
 
 def test_a_cell_is_named_by_its_line_and_column(tmp_path) -> None:

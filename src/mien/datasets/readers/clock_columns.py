@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from mien.core.text_tables import TextTable, is_missing
@@ -36,6 +37,9 @@ ALONE = frozenset((*FINE, "minutes", "x value"))
 NO_CLOCKS = frozenset(("response", "reaction", "duration", "zone", "rr", "ibi", "interval", "transit", "marker",
                        "event", "diff", "delta"))
 """Words that make the name one of a duration or an event instead."""
+
+INDEX = "index"
+"""Name of a first column that has none."""
 
 PROBED = 50
 """Cells that decide how a column is written."""
@@ -100,3 +104,19 @@ def with_date(table: TextTable, name: str) -> Sequence[str]:
         if date_format is not None and date_format[0].startswith("dates"):
             return [f"{date} {time}" for date, time in zip(column, cells, strict=True)]
     return cells
+
+
+def index_tells_time(table: TextTable) -> bool:
+    """Whether a first column without a name holds times, as the index of a data frame does; row numbers are none."""
+    known = [cell for cell in table.row_names if not is_missing(cell)][:PROBED]
+    if len(known) < 2:
+        return False
+    numbers = [table.number(cell) for cell in known]
+    if any(number is None for number in numbers):
+        return dates.find_format(known) is not None
+    return any(number is not None and number % 1 for number in numbers)
+
+
+def with_index(table: TextTable) -> TextTable:
+    """The table with its first column, which has no name, as the column `INDEX`."""
+    return replace(table, columns=(INDEX, *table.columns), cells={INDEX: table.row_names, **table.cells})

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mien import signals
 from mien.core.observations import Signal
-from mien.core.text_tables import TableError, TextTable, listed, read_table
-from mien.datasets.readers.clock_columns import best_clock, is_clock
+from mien.core.text_tables import TableError, listed, read_table
+from mien.datasets.readers.clock_columns import INDEX, best_clock, index_tells_time, is_clock, with_index
 from mien.datasets.readers.clock_parts import has_clock, join_time_columns
-from mien.datasets.readers.clock_repair import AGAIN, join_parts, spread_packets, without_strays
+from mien.datasets.readers.clock_repair import AGAIN, join_parts, spread_packets
 from mien.datasets.readers.clocks import LEAP, Clock, read_clock
 from mien.datasets.readers.device_exports import plain_table
 from mien.datasets.readers.physiology_grid import to_regular_grid
+from mien.datasets.readers.physiology_rows import BACK, check_rows, ordered_rows
 
 KINDS = {"ecg": "ecg", "ekg": "ecg", "ppg": "ppg", "bvp": "ppg", "pleth": "ppg", "plethysmograph": "ppg", "eda": "eda",
          "gsr": "eda", "scl": "eda", "resp": "respiration", "rsp": "respiration", "respiration": "respiration",
@@ -27,11 +27,6 @@ KINDS = {"ecg": "ecg", "ekg": "ecg", "ppg": "ppg", "bvp": "ppg", "pleth": "ppg",
 OTHER = frozenset(("hr", "heart", "bpm", "ibi", "rr", "range", "resistance", "quality", "sqi", "status", "index",
                    "peaks", "event", "events", "marker", "timestamp", "time", "ts"))
 """Words that make the name one of a derived quantity instead, such as `PPG_to_HR`."""
-
-BACK = 0.05
-"""Largest share of rows whose time is missing or contradicts the others. Our choice: more are no single errors, but two
-recordings in one file, or a column that is no time."""
-
 
 @dataclass(frozen=True, eq=False)
 class PhysiologyTable:
@@ -87,7 +82,7 @@ def read_physiology(path: Path, channels: Mapping[str, str] | None = None, units
                          "rename "
                          "a column in the file, or in Python name them with channels=", path, table.header_line)
     notes = [*table.notes]
-    _check_rows(table, strict, notes)
+    check_rows(table, strict, notes)
     values = np.stack([table.numbers(column, None if strict else notes) for column in chosen.values()], axis=1)
     named = tuple((units or {}).get(name) or unit_in_brackets(column) or table.units.get(column, "")
                   for name, column in chosen.items())
@@ -98,6 +93,9 @@ def read_physiology(path: Path, channels: Mapping[str, str] | None = None, units
     column = joined.by_first.get(time or "", time)
     if not column and candidates:
         column = best_clock(table, candidates)
+    if column is None and index_tells_time(table):
+        table = with_index(table)
+        column = INDEX
     if column is None:
         return PhysiologyTable(path, values, tuple(chosen), named, None, tuple(notes), known, table.header_line)
     clock = read_clock(table, column, time_unit)
@@ -106,7 +104,7 @@ def read_physiology(path: Path, channels: Mapping[str, str] | None = None, units
         times, leaps = join_parts(clock, times, BACK)
         notes += [phrase for phrase in (packets, leaps) if phrase]
         clock = replace(clock, times=times)
-    kept = _ordered_rows(table, clock, strict, notes)
+    kept = ordered_rows(table, clock, strict, notes)
     clock = replace(clock, times=clock.times[kept])
     return PhysiologyTable(path, values[kept], tuple(chosen), named, clock, tuple(notes), known, table.header_line)
 
@@ -174,7 +172,7 @@ def _origin(clock: Clock, zero: float | str | None) -> float:
 def has_time_column(path: str | Path) -> bool:
     """Whether a table has a time column."""
     table = read_table(Path(path), _header_score(None, None), only=(), needed=(), rewrite=plain_table)
-    return has_clock(table.columns)
+    return has_clock(table.columns) or index_tells_time(table)
 
 
 def known_channels(known: Sequence[str]) -> dict[str, str]:
@@ -205,54 +203,6 @@ def _needed(names: Sequence[str], channels: Mapping[str, str] | None, time: str 
     chosen = known_channels(names) if channels is None else channels
     clocks = filter(is_clock, names) if time is None else [time]
     return {*chosen.values(), *clocks}
-
-
-def _check_rows(table: TextTable, strict: bool, notes: list[str]) -> None:
-    """Report rows that were left out. Raises TableError if they are too many, or any with `strict`."""
-    bad = len(table.bad_rows)
-    if strict or not len(table) or bad > max(1, BACK * len(table)):
-        table.expect_complete()
-    if bad:
-        line, reason = table.bad_rows[0]
-        notes.append(f"{bad} rows are left out, first line {line}: {reason}")
-
-
-def _ordered_rows(table: TextTable, clock: Clock, strict: bool, notes: list[str]) -> np.ndarray:
-    """Indices of the rows whose times are known and do not go back. Raises TableError if too many do."""
-    kept = signals.ordered(clock.times)
-    bad = np.setdiff1d(np.arange(len(table)), kept)
-    if not strict:
-        inner = without_strays(clock.times, kept)
-        notes += _stray_rows(table, clock.name, np.setdiff1d(kept, inner))
-        kept = inner
-    if not len(bad):
-        return kept
-    i = int(bad[0])
-    later = np.flatnonzero(np.diff(clock.times) < 0) + 1  # the row where the times go back, not one that leapt ahead
-    unknown = np.flatnonzero(~np.isfinite(clock.times))
-    if len(unknown) and (not len(later) or unknown[0] <= later[0]):
-        i = int(unknown[0])
-    elif len(later):
-        i = int(later[0])
-    cell, before = table.cells[clock.name][i], table.cells[clock.name][max(i - 1, 0)]
-    if clock.kind == "date" and not np.isfinite(clock.times[i]) and cell:
-        reason = f"expected a date such as 2026-01-31T12:00:00.250, got {cell!r}"
-    else:
-        reason = f"expected a time that does not go back, got {cell!r} after {before!r}"
-    if strict or len(bad) > max(1, BACK * len(table)):
-        raise TableError(f"{reason}; {len(bad)} of {len(table)} rows are so" if len(bad) > 1 else reason, table.path,
-                         table.lines[i])
-    notes.append(f"{clock.name}: {len(bad)} of {len(table)} rows are left out, first line {table.lines[i]}: {reason}")
-    return kept
-
-
-def _stray_rows(table: TextTable, name: str, rows: np.ndarray) -> list[str]:
-    """A phrase on rows whose stamps are of another moment; none without such rows."""
-    if not len(rows):
-        return []
-    first = int(rows[0])
-    return [f"{name}: {len(rows)} of {len(table)} rows at the start or the end are left out, first line "
-            f"{table.lines[first]}: a hole parts their stamps, first {table.cells[name][first]!r}, from all others"]
 
 
 def _longest_part(table: PhysiologyTable, times: np.ndarray, notes: list[str] | None) -> tuple[np.ndarray, np.ndarray]:
