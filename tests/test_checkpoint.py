@@ -168,12 +168,21 @@ def test_another_tower_is_refused(saved, tmp_path):
 
 def test_truncated_weights_are_refused(copy):
     data = (copy / WEIGHTS).read_bytes()
-    for keep in (0, 5, 100, len(data) // 2, len(data) - 1):
+    for keep in (5, 100, len(data) // 2, len(data) - 1):
         (copy / WEIGHTS).write_bytes(data[:keep])
         with pytest.raises(ValueError, match="expected a whole safetensors file"):
             mien.load(copy)
     (copy / WEIGHTS).unlink()
     with pytest.raises(ValueError, match="expected a whole safetensors file"):
+        mien.load(copy)
+
+
+@pytest.mark.parametrize(("content", "got"), [
+    (b"", "an empty file"), (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "the pointer of Git LFS"),
+    (b"<html>404</html>", "a web page")])
+def test_other_files_in_place_of_the_weights_are_named(copy, content, got):
+    (copy / WEIGHTS).write_bytes(content)
+    with pytest.raises(ValueError, match=f"expected weights, got {got}"):
         mien.load(copy)
 
 

@@ -88,6 +88,31 @@ def test_load_names_the_weights_it_found(first, tmp_path) -> None:
         assert load(tmp_path, "clip-image").metadata["found"] == "best.pth: runs > net"
 
 
+def with_more(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {**{name: value + 1 for name, value in weights.items()}, "decay": torch.ones(1)}
+
+
+@pytest.mark.parametrize(("content", "place"), [
+    (lambda w: {"ema": with_more(w), "model": w}, "model"),
+    (lambda w: {"model_ema": with_more(w), "net": w}, "net"),
+    (lambda w: {"ema": {"state_dict": with_more(w)}, "model": {"state_dict": w}}, "model > state_dict"),
+    (lambda w: {"swa_model": with_more(w), "weights_of_run": w}, "weights_of_run"),
+    (lambda w: {**w, "ema_state_dict": with_more(w)}, "the outermost"),
+    (lambda w: {"discriminator": with_more(w), "state_dict": w}, "state_dict"),
+])
+def test_raw_weights_come_before_an_average_with_more_tensors(first, tmp_path, content, place) -> None:
+    torch.save(content(fresh(first, tmp_path)), tmp_path / "m.pt")
+    with pytest.warns(UserWarning, match=rf"took m\.pt: {place} \(\d+ tensors\), not .* save it alone"):
+        assert load(tmp_path, "clip-image").hash == load(first, "clip-image").hash
+
+
+@pytest.mark.parametrize("name", ["ema", "model_ema", "averaged_model"])
+def test_an_average_alone_is_taken_and_said(first, tmp_path, name) -> None:
+    torch.save({name: fresh(first, tmp_path), "head": {"weight": torch.ones(2)}}, tmp_path / "m.pt")
+    with pytest.warns(UserWarning, match=rf"took m\.pt: {name}$"):
+        assert load(tmp_path, "clip-image").hash == load(first, "clip-image").hash
+
+
 @pytest.mark.parametrize(("write", "why"), [
     (lambda w, d: (d / "model.bin").write_bytes(b"garbage"), "expected a whole file of tensors"),
     (lambda w, d: torch.save(torch.nn.Linear(2, 2), d / "model.pt"), r"got a whole model: save the state_dict\(\)"),
@@ -104,6 +129,15 @@ def test_load_names_the_weights_it_found(first, tmp_path) -> None:
     (lambda w, d: (d / "model.safetensors.index.json").write_text(
         json.dumps({"weight_map": {"a": "C:\\secret.safetensors"}})), "expected names of files beside it"),
     (lambda w, d: (d / "model.safetensors.index.json").write_text("[]"), "expected a weight_map"),
+    *((lambda w, d, name=name: (d / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+       "got the pointer of Git LFS: run git lfs pull")
+      for name in ("pytorch_model.bin", "best.pt", "clip.safetensors")),
+    *((lambda w, d, name=name: (d / name).write_bytes(b""), "got an empty file: download it again")
+      for name in ("pytorch_model.bin", "best.pt", "model.safetensors")),
+    *((lambda w, d, name=name: (d / name).write_text("\n<!DOCTYPE html><html><body>404</body></html>"),
+       "got a web page") for name in ("pytorch_model.bin", "best.pth", "model.safetensors")),
+    (lambda w, d: zipfile.ZipFile(d / "best.pt", "w").writestr("weights/model.bin", b"x"),
+     "got a zip archive that torch did not write"),
 ])
 def test_load_reports_unreadable_weights_in_one_line(first, tmp_path, write, why) -> None:
     write(fresh(first, tmp_path), tmp_path)

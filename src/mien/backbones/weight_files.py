@@ -27,7 +27,15 @@ PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl")
 """Suffixes of files that torch.save wrote."""
 
 PREFERRED = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params")
-"""Names of the dictionary with the weights, best first, where several hold as many tensors."""
+"""Names of the dictionary with the weights, best first, where several may be meant."""
+
+AVERAGES = frozenset(("ema", "swa", "averaged", "average", "shadow", "polyak"))
+"""Words in names of dictionaries with a moving average of the weights, which is taken only where nothing else is there.
+Our choice: the raw weights are what a reader of `model` or `state_dict` expects."""
+
+COMPLETE = 0.5
+"""Least number of tensors of a dictionary, as a share of the largest one, to be complete weights. Our choice: an
+average or a copy for another device has as many, a head or statistics a tenth."""
 
 OTHERS = ("optim", "sched", "scaler", "buffer")
 """Parts of names of dictionaries whose tensors are no weights."""
@@ -143,24 +151,55 @@ def _names_in(index: Path) -> list[str]:
 
 def open_safe(file: Path) -> Any:
     """Open a safetensors file. Raises ValueError if it is damaged."""
+    expect_weights(file)
     try:
         return safe_open(file, framework="pt")
     except SafetensorError as error:
-        with file.open("rb") as opened:
-            if opened.read(len(LFS)) == LFS:
-                raise ValueError(f"{file}: expected weights, got the pointer of Git LFS: run git lfs pull") from error
         raise ValueError(f"{file}: expected a whole safetensors file, got a damaged one: download it again") from error
+
+
+def expect_weights(file: Path) -> None:
+    """Check that a file is none of those that are often saved in place of weights.
+
+    Args:
+        file: the file.
+
+    Raises:
+        ValueError: it is empty, a pointer of Git LFS, a web page, or a zip archive that torch did not write.
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as opened:
+        head = opened.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not file.stat().st_size:
+        raise ValueError(f"{file}: expected weights, got an empty file: download it again")
+    if head.startswith(LFS):
+        raise ValueError(f"{file}: expected weights, got the pointer of Git LFS: run git lfs pull")
+    if re.match(rb"<(?:!doctype|html|head|\?xml)", head, re.IGNORECASE):
+        raise ValueError(f"{file}: expected weights, got a web page: download the file itself, not its page")
+    if head.startswith(b"PK") and not _is_written_by_torch(file):
+        raise ValueError(f"{file}: expected weights, got a zip archive that torch did not write: unpack it, or "
+                         "download it again")
+
+
+def _is_written_by_torch(file: Path) -> bool:
+    """Whether a zip archive holds the pickle of torch.save; a damaged archive may."""
+    if not zipfile.is_zipfile(file):
+        return True
+    with zipfile.ZipFile(file) as packed:
+        return any(PurePosixPath(name).name in ("data.pkl", "constants.pkl") for name in packed.namelist())
 
 
 def open_pickle(file: Path) -> tuple[dict[str, Tensor], str]:
     """Read the tensors of a file that torch.save wrote.
 
     Returns:
-        The tensors by name, and the names of the dictionaries that they were found in, "" for the outermost.
+        The tensors by name, and the names of the dictionaries that they were found in, "" for the outermost. Other
+        dictionaries that may be meant are named behind them.
 
     Raises:
         ValueError: the file is damaged, of another kind, or holds no dictionary of tensors.
     """
+    expect_weights(file)
     if _is_torchscript(file):
         raise ValueError(f"{file}: expected a file of tensors, got a TorchScript program: save its state_dict()")
     content = _load(file)
@@ -169,8 +208,21 @@ def open_pickle(file: Path) -> tuple[dict[str, Tensor], str]:
     if not candidates:
         got = "a whole model" if isinstance(content, _Placeholder) else type(content).__name__
         raise ValueError(f"{file}: expected a dict of tensors, got {got}: save the state_dict()")
-    path, tensors = min(candidates, key=lambda each: (-len(each[1]), _rank(each[0]), len(each[0])))
-    return {name.removeprefix("module."): value for name, value in tensors.items()}, " > ".join(path)
+    most = max(len(tensors) for _, tensors in candidates)
+    complete = sorted((each for each in candidates if len(each[1]) >= COMPLETE * most), key=_preference)
+    (path, tensors), *others = complete
+    place = " > ".join(path)
+    if others:
+        named = ", ".join(f"{' > '.join(names) or 'the outermost'} ({len(other)} tensors)" for names, other in others)
+        place = f"{place or 'the outermost'} ({len(tensors)} tensors), not {named}: to use another, save it alone"
+    return {name.removeprefix("module."): value for name, value in tensors.items()}, place
+
+
+def _preference(candidate: tuple[tuple[str, ...], dict[str, Tensor]]) -> tuple[bool, int, int, int]:
+    """Less is better: raw weights before averages, then the usual names, more tensors, and outer dictionaries."""
+    path, tensors = candidate
+    words = {word for name in path for word in re.split(r"[^a-z]+", name.lower())}
+    return bool(words & AVERAGES), _rank(path), -len(tensors), len(path)
 
 
 def _rank(path: tuple[str, ...]) -> int:

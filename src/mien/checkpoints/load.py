@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mien.backbones.tiny import SOURCE
+from mien.backbones.weight_files import expect_weights
 from mien.checkpoints import exported
 from mien.checkpoints.card import CARD, WEIGHTS, Card, read_card
 from mien.checkpoints.exported import Exported
@@ -142,6 +143,7 @@ def locate(source: str | Path, revision: str | None = None, token: str | None = 
 def _tensors(path: Path, card: Card) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint, and check that they belong to its card and are finite."""
     try:
+        expect_weights(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
