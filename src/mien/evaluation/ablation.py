@@ -75,10 +75,10 @@ class AblationResult:
 
 
 def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = "", cache: str | Path = "",
-           tiny: bool = False, rows: Sequence[int] = (), settings: dict[str, str] | None = None, seed: int = 0,
-           workers: int = 0, parallel: int = 1, devices: Sequence[str] = (), cluster: str = "",
-           on_progress: Callable[[float, str], None] | None = None, log: Callable[[str], None] | None = None, **how: Any
-           ) -> AblationResult:
+                 tiny: bool = False, rows: Sequence[int] = (), settings: dict[str, str] | None = None, seed: int = 0,
+                 workers: int = 0, parallel: int = 1, devices: Sequence[str] = (), cluster: str = "",
+                 on_progress: Callable[[float, str], None] | None = None,
+                 log: Callable[[str], None] | None = None, **how: Any) -> AblationResult:
     """Evaluate the rows of an ablation and write table.csv and table.md into `out`.
 
     Each row is a benchmark in a folder of `out`; rows with the same recipe share a folder. Finished rows are kept and
@@ -114,20 +114,13 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
     survey, _ = split(row_recipes[0], place)
     begun = 0.0 if cached_targets(survey, cache) else 0.3
     prepared_cache(survey, cache, max(workers, 1), lambda share: report(begun * share, "preparing"), log, cluster)
-    folders = column_positions(grid, row_recipes)
-    jobs: dict[str, AblationJob] = {}
-    for number, (row, folder) in enumerate(zip(grid.rows, folders, strict=True), 1):
-        if not rows or number in rows:
-            row_recipe = row_recipes[folders.index(folder)]  # of the first row that shares the folder
-            jobs.setdefault(folder, AblationJob(row.name, row_recipe, str(place), str(out / folder), str(cache),
-                                        {"seed": seed, "workers": workers, **how}, classifier=row.classifier))
+    jobs = _jobs(grid, row_recipes, rows, place, out, cache, {"seed": seed, "workers": workers, **how})
     failed, finished = [], 0
 
     def on_jobs(done: float) -> None:
         report(begun + (1 - begun) * done / len(jobs), f"{finished} of {counted(len(jobs), 'row')} finished")
 
-    for job, outcome in evaluate_row(list(jobs.values()), parallel=parallel, devices=devices, cluster=cluster,
-                                     progress=on_jobs):
+    for job, outcome in evaluate_row(jobs, parallel=parallel, devices=devices, cluster=cluster, progress=on_jobs):
         finished += 1
         if outcome.status == "failed":
             failed.append((job.title, outcome))
@@ -136,10 +129,27 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
     with folder_lock(out, "writing the table", wait=True, log=log):
         frame = to_table(grid, base, row_recipes, out, seed, alike=not (tiny or settings))
         page = to_markdown(name, grid, base, frame, tiny, settings, seed)
-        atomic_files.table(out / "table.csv", frame)
-        atomic_files.text(out / "table.md", page)
-        plots.plot_ablation(out / "scores.png", frame, grid.measures[0], tables.names()[grid.measures[0]])
+        _write_results(out, grid, frame, page)
     return AblationResult(frame, page, tuple(failed), len(jobs))
+
+
+def _jobs(grid: Ablation, row_recipes: Sequence[Recipe], rows: Sequence[int], place: Path, out: Path, cache: Path,
+          options: dict[str, Any]) -> list[AblationJob]:
+    """One job for each folder of the chosen rows."""
+    folders = column_positions(grid, row_recipes)
+    jobs: dict[str, AblationJob] = {}
+    for number, (row, folder) in enumerate(zip(grid.rows, folders, strict=True), 1):
+        if not rows or number in rows:
+            row_recipe = row_recipes[folders.index(folder)]  # of the first row that shares the folder
+            jobs.setdefault(folder, AblationJob(row.name, row_recipe, str(place), str(out / folder), str(cache),
+                                                options, classifier=row.classifier))
+    return list(jobs.values())
+
+
+def _write_results(out: Path, grid: Ablation, frame: pd.DataFrame, page: str) -> None:
+    atomic_files.table(out / "table.csv", frame)
+    atomic_files.text(out / "table.md", page)
+    plots.plot_ablation(out / "scores.png", frame, grid.measures[0], tables.names()[grid.measures[0]])
 
 
 def _expect_rows(rows: Sequence[int], count: int) -> None:
