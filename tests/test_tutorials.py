@@ -35,6 +35,13 @@ def test_there_are_five_tutorials_with_something_to_run():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_tutorial_has_a_picture(page):
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    assert pictures
+    assert all((page.parent / picture).is_file() for picture in pictures)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_tutorial_runs_as_it_stands(page, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     for language, text in blocks(page):
