@@ -144,6 +144,62 @@ def test_another_host_is_alive_while_its_lock_is_touched(tmp_path, monkeypatch) 
     assert "gave no sign for" in said[-1]
 
 
+@pytest.mark.parametrize("content", [
+    b"", b"garbage", b"\xff\x00", b"[]", b'{"host": "node7"}',
+    *(json.dumps({**asdict(owner()), key: value}).encode() for key, value in (
+        ("process", "x"), ("process", 10**30), ("process", -1), ("host", None), ("started", "now")))])
+@pytest.mark.parametrize("age", [3600, -3600])
+def test_a_lock_that_names_no_owner_is_removed_and_this_is_said(tmp_path, content, age) -> None:
+    path = tmp_path / folder_lock_module.NAME
+    path.write_bytes(content)
+    os.utime(path, (time.time() - age, time.time() - age))
+    lines: list[str] = []
+    with folder_lock(tmp_path, "training", log=lines.append):
+        pass
+    [line] = lines
+    assert "the lock names no owner" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_young_lock_without_an_owner_may_be_half_written(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(folder_lock_module, "POLL", 0.02)
+    path = tmp_path / folder_lock_module.NAME
+    path.write_bytes(b"")
+    thread = threading.Timer(0.2, lambda: path.unlink())
+    thread.start()
+    lines: list[str] = []
+    with folder_lock(tmp_path, "training", log=lines.append):
+        thread.join()
+    assert lines == []
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_folder_or_a_pipe_in_place_of_the_lock_is_named(tmp_path, make) -> None:
+    make(tmp_path / folder_lock_module.NAME)
+    with pytest.raises(OSError, match="got a folder or a device: remove it"), folder_lock(tmp_path, "training"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [folder_lock_module.NAME]
+
+
+def test_a_link_to_nothing_in_place_of_the_lock_is_removed(tmp_path) -> None:
+    (tmp_path / folder_lock_module.NAME).symlink_to(tmp_path / "gone")
+    lines: list[str] = []
+    with folder_lock(tmp_path, "training", log=lines.append):
+        pass
+    assert "a link to nothing" in lines[0]
+
+
+def test_a_heartbeat_in_the_future_is_no_sign_of_life(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(folder_lock_module, "POLL", 0.02)
+    monkeypatch.setattr(folder_lock_module, "STALE", 0.2)
+    path = write_lock(tmp_path, owner(host="node7", process=1))
+    os.utime(path, (time.time() + 3600, time.time() + 3600))
+    lines: list[str] = []
+    with folder_lock(tmp_path, "training", log=lines.append):
+        pass
+    assert "gave no sign for" in lines[-1]
+
+
 def test_a_process_may_hold_a_folder_twice_and_beats(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(folder_lock_module, "BEAT", 0.02)
     with folder_lock(tmp_path, "training"):

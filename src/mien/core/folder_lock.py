@@ -111,8 +111,7 @@ def _acquire(path: Path, folder: Path, owner: LockOwner, wait: bool, log: Callab
         other = _read(path)
         beat = _beat(path)
         if other is None or beat is None:
-            if beat is not None and time.time() - beat / 1e9 > STALE:  # not of a lock, or half of one
-                path.unlink(missing_ok=True)
+            _remove_ownerless(path, folder, beat, log)
             time.sleep(POLL / 10)
             continue
         last, since = beats.get(other.token, (beat, time.monotonic()))
@@ -134,6 +133,23 @@ def _acquire(path: Path, folder: Path, owner: LockOwner, wait: bool, log: Callab
             log(f"{folder}: waiting for {other} ({other.task})")
             said = True
         time.sleep(POLL)
+
+
+def _remove_ownerless(path: Path, folder: Path, beat: int | None, log: Callable[[str], None]) -> None:
+    """Remove a lock that names no owner: not of a lock, or half of one whose writer was killed.
+
+    A young one stays, since its owner may be writing it. Raises OSError for a folder or a device in its place.
+    """
+    if path.is_symlink() and not path.exists():
+        path.unlink(missing_ok=True)
+        log(f"{folder}: the lock is a link to nothing: it is removed")
+        return
+    if path.exists() and not path.is_file():
+        raise OSError(f"expected the lock {path} to be a file, got a folder or a device: remove it")
+    age = 0.0 if beat is None else time.time() - beat / 1e9
+    if abs(age) > STALE:  # the clock of another host may be ahead
+        path.unlink(missing_ok=True)
+        log(f"{folder}: the lock names no owner and was not touched for a minute: it is removed")
 
 
 def _create(path: Path, owner: LockOwner) -> bool:

@@ -9,6 +9,9 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+LARGEST_PROCESS = 2**31
+"""Process ids are below it."""
+
 
 @dataclass(frozen=True)
 class LockOwner:
@@ -53,11 +56,17 @@ def this_process(task: str) -> LockOwner:
 
 
 def read_owner(path: Path) -> LockOwner | None:
-    """The owner that a file names; None without such a file."""
+    """The owner that a file names; None without such a file, or if it names none."""
     try:
-        return LockOwner(**json.loads(path.read_text(encoding="utf-8")))
+        if not path.is_file():
+            return None
+        owner = LockOwner(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    texts = (owner.host, owner.space, owner.task, owner.token)
+    if not all(isinstance(text, str) for text in texts) or type(owner.started) is not int:
+        return None
+    return owner if type(owner.process) is int and 0 < owner.process < LARGEST_PROCESS else None
 
 
 def process_space() -> str:
