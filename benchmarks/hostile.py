@@ -215,10 +215,10 @@ def jpegs(count: int) -> bool:
                     for _ in range(int(damage[0])):
                         data[rng.randrange(start, len(data) - 2)] ^= rng.randrange(1, 256)
                 damaged.append(bytes(data))
-            taken = [sum(map(by_stream, damaged)), sum(by_file(each, Path(folder)) for each in damaged),
+            accepted = [sum(map(by_stream, damaged)), sum(by_file(each, Path(folder)) for each in damaged),
                      by_film([content, *damaged], Path(folder)) - 1]
-            print(f"| {damage} | {count} | {' | '.join(map(str, taken))} |", flush=True)
-            good = good and (damage != "cut" or not any(taken[:2]))
+            print(f"| {damage} | {count} | {' | '.join(map(str, accepted))} |", flush=True)
+            good = good and (damage != "cut" or not any(accepted[:2]))
     return good
 
 
