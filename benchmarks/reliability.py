@@ -67,8 +67,8 @@ class Command:
 MAKE = {
     "dfew": "data fake dfew {work}/dfew --size 14",
     "cache": "data prepare dfew {work}/dfew --out {work}/cache --size 64 --rate 2",
-    "deap": "data fake deap {work}/deap",
-    "amigos": "data fake amigos {work}/amigos",
+    "deap": "data fake deap {work}/deap --size 4",
+    "amigos": "data fake amigos {work}/amigos --size 4",
     "run": "train duse/dfew --data {work}/dfew --cache {work}/cache --tiny --out {work}/run",
 }
 
