@@ -1,7 +1,9 @@
 """For all tests: what the machine that runs them happens to be must not decide."""
 
 import importlib
+import shutil
 import signal
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -34,3 +36,15 @@ def plugin(tmp_path_factory):
         patch.syspath_prepend(str(PLUGIN))
         patch.syspath_prepend(str(place))
         yield importlib.import_module("mien_example")
+
+
+@pytest.fixture
+def small_disk(tmp_path, request):
+    """A folder on a disk of 64 KiB, or of the size of an indirect parameter, such as "24k"."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={getattr(request, 'param', '64k')}", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk needs the right to mount a tmpfs")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)

@@ -24,7 +24,6 @@ from sklearn.metrics import accuracy_score, recall_score
 from typer.testing import CliRunner
 
 import mien
-import prepare_work
 from dask_processes import cluster
 from mien import backbones, cli, evaluation, recipes
 from mien.backbones.tiny import SOURCE
@@ -32,18 +31,16 @@ from mien.core.parallel.outcome import Outcome
 from mien.core.parallel.pool import DIED
 from mien.core.tasks import EXPRESSION, VALENCE
 from mien.core.trials import Fold, Trial
-from mien.datasets import DATASETS, splits
+from mien.datasets import splits
 from mien.datasets.labels import RULES
 from mien.evaluation import ablation, ablation_jobs, environment, plots, scores, tables
 from mien.metrics import significance
-from mien.preprocessing import build_cache, preprocess_trial
 from mien.preprocessing.cache import Cache
 from mien.preprocessing.window_dataset import WindowSource
 from mien.recipes.ablations import ABLATIONS, Ablation, AblationRow
 from mien.recipes.published import OTHER_WORKS, PEER_RECALLS, PEERS, PUBLISHED_SCORES, S2D, S2D_FOLDS
-from mien.simulation import datasets as simulated_datasets
 from mien.training import data_module
-from shared_lookalikes import copy_dfew
+from shared_lookalikes import amigos_without_videos, prepared_dfew
 from test_scpt_data import write
 
 pytestmark = pytest.mark.slow
@@ -55,15 +52,7 @@ FILES = ("table.md", "table.csv", "scores.json", "confusion.png", "tsne.png", "c
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     """A lookalike of DFEW with three clips a fold, in `dfew`, prepared without looking for faces, in `cache`."""
-    place = tmp_path_factory.mktemp("data")
-    copy_dfew(tmp_path_factory, place / "dfew")
-    build_cache.build_cache(
-        DATASETS["dfew"].survey(place / "dfew"),
-        place / "cache",
-        preprocess_trial.Preparation(size=32),
-        work=prepare_work.work,
-    )
-    return place
+    return prepared_dfew(tmp_path_factory)
 
 
 def arguments(data: Path, out: Path, *more: str) -> list[str]:
@@ -216,10 +205,9 @@ def test_bench_reports_a_run_that_cannot_continue_in_one_line(data, judged, more
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_people_and_groups_of_signals_alone(tmp_path, monkeypatch):
-    """AMIGOS without films, one person left out at a time."""
-    monkeypatch.setattr(simulated_datasets.amigos, "_film", lambda *given: None)
-    simulated_datasets.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+def test_people_and_groups_of_signals_alone(tmp_path):
+    """AMIGOS without videos, one person left out at a time."""
+    amigos_without_videos(tmp_path / "data")
     done = CliRunner().invoke(cli.app, [
         "bench", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--tiny", "--device", "cpu", "--by", "subject",
         "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio",

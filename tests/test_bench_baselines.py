@@ -20,8 +20,8 @@ from mien.evaluation import baselines, handcrafted_features, regression_baseline
 from mien.metrics import classification
 from mien.recipes import RECIPES
 from mien.recipes.overrides import override
-from mien.simulation import datasets
 from mien.training import data_module
+from shared_lookalikes import amigos_without_videos
 
 pytestmark = pytest.mark.slow
 
@@ -152,8 +152,7 @@ def test_leaky_split_scores_above_chance_on_noise():
 
 
 def test_the_command_judges_them_by_the_folds_of_the_recipe(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.amigos, "_film", lambda *given: None)
-    datasets.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    amigos_without_videos(tmp_path / "data")
     given = ["--data", str(tmp_path / "data"), "--set", "protocol=loso", "--set", "options.modality=physio", "--set",
              "options.subjects=all"]
     with monkeypatch.context() as patch:

@@ -378,7 +378,7 @@ def test_deap_half_of_it_is_reported_whole(music, tmp_path):
     (root / "data_preprocessed_python" / "s23.dat").unlink()
     films = len(list((root / "face_video" / "s03").iterdir()))
     result = deap.survey(root)
-    assert reported(result, "missing", "s01", "no films")
+    assert reported(result, "missing", "s01", "no face videos")
     assert reported(result, "missing", "s03", "no signals")
     assert reported(result, "missing", "s23", "no signals")
     assert [each.subject for each in result.trials] == ["s01"] * 4 + ["s03"] * films
@@ -578,7 +578,7 @@ def test_amigos_a_film_of_an_unlikely_length_is_reported(shorts, tmp_path):
             content["joined_data"].flat[k] = content["joined_data"].flat[k][:1200]
 
     saved(root / MAT, shorter)
-    assert reported(amigos.survey(root), "doubtful", "P01/", "where in the film the video begins is uncertain")
+    assert reported(amigos.survey(root), "doubtful", "P01/", "where in the face video the stimulus begins is uncertain")
 
 
 # lengths in s of the same clips, and the numbers of their segments, as the descriptions state them

@@ -15,20 +15,17 @@ from typer.testing import CliRunner
 
 import live_films
 import mien
-import prepare_work
 from mien import checkpoints, cli, export, recipes
 from mien.checkpoints.feature_cache import FeatureCache
 from mien.core.settings import Settings
 from mien.core.tasks import EXPRESSION
-from mien.datasets import DATASETS
 from mien.inference.live.session import LiveSession
 from mien.inference.stream import Stream
 from mien.models.method import FrameFeatures, Output
 from mien.models.registry import METHODS, method
-from mien.preprocessing import build_cache, preprocess_trial
 from mien.preprocessing.cache import Cache
 from mien.recipes import RECIPES, tiny_recipe
-from shared_lookalikes import copy_dfew
+from shared_lookalikes import prepared_dfew
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,15 +37,7 @@ def probe(plugin):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     """A lookalike of DFEW with three clips a fold, prepared without looking for faces."""
-    place = tmp_path_factory.mktemp("data")
-    copy_dfew(tmp_path_factory, place / "dfew")
-    build_cache.build_cache(
-        DATASETS["dfew"].survey(place / "dfew"),
-        place / "cache",
-        preprocess_trial.Preparation(size=32),
-        work=prepare_work.work,
-    )
-    return place
+    return prepared_dfew(tmp_path_factory)
 
 
 def run(data: Path, command: str, out: Path, *more: str) -> None:

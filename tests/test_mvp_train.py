@@ -39,6 +39,7 @@ from mien.simulation.datasets import media_files
 from mien.training import data_module, plots
 from mien.training.data_module import DataModule, load_fold
 from mien.training.loop import fit
+from shared_lookalikes import amigos_without_videos
 from test_scpt_data import write
 
 pytestmark = pytest.mark.slow
@@ -145,10 +146,9 @@ def test_the_card_says_what_it_needs(fitted):
     assert card["parameters"] == sum(value.numel() for value in mvp.MVP(RECIPE.options).parameters())
 
 
-def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path, monkeypatch):
+def test_one_command_leads_from_a_dataset_to_a_scored_fold(tmp_path):
     """By signals alone: rendering and following faces would take minutes, and other tests do it."""
-    monkeypatch.setattr(simulated_datasets.amigos, "_film", lambda *given: None)
-    simulated_datasets.LOOKALIKES["amigos"](tmp_path / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    amigos_without_videos(tmp_path / "data")
     done = CliRunner().invoke(cli.app, [
         "train", "mvp/amigos-valence", "--data", str(tmp_path / "data"), "--fold", "1", "--tiny", "--device", "cpu",
         "--set", "protocol=loso", "--set", "schedule.epochs=1", "--set", "options.modality=physio",

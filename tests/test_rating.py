@@ -33,9 +33,9 @@ from mien.metrics import regression
 from mien.models.mvp.losses import ccc_loss
 from mien.recipes import RECIPES, tiny_recipe
 from mien.recipes.overrides import from_json, override, to_json
-from mien.simulation import datasets
 from mien.training.loop import fit
 from mien.training.validation import is_better
+from shared_lookalikes import amigos_without_videos
 
 RNG = np.random.default_rng(7)
 RULE = RULES["rating/arousal"]
@@ -334,11 +334,9 @@ def test_regressors_find_what_is_there_and_a_leak_shows(few_trees):
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory, few_trees) -> Path:
-    """AMIGOS without films, one person left out at a time: the benchmark, then its baselines beside it."""
+    """AMIGOS without videos, one person left out at a time: the benchmark, then its baselines beside it."""
     place = tmp_path_factory.mktemp("judged")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets.amigos, "_film", lambda *given: None)
-        datasets.LOOKALIKES["amigos"](place / "data", size=4, participants=(1, 2, 3), seconds=8.0)
+    amigos_without_videos(place / "data")
     requests = {"said": ["--tiny", "--by", "film", "--by", "subject", "--set", "schedule.epochs=1"],
              "baselines": ["--baselines"]}
     for name, more in requests.items():

@@ -69,14 +69,14 @@ def read_tokenizer(folder: Path) -> Tokenizer:
                                 "the folder or hub id of a CLIP that has them")
     special = _special(folder / "tokenizer_config.json")
     try:
-        made = (Tokenizer.from_file(str(tokenizer_json)) if tokenizer_json.exists()
-                else _from_parts(vocabulary, merges, special))
+        tokenizer = (Tokenizer.from_file(str(tokenizer_json)) if tokenizer_json.exists()
+                     else _from_parts(vocabulary, merges, special))
     except Exception as error:  # tokenizers raises plain Exception for what it cannot parse
         raise ValueError(f"{folder}: expected the files of a tokenizer, got {error}: download them again") from error
-    made.no_truncation()
-    made.no_padding()
-    _enclose(made, special, folder)
-    return made
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    _enclose(tokenizer, special, folder)
+    return tokenizer
 
 
 def _special(path: Path) -> tuple[str, str, str]:
@@ -92,23 +92,24 @@ def _from_parts(vocabulary: Path, merges: Path, special: tuple[str, str, str]) -
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
     pairs = models.BPE.from_file(str(vocabulary), str(merges), end_of_word_suffix="</w>", unk_token=special[2])
-    made = Tokenizer(pairs)
-    made.normalizer = normalizers.Sequence(
+    tokenizer = Tokenizer(pairs)
+    tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(PIECES), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    return made
+    return tokenizer
 
 
-def _enclose(made: Tokenizer, special: tuple[str, str, str], folder: Path) -> None:
+def _enclose(tokenizer: Tokenizer, special: tuple[str, str, str], folder: Path) -> None:
     """Start before each text, end after it, and both read as one token where a text holds them."""
     from tokenizers import processors
 
     start, end, _ = special
-    missing = [token for token in (start, end) if made.token_to_id(token) is None]
+    missing = [token for token in (start, end) if tokenizer.token_to_id(token) is None]
     if missing:
         raise ValueError(f"{folder}: expected {' and '.join(missing)} in the vocabulary of CLIP's tokenizer, got none: "
                          "name the folder or hub id of a CLIP")
-    made.add_special_tokens([start, end])
-    made.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A {end}", special_tokens=[(start, made.token_to_id(start)), (end, made.token_to_id(end))])
+    tokenizer.add_special_tokens([start, end])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (start, end)])

@@ -105,7 +105,7 @@ def _release(key: str) -> None:
 
 
 def _acquire(path: Path, folder: Path, owner: LockOwner, wait: bool, log: Callable[[str], None]) -> None:
-    said = False
+    reported = False
     beats: dict[str, tuple[int, float]] = {}  # by token: the last beat, and when this process first saw it
     while not _create(path, owner):
         other = _read(path)
@@ -129,9 +129,9 @@ def _acquire(path: Path, folder: Path, owner: LockOwner, wait: bool, log: Callab
         if not wait and (is_here or moved):
             raise FolderLockedError(f"expected {folder} free for {owner.task}, got another command at work in it "
                                     f"({other.task}, {other}): wait for it, or name another folder")
-        if not said:
+        if not reported:
             log(f"{folder}: waiting for {other} ({other.task})")
-            said = True
+            reported = True
         time.sleep(POLL)
 
 

@@ -81,10 +81,11 @@ def _acts(letter: str) -> bool:
 
 
 def _is_formula(text: str) -> bool:
-    return text.lstrip().startswith(_FORMULA) and not _is_number(text)
+    return text.lstrip().startswith(_FORMULA) and not is_number(text)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether Python reads a text as a number; NaN and infinities count."""
     try:
         float(text)
     except ValueError:

@@ -151,11 +151,11 @@ class RecordingTimeline:
 
     def jump_remark(self) -> str:
         """A sentence on the leaps of the file's clock; empty without any."""
-        said = [f"{_length(abs(jump.by))} {'back' if jump.by < 0 else 'ahead'} at {jump.time:.2f} s"
+        phrases = [f"{_length(abs(jump.by))} {'back' if jump.by < 0 else 'ahead'} at {jump.time:.2f} s"
                 for jump in self.jumps[:LISTED]]
         if len(self.jumps) > LISTED:
-            said.append(f"{len(self.jumps) - LISTED} more times")
-        return f"the clock leaps {', '.join(said)}: times continue without the leap" if said else ""
+            phrases.append(f"{len(self.jumps) - LISTED} more times")
+        return f"the clock leaps {', '.join(phrases)}: times continue without the leap" if phrases else ""
 
 
 NOTICEABLE = 0.1

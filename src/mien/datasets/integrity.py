@@ -50,10 +50,10 @@ def is_cut_video(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(12)
             if head[:4] == b"RIFF":
-                said = 8 + int.from_bytes(head[4:8], "little")
+                stated = 8 + int.from_bytes(head[4:8], "little")
             elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-                said, boxes = _boxes(file, size)
-                if said <= size and b"moov" not in boxes:
+                stated, boxes = _boxes(file, size)
+                if stated <= size and b"moov" not in boxes:
                     return "expected a whole mp4 or mov, got one without its index (moov): copy it again"
             else:
                 if path.suffix.lower() not in VIDEOS:
@@ -61,9 +61,9 @@ def is_cut_video(path: Path) -> str:
                 return "expected a video, got something else"
     except OSError as error:
         return f"expected a video that can be read, got: {error.strerror}"
-    if said <= size:
+    if stated <= size:
         return ""
-    return f"expected {said} bytes as its header says, got {size}: cut short; copy it again"
+    return f"expected {stated} bytes as its header says, got {size}: cut short; copy it again"
 
 
 def _boxes(file, size: int) -> tuple[int, set[bytes]]:

@@ -96,16 +96,16 @@ def baselines(recipe: Recipe, root: str | Path, out: str | Path, *, cache: str |
     return frame
 
 
-def fold_data(rule: Rule, fold: Fold, made: FeatureTable) -> tuple[Targets, Targets, np.ndarray, np.ndarray]:
+def fold_data(rule: Rule, fold: Fold, features: FeatureTable) -> tuple[Targets, Targets, np.ndarray, np.ndarray]:
     """The targets of the training and of the test side that have features, and the features of both (N, F)."""
-    row_of = {id: k for k, id in enumerate(made[0])}
+    row_of = {id: k for k, id in enumerate(features[0])}
     train, test = (rule([t for t in side if t.id in row_of], fold.train) for side in (fold.train, fold.test))
-    x, y = (made[1][[row_of[t.id] for t in side.trials]] for side in (train, test))
+    x, y = (features[1][[row_of[t.id] for t in side.trials]] for side in (train, test))
     return train, test, x, y
 
 
 @threadpool_limits.wrap(1)  # the tasks are so small that threads would only wait for each other
-def subject_independent(rule: Rule, folds: Sequence[Fold], made: FeatureTable, seed: int) -> pd.DataFrame:
+def subject_independent(rule: Rule, folds: Sequence[Fold], features: FeatureTable, seed: int) -> pd.DataFrame:
     """One row for each classifier: every measure over all test trials, in %, with its 95 % interval.
 
     For rules that cut ratings, `ccc` is the CCC of a random forest that predicts the rating itself, 0..1.
@@ -114,7 +114,7 @@ def subject_independent(rule: Rule, folds: Sequence[Fold], made: FeatureTable, s
     outputs: dict[str, list[np.ndarray]] = {name: [] for name in CLASSIFIERS}
     targets, people, rated = [], [], []
     for fold in folds:
-        train, test, x, y = fold_data(rule, fold, made)
+        train, test, x, y = fold_data(rule, fold, features)
         for name, make in CLASSIFIERS.items():
             outputs[name].append(make(seed).fit(x, train.target).predict(y))
         targets.append(test.target)
@@ -143,14 +143,14 @@ def subject_independent(rule: Rule, folds: Sequence[Fold], made: FeatureTable, s
 
 @threadpool_limits.wrap(1)
 def window_split(
-    rule: Rule, folds: Sequence[Fold], trials: Sequence[Trial], made: FeatureTable, seed: int
+    rule: Rule, folds: Sequence[Fold], trials: Sequence[Trial], features: FeatureTable, seed: int
 ) -> pd.DataFrame:
     """One row for each classifier: accuracy over windows, in %, by the recipe's folds and by a random window split."""
     kept = rule(trials, trials)
     known = {t.id: int(value) for t, value in zip(kept.trials, kept.target, strict=True)}
-    has = np.array([id in known for id in made[0]])
-    ids = np.array(made[0])[has]
-    x, y = made[1][has], np.array([known[id] for id in ids])
+    has = np.array([id in known for id in features[0]])
+    ids = np.array(features[0])[has]
+    x, y = features[1][has], np.array([known[id] for id in ids])
     sides = [(np.isin(ids, [t.id for t in fold.train]), np.isin(ids, [t.id for t in fold.test])) for fold in folds]
     random = StratifiedKFold(LEAKY_FOLDS, shuffle=True, random_state=seed)
     with warnings.catch_warnings():

@@ -42,15 +42,15 @@ def evaluate_classifier(name: str, recipe: Recipe, root: str | Path, out: str | 
     expect_same_benchmark(Path(out), recipe, all_folds, seed, False)
     every = {trial.id: trial for fold in all_folds for _, side in fold for trial in side}
     trials = seen(tuple(every.values()), cache, recipe.inputs.any_of)
-    made = feature_table(cache, trials, recipe.inputs.signals)
-    parts = [_predictions(name, recipe.label_rule, fold, made, seed) for fold in chosen]
+    features = feature_table(cache, trials, recipe.inputs.signals)
+    parts = [_predictions(name, recipe.label_rule, fold, features, seed) for fold in chosen]
     atomic_files.table(Path(out) / PREDICTIONS, pd.concat(parts, ignore_index=True))
 
 
 @threadpool_limits.wrap(1)
-def _predictions(name: str, rule: Rule, fold: Fold, made: FeatureTable, seed: int) -> pd.DataFrame:
+def _predictions(name: str, rule: Rule, fold: Fold, features: FeatureTable, seed: int) -> pd.DataFrame:
     """One row for each test trial and checkpoint."""
-    train, test, x, y = fold_data(rule, fold, made)
+    train, test, x, y = fold_data(rule, fold, features)
     guess = CLASSIFIERS[name](seed).fit(x, train.target).predict(y)
     classes = rule.task.classes
     return pd.DataFrame([

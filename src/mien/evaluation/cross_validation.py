@@ -104,16 +104,16 @@ def cross_validate(recipe: Recipe, root: str | Path, out: str | Path, *, cache: 
                                     lambda done: report(0.3 * done, "preparing"), log), 0.3
         how: dict[str, Any] = {"device": device, "precision": precision, "workers": workers}
         for number, fold in enumerate(chosen):
-            place = out / FOLDS / fold.name
-            if (place / DONE).exists():
-                _expect_same_units(place, ready)
+            folder = out / FOLDS / fold.name
+            if (folder / DONE).exists():
+                _expect_same_units(folder, ready)
                 continue
 
             def on_step(step: int, steps: int, _: float, done: int = number, name: str = fold.name) -> None:
                 report(begun + (1 - begun) * (done + step / steps) / len(chosen), f"training {name}")
 
             with deterministic_algorithms(deterministic):
-                evaluate_fold(recipe, fold, ready, place, len(survey.trials), seed=seed, progress=on_step,
+                evaluate_fold(recipe, fold, ready, folder, len(survey.trials), seed=seed, progress=on_step,
                       deterministic=deterministic, **how)
         return _gathered(recipe, out, seed, split_hash(*all_folds), [fold.name for fold in all_folds], by)
 
@@ -122,7 +122,7 @@ def evaluate_fold(
     recipe: Recipe,
     fold: Fold,
     ready: Cache,
-    place: Path,
+    folder: Path,
     surveyed: int,
     *,
     seed: int,
@@ -130,7 +130,7 @@ def evaluate_fold(
     deterministic: bool = False,
     **how: Any,
 ) -> None:
-    """Train one fold, test both checkpoints on its test side, and write the results into the folder `place`.
+    """Train one fold, test both checkpoints on its test side, and write the results into `folder`.
 
     `DONE` is written last. `surveyed`: number of trials of the dataset; `progress`: as in `training.fit`.
     """
@@ -141,17 +141,17 @@ def evaluate_fold(
                          f"{len(fold.test)}: {'; '.join(notes)}")
     epochs = None
     if recipe.test_epochs:
-        epochs = TestEpochs(place, test, data.source, recipe.windowed, recipe.views)
-    fitted = training.fit(recipe, data.train, data.val, data.source, place, seed=seed, data=data.data,
+        epochs = TestEpochs(folder, test, data.source, recipe.windowed, recipe.views)
+    fitted = training.fit(recipe, data.train, data.val, data.source, folder, seed=seed, data=data.data,
                        progress=progress, deterministic=deterministic, each_epoch=epochs, **how)
     frames, predicted = [], {}
     for name, folder in (("last", fitted.last), ("chosen", fitted.chosen)):
         predicted[name] = predict_trials(folder, test, data.source, recipe.windowed, views=recipe.views,
                                          **how)
         frames.append(predicted[name].table(test, fold=fold.name, checkpoint=name))
-    atomic_files.table(place / PREDICTIONS, pd.concat(frames, ignore_index=True))
+    atomic_files.table(folder / PREDICTIONS, pd.concat(frames, ignore_index=True))
     chosen = predicted["chosen"]
-    with atomic_files.replacing(place / FEATURES) as temporary:
+    with atomic_files.replacing(folder / FEATURES) as temporary:
         np.save(temporary, np.hstack([chosen.target[:, None], chosen.feature]).astype(np.float32))
     pulse_notes = [f"{fold.name} test: {line}" for line in predicted["last"].pulse_notes]
     record: dict[str, Any] = {
@@ -171,7 +171,7 @@ def evaluate_fold(
         record[BEST_ON_TEST] = epochs.best(recipe.schedule.choose)
     if recipe.task.scale is not None:
         record["mean"] = float(data.train.ratings.mean())
-    atomic_files.text(place / DONE, json.dumps(record, indent=1) + "\n")
+    atomic_files.text(folder / DONE, json.dumps(record, indent=1) + "\n")
 
 
 def evaluate_one_fold(recipe: Recipe, root: str | Path, out: str | Path, fold: str, cache: Cache,
@@ -191,11 +191,11 @@ def evaluate_one_fold(recipe: Recipe, root: str | Path, out: str | Path, fold: s
         **how: device, precision and workers, as in `training.fit`.
     """
     survey, folds = split(recipe, root)
-    place = Path(out) / FOLDS / fold
-    with folder_lock(place, "a fold", wait=True):
-        if not (place / DONE).exists():
+    folder = Path(out) / FOLDS / fold
+    with folder_lock(folder, "a fold", wait=True):
+        if not (folder / DONE).exists():
             with deterministic_algorithms(deterministic):
-                evaluate_fold(recipe, choose_fold(folds, fold), cache, place, len(survey.trials), seed=seed,
+                evaluate_fold(recipe, choose_fold(folds, fold), cache, folder, len(survey.trials), seed=seed,
                               progress=lambda step, steps, _: on_progress(step / steps), deterministic=deterministic,
                               **how)
 
@@ -216,11 +216,11 @@ def expect_same_benchmark(out: Path, recipe: Recipe, all_folds: Sequence[Fold], 
                          f"{' and '.join(other)}: name another --out")
 
 
-def _expect_same_units(place: Path, ready: Cache) -> None:
+def _expect_same_units(folder: Path, ready: Cache) -> None:
     """Raise ValueError if a finished fold used action units of another program."""
-    program = read_json(place / DONE).get("aus", MIEN_AUS)
+    program = read_json(folder / DONE).get("aus", MIEN_AUS)
     if program != ready.aus_by:
-        raise ValueError(f"--cache {ready.path}: expected action units by {program}, which {place} was tested with, "
+        raise ValueError(f"--cache {ready.path}: expected action units by {program}, which {folder} was tested with, "
                          f"got those by {ready.aus_by}: name another --out")
 
 
@@ -228,9 +228,9 @@ def _gathered(
     recipe: Recipe, out: Path, seed: int, split: str, names: Sequence[str], by: Sequence[str]
 ) -> CrossValidationResult:
     """Read the finished folds, in the protocol's order."""
-    places = [out / FOLDS / name for name in names if (out / FOLDS / name / DONE).exists()]
-    folds = tuple(read_json(place / DONE) for place in places)
-    predictions = pd.concat([pd.read_parquet(place / PREDICTIONS) for place in places], ignore_index=True)
-    features = np.load(places[0] / FEATURES)
+    folders = [out / FOLDS / name for name in names if (out / FOLDS / name / DONE).exists()]
+    folds = tuple(read_json(folder / DONE) for folder in folders)
+    predictions = pd.concat([pd.read_parquet(folder / PREDICTIONS) for folder in folders], ignore_index=True)
+    features = np.load(folders[0] / FEATURES)
     return CrossValidationResult(recipe, out, seed, split, len(names), folds, predictions, features[:, 1:],
                   features[:, 0].astype(np.int64), tuple(by))

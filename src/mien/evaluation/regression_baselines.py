@@ -51,14 +51,14 @@ def fill_missing() -> SimpleImputer:
 
 @threadpool_limits.wrap(1)  # the tasks are so small that threads would only wait for each other
 def subject_independent(
-    rule: Rule, folds: Sequence[Fold], made: FeatureTable, seed: int, deep: Mapping[str, pd.DataFrame] | None = None
+    rule: Rule, folds: Sequence[Fold], features: FeatureTable, seed: int, deep: Mapping[str, pd.DataFrame] | None = None
 ) -> pd.DataFrame:
     """Evaluate every regressor, and the constant mean of training, on the folds.
 
     Args:
         rule: the label rule.
         folds: the folds.
-        made: features of each trial.
+        features: features of each trial.
         seed: random seed.
         deep: the predictions of the recipe's own model by their title, as `deep_model` reads them: the first rows.
 
@@ -66,11 +66,11 @@ def subject_independent(
         One row for each regressor: trials, every measure of `regression.MEASURES` over all test trials, and
         CCC's interval.
     """
-    row_of = {id: k for k, id in enumerate(made[0])}
+    row_of = {id: k for k, id in enumerate(features[0])}
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in (*REGRESSORS, MEAN_BASELINE)}
     for fold in folds:
         train, test = (rule([t for t in side if t.id in row_of]) for side in (fold.train, fold.test))
-        x, y = (made[1][[row_of[t.id] for t in side.trials]] for side in (train, test))
+        x, y = (features[1][[row_of[t.id] for t in side.trials]] for side in (train, test))
         truth = pd.DataFrame({"dataset": [t.dataset for t in test.trials], "fold": fold.name,
                               "subject": [t.subject for t in test.trials], RATING: test.ratings})
         for name, make in REGRESSORS.items():
@@ -104,14 +104,14 @@ def deep_model(out: Path, name: str, folds: Sequence[Fold]) -> dict[str, pd.Data
 
 @threadpool_limits.wrap(1)
 def window_split(
-    rule: Rule, folds: Sequence[Fold], trials: Sequence[Trial], made: FeatureTable, seed: int, parts: int
+    rule: Rule, folds: Sequence[Fold], trials: Sequence[Trial], features: FeatureTable, seed: int, parts: int
 ) -> pd.DataFrame:
     """One row for each regressor: CCC over windows, by the recipe's folds and by a random split into `parts` folds."""
     kept = rule(trials)
     known = {t.id: value for t, value in zip(kept.trials, kept.ratings.tolist(), strict=True)}
-    has = np.array([id in known for id in made[0]])
-    ids = np.array(made[0])[has]
-    x, y = made[1][has], np.array([known[id] for id in ids])
+    has = np.array([id in known for id in features[0]])
+    ids = np.array(features[0])[has]
+    x, y = features[1][has], np.array([known[id] for id in ids])
     sides = [(np.isin(ids, [t.id for t in fold.train]), np.isin(ids, [t.id for t in fold.test])) for fold in folds]
     random = list(KFold(parts, shuffle=True, random_state=seed).split(x))
     rows = []

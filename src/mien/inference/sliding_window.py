@@ -122,15 +122,15 @@ class SlidingWindowPredictor:
             return "too_short"
         return self.missing_reason
 
-    def _row(self, step: StepObservation, answer: WindowPrediction, main: bool) -> Prediction:
+    def _row(self, step: StepObservation, prediction: WindowPrediction, main: bool) -> Prediction:
         reason = step.reason
         if main and (self.signal is not None or self.units is not None):
             reason = ""  # the stream saw the face alone
-        if not reason and (answer.probs is None or answer.seconds < self.min_seconds):
+        if not reason and (prediction.probs is None or prediction.seconds < self.min_seconds):
             reason = self._missing(step.end, 2 * self.min_seconds)
-        if reason or answer.probs is None:
+        if reason or prediction.probs is None:
             return assemble_row(step, self.model.task, None, reason=reason)
-        return assemble_row(step, self.model.task, answer.probs, answer.parts)
+        return assemble_row(step, self.model.task, prediction.probs, prediction.parts)
 
     @property
     def missing_reason(self) -> str:

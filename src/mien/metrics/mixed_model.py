@@ -56,13 +56,13 @@ def compare_repeated(values: np.ndarray) -> MixedModelTest:
     df1, df2 = conditions - 1, count - people - conditions + 1
     if df1 < 1 or df2 < 1 or people < 2:
         return MixedModelTest(people, count)
-    who, which = np.nonzero(known)
+    person, which = np.nonzero(known)
     y = values[known]
     y = y - y.mean()
     design = np.eye(conditions)[which]
-    if np.ptp(y) <= 1e-12 or not _estimable(design, who):
+    if np.ptp(y) <= 1e-12 or not _estimable(design, person):
         return MixedModelTest(people, count)
-    fit = _fit(y, design, who)
+    fit = _fit(y, design, person)
     if fit is None:
         return MixedModelTest(people, count)
     means, covariance, ratio = fit
@@ -72,29 +72,29 @@ def compare_repeated(values: np.ndarray) -> MixedModelTest:
     return MixedModelTest(people, count, f, df1, df2, float(stats.f.sf(f, df1, df2)), ratio / (1 + ratio))
 
 
-def _estimable(design: np.ndarray, who: np.ndarray) -> bool:
+def _estimable(design: np.ndarray, person: np.ndarray) -> bool:
     """Whether people link all conditions, so that they can be compared within people."""
-    within = design - (np.eye(who.max() + 1)[who] @ _person_means(design, who))
+    within = design - (np.eye(person.max() + 1)[person] @ _person_means(design, person))
     return int(np.linalg.matrix_rank(within)) == design.shape[1] - 1
 
 
-def _person_means(rows: np.ndarray, who: np.ndarray) -> np.ndarray:
-    sums = np.zeros((who.max() + 1, rows.shape[1]))
-    np.add.at(sums, who, rows)
-    return sums / np.bincount(who)[:, None]
+def _person_means(rows: np.ndarray, person: np.ndarray) -> np.ndarray:
+    sums = np.zeros((person.max() + 1, rows.shape[1]))
+    np.add.at(sums, person, rows)
+    return sums / np.bincount(person)[:, None]
 
 
-def _fit(y: np.ndarray, design: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
+def _fit(y: np.ndarray, design: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
     """Means (K,), their covariance (K, K), and the variance of people over that of residuals; None if nothing is left
     to estimate a residual from."""
 
     def solve(share: float) -> tuple[float, np.ndarray, np.ndarray, float]:
         """Return -2 log of the restricted likelihood, means, their covariance and the residual variance at a share."""
         ratio = share / (1 - share)
-        size = np.bincount(who)
-        shrink = (1 - 1 / np.sqrt(1 + size * ratio))[who][:, None]  # V^-1/2 takes this part of the person's mean away
-        x = design - shrink * _person_means(design, who)[who]
-        z = y - (shrink * _person_means(y[:, None], who)[who])[:, 0]
+        size = np.bincount(person)
+        shrink = (1 - 1 / np.sqrt(1 + size * ratio))[person][:, None]  # V^-1/2 subtracts this part of the person's mean
+        x = design - shrink * _person_means(design, person)[person]
+        z = y - (shrink * _person_means(y[:, None], person)[person])[:, 0]
         cross = x.T @ x
         means = np.linalg.solve(cross, x.T @ z)
         freedom = len(y) - design.shape[1]

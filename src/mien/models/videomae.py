@@ -214,9 +214,9 @@ def _needs(plan: BackboneConfig) -> ModelRequirements:
     return ModelRequirements(frames=plan.frames, size=plan.size, mean=plan.mean, std=plan.std)
 
 
-def _frames(batch: Batch, who: str) -> Tensor:
+def _frames(batch: Batch, name: str) -> Tensor:
     if batch.frames is None:
-        raise ValueError(f"{who}: expected frames (B, T, 3, S, S) in the batch, got None: prepare it by `needs`")
+        raise ValueError(f"{name}: expected frames (B, T, 3, S, S) in the batch, got None: prepare it by `needs`")
     return batch.frames
 
 

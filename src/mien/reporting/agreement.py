@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from mien.core.plain_text import is_number
 from mien.metrics.agreement import cohen_kappa, fleiss_kappa, icc
 from mien.reporting.events import Event, same_video
 
@@ -85,7 +86,7 @@ def agreement_table(raters: Sequence[Labelled]) -> pd.DataFrame:
     annotators = tuple(rater for rater in raters if rater.name != MODEL)
     if len(annotators) > 2:
         groups.append(annotators)  # type: ignore[arg-type]
-    numeric = all(_is_number(label) for rater in raters for label in rater.labels if label)
+    numeric = all(is_number(label) for rater in raters for label in rater.labels if label)
     return pd.DataFrame([_row(group, numeric) for group in groups])
 
 
@@ -125,11 +126,3 @@ def _table_of(video: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | 
     if not video and len(tables) == 1:
         return next(iter(tables.values()))
     return next((table for name, table in tables.items() if video and same_video(video, name)), None)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -107,14 +107,14 @@ def _match(clean: np.ndarray, row: np.ndarray, at: np.ndarray, places: np.ndarra
     where = np.clip(at[:, None] + steps * np.nan_to_num(width, nan=1.0)[:, None], 0, clean.shape[1] - 1.001)
     left = where.astype(np.int64)
     part = (where - left).astype(np.float32)
-    looks = clean[row[:, None], left].astype(np.float32) * (1 - part)
-    looks += clean[row[:, None], left + 1].astype(np.float32) * part
-    looks -= looks.mean(axis=1, keepdims=True)
-    looks /= np.maximum(np.linalg.norm(looks, axis=1, keepdims=True), 1e-12)
+    shapes = clean[row[:, None], left].astype(np.float32) * (1 - part)
+    shapes += clean[row[:, None], left + 1].astype(np.float32) * part
+    shapes -= shapes.mean(axis=1, keepdims=True)
+    shapes /= np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-12)
     mean = np.zeros((len(clean), _POINTS))
-    np.add.at(mean, row, looks)
+    np.add.at(mean, row, shapes)
     mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
-    return (looks * mean[row]).sum(axis=1)
+    return (shapes * mean[row]).sum(axis=1)
 
 
 def _close_to_neighbours(gaps: np.ndarray) -> np.ndarray:

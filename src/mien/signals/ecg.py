@@ -67,9 +67,9 @@ def beats_of(values: np.ndarray, rate: float) -> Beats:
 def _upright(tidy: np.ndarray, row: np.ndarray, at: np.ndarray, reach: int) -> np.ndarray:
     """Invert the rows with complexes that are deeper than high."""
     near = np.clip(at[:, None] + np.arange(-reach, reach + 1), 0, tidy.shape[1] - 1)
-    looks = tidy[row[:, None], near]
+    segments = tidy[row[:, None], near]
     lean = np.zeros(len(tidy))
-    np.add.at(lean, row, np.sign(looks.max(axis=1, initial=0.0) + looks.min(axis=1, initial=0.0)))
+    np.add.at(lean, row, np.sign(segments.max(axis=1, initial=0.0) + segments.min(axis=1, initial=0.0)))
     return np.where(lean[:, None] < 0, -tidy, tidy)
 
 

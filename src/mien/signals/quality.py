@@ -87,8 +87,8 @@ def check_quality(values: np.ndarray, rate: float, kind: str = "", times: np.nda
     words = [[_fault_text(name, where[k], rate) for name, where in kinds if where[k].any()]
              + _electrode_words(values[k], flat[k], rate, kind) for k in range(len(values))]
     if clock:
-        words = [[*said, clock] for said in words]
-    return SignalQuality((~(lost | flat | clipped)).astype(np.float32), tuple(tuple(said) for said in words))
+        words = [[*phrases, clock] for phrases in words]
+    return SignalQuality((~(lost | flat | clipped)).astype(np.float32), tuple(tuple(phrases) for phrases in words))
 
 
 def _electrode_words(row: np.ndarray, flat: np.ndarray, rate: float, kind: str) -> list[str]:

@@ -136,8 +136,8 @@ def _stage(
         content,
         sorted((labels or {}).items()),
     )
-    place = folder / cache_key(*parts)
-    if not (place / PROGRESS_LOG).exists():
+    target = folder / cache_key(*parts)
+    if not (target / PROGRESS_LOG).exists():
         tower = copy.deepcopy(begin.tower).requires_grad_(True)
         steps = epochs * int(np.ceil(len(clips) / BATCH))
         batches = _batches(clips, labels, source, tower, epochs, device, seed)
@@ -151,9 +151,9 @@ def _stage(
                 classifier = VideoMAEClassifier(tower, 1 + max(1, *labels.values()))
                 losses = pretrain_step(classifier.to(device), batches, steps, FINETUNE_LEARNING_RATE, beta=0.999)
         tenth = max(len(losses) // 10, 1)
-        _keep(place, tower.cpu(), provenance, (float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))))
-    tower, record = load(place, "videomae"), read_json(place / PROGRESS_LOG)
-    return FinetunedBackbone(tower, place, load_provenance(tower), begin.losses | {name: tuple(record["losses"])})
+        _keep(target, tower.cpu(), provenance, (float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))))
+    tower, record = load(target, "videomae"), read_json(target / PROGRESS_LOG)
+    return FinetunedBackbone(tower, target, load_provenance(tower), begin.losses | {name: tuple(record["losses"])})
 
 
 def _batches(
@@ -180,12 +180,12 @@ def _batches(
             yield Batch(frames=frames, target=target).to(device)
 
 
-def _keep(place: Path, tower: Tower, provenance: TrainingProvenance, losses: tuple[float, float]) -> None:
+def _keep(target: Path, tower: Tower, provenance: TrainingProvenance, losses: tuple[float, float]) -> None:
     """Save the tower, then the record of its training data: a folder with the record is complete."""
-    place.mkdir(parents=True, exist_ok=True)
-    with parallel.staging(place) as staging:
+    target.mkdir(parents=True, exist_ok=True)
+    with parallel.staging(target) as staging:
         save_videomae(tower, staging, provenance.metadata)
         for path in sorted(staging.iterdir()):
-            os.replace(path, place / path.name)
+            os.replace(path, target / path.name)
     record = {**provenance.to_json(), "losses": losses}
-    atomic_files.text(place / PROGRESS_LOG, json.dumps(record, indent=2) + "\n")
+    atomic_files.text(target / PROGRESS_LOG, json.dumps(record, indent=2) + "\n")

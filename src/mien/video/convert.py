@@ -76,15 +76,15 @@ def conversion_notes(frame: av.VideoFrame, transfer: int) -> list[str]:
         frame: The first frame.
         transfer: Transfer characteristics of the stream by their code in ISO 23091-2.
     """
-    said = []
+    phrases = []
     if transfer in HDR:
-        said.append(f"high dynamic range ({HDR[transfer]}) is not tone-mapped: the picture looks flat, and colours are "
-                    "not those of a player")
+        phrases.append(f"high dynamic range ({HDR[transfer]}) is not tone-mapped: the picture looks flat, and colours "
+                       "are not those of a player")
     if any(component.is_alpha for component in frame.format.components):
         opacity = frame.reformat(format="rgba").to_ndarray()[..., 3]
         if opacity.min() < 255:
-            said.append("the picture has transparent parts: the colours under them are used")
-    return said
+            phrases.append("the picture has transparent parts: the colours under them are used")
+    return phrases
 
 
 class Converter:

@@ -93,7 +93,7 @@ class DecodeStats:
 
     def lost(self) -> str:
         """Describe everything that is missing or changed; empty when nothing is."""
-        said = [
+        phrases = [
             count_of(self.undecodable, "packet", "could not be decoded"),
             count_of(self.counts().silent * self.ended, "packet", "without a picture"),
             count_of(self.hidden_later, "frame", "hidden by the file's edit list, as in a player"),
@@ -108,7 +108,7 @@ class DecodeStats:
             self.timeline().jump_remark(),
             *self.notes,
         ]
-        return "; ".join(each for each in said if each)
+        return "; ".join(each for each in phrases if each)
 
 
 def lay_out(times: np.ndarray, time_base: float, last_duration: float, jumps: Iterable[ClockJump],

@@ -81,11 +81,11 @@ def decoder() -> list[CheckResult]:
     right = len(frames) == 2 and all(abs(level - mean) < 4 for level, (_, mean) in zip(grey, frames, strict=True))
     if not right or not np.allclose([time for time, _ in frames], [0, 0.04]):
         return [CheckResult("decoder", "failure", f"two {codec} pictures came back as {frames}", remedy)]
-    said = f"PyAV {av.__version__}, FFmpeg {getattr(av, 'ffmpeg_version_info', '')}: {codec} written and read"
+    text = f"PyAV {av.__version__}, FFmpeg {getattr(av, 'ffmpeg_version_info', '')}: {codec} written and read"
     missing = [name for name in CODECS if name not in av.codecs_available]
     if missing:
-        return [CheckResult("decoder", "warning", f"{said}; cannot read {', '.join(missing)}", remedy)]
-    return [CheckResult("decoder", "ok", said)]
+        return [CheckResult("decoder", "warning", f"{text}; cannot read {', '.join(missing)}", remedy)]
+    return [CheckResult("decoder", "ok", text)]
 
 
 def _two_pictures(path: Path, codec: str, grey: tuple[int, int]) -> None:
@@ -151,8 +151,8 @@ def check_outcome(code: int | None, out: str, error: str) -> CheckResult:
         return CheckResult("face detector", "failure", last[0].strip(), _library(error) or reinstall)
     outcome = json.loads(out.strip().splitlines()[-1])
     if outcome["faces"] != 1 or outcome["meshes"] != 1:
-        said = f"{outcome['faces']} faces, {outcome['meshes']} meshes in a picture of one synthetic person"
-        return CheckResult("face detector", "failure", said, reinstall)
+        text = f"{outcome['faces']} faces, {outcome['meshes']} meshes in a picture of one synthetic person"
+        return CheckResult("face detector", "failure", text, reinstall)
     return CheckResult("face detector", "ok",
                        f"found one synthetic person and their mesh, score {outcome['score']:.2f}")
 

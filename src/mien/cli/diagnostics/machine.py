@@ -27,13 +27,13 @@ GIB = 2**30
 
 def system() -> list[CheckResult]:
     """onnxruntime and OpenCV have wheels for these only."""
-    said = f"{platform.system()} {platform.release()}, {platform.machine()}, {platform.libc_ver()[0] or 'no glibc'}"
+    text = f"{platform.system()} {platform.release()}, {platform.machine()}, {platform.libc_ver()[0] or 'no glibc'}"
     known = platform.machine().lower() in ("x86_64", "amd64", "arm64", "aarch64")
     if not known:
         return [
-            CheckResult("system", "failure", said, "use a 64-bit x86 or Arm machine: onnxruntime has no other wheels")
+            CheckResult("system", "failure", text, "use a 64-bit x86 or Arm machine: onnxruntime has no other wheels")
         ]
-    return [CheckResult("system", "ok", said)]
+    return [CheckResult("system", "ok", text)]
 
 
 def cpu() -> list[CheckResult]:
@@ -44,11 +44,11 @@ def cpu() -> list[CheckResult]:
         results = [CheckResult("cores", "warning", f"1 to be used of {os.cpu_count()}",
                          "give the process or the container two: reading and face finding run side by side")]
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    said = ", ".join(flags) or "none of the features that make it fast are known"
+    text = ", ".join(flags) or "none of the features that make it fast are known"
     if x86 and "avx2" not in flags:
-        return [*results, CheckResult("CPU features", "warning", said, "expect slow analysis, or use a CPU with avx2")]
+        return [*results, CheckResult("CPU features", "warning", text, "expect slow analysis, or use a CPU with avx2")]
     half = "" if {"avx512_bf16", "amx_bf16", "bf16"} & set(flags) else "; no bf16: trained models run in float32"
-    return [*results, CheckResult("CPU features", "ok", said + half)]
+    return [*results, CheckResult("CPU features", "ok", text + half)]
 
 
 def memory() -> list[CheckResult]:
@@ -56,12 +56,12 @@ def memory() -> list[CheckResult]:
     free = _free()
     if free is None:
         return [CheckResult("memory", "ok", "this system does not tell")]
-    said = f"{free:.1f} GiB free"
+    text = f"{free:.1f} GiB free"
     if free < MEMORY:
         return [
-            CheckResult("memory", "warning", said, f"close programs or raise the limit: {MEMORY:g} GiB are advised")
+            CheckResult("memory", "warning", text, f"close programs or raise the limit: {MEMORY:g} GiB are advised")
         ]
-    return [CheckResult("memory", "ok", said)]
+    return [CheckResult("memory", "ok", text)]
 
 
 def gpu() -> list[CheckResult]:
@@ -100,10 +100,10 @@ def _folder(name: str, path: Path, remedy: str) -> CheckResult:
     except OSError as error:
         return CheckResult(name, "warning", f"{path} cannot be written: {error.strerror}", remedy)
     free = shutil.disk_usage(path).free / GIB
-    said = f"{path}, {free:.1f} GiB free"
+    text = f"{path}, {free:.1f} GiB free"
     if free < DISK:
-        return CheckResult(name, "warning", said, f"make room ({DISK:g} GiB are advised), or {remedy}")
-    return CheckResult(name, "ok", said)
+        return CheckResult(name, "warning", text, f"make room ({DISK:g} GiB are advised), or {remedy}")
+    return CheckResult(name, "ok", text)
 
 
 def _flags() -> list[str]:

@@ -100,8 +100,8 @@ def parity_result(code: int | None, out: str, error: str) -> CheckResult:
         last = [line for line in error.splitlines() if line.strip()][-1:] or [f"ended with {code}"]
         return CheckResult(name, "failure", last[0].strip(), f"pip install --force-reinstall onnxruntime; {_again()}")
     got = json.loads(out.strip().splitlines()[-1])
-    said = (f"on mien's own drawing, against mediapipe 0.10.21: landmarks within {got['landmarks']:.2g} px, boxes "
+    text = (f"on mien's own drawing, against mediapipe 0.10.21: landmarks within {got['landmarks']:.2g} px, boxes "
             f"within {got['boxes']:.2g} px, presence of a face {'as' if got['presence'] else 'NOT as'} there")
     if not got["small"]:
-        return CheckResult(name, "failure", said, f"{_again()}; if it stays, pip install --force-reinstall onnxruntime")
-    return CheckResult(name, "ok", said)
+        return CheckResult(name, "failure", text, f"{_again()}; if it stays, pip install --force-reinstall onnxruntime")
+    return CheckResult(name, "ok", text)

@@ -39,11 +39,11 @@ def python() -> list[CheckResult]:
     """The interpreter against Requires-Python."""
     from packaging.specifiers import SpecifierSet
 
-    mine = ".".join(map(str, sys.version_info[:3]))
+    running = ".".join(map(str, sys.version_info[:3]))
     required = _stated(metadata("mien"), "Requires-Python")
-    if SpecifierSet(required).contains(mine, prereleases=True):
-        return [CheckResult("python", "ok", f"{mine} ({sys.executable})")]
-    return [CheckResult("python", "failure", f"{mine}, expected {required}",
+    if SpecifierSet(required).contains(running, prereleases=True):
+        return [CheckResult("python", "ok", f"{running} ({sys.executable})")]
+    return [CheckResult("python", "failure", f"{running}, expected {required}",
                     "make the environment with Python 3.11 or later: python3.12 -m venv .venv")]
 
 
@@ -56,7 +56,7 @@ def versions() -> list[CheckResult]:
             CheckResult("packages", "failure", "mien runs from its source and is not installed", "pip install -e .")
         ]
     checks = [CheckResult("packages", "ok", ", ".join(good))] if good else []
-    return checks + [CheckResult(f"package {name}", "failure", said, remedy) for name, said, remedy in bad]
+    return checks + [CheckResult(f"package {name}", "failure", text, remedy) for name, text, remedy in bad]
 
 
 def extras() -> list[CheckResult]:
@@ -67,12 +67,12 @@ def extras() -> list[CheckResult]:
         install = f'pip install "mien[{name}]"'
         if not bad:
             checks.append(CheckResult(f"extra {name}", "ok", f"installed, for {purpose}: {', '.join(good)}"))
-        elif all(said == "not installed" for _, said, _ in bad):
+        elif all(text == "not installed" for _, text, _ in bad):
             missing = ", ".join(each for each, _, _ in bad)
             checks.append(CheckResult(f"extra {name}", "ok", f"not installed, only for {purpose} ({missing})", install))
         else:
-            said = "; ".join(f"{each} {what}" for each, what, _ in bad)
-            checks.append(CheckResult(f"extra {name}", "warning", f"for {purpose}: {said}", install))
+            text = "; ".join(f"{each} {what}" for each, what, _ in bad)
+            checks.append(CheckResult(f"extra {name}", "warning", f"for {purpose}: {text}", install))
     return checks
 
 
@@ -98,15 +98,15 @@ def licences() -> list[CheckResult]:
     groups: dict[str, list[str]] = defaultdict(list)
     for name in sorted(_closure("mien")):
         groups[licence(name)].append(name)
-    said = "; ".join(f"{each}: {', '.join(names)}" for each, names in sorted(groups.items()))
+    text = "; ".join(f"{each}: {', '.join(names)}" for each, names in sorted(groups.items()))
     checks = [CheckResult("licence of mien", "ok", licence("mien"))]
     strict = {each: names for each, names in groups.items() if each == "unknown" or re.search(r"\bA?GPL", each)}
     if strict:
         names = ", ".join(f"{name} ({each})" for each, names in strict.items() for name in names)
-        checks.append(CheckResult("licences of packages", "warning", said,
+        checks.append(CheckResult("licences of packages", "warning", text,
                                   f"read the terms before you pass on {names}"))
     else:
-        checks.append(CheckResult("licences of packages", "ok", said))
+        checks.append(CheckResult("licences of packages", "ok", text))
     return [*checks, _ffmpeg(), *_opencv()]
 
 
@@ -137,10 +137,10 @@ def _ffmpeg() -> CheckResult:
                        "read the terms of your FFmpeg before you pass it on")
     about = meta["libavcodec"]
     gpl = [name for name in ("libx264", "libx265") if f"--enable-{name}" in about["configuration"]]
-    said = f"inside PyAV's wheel: {about['license']}"
+    text = f"inside PyAV's wheel: {about['license']}"
     if gpl:
-        said += f"; with {' and '.join(gpl)}, GPL-2.0-or-later (encoders): that matters to who passes the wheel on"
-    return CheckResult("licence of FFmpeg", "ok", said)
+        text += f"; with {' and '.join(gpl)}, GPL-2.0-or-later (encoders): that matters to who passes the wheel on"
+    return CheckResult("licence of FFmpeg", "ok", text)
 
 
 def _opencv() -> list[CheckResult]:
@@ -150,8 +150,8 @@ def _opencv() -> list[CheckResult]:
         files = {str(file) for file in distribution(name).files or []}
         inside = [part for part, mark in (("FFmpeg", "libavcodec"), ("Qt 5", "libQt5Core")) if mark in " ".join(files)]
         if inside:
-            said = f"{licence(name)}; its wheel carries {' and '.join(inside)}: LGPL"
-            checks.append(CheckResult(f"licence of {name}", "ok", said))
+            text = f"{licence(name)}; its wheel carries {' and '.join(inside)}: LGPL"
+            checks.append(CheckResult(f"licence of {name}", "ok", text))
     return checks
 
 

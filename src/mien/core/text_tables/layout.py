@@ -70,10 +70,10 @@ def find_layout(lines: Sequence[str], score: HeaderScore) -> Layout | None:
     first = next((i for i, line in enumerate(lines) if line.strip()), None)
     if first is None:
         return None
-    said = _SEPARATOR_LINE.fullmatch(lines[first])
+    separator_line = _SEPARATOR_LINE.fullmatch(lines[first])
     delimiters: tuple[str, ...] = DELIMITERS
-    if said is not None:
-        delimiters = (said[1] or "\t",)
+    if separator_line is not None:
+        delimiters = (separator_line[1] or "\t",)
         first = next((i for i in range(first + 1, len(lines)) if lines[i].strip()), first)
     best: tuple[tuple[bool, int, float, bool], Layout] | None = None
     for delimiter in delimiters:

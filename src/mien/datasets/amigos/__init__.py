@@ -52,7 +52,7 @@ def survey(root: str | Path) -> DatasetIndex:
         expected = "Data_Preprocessed_P01.mat and so on, which hold signals and labels"
         missing = DatasetProblem("missing", "AMIGOS", wrong_entries(listing, expected, ()), listing.root)
         return DatasetIndex("amigos", listing.root, "", (), (missing,), _counts((), len(alone), len(groups)))
-    films = ParticipantVideos({(int(who), video): path for (who, video), path in alone.items()},
+    face_videos = ParticipantVideos({(int(who), video): path for (who, video), path in alone.items()},
                               {(int(who), video): path for (names, video),
                                path in groups.items() for who in names.split(",")})
     present = {int(who) for who, in mats}
@@ -61,7 +61,7 @@ def survey(root: str | Path) -> DatasetIndex:
     trials: list[Trial] = []
     for number, path in sorted((int(who), path) for (who,), path in mats.items()):
         if number <= PARTICIPANTS:
-            trials += AmigosParticipant(number, path, films, problems).trials()
+            trials += AmigosParticipant(number, path, face_videos, problems).trials()
         else:
             problems.append(DatasetProblem("excluded", f"P{number}", f"AMIGOS has participants 1..{PARTICIPANTS}",
                                            path))
@@ -127,5 +127,5 @@ def _counts(trials: tuple[Trial, ...], alone: int, groups: int) -> tuple[Count, 
     return (Count("participants", len({trial.subject for trial in trials}), PARTICIPANTS, limit=True),
             Count("trials of short videos", len(short), PARTICIPANTS * len(SHORT), limit=True),
             Count("trials of long videos", len(trials) - len(short), (PARTICIPANTS - 3) * len(LONG)),
-            Count("films of one person", alone), Count("films of groups", groups),
-            Count("trials with film and signals", sum(trial.video is not None for trial in trials)))
+            Count("face videos of one person", alone), Count("face videos of groups", groups),
+            Count("trials with face video and signals", sum(trial.video is not None for trial in trials)))

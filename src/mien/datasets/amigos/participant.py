@@ -23,13 +23,13 @@ MISMATCHED = ((11, "18"), (13, "58"), (39, "10"))
 """(participant, VideoID) with a known mismatch of video and segments."""
 
 FITS = 1.0
-"""Largest difference in s of a film's length from that of the stimulus, with or without the baseline of 5 s. Our
+"""Largest difference in s of a face video's length from that of the stimulus, with or without the baseline of 5 s. Our
 choice."""
 
 
 @dataclass(frozen=True)
 class ParticipantVideos:
-    """Films by (participant, VideoID): of that person alone, and of a group that includes the person."""
+    """Face videos by (participant, VideoID): of that person alone, and of a group that includes the person."""
 
     alone: dict[tuple[int, str], Path]
     groups: dict[tuple[int, str], Path]
@@ -38,8 +38,9 @@ class ParticipantVideos:
 class AmigosParticipant:
     """Collects the trials of a participant."""
 
-    def __init__(self, number: int, file: Path, films: ParticipantVideos, problems: list[DatasetProblem]) -> None:
-        self.number, self.name, self.file, self.films, self.problems = number, f"P{number:02d}", file, films, problems
+    def __init__(self, number: int, file: Path, face_videos: ParticipantVideos, problems: list[DatasetProblem]) -> None:
+        self.number, self.name, self.file = number, f"P{number:02d}", file
+        self.face_videos, self.problems = face_videos, problems
 
     def trials(self) -> Iterator[Trial]:
         """Yield the trials; a fault of the file is reported as a problem, not raised."""
@@ -67,7 +68,7 @@ class AmigosParticipant:
         return video in LONG and self.number in NO_LONG
 
     def trial(self, video: str, cell: Cell) -> Trial:
-        """Make the trial of a video: its film, its labels, and its signals."""
+        """Make the trial of a stimulus: its face video, its labels, and its signals."""
         for name, gap in zip(recordings.CHANNELS, cell.gaps, strict=True):
             if gap:
                 reason = f"{gap:.1%} of {name} is missing (NaN): bridged by straight lines"
@@ -81,21 +82,23 @@ class AmigosParticipant:
         outside = np.clip(cell.outside[np.isfinite(cell.outside).all(axis=1), 1:], -1, 1)
         if len(outside):
             labels |= dict(zip(("external_valence", "external_arousal"), map(float, outside.mean(axis=0)), strict=True))
-        film, start = self.film(video, cell.seconds)
+        face_video, start = self.face_video(video, cell.seconds)
         about = {"film": video, "videos": "short" if video in SHORT else "long"}
-        return Trial(f"{self.name}/{video}", "amigos", self.name, film, (start, start + cell.seconds),
+        return Trial(f"{self.name}/{video}", "amigos", self.name, face_video, (start, start + cell.seconds),
                      signals=self.file, entry=video, labels={**labels}, about=about)
 
-    def film(self, video: str, seconds: float) -> tuple[Path | None, float]:
-        """The film of a video, and the start of the video in it in s; its length shows whether it includes the
-        baseline."""
-        path = self.films.alone.get((self.number, video))
+    def face_video(self, video: str, seconds: float) -> tuple[Path | None, float]:
+        """The face video of a stimulus, and the start of the stimulus in it in s.
+
+        The length of the face video shows whether it includes the baseline.
+        """
+        path = self.face_videos.alone.get((self.number, video))
         if path is None:
-            group = self.films.groups.get((self.number, video))
+            group = self.face_videos.groups.get((self.number, video))
             if group:
-                self.say("excluded", video, "the film shows a group, and no source states which face belongs to "
+                self.say("excluded", video, "the face video shows a group, and no source states which face belongs to "
                          "which participant: the trial has signals only", group)
-            elif any(number == self.number for number, _ in self.films.alone):
+            elif any(number == self.number for number, _ in self.face_videos.alone):
                 self.say("missing", video, f"no P{self.number}_{video}_face.mov")
             return None, 0.0
         seen, wrong = video_probe.check_probe(path, f"{self.name}/{video}")
@@ -103,7 +106,7 @@ class AmigosParticipant:
         if seen is None:
             return None, 0.0
         if (self.number, video) in MISMATCHED:
-            self.say("doubtful", video, "film and segments are known to differ", path)
+            self.say("doubtful", video, "face video and segments are known to differ", path)
         before = BASELINE / RATE
         start = 0.0
         if seen.seconds is not None:
@@ -111,8 +114,8 @@ class AmigosParticipant:
             if abs(over - before) < abs(over):
                 start = before
             if abs(over - start) > FITS:
-                lasts = f"the film lasts {seen.seconds:.1f} s, the video {seconds:.1f} s and with its baseline "
-                self.say("doubtful", video, f"{lasts}{seconds + before:.1f} s: where in the film the video begins is "
+                self.say("doubtful", video, f"the face video lasts {seen.seconds:.1f} s, the stimulus {seconds:.1f} s, "
+                         f"with its baseline {seconds + before:.1f} s: where in the face video the stimulus begins is "
                          f"uncertain, {start:g} s is used", path)
         return path, start
 

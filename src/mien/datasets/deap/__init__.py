@@ -1,8 +1,8 @@
 """DEAP: 32 people, 40 music videos each; signals of all people, face videos of the first 22.
 
 Koelstra et al. 2012, DEAP: a database for emotion analysis using physiological signals (10.1109/T-AFFC.2011.15);
-files as at eecs.qmul.ac.uk/mmv/datasets/deap/readme.html. The films are numbered in the order of presentation, signals
-and labels by the stimulus: `participant_ratings.csv` joins them, and is needed to pair them.
+files as at eecs.qmul.ac.uk/mmv/datasets/deap/readme.html. The face videos are numbered in the order of presentation,
+signals and labels by the stimulus: `participant_ratings.csv` joins them, and is needed to pair them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mien.datasets.scan import Tree, scan_tree, wrong_entries
 
 TREE = """\
 DEAP/
-  metadata_csv/participant_ratings.csv       joins films and signals: needed for both together
+  metadata_csv/participant_ratings.csv       joins face videos and signals: needed for both together
   metadata_csv/participant_questionnaire.csv, video_list.csv            not needed
   data_preprocessed_python/s01.dat ... s32.dat                          or
   data_preprocessed_matlab/s01.mat ... s32.mat                          or
@@ -47,25 +47,25 @@ def survey(root: str | Path) -> DatasetIndex:
         ValueError: `root` is no folder.
     """
     listing = scan_tree(root)
-    films, problems = file_matching.by_name(listing.files, r"s(\d{2})_trial(\d{2})\.(?:avi|mp4|mov|mkv)")
+    face_videos, problems = file_matching.by_name(listing.files, r"s(\d{2})_trial(\d{2})\.(?:avi|mp4|mov|mkv)")
     files: dict[int, Path] = {}
     for suffix in FOLDERS:
         matched, doubles = file_matching.by_name(listing.files, rf"s(\d{{2}})\.{suffix}")
         problems += doubles
         for (who,), path in matched.items():
             files.setdefault(int(who), path)
-    if not files and not films:
+    if not files and not face_videos:
         expected = "s01.dat, s01.mat or s01.bdf, and s01_trial01.avi"
         missing = DatasetProblem("missing", "DEAP", wrong_entries(listing, expected, (*FOLDERS.values(), "face_video")),
                                  listing.root)
         return DatasetIndex("deap", listing.root, "", (), (missing,), _counts((), 0))
-    joined = _read_ratings(listing, bool(films), problems)
+    joined = _read_ratings(listing, bool(face_videos), problems)
     named = metadata.read_metadata(listing, problems)
     trials: list[Trial] = []
     for number in sorted({*files, *(row.participant for row in joined.rows.values())}):
         if 1 <= number <= ratings.PARTICIPANTS:
-            mine = {int(trial): path for (who, trial), path in films.items() if int(who) == number}
-            trials += DeapParticipant(number, files.get(number), joined.of(number), mine, problems).trials()
+            own_videos = {int(trial): path for (who, trial), path in face_videos.items() if int(who) == number}
+            trials += DeapParticipant(number, files.get(number), joined.of(number), own_videos, problems).trials()
         else:
             problems.append(DatasetProblem("excluded", f"s{number}", "DEAP has participants 1..32", files[number]))
     problems += file_matching.zip_archives(listing)
@@ -73,14 +73,14 @@ def survey(root: str | Path) -> DatasetIndex:
                                 "participant_ratings.csv", listing.root)
                  for number in range(1, ratings.PARTICIPANTS + 1)
                  if number not in files and not joined.of(number)]
-    unrated = {int(who) for who, _ in films} - {row.participant for row in joined.rows.values()}
+    unrated = {int(who) for who, _ in face_videos} - {row.participant for row in joined.rows.values()}
     if joined.rows:
-        reason = "participant_ratings.csv has no usable line: the films are not paired"
+        reason = "participant_ratings.csv has no usable line: the face videos are not paired"
         problems += [DatasetProblem("excluded", f"s{number:02d}", reason) for number in sorted(unrated)]
     trials = [metadata.with_metadata(trial, named) for trial in trials]
-    folder = next(iter(files.values())).parent if files else next(iter(films.values())).parent.parent
+    folder = next(iter(files.values())).parent if files else next(iter(face_videos.values())).parent.parent
     return DatasetIndex("deap", listing.root, _layout(listing.root, folder), tuple(trials), tuple(problems),
-                  _counts(tuple(trials), len(films)))
+                  _counts(tuple(trials), len(face_videos)))
 
 
 def signals(trial: Trial) -> Signal:
@@ -110,10 +110,10 @@ def signals(trial: Trial) -> Signal:
     return Signal(values, recordings.RATE, names, (unit, "", "", ""), -before)
 
 
-def _read_ratings(listing: Tree, films: bool, problems: list[DatasetProblem]) -> Ratings:
+def _read_ratings(listing: Tree, face_videos: bool, problems: list[DatasetProblem]) -> Ratings:
     """The ratings; an empty table if there is no usable file."""
     path = next((path for path in listing.files if path.name.lower() == "participant_ratings.csv"), None)
-    refused = "without it films are not paired with signals and labels, which are numbered otherwise"
+    refused = "without it face videos are not paired with signals and labels, which are numbered otherwise"
     if path is None:
         other = [each for each in listing.files if each.stem.lower() == "participant_ratings"]
         got, where = "none: copy it from metadata_csv", listing.root
@@ -142,11 +142,11 @@ def _layout(root: Path, folder: Path) -> str:
     return file_matching.folder_arrangement(root, folder, "face_video")
 
 
-def _counts(trials: tuple[Trial, ...], films: int) -> tuple[Count, ...]:
+def _counts(trials: tuple[Trial, ...], face_videos: int) -> tuple[Count, ...]:
     paired = [trial for trial in trials if trial.video and trial.signals]
     return (Count("participants", len({trial.subject for trial in trials}), ratings.PARTICIPANTS, limit=True),
             Count("trials", len(trials), ratings.PARTICIPANTS * ratings.TRIALS, limit=True),
             Count("trials with signals", sum(trial.signals is not None for trial in trials), 1280),
-            Count("films", films),
-            Count("trials with film and signals", len(paired)),
-            Count("participants with films", len({trial.subject for trial in trials if trial.video}), FILMED))
+            Count("face videos", face_videos),
+            Count("trials with face video and signals", len(paired)),
+            Count("participants with face videos", len({trial.subject for trial in trials if trial.video}), FILMED))

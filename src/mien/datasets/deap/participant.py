@@ -21,8 +21,8 @@ SECONDS = 60.0
 AGREE = 0.015
 """Largest difference of csv and labels: ratings have two decimals. Our choice: more than their rounding."""
 DIFFER = 0.25
-"""Share of differing trials above which no film of a participant is paired. Our choice: a typing error affects a trial
-or two, another order of trials nearly all."""
+"""Share of differing trials above which no face video of a participant is paired. Our choice: a typing error affects a
+trial or two, another order of trials nearly all."""
 
 ENDS_EARLY = (3, 5, 11, 14)
 SHORT = "the dataset's page says that one or several of this participant's last trials are missing"
@@ -31,20 +31,20 @@ SHORT = "the dataset's page says that one or several of this participant's last 
 class DeapParticipant:
     """Collects the trials of a participant."""
 
-    def __init__(self, number: int, file: Path | None, rows: dict[int, RatingRow], films: dict[int, Path],
+    def __init__(self, number: int, file: Path | None, rows: dict[int, RatingRow], face_videos: dict[int, Path],
                  problems: list[DatasetProblem]) -> None:
-        self.number, self.name, self.file, self.rows, self.films = number, f"s{number:02d}", file, rows, films
-        self.problems = problems
+        self.number, self.name, self.file, self.rows = number, f"s{number:02d}", file, rows
+        self.face_videos, self.problems = face_videos, problems
 
     def trials(self) -> Iterator[Trial]:
         """The trials; missing parts are reported as problems."""
-        if not self.films and self.number <= FILMED:
-            self.say("missing", "", f"no films {self.name}_trial01.avi and so on")
+        if not self.face_videos and self.number <= FILMED:
+            self.say("missing", "", f"no face videos {self.name}_trial01.avi and so on")
         presented = {row.trial for row in self.rows.values()}
         if presented:
-            for trial in sorted(self.films.keys() - presented):
-                self.say("excluded", f"trial{trial:02d}", "participant_ratings.csv has no usable line for this film",
-                         self.films[trial])
+            for trial in sorted(self.face_videos.keys() - presented):
+                self.say("excluded", f"trial{trial:02d}", "participant_ratings.csv has no usable line for this face "
+                         "video", self.face_videos[trial])
         if self.file is None:
             self.say("missing", "", f"no {self.name}.dat, .mat or .bdf: these trials have no signals")
             return self.rated()
@@ -66,14 +66,14 @@ class DeapParticipant:
                and abs(row.labels.get("valence", np.inf) - recording.labels[number - 1, 0]) > AGREE}
         if len(off) > max(1, DIFFER * len(self.rows)):
             self.say("excluded", "", f"valence of participant_ratings.csv differs from {file.name} in {len(off)} of "
-                     f"{len(self.rows)} trials: they are not in one order, so no film is paired", file)
+                     f"{len(self.rows)} trials: they are not in one order, so no face video is paired", file)
             off = set(self.rows)
         else:
             for number in sorted(off):
                 row = self.rows[number]
                 valence, other = recording.labels[number - 1, 0], row.labels.get("valence", np.nan)
                 self.say("excluded", f"{number}", f"valence is {valence:.2f} in {file.name} and {other:.2f} in line "
-                         f"{row.line} of participant_ratings.csv: the film is not paired", file)
+                         f"{row.line} of participant_ratings.csv: the face video is not paired", file)
         for number in sorted(self.rows.keys() - set(range(1, len(recording.labels) + 1))):
             self.say("missing", f"{number}", f"{file.name} has {len(recording.labels)} trials", file)
         return (self.trial(number, recording.seconds, labels, None if number in off else self.rows.get(number))
@@ -93,7 +93,7 @@ class DeapParticipant:
                 for place, ((start, end), row) in enumerate(zip(stimuli, ordered, strict=True), 1))
 
     def rated(self) -> Iterator[Trial]:
-        """The trials with a film, without signals."""
+        """The trials with a face video, without signals."""
         trials = (self.trial(number, SECONDS, None, row, entry="") for number, row in sorted(self.rows.items()))
         return (trial for trial in trials if trial.video)
 
@@ -115,16 +115,16 @@ class DeapParticipant:
             notes["presented"] = str(row.trial)
         if entry is None:
             entry = str(number)
-        return Trial(f"{self.name}/{number}", "deap", self.name, self.film(number, row), (0.0, seconds),
+        return Trial(f"{self.name}/{number}", "deap", self.name, self.face_video(number, row), (0.0, seconds),
                      signals=self.file if entry else None, entry=entry, labels={**known}, about=notes)
 
-    def film(self, number: int, row: RatingRow | None) -> Path | None:
-        """The film of a trial; None if it is missing or unreadable, which is reported."""
+    def face_video(self, number: int, row: RatingRow | None) -> Path | None:
+        """The face video of a trial; None if it is missing or unreadable, which is reported."""
         if row is None:
             return None
-        path = self.films.get(row.trial)
+        path = self.face_videos.get(row.trial)
         if path is None:
-            if self.films:
+            if self.face_videos:
                 reason = f"no {self.name}_trial{row.trial:02d}.avi"
                 if self.number in ENDS_EARLY:
                     reason += f"; {SHORT}"

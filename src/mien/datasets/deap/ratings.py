@@ -1,6 +1,6 @@
 """Read `participant_ratings.csv`: the stimulus and the ratings of each trial in order of presentation.
 
-This table is the only link between the films (`Trial`) and the signals with their labels (`Experiment_id`).
+This table is the only link between the face videos (`Trial`) and the signals with their labels (`Experiment_id`).
 """
 
 from __future__ import annotations

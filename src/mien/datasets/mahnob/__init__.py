@@ -1,7 +1,7 @@
-"""MAHNOB-HCI: 27 people, 20 film clips each, 527 rated sessions; a colour film, ECG, skin conductance, respiration.
+"""MAHNOB-HCI: 27 people, 20 stimuli each, 527 rated sessions; a colour video, ECG, skin conductance, respiration.
 
 Soleymani et al. 2012, A multimodal database for affect recognition and implicit tagging (10.1109/T-AFFC.2011.25). The
-colour film begins with the stimulus and continues after it. The BDF has 30 s on either side; its status channel has
+colour video begins with the stimulus and continues after it. The BDF has 30 s on either side; its status channel has
 pulses at the start and end of the stimulus.
 """
 
@@ -32,7 +32,7 @@ def survey(root: str | Path) -> DatasetIndex:
     """Index the MAHNOB-HCI files below `root`; trial 2 is session 2, the first rated one of participant 1.
 
     The labels are valence, arousal, dominance (control) and predictability, 1..9, and emotion, a word. `about` has film
-    and gender. A film's span is in its own time; its rate is often a rounding of the camera's.
+    and gender. A face video's span is in its own time; its rate is often a rounding of the camera's.
 
     Raises:
         FileNotFoundError: `root` does not exist.
@@ -71,9 +71,9 @@ def survey(root: str | Path) -> DatasetIndex:
 def signals(trial: Trial) -> Signal:
     """Read ecg, eda, respiration and temperature of a session, from 30 s before the stimulus to its end.
 
-    Time is that of the film: if its container states 61 Hz for a camera of 60.97 Hz, the rate exceeds 256 Hz by the
-    same factor. respiration is left out if the belt was off. eda is in uS if the values are Ohm or Siemens; otherwise
-    its unit ends in a question mark.
+    Time is that of the face video. If its container states 61 Hz for a camera of 60.97 Hz, the rate exceeds 256 Hz by
+    the same factor. respiration is left out if the belt was off. eda is in uS if the values are Ohm or Siemens;
+    otherwise its unit ends in a question mark.
 
     Raises:
         ValueError: the trial has no signals, or they can no longer be read.
@@ -89,7 +89,7 @@ def signals(trial: Trial) -> Signal:
 def _counts(trials: tuple[Trial, ...], problems: tuple[DatasetProblem, ...]) -> tuple[Count, ...]:
     return (Count("participants", len({trial.subject for trial in trials}), 27, limit=True),
             Count("rated sessions", len(trials), 527, limit=True),
-            Count("rated sessions with film", sum(trial.video is not None for trial in trials), 527),
+            Count("rated sessions with face video", sum(trial.video is not None for trial in trials), 527),
             Count("rated sessions with signals", sum(trial.signals is not None for trial in trials), 527),
             Count("rated sessions with both", sum(bool(trial.video and trial.signals) for trial in trials), 527),
             Count("neutral clips", sum(problem.reason == NEUTRAL for problem in problems), 527),

@@ -74,7 +74,7 @@ def clock_digits(values: np.ndarray, cells: Sequence[str], name: str) -> np.ndar
         name: the column and its unit.
     """
     known = np.isfinite(values)
-    said = _NAMED.search(name) is not None or any(_PADDED.fullmatch(cell.strip()) for cell in cells)
+    likely = _NAMED.search(name) is not None or any(_PADDED.fullmatch(cell.strip()) for cell in cells)
     for scale in (1.0, 1e-3):
         numbers = values * scale
         hours, minutes, seconds = numbers // 10_000, numbers // 100 % 100, numbers % 100
@@ -84,7 +84,7 @@ def clock_digits(values: np.ndarray, cells: Sequence[str], name: str) -> np.ndar
         if (hours[known] > 23).any() or (minutes[known] > 59).any() or (seconds[known] >= 61).any():
             continue
         times = hours * 3600 + minutes * 60 + seconds
-        if said or _shows_minutes(shown, times[known]):
+        if likely or _shows_minutes(shown, times[known]):
             return times
     return None
 

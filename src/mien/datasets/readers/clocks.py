@@ -201,27 +201,27 @@ def _unwrapped(times: np.ndarray) -> np.ndarray:
 def _numeric_clock(table: TextTable, name: str, unit: str | None) -> Clock:
     cells = table.cells[name]
     values, _ = table.number_format.numbers(cells)
-    said = unit or unit_of_name(name) or table.units.get(name, "").lower()
-    if said not in UNITS:
-        times = clock_digits(values, cells, f"{name} {said}")
+    unit_name = unit or unit_of_name(name) or table.units.get(name, "").lower()
+    if unit_name not in UNITS:
+        times = clock_digits(values, cells, f"{name} {unit_name}")
         if times is not None:
             return Clock(name, _unwrapped(times), "time of day", "times of day, written hhmmss", guessed=True)
     values, counter = unwrapped(values)
-    clock = _counting_clock(name, values, said)
+    clock = _counting_clock(name, values, unit_name)
     if counter:
         return replace(clock, words=f"{clock.words}, a counter that wraps around ({counter})", guessed=True)
     return clock
 
 
-def _counting_clock(name: str, values: np.ndarray, said: str) -> Clock:
-    """The clock of a column of numbers whose unit is `said`, or "" if nothing says it."""
+def _counting_clock(name: str, values: np.ndarray, unit_name: str) -> Clock:
+    """The clock of a column of numbers whose unit is `unit_name`, or "" if nothing says it."""
     known = values[np.isfinite(values)]
     pace = _usual_step(known)
-    if said in UNITS:
-        step = UNITS[said]
+    if unit_name in UNITS:
+        step = UNITS[unit_name]
         era = era_unit(float(np.median(known))) == step
         kind: Kind = "since 1970" if era else "elapsed"
-        return Clock(name, values * step, kind, f"{said} since 1970" if era else said, step)
+        return Clock(name, values * step, kind, f"{unit_name} since 1970" if era else unit_name, step)
     for words, step, origin in ORIGINS:
         since_1970 = (values - origin / step) * step
         if ERA[0] <= np.median(since_1970[np.isfinite(values)]) < ERA[1] and 0 < pace * step < 1 / SLOWEST:

@@ -110,10 +110,10 @@ def duration(text: str) -> float | None:
         hours, minutes = int(parts["hour"] or 0), int(parts["minute"])
         seconds = float(parts["second"].replace(",", "."))
         return hours * 3600.0 + minutes * 60.0 + seconds if seconds < 60 and (minutes < 60 or not hours) else None
-    said = _UNITS.fullmatch(text)
-    if said is None or not any(said.groups()):
+    match = _UNITS.fullmatch(text)
+    if match is None or not any(match.groups()):
         return None
-    parted = [float((each or "0").replace(",", ".")) for each in said.groups()]
+    parted = [float((each or "0").replace(",", ".")) for each in match.groups()]
     return sum(value * size for value, size in zip(parted, (3600.0, 60.0, 1.0, 0.001), strict=True))
 
 

@@ -49,8 +49,8 @@ def _load(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     except MatError:
         raise
     except Exception as error:  # SciPy and h5py raise anything, a NameError too
-        said = [*str(error).splitlines(), ""][0]
-        raise MatError(f"expected a MATLAB file, got {path} ({type(error).__name__}: {said}): it is cut short or "
+        message = [*str(error).splitlines(), ""][0]
+        raise MatError(f"expected a MATLAB file, got {path} ({type(error).__name__}: {message}): it is cut short or "
                        "damaged; copy or unzip it again") from error
 
 

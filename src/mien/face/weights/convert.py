@@ -26,9 +26,9 @@ def convert_detector(content: bytes) -> Any:
     """
     model = tflite.parse(content)
     graph = Graph("face_detector")
-    made = Translation(model, graph, "image")
-    made.run({})
-    by_channels = {made.shape(index)[2]: made.values[index] for index in model.outputs}
+    translation = Translation(model, graph, "image")
+    translation.run({})
+    by_channels = {translation.shape(index)[2]: translation.values[index] for index in model.outputs}
     graph.node("Identity", by_channels[16], output="boxes")
     graph.node("Identity", by_channels[1], output="logits")
     return graph.model({"image": (1, 3, 192, 192)}, {"boxes": (1, CELLS, 16), "logits": (1, CELLS, 1)},
@@ -48,10 +48,10 @@ def convert_landmarks(content: bytes) -> Any:
     """
     model = tflite.parse(content)
     graph = Graph("face_landmarks")
-    made = Translation(model, graph, "image")
-    made.run(attention.CUSTOM)
-    attention.merge(made)
-    attention.presence(made)
+    translation = Translation(model, graph, "image")
+    translation.run(attention.CUSTOM)
+    attention.merge(translation)
+    attention.presence(translation)
     return graph.model({"image": (1, 3, attention.CROP, attention.CROP)}, {"landmarks": (1, 478, 3), "presence": (1,)},
                        _notes("face_landmark_with_attention.tflite"))
 

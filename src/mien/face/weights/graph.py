@@ -68,9 +68,9 @@ class Graph:
 
     def integers(self, *values: int) -> str:
         """A constant int64 vector."""
-        made = np.array(values, np.int64)
+        array = np.array(values, np.int64)
         count = sum(constant.dtype == np.int64 for constant in self.constants.values())
-        return self.constant(f"integers_{count}", made)
+        return self.constant(f"integers_{count}", array)
 
     def model(self, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]],
               notes: dict[str, str]) -> Any:
@@ -94,11 +94,11 @@ class Graph:
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
             [numpy_helper.from_array(values, name) for name, values in self.constants.items() if name in used])
-        made = helper.make_model(graph, producer_name="mien", ir_version=IR_VERSION,
+        model = helper.make_model(graph, producer_name="mien", ir_version=IR_VERSION,
                                  opset_imports=[helper.make_opsetid("", OPSET)])
-        helper.set_model_props(made, notes)
-        onnx.checker.check_model(made, full_check=True)
-        return made
+        helper.set_model_props(model, notes)
+        onnx.checker.check_model(model, full_check=True)
+        return model
 
     def _needed(self, names: set[str]) -> list[Any]:
         """The nodes that the wanted values depend on, in order."""

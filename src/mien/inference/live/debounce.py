@@ -81,13 +81,13 @@ class Debouncer:
         new_face = self._face.push(row.start, row.end, now)
         new_rate = self._heart.push(row.start, row.end, now)
         face, heart = self._face.value or now, self._heart.value or now
-        said = replace(face, heart_rate=heart.heart_rate, heart_reason=heart.heart_reason)
+        utterance = replace(face, heart_rate=heart.heart_rate, heart_reason=heart.heart_reason)
         change: Change = ""
         if new_face:
             change = "expression"
         elif new_rate:
             change = "heart_rate"
-        return said, self._face.since, change
+        return utterance, self._face.since, change
 
     def _with_margin(self, row: Prediction) -> Utterance:
         """The values of a row; a label or certainty within the margin of the current one is replaced by it."""

@@ -89,24 +89,24 @@ class EventHistory:
         return observation
 
     def _of_person(self, newest: LiveEvent, rows: list[Prediction]) -> PersonObservation:
-        said, turn = newest.said, self._turn
-        if said == NO_PERSON:
+        utterance, turn = newest.said, self._turn
+        if utterance == NO_PERSON:
             return PersonObservation()
         recent = [row for row in rows if row.end > newest.end - RECENT]
         same = turn is not None and turn.face == rows[-1].face
         before, change = "", 0
         if turn is not None and same:
             before = turn.said.label
-            change = (said.heart_rate or 0) - (turn.said.heart_rate or 0)
+            change = (utterance.heart_rate or 0) - (turn.said.heart_rate or 0)
         return PersonObservation(
-            said=said,
+            said=utterance,
             lasting=int(newest.end - newest.since),
             smile=smile_word(_median([float(row.aus[AU12]) for row in recent])),
             head=head_word(np.array([_median([float(row.pose[axis]) for row in recent]) for axis in (0, 1)])),
             trend=_trend(rows, newest.end),
-            before=before * (before != said.label),
+            before=before * (before != utterance.label),
             other_person=turn is not None and turn.face is not None and not same,
-            rate_change=change * _both_rates(turn, said),
+            rate_change=change * _both_rates(turn, utterance),
         )
 
     def changes(self, seconds: float = 60.0) -> list[dict[str, Any]]:
@@ -158,8 +158,8 @@ class EventHistory:
         }
 
 
-def _both_rates(turn: Turn | None, said: Utterance) -> bool:
-    return turn is not None and None not in (turn.said.heart_rate, said.heart_rate)
+def _both_rates(turn: Turn | None, utterance: Utterance) -> bool:
+    return turn is not None and None not in (turn.said.heart_rate, utterance.heart_rate)
 
 
 def _trend(rows: list[Prediction], end: float) -> str:

@@ -181,7 +181,7 @@ class LiveSession:
         """
         if self._queue is None:
             return []
-        return [self._event(answer.step, self._with_results(answer)) for answer in self._queue.results(wait)]
+        return [self._event(result.step, self._with_results(result)) for result in self._queue.results(wait)]
 
     def timeline(self, name: str = "live") -> Timeline:
         """Everything since the start of the session, as from the analysis of a file. Its times begin at 0.
@@ -260,10 +260,10 @@ class LiveSession:
             self._times = self._times[bisect_left(self._times, self._done_until):]
         return with_frames
 
-    def _with_results(self, answer: WorkerResult) -> list[Prediction]:
+    def _with_results(self, result: WorkerResult) -> list[Prediction]:
         """The rows of a step with the model's smoothed probabilities."""
-        rows = [self._predictor.row(observation, answer.results.get(index))
-                for index, observation in enumerate(answer.step.observed)]
+        rows = [self._predictor.row(observation, result.results.get(index))
+                for index, observation in enumerate(result.step.observed)]
         self._predictor.keep(row.face for row in rows)
         return rows
 
@@ -283,17 +283,17 @@ class LiveSession:
         stable = {row.face: self._steady.setdefault(row.face, Debouncer(self.hold)).push(row) for row in rows}
         self._steady = {face: steady for face, steady in self._steady.items() if face in stable}
         row = next((row for row in rows if row.face == self.chosen), None)
-        said, since = NO_PERSON, step.start
+        utterance, since = NO_PERSON, step.start
         change: Change = ""
         if row is not None:
-            said, since, change = stable[row.face]
+            utterance, since, change = stable[row.face]
         if row is None and self.latest is not None and self.latest.row is None:
             since = self.latest.since
         last = self.latest.said if self.latest else NO_PERSON
-        left = change == "expression" and NO_PERSON.reason in (said.reason, last.reason)
-        if self.latest is None or ((self.chosen != before or left) and (said, last) != (NO_PERSON, NO_PERSON)):
+        left = change == "expression" and NO_PERSON.reason in (utterance.reason, last.reason)
+        if self.latest is None or ((self.chosen != before or left) and (utterance, last) != (NO_PERSON, NO_PERSON)):
             change = "person"
-        self.latest = LiveEvent(step.start, step.end, row, said, since, change, render(said, self.language),
+        self.latest = LiveEvent(step.start, step.end, row, utterance, since, change, render(utterance, self.language),
                             clock.perf_counter() - step.arrived, self._neutral_known())
         self.history.push(self.latest)
         return self.latest

@@ -77,15 +77,15 @@ class InferenceWorker:
                 queue.busy, queue.left = step is not None, False
             if step is None:
                 continue
-            answer: WorkerResult | Exception | None
+            result: WorkerResult | Exception | None
             try:
-                answer = self._predict(queue, step)
+                result = self._predict(queue, step)
             except Exception as error:  # noqa: BLE001 - `WorkerQueue.results` raises it again
-                answer = error
+                result = error
             with self._changed:
                 queue.busy = False
-                if isinstance(answer, Exception) or (answer is not None and not queue.left):
-                    queue.done.append(answer)
+                if isinstance(result, Exception) or (result is not None and not queue.left):
+                    queue.done.append(result)
                 self._changed.notify_all()
 
     def _predict(self, queue: WorkerQueue, step: WorkerStep) -> WorkerResult | None:
@@ -136,10 +136,10 @@ class WorkerQueue:
                 self._changed.wait_for(lambda: self.waiting is None and not self.busy)
             done, results = list(self.done), []
             self.done.clear()
-        for answer in done:
-            if isinstance(answer, Exception):
-                raise answer
-            results.append(answer)
+        for result in done:
+            if isinstance(result, Exception):
+                raise result
+            results.append(result)
         return results
 
     def cancel(self) -> None:

@@ -47,7 +47,7 @@ class Fusion(nn.Module):
             for _ in range(1 + (self.kind == "late")))
 
     def forward(
-        self, body: Tokens | None, face: Tokens | None, present: Tensor, paid: AttentionWeights | None = None
+        self, body: Tokens | None, face: Tokens | None, present: Tensor, attention: AttentionWeights | None = None
     ) -> Tensor:
         """Fuse and classify.
 
@@ -55,39 +55,40 @@ class Fusion(nn.Module):
             body: tokens of physiology, None without this modality.
             face: tokens of video, None without this modality.
             present: (B, 2) bool, whether each modality has data.
-            paid: collects the attention weights if given.
+            attention: collects the attention weights if given.
 
         Returns:
             Logits (B, K).
         """
-        values = self._read(body, face, present, paid)
+        values = self._read(body, face, present, attention)
         if self.two:
             return joint_logits(values)
         return values
 
-    def _read(self, body: Tokens | None, face: Tokens | None, present: Tensor, paid: AttentionWeights | None) -> Tensor:
+    def _read(self, body: Tokens | None, face: Tokens | None, present: Tensor, attention: AttentionWeights | None
+              ) -> Tensor:
         if body is None or face is None:
             return self.heads[0](masked_mean(*(body or face)))  # type: ignore[misc]
         if self.kind == "late":
             logits = [head(masked_mean(*part)) for head, part in zip(self.heads, (body, face), strict=True)]
             return masked_mean(torch.stack(logits, dim=1), present | ~present.any(dim=1, keepdim=True))
         if self.kind == "concat":
-            return self.heads[0](self._concat(body, face, paid))
-        to_face, to_body = (None, None) if paid is None else (paid.face, paid.body)
+            return self.heads[0](self._concat(body, face, attention))
+        to_face, to_body = (None, None) if attention is None else (attention.face, attention.body)
         sides = [(body, face, to_face), (face, body, to_body)]
         chosen = {"cross": sides[:1], "swapped": sides[1:], "both": sides}[self.kind]
         fused = [_cross(way, queries, keys, weights)
                  for way, (queries, keys, weights) in zip(self.ways, chosen, strict=True)]
         return self.heads[0](torch.cat(fused, dim=-1))
 
-    def _concat(self, body: Tokens, face: Tokens, paid: AttentionWeights | None) -> Tensor:
+    def _concat(self, body: Tokens, face: Tokens, attention: AttentionWeights | None) -> Tensor:
         tokens, mask = (torch.cat(pair, dim=1) for pair in zip(body, face, strict=True))
         cut = body[1].shape[1]
         for layer in cast(Iterable[EncoderLayer], self.joint):
-            if paid is not None:
+            if attention is not None:
                 received = layer.received_attention(tokens, mask, mask)
-                paid.body.append(received[:, :cut])
-                paid.face.append(received[:, cut:])
+                attention.body.append(received[:, :cut])
+                attention.face.append(received[:, cut:])
             tokens = layer(tokens, mask)
         return masked_mean(tokens, mask)
 
@@ -102,11 +103,11 @@ def joint_logits(values: Tensor) -> Tensor:
     return (valence[:, :, None] + arousal[:, None]).flatten(1)
 
 
-def _cross(layers: nn.Module, queries: Tokens, keys: Tokens, paid: list[Tensor] | None) -> Tensor:
+def _cross(layers: nn.Module, queries: Tokens, keys: Tokens, attention: list[Tensor] | None) -> Tensor:
     """Run the queries through layers of cross-attention to the keys -> their mean (B, W)."""
     tokens, mask = queries
     for layer in cast(Iterable[EncoderLayer], layers.children()):
-        if paid is not None:
-            paid.append(layer.received_attention(tokens, mask, keys[1], keys[0]))
+        if attention is not None:
+            attention.append(layer.received_attention(tokens, mask, keys[1], keys[0]))
         tokens = layer(tokens, keys[1], keys[0])
     return masked_mean(tokens, mask)

@@ -99,13 +99,13 @@ class MVP(nn.Module, Method):
             body = torch.cat([tokens for tokens, _ in encoded], dim=1), torch.cat([mask for _, mask in encoded], dim=1)
         if self.face is not None:
             face = self.face(video, video_known)
-        paid = AttentionWeights() if attention else None
-        logits = self.fusion(body, face, present, paid)
+        weights = AttentionWeights() if attention else None
+        logits = self.fusion(body, face, present, weights)
         to_face = to_body = None
-        if paid is not None and paid.face:
-            to_face = torch.stack(paid.face).mean(dim=0)[:, 1:]
-        if paid is not None and paid.body:
-            to_body = torch.stack(paid.body).mean(dim=0).unflatten(1, (len(self.body), -1))[:, :, 1:]
+        if weights is not None and weights.face:
+            to_face = torch.stack(weights.face).mean(dim=0)[:, 1:]
+        if weights is not None and weights.body:
+            to_body = torch.stack(weights.body).mean(dim=0).unflatten(1, (len(self.body), -1))[:, :, 1:]
         return MVPOutput(logits, used[0] * self.options.patch, used[1] * self.options.step, ~present.any(dim=1),
                         face=to_face, body=to_body, patches=patches, rows=rows)
 

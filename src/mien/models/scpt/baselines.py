@@ -45,13 +45,13 @@ class Baseline(nn.Module):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(width or plan.features, classes)
 
-    def feature(self, given: FusionInputs) -> Tensor:
+    def feature(self, inputs: FusionInputs) -> Tensor:
         """The input of the linear classifier (B, E)."""
         raise NotImplementedError
 
-    def forward(self, given: FusionInputs) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: FusionInputs) -> tuple[Tensor, Tensor]:
         """Classify -> logits (B, K) and the classifier's input (B, E)."""
-        read = self.feature(given)
+        read = self.feature(inputs)
         return self.head(self.dropout(read)), read
 
 
@@ -61,9 +61,9 @@ class Concatenation(Baseline):
     def __init__(self, plan: BackboneConfig, classes: int, dropout: float):
         super().__init__(plan, classes, dropout, 2 * plan.features)
 
-    def feature(self, given: FusionInputs) -> Tensor:
+    def feature(self, inputs: FusionInputs) -> Tensor:
         """Mean face feature and pulse feature, side by side (B, 2 D)."""
-        return torch.cat([given.face, given.encode()[0]], dim=1)
+        return torch.cat([inputs.face, inputs.encode()[0]], dim=1)
 
 
 class LateFusion(Concatenation):
@@ -74,19 +74,19 @@ class LateFusion(Concatenation):
         self.head = nn.Linear(plan.features, classes)
         self.pulse = nn.Linear(plan.features, classes)
 
-    def forward(self, given: FusionInputs) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: FusionInputs) -> tuple[Tensor, Tensor]:
         """The log of the mean of both predictions (B, K), and the features."""
-        face, pulse = (self.dropout(part) for part in self.feature(given).chunk(2, dim=1))
+        face, pulse = (self.dropout(part) for part in self.feature(inputs).chunk(2, dim=1))
         each = torch.stack([self.head(face), self.pulse(pulse)]).log_softmax(dim=-1)
-        return each.logsumexp(dim=0), self.feature(given)  # the mean of both predictions
+        return each.logsumexp(dim=0), self.feature(inputs)  # the mean of both predictions
 
 
 class PulseOnly(Baseline):
     """The feature of the image."""
 
-    def feature(self, given: FusionInputs) -> Tensor:
+    def feature(self, inputs: FusionInputs) -> Tensor:
         """The pulse feature (B, D)."""
-        return given.encode()[0]
+        return inputs.encode()[0]
 
 
 class CrossAttention(Baseline):
@@ -97,11 +97,11 @@ class CrossAttention(Baseline):
         self.attend = nn.MultiheadAttention(plan.features, HEADS, kdim=plan.width, vdim=plan.width, batch_first=True)
         self.norms = nn.ModuleList((nn.LayerNorm(plan.features), nn.LayerNorm(plan.width), nn.LayerNorm(plan.features)))
 
-    def feature(self, given: FusionInputs) -> Tensor:
+    def feature(self, inputs: FusionInputs) -> Tensor:
         """Frames that attend to the tokens of the pulse, averaged (B, D)."""
-        tokens = self.norms[1](given.encode()[1])
-        mixed, _ = self.attend(self.norms[0](given.frames), tokens, tokens, need_weights=False)
-        return self.norms[2](given.frames + mixed).mean(dim=1)
+        tokens = self.norms[1](inputs.encode()[1])
+        mixed, _ = self.attend(self.norms[0](inputs.frames), tokens, tokens, need_weights=False)
+        return self.norms[2](inputs.frames + mixed).mean(dim=1)
 
 
 class MultimodalTransformer(Baseline):
@@ -116,10 +116,10 @@ class MultimodalTransformer(Baseline):
                                            norm_first=True)
         self.layers = nn.TransformerEncoder(layer, 2, nn.LayerNorm(plan.features), enable_nested_tensor=False)
 
-    def feature(self, given: FusionInputs) -> Tensor:
+    def feature(self, inputs: FusionInputs) -> Tensor:
         """The class token (B, D) of a transformer over frames and tokens of the pulse."""
-        pulse = self.pulse(given.encode()[1])
-        tokens = [self.cls.expand(len(pulse), 1, -1), given.frames + self.kinds[0], pulse + self.kinds[1]]
+        pulse = self.pulse(inputs.encode()[1])
+        tokens = [self.cls.expand(len(pulse), 1, -1), inputs.frames + self.kinds[0], pulse + self.kinds[1]]
         return self.layers(torch.cat(tokens, dim=1))[:, 0]
 
 
@@ -129,9 +129,9 @@ class Spectrum(Baseline):
     def __init__(self, plan: BackboneConfig, classes: int, dropout: float):
         super().__init__(plan, classes, 0.0, plan.size)
 
-    def feature(self, given: FusionInputs) -> Tensor:
+    def feature(self, inputs: FusionInputs) -> Tensor:
         """The mean spectrum of the pulse (B, rows)."""
-        return given.image[:, 0].mean(dim=-1)
+        return inputs.image[:, 0].mean(dim=-1)
 
 
 class RateAlone(Baseline):
@@ -141,9 +141,9 @@ class RateAlone(Baseline):
         super().__init__(plan, classes, 0.0, 1)
         self.rows = plan.size
 
-    def feature(self, given: FusionInputs) -> Tensor:
+    def feature(self, inputs: FusionInputs) -> Tensor:
         """The row with most power as a number -1..1 (B, 1)."""
-        highest = given.image[:, 0].mean(dim=-1).argmax(dim=1, keepdim=True)
+        highest = inputs.image[:, 0].mean(dim=-1).argmax(dim=1, keepdim=True)
         return 2 * highest / (self.rows - 1) - 1
 
 

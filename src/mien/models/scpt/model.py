@@ -134,13 +134,13 @@ class SCPT(nn.Module, Method):
 
     def predict(self, batch: Batch, attention: bool = False) -> Output:
         """Predict a batch -> logits (B, K), the input of the classifier, and whether the pulse was present."""
-        answer = self.infer(batch)
+        output = self.infer(batch)
         modalities: dict[str, Tensor] = {}
         if self.options.seen:
-            modalities = {"face": torch.ones_like(answer.pulse), "pulse": answer.pulse}
+            modalities = {"face": torch.ones_like(output.pulse), "pulse": output.pulse}
         if self.options.fusion in WITHOUT_FACE:
             del modalities["face"]
-        return Output(answer.logits, answer.read, modalities)
+        return Output(output.logits, output.read, modalities)
 
     def forward(self, batch: Batch) -> Tensor:
         """Classify a batch -> logits (B, K)."""
@@ -150,13 +150,13 @@ class SCPT(nn.Module, Method):
         """The weighted losses by name. Raises ValueError without targets, or without subjects if they are needed."""
         if batch.target is None:
             raise ValueError("SCPT.loss: expected a target (B,), got None")
-        answer = self.infer(batch)
-        first = {"cross_entropy": cross_entropy(answer.logits, batch, self.share, self.options.smoothing)}
+        output = self.infer(batch)
+        first = {"cross_entropy": cross_entropy(output.logits, batch, self.share, self.options.smoothing)}
         if not (self.decoupled and self.training):
             return first
         if batch.subject is None:
             raise ValueError("SCPT.loss: expected the subject (B,) of each window, got None: the losses need it")
-        return first | self._decoupling(answer.codes, batch.subject, batch.target)
+        return first | self._decoupling(output.codes, batch.subject, batch.target)
 
     def _decoupling(self, codes: Sequence[LatentCodes], subject: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The losses with a weight, averaged over layers; rows are compared over the batch of all processes."""

@@ -86,11 +86,11 @@ def render_observation(observation: PersonObservation, language: str = "en") -> 
     Raises:
         ValueError: The language is unknown.
     """
-    words, said = template(language), observation.said
-    if said.reason == "no_face" and said.heart_rate is None:
+    words, utterance = template(language), observation.said
+    if utterance.reason == "no_face" and utterance.heart_rate is None:
         return words["no_face"]
     more = words["observation"]
-    sentences = [f"{face_clause(said, language)}."]
+    sentences = [f"{face_clause(utterance, language)}."]
     if observation.lasting:
         sentences.append(more["lasting"].format(seconds=observation.lasting))
     for group in ("smile", "head", "trend"):
@@ -99,9 +99,9 @@ def render_observation(observation: PersonObservation, language: str = "en") -> 
     if observation.other_person:
         sentences.append(more["other_person"])
     if observation.before:
-        sentences.append(more["before"].format(label=label_words(said.task, observation.before, language)))
-    if said.heart_rate is not None:
-        sentences.append(more["heart_rate"].format(rate=said.heart_rate))
+        sentences.append(more["before"].format(label=label_words(utterance.task, observation.before, language)))
+    if utterance.heart_rate is not None:
+        sentences.append(more["heart_rate"].format(rate=utterance.heart_rate))
     if observation.rate_change:
         direction = ("lower", "higher")[observation.rate_change > 0]
         sentences.append(more["rate_change"][direction].format(change=abs(observation.rate_change)))
@@ -110,11 +110,11 @@ def render_observation(observation: PersonObservation, language: str = "en") -> 
 
 def fields(observation: PersonObservation) -> dict[str, Any]:
     """The fields that the sentences hold, as JSON data."""
-    said = observation.said
-    return {"person": said.reason != "no_face" or said.heart_rate is not None, "label": said.label,
-            "certainty": said.certainty, "reason": said.reason, "lasting": observation.lasting,
+    utterance = observation.said
+    return {"person": utterance.reason != "no_face" or utterance.heart_rate is not None, "label": utterance.label,
+            "certainty": utterance.certainty, "reason": utterance.reason, "lasting": observation.lasting,
             "smile": observation.smile, "head": observation.head, "trend": observation.trend,
-            "before": observation.before, "other_person": observation.other_person, "heart_rate": said.heart_rate,
+            "before": observation.before, "other_person": observation.other_person, "heart_rate": utterance.heart_rate,
             "rate_change": observation.rate_change}
 
 

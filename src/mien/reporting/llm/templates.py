@@ -32,24 +32,24 @@ def describe(emotion: Prediction | None, language: str = "en") -> str:
     return render(NO_PERSON if emotion is None else make_utterance(emotion), language)
 
 
-def render(said: Utterance, language: str = "en") -> str:
-    """The sentence for `said`. Raises ValueError for an unknown language."""
+def render(utterance: Utterance, language: str = "en") -> str:
+    """The sentence for `utterance`. Raises ValueError for an unknown language."""
     words = template(language)
-    if said.reason == "no_face" and said.heart_rate is None:
+    if utterance.reason == "no_face" and utterance.heart_rate is None:
         return words["no_face"]
-    if said.heart_rate is None:
-        heart = words["no_heart_rate"].format(reason=words["reasons"][said.heart_reason])
+    if utterance.heart_rate is None:
+        heart = words["no_heart_rate"].format(reason=words["reasons"][utterance.heart_reason])
     else:
-        heart = words["heart_rate"].format(rate=said.heart_rate)
-    return words["sentence"].format(face=face_clause(said, language), heart=heart)
+        heart = words["heart_rate"].format(rate=utterance.heart_rate)
+    return words["sentence"].format(face=face_clause(utterance, language), heart=heart)
 
 
-def face_clause(said: Utterance, language: str) -> str:
+def face_clause(utterance: Utterance, language: str) -> str:
     """The clause about the expression, without a full stop."""
     words = template(language)
-    if not said.label:
-        return words["abstained"].format(reason=words["reasons"][said.reason])
-    return words["certainty"][said.certainty].format(label=label_words(said.task, said.label, language))
+    if not utterance.label:
+        return words["abstained"].format(reason=words["reasons"][utterance.reason])
+    return words["certainty"][utterance.certainty].format(label=label_words(utterance.task, utterance.label, language))
 
 
 def label_words(task: str, label: str, language: str) -> str:

@@ -78,8 +78,9 @@ def chart(measure: str, table: pd.DataFrame) -> str:
             parts.append(f'<circle class="big" cx="{x:.0f}" cy="{y(mean):.1f}" r="4"/>')
         text = escape(_short(str(name), step))
         parts.append(f'<text x="{x:.0f}" y="{HEIGHT - 10:.0f}" text-anchor="middle">{text}</text>')
-    said = "; ".join(f"{name} {number(mean, digits(measure))}" for name, (mean, _, _) in zip(names, means, strict=True))
-    label = escape(f"{measure_name(measure)}, {measure_unit(measure)}: means {said}", quote=True)
+    described = "; ".join(f"{name} {number(mean, digits(measure))}"
+                          for name, (mean, _, _) in zip(names, means, strict=True))
+    label = escape(f"{measure_name(measure)}, {measure_unit(measure)}: means {described}", quote=True)
     return (f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{label}">{"".join(parts)}</svg>')
 
 
