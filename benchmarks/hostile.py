@@ -7,7 +7,7 @@
 
 `files` damages small files at random, seed 0, and reads each by the function that a command uses. The process that
 reads must live, every error must be one line of ours, and no file may take longer than 30 s. `jpeg` damages JPEGs and
-counts those that each door takes as undamaged: none that was cut may be among them, but for films, in which a JPEG may
+counts those that each door takes as undamaged: none that was cut may be among them, but for videos, in which a JPEG may
 lack its end mark. `requests` sends random requests to `mien serve`: HTTP (also half ones), WebSocket messages and
 conversations for the proxy. No answer may be 500, none may take longer than 5 s, and the server may not grow by more
 than 5 %. `soak` sends 30 frames a second to one server and prints dropped frames and memory.
@@ -203,7 +203,7 @@ def jpegs(count: int) -> bool:
     rgb = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8), (0, 0), 3)
     content = encode(0.0, rgb)[8:]
     start = content.find(b"\xff\xda") + 20  # of the picture, after its header
-    print("| damage | pictures | stream | picture file | film |\n|---|---|---|---|---|")
+    print("| damage | pictures | stream | picture file | video of JPEGs |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for damage in ("cut", "1 byte", "8 bytes"):
             damaged = []
@@ -216,7 +216,7 @@ def jpegs(count: int) -> bool:
                         data[rng.randrange(start, len(data) - 2)] ^= rng.randrange(1, 256)
                 damaged.append(bytes(data))
             accepted = [sum(map(by_stream, damaged)), sum(by_file(each, Path(folder)) for each in damaged),
-                     by_film([content, *damaged], Path(folder)) - 1]
+                     by_video([content, *damaged], Path(folder)) - 1]
             print(f"| {damage} | {count} | {' | '.join(map(str, accepted))} |", flush=True)
             good = good and (damage != "cut" or not any(accepted[:2]))
     return good
@@ -239,8 +239,8 @@ def by_file(data: bytes, folder: Path) -> bool:
     return True
 
 
-def by_film(frames: list[bytes], folder: Path) -> int:
-    """How many of the frames of a film are decoded and not left out."""
+def by_video(frames: list[bytes], folder: Path) -> int:
+    """How many of the frames of a video are decoded and not left out."""
     with av.open(str(folder / "a.avi"), "w") as out:
         stream = out.add_stream("mjpeg", rate=25)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
@@ -248,8 +248,8 @@ def by_film(frames: list[bytes], folder: Path) -> int:
             packet = av.Packet(data)
             packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 25)
             out.mux(packet)
-    with open_video(folder / "a.avi") as film:
-        return sum(1 for _ in film)
+    with open_video(folder / "a.avi") as recording:
+        return sum(1 for _ in recording)
 
 
 # ---------------------------------------------------------------- requests

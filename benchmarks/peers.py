@@ -1,13 +1,13 @@
 """Heart rates of other programs and of mien on the same videos, offline.
 
     python benchmarks/peers.py make FOLDER          # with mien: three videos with a planted pulse, two without a pulse
-    python benchmarks/peers.py run FILM ...         # in each program's own environment: a line for each method and film
+    python benchmarks/peers.py run VIDEO ...         # in each program's own environment: a line for each method and video
 
 `run` uses what is installed in its Python: mien; open-rppg (pip install open-rppg), whose weights lie in its
 package; vitallens (pip install vitallens), of whose methods POS, CHROM and G run without a key. Programs that fetch
 their weights at the first call (py-feat, deepface, libreface) are not run. `make` animates a
 photograph (scikit-image's astronaut, one woman): the pulse is planted into the skin's colour, so its rate is known. A
-film is named after it: planted-72.avi. Times are CPU seconds of the whole call, decoding and face detection included.
+video is named after it: planted-72.avi. Times are CPU seconds of the whole call, decoding and face detection included.
 """
 
 from __future__ import annotations
@@ -32,48 +32,48 @@ Estimate = tuple[float | None, str]
 
 
 def make(folder: Path) -> None:
-    """Write the films."""
+    """Write the videos."""
     from mien import simulation
 
     folder.mkdir(parents=True, exist_ok=True)
     for rate in RATES:
-        film = simulation.portrait(pulse=simulation.Pulse(rate, 0.012), respiration=None, seconds=SECONDS, fps=FPS,
+        video = simulation.portrait(pulse=simulation.Pulse(rate, 0.012), respiration=None, seconds=SECONDS, fps=FPS,
                                    size=(640, 480), sway=2.0, noise=1.0)
-        simulation.write_video(film, folder / f"planted-{rate:.0f}.avi", codec="mjpeg", crf=None)
+        simulation.write_video(video, folder / f"planted-{rate:.0f}.avi", codec="mjpeg", crf=None)
     for sway in (0.0, 2.0):
-        film = simulation.portrait(pulse=None, respiration=None, seconds=SECONDS, fps=FPS, size=(640, 480), sway=sway,
+        video = simulation.portrait(pulse=None, respiration=None, seconds=SECONDS, fps=FPS, size=(640, 480), sway=sway,
                                    noise=1.0)
-        simulation.write_video(film, folder / f"no-pulse-sway-{sway:.0f}.avi", codec="mjpeg", crf=None)
+        simulation.write_video(video, folder / f"no-pulse-sway-{sway:.0f}.avi", codec="mjpeg", crf=None)
 
 
-def mien_rate(film: Path) -> Estimate:
+def mien_rate(path: Path) -> Estimate:
     """The heart rate of the person who is seen most."""
     import mien
 
-    faces = mien.analyze(film).faces
+    faces = mien.analyze(path).faces
     if not faces:
         return None, "no face"
     rate = max(faces, key=lambda face: face.coverage).heart_rate
     return rate.value, rate.reason or f"{rate.quality:.2f}"
 
 
-def open_rppg_rate(film: Path, model: str) -> Estimate:
+def open_rppg_rate(path: Path, model: str) -> Estimate:
     """The heart rate by a model of open-rppg."""
     import rppg
 
-    result = rppg.Model(model).process_video(str(film))
+    result = rppg.Model(model).process_video(str(path))
     if not result or result["hr"] is None:
         return None, "none"
     return float(result["hr"]), f"{result['SQI']:.2f}"
 
 
-def vitallens_rate(film: Path, method: str) -> Estimate:
+def vitallens_rate(path: Path, method: str) -> Estimate:
     """The heart rate by a local method of vitallens."""
     from vitallens import VitalLens
 
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
-        faces = VitalLens(method=method, export_to_json=False, export_dir=folder)(str(film))
+        faces = VitalLens(method=method, export_to_json=False, export_dir=folder)(str(path))
     if not faces:
         return None, "no face"
     rate = faces[0]["vitals"].get("heart_rate")
@@ -88,26 +88,26 @@ def methods() -> Iterator[tuple[str, str, Callable[[Path], Estimate]]]:
         yield f"mien {version('mien')}", "default", mien_rate
     if importlib.util.find_spec("rppg"):
         for model in OPEN_RPPG:
-            yield f"open-rppg {version('open-rppg')}", model, lambda film, model=model: open_rppg_rate(film, model)
+            yield f"open-rppg {version('open-rppg')}", model, lambda path, model=model: open_rppg_rate(path, model)
     if importlib.util.find_spec("vitallens"):
         for method in ("pos", "chrom", "g"):
             yield (f"vitallens {version('vitallens')}", method,
-                   lambda film, method=method: vitallens_rate(film, method))
+                   lambda path, method=method: vitallens_rate(path, method))
 
 
-def run(films: list[Path]) -> None:
+def run(paths: list[Path]) -> None:
     """Print a Markdown table."""
-    print("| film | planted | program | method | bpm | its quality or reason | CPU s |\n|---|---|---|---|---|---|---|",
+    print("| video | planted | program | method | bpm | its quality or reason | CPU s |\n|---|---|---|---|---|---|---|",
           flush=True)
-    for film in films:
-        planted = re.search(r"planted-(\d+)", film.stem)
-        truth = planted[1] if planted else "none" if film.stem.startswith("no-pulse") else "unknown"
+    for path in paths:
+        planted = re.search(r"planted-(\d+)", path.stem)
+        truth = planted[1] if planted else "none" if path.stem.startswith("no-pulse") else "unknown"
         for program, method, estimate in methods():
             begin = time.process_time()
-            rate, quality = estimate(film)
+            rate, quality = estimate(path)
             spent = time.process_time() - begin
             shown = "none" if rate is None else f"{rate:.1f}"
-            print(f"| {film.stem} | {truth} | {program} | {method} | {shown} | {quality} | {spent:.1f} |", flush=True)
+            print(f"| {path.stem} | {truth} | {program} | {method} | {shown} | {quality} | {spent:.1f} |", flush=True)
 
 
 def main() -> None:

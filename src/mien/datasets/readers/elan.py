@@ -73,7 +73,7 @@ def _seconds(slots: dict[str, str | None], element: Element, end: str, where: st
 
 def _video(elements: list[Element]) -> str:
     media = [each.given for each in elements if each.name == "MEDIA_DESCRIPTOR"]
-    films = [given for given in media if given.get("MIME_TYPE", "").startswith("video")]
-    if len(films) != 1:
+    videos = [given for given in media if given.get("MIME_TYPE", "").startswith("video")]
+    if len(videos) != 1:
         return ""
-    return PurePosixPath(unquote(films[0].get("RELATIVE_MEDIA_URL") or films[0]["MEDIA_URL"])).name
+    return PurePosixPath(unquote(videos[0].get("RELATIVE_MEDIA_URL") or videos[0]["MEDIA_URL"])).name
