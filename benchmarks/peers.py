@@ -1,7 +1,7 @@
 """Heart rates of other programs and of mien on the same videos, offline.
 
     python benchmarks/peers.py make FOLDER          # with mien: three videos with a planted pulse, two without a pulse
-    python benchmarks/peers.py run VIDEO ...         # in each program's own environment: a line for each method and video
+    python benchmarks/peers.py run VIDEO ...       # in each program's own environment: a line for each method and video
 
 `run` uses what is installed in its Python: mien; open-rppg (pip install open-rppg), whose weights lie in its
 package; vitallens (pip install vitallens), of whose methods POS, CHROM and G run without a key. Programs that fetch
@@ -38,11 +38,11 @@ def make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for rate in RATES:
         video = simulation.portrait(pulse=simulation.Pulse(rate, 0.012), respiration=None, seconds=SECONDS, fps=FPS,
-                                   size=(640, 480), sway=2.0, noise=1.0)
+                                    size=(640, 480), sway=2.0, noise=1.0)
         simulation.write_video(video, folder / f"planted-{rate:.0f}.avi", codec="mjpeg", crf=None)
     for sway in (0.0, 2.0):
         video = simulation.portrait(pulse=None, respiration=None, seconds=SECONDS, fps=FPS, size=(640, 480), sway=sway,
-                                   noise=1.0)
+                                    noise=1.0)
         simulation.write_video(video, folder / f"no-pulse-sway-{sway:.0f}.avi", codec="mjpeg", crf=None)
 
 
