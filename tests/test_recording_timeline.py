@@ -114,6 +114,14 @@ def test_a_pause_is_reported_by_every_container(tmp_path, name, tick, pause):
     assert line.jumps == ()
 
 
+@pytest.mark.parametrize(("rate", "hole"), [(30, 0.3), (5, 0.4), (1, 1.6), (60, 0.26)])
+def test_a_hole_just_beyond_the_limit_is_reported(tmp_path, rate, hole):
+    _, source = read(film(tmp_path / "a.mp4", with_pause(hole, rate, 20), rate=rate))
+    (gap,) = source.timeline.gaps
+    assert gap.seconds == pytest.approx(hole, abs=0.002)
+    assert "1 gap in the time stamps" in source.lost
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts", "a.flv", "a.webm", "a.mpg"])
 @pytest.mark.parametrize(("picture", "sound"), [
     (2.0, 0.0), (0.0, 2.0), (0.5, 0.0), (7.0, 0.0), (7.3, 7.0), (0.0, None)])
