@@ -9,6 +9,7 @@ import numpy as np
 
 from mien.datasets import eda_units
 from mien.datasets.readers import bdf
+from mien.signals.quality import check_quality
 
 GSR_UNIT = "Ohm"
 """Unit of GSR1 if the header states no unit of conductance or resistance."""
@@ -51,7 +52,8 @@ def read_stimulus(path: Path) -> Stimulus:
 def read_channels(path: Path) -> tuple[dict[str, tuple[np.ndarray, str]], Stimulus]:
     """Read the peripheral channels from the recording's start to the end of the stimulus.
 
-    ecg is the difference of the two electrodes on the upper chest (EXG2 - EXG1). respiration is left out if the belt
+    ecg is the difference of the two electrodes on the upper chest (EXG2 - EXG1); where one of them is off or saturated,
+    it is the constant level of this one, which the quality checks name. respiration is left out if the belt
     was off.
 
     Returns:
@@ -73,7 +75,7 @@ def read_channels(path: Path) -> tuple[dict[str, tuple[np.ndarray, str]], Stimul
             return recording.read(channel, 0, shown.end), recording.unit(channel)
 
         (right, unit), (left, _), gsr = read("EXG1"), read("EXG2"), read("GSR1")
-        recorded = {"ecg": (left - right, unit), "eda": _conductance(*gsr)}
+        recorded = {"ecg": (_between(left, right, shown.rate), unit), "eda": _conductance(*gsr)}
         if shown.belt:
             recorded["respiration"] = read("Resp")
         return recorded | {"temperature": read("Temp")}, shown
@@ -99,6 +101,12 @@ def _stimulus(recording: bdf.BdfRecording) -> Stimulus:
 def _belt_is_worn(belt: np.ndarray) -> bool:
     low, high = np.percentile(belt, [5, 95])
     return bool(high > low and max(abs(low - IDLE), abs(high - IDLE)) > 1)
+
+
+def _between(left: np.ndarray, right: np.ndarray, rate: float) -> np.ndarray:
+    """The voltage between two electrodes, (N,): of one that is off the difference would hide it."""
+    left_fails, right_fails = check_quality(np.stack([left, right]), rate, "ecg").quality == 0
+    return np.where(left_fails, left, np.where(right_fails, -right, left - right))
 
 
 def _conductance(values: np.ndarray, unit: str) -> tuple[np.ndarray, str]:
