@@ -12,6 +12,10 @@ from collections.abc import Sequence
 SEARCHED = 200
 """Lines in which a format is recognised."""
 
+INTERVAL = re.compile(r"([\d.]+) (sec|msec|usec|min)/sample")
+INTERVAL_UNITS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "min": 60.0}
+"""How AcqKnowledge writes the interval of the samples, and its units in s."""
+
 
 def plain_table(lines: list[str]) -> list[str]:
     """The lines of a known export as those of a plain table; other lines as they are."""
@@ -90,8 +94,10 @@ def _acqknowledge(lines: list[str], at: int) -> list[str]:
     named = [line.strip() for line in lines[at + 1 : at + 1 + 2 * count]]
     start = next((i for i, line in enumerate(lines[at : at + SEARCHED], at)
                   if re.match(r"\s*(?:sec|min|msec|ms|hour|minutes|seconds|milliseconds)\s*[,;\t]", line)), None)
-    if start is None or len(named) < 2 * count:
+    if len(named) < 2 * count:
         return lines
+    if start is None:
+        return _acqknowledge_without_times(lines, at, _with_units(named[::2], named[1::2]))
     out = [""] * start + lines[start:]
     mark = re.search(r"[,;\t]", lines[start])
     delimiter = mark[0] if mark else ","
@@ -100,4 +106,26 @@ def _acqknowledge(lines: list[str], at: int) -> list[str]:
     out[start] = delimiter.join([f"time ({unit})", *channels])
     if len(lines) > start + 1 and lines[start + 1].startswith(delimiter):
         out[start + 1] = ""
+    return out
+
+
+def _acqknowledge_without_times(lines: list[str], at: int, channels: Sequence[str]) -> list[str]:
+    """Rows below `CH1,CH2` and a row with counts of samples; the interval stands above, such as `10 msec/sample`."""
+    steps = [INTERVAL.fullmatch(line.strip()) for line in lines[:at]]
+    step = next((float(match[1]) * INTERVAL_UNITS[match[2]] for match in steps if match is not None), None)
+    start = next((i for i, line in enumerate(lines[at : at + SEARCHED], at)
+                  if re.match(r"\s*CH\d+\s*[,;\t]", line)), None)
+    if step is None or start is None:
+        return lines
+    mark = re.search(r"[,;\t]", lines[start])
+    delimiter = mark[0] if mark else ","
+    first = start + 1
+    if first < len(lines) and re.fullmatch(rf"(?:\d+{delimiter})+\d*", lines[first].strip(" ")):
+        first += 1
+    named = [re.sub(rf"[{delimiter}]", " ", name) for name in channels]
+    out = [""] * start + [delimiter.join(["time (s)", *named])] + [""] * (first - start - 1)
+    count = 0
+    for line in lines[first:]:
+        out.append(f"{count * step:.7f}{delimiter}{line.strip()}" if line.strip() else "")
+        count += bool(line.strip())
     return out
