@@ -145,8 +145,8 @@ def evaluate_fold(
     fitted = training.fit(recipe, data.train, data.val, data.source, folder, seed=seed, data=data.data,
                        progress=progress, deterministic=deterministic, each_epoch=epochs, **how)
     frames, predicted = [], {}
-    for name, folder in (("last", fitted.last), ("chosen", fitted.chosen)):
-        predicted[name] = predict_trials(folder, test, data.source, recipe.windowed, views=recipe.views,
+    for name, checkpoint in (("last", fitted.last), ("chosen", fitted.chosen)):
+        predicted[name] = predict_trials(checkpoint, test, data.source, recipe.windowed, views=recipe.views,
                                          **how)
         frames.append(predicted[name].table(test, fold=fold.name, checkpoint=name))
     atomic_files.table(folder / PREDICTIONS, pd.concat(frames, ignore_index=True))
