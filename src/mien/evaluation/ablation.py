@@ -129,7 +129,8 @@ def run_ablation(name: str, root: str | Path, out: str | Path, *, recipe: str = 
     with folder_lock(out, "writing the table", wait=True, log=log):
         frame = to_table(grid, base, row_recipes, out, seed, alike=not (tiny or settings))
         page = to_markdown(name, grid, base, frame, tiny, settings, seed)
-        _write_results(out, grid, frame, page)
+        note = tables.TINY_NOTE if tiny else ", ".join(f"{path}={value}" for path, value in settings.items())
+        _write_results(out, grid, frame, page, note)
     return AblationResult(frame, page, tuple(failed), len(jobs))
 
 
@@ -146,10 +147,10 @@ def _jobs(grid: Ablation, row_recipes: Sequence[Recipe], rows: Sequence[int], pl
     return list(jobs.values())
 
 
-def _write_results(out: Path, grid: Ablation, frame: pd.DataFrame, page: str) -> None:
+def _write_results(out: Path, grid: Ablation, frame: pd.DataFrame, page: str, note: str) -> None:
     atomic_files.table(out / "table.csv", frame)
     atomic_files.text(out / "table.md", page)
-    plots.plot_ablation(out / "scores.png", frame, grid.measures[0], tables.names()[grid.measures[0]])
+    plots.plot_ablation(out / "scores.png", frame, grid.measures[0], tables.names()[grid.measures[0]], note)
 
 
 def _expect_rows(rows: Sequence[int], count: int) -> None:

@@ -92,7 +92,7 @@ def plot_regression(path: Path, truth: np.ndarray, guess: np.ndarray, scale: tup
     _save(figure, path)
 
 
-def plot_ablation(path: Path, frame: pd.DataFrame, measure: str, title: str) -> None:
+def plot_ablation(path: Path, frame: pd.DataFrame, measure: str, title: str, note: str = "") -> None:
     """Plot the scores of an ablation: mean of the folds and standard deviation over them, a panel for each group.
 
     Args:
@@ -100,13 +100,15 @@ def plot_ablation(path: Path, frame: pd.DataFrame, measure: str, title: str) -> 
         frame: as `ablation.to_table` returns it; rows that are not evaluated yet stay empty.
         measure: the measure of the bars, in %.
         title: its name.
+        note: a line above the figure, of a run that is not comparable with the paper; the paper's scores are left out.
     """
     groups = list(frame.groupby("group", sort=False))
     heights = [0.8 + 0.34 * len(part) for _, part in groups]
     figure = Figure(figsize=(7.2, sum(heights) + 0.5), dpi=150, layout="constrained")
     panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (group, part) in zip(panels, groups, strict=True):
-        mean, printed = part[f"{measure}_folds_chosen"], part[f"{measure}_paper"]
+        mean = part[f"{measure}_folds_chosen"]
+        printed = part[f"{measure}_paper"] * (np.nan if note else 1.0)
         axes.barh(part["row"], mean.fillna(0), xerr=part[f"{measure}_deviation_chosen"].fillna(0), height=0.6,
                   color=COLOURS[0], ecolor=COLOURS[6], capsize=2)
         axes.plot(printed, part["row"], "D", color=COLOURS[1], markersize=5, label="paper")
@@ -116,6 +118,8 @@ def plot_ablation(path: Path, frame: pd.DataFrame, measure: str, title: str) -> 
         axes.tick_params(labelsize=8)
         if printed.notna().any():
             axes.legend(fontsize=8, frameon=False, loc="lower right")
+    if note:
+        figure.suptitle(note, fontsize=8, wrap=True)
     panels[-1].set_xlabel(f"{title}, %: mean of folds, and their standard deviation")
     _save(figure, path)
 

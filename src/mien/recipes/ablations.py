@@ -188,7 +188,7 @@ _MVP_PAPER = Ablation(
         ("modalities", _MODALITIES), ("video backbones", _VIDEO), ("fusion", _FUSION), ("length", _LENGTH),
         ("crop", _CROP), ("peers", _MVP_PEERS)) for row in part.rows),
     measures=("macro_f1", "war"), source=_SOURCE,
-    note=f"{PUBLISHED_SCORES[_MVP[0]].note} Rows with the same settings are trained once. The paper leaves separate "
+    note=f"{PUBLISHED_SCORES[_MVP[0]].note}. Rows with the same settings are trained once. The paper leaves separate "
          "channels to later work: mvp/signals.")
 
 
