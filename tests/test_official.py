@@ -43,7 +43,19 @@ def write_lists(root: Path, form, header: str = "", encoding: str = "utf-8", fol
     return root
 
 
+def one_hot(label: int, order=range(7)) -> str:
+    return ",".join(str(int(label == k)) for k in order)
+
+
+BY_NAME = sorted(range(7), key=CLASSES.__getitem__)
+
 FORMS = {
+    "one column a class": (lambda clip, label: f"{clip:05d},{one_hot(label)}", "video_name," + ",".join(CLASSES),
+                           "utf-8"),
+    "one column a class, by name": (lambda clip, label: f"{clip:05d},{one_hot(label, BY_NAME)}",
+                                    "video_name," + ",".join(ALPHABETICAL), "utf-8"),
+    "one column a class, no header": (lambda clip, label: f"{clip:05d},{one_hot(label)}", "", "utf-8"),
+    "one-hot in a cell": (lambda clip, label: f'{clip:05d},"[{one_hot(label)}]"', "video_name,label", "utf-8"),
     "official, 1..7": (lambda clip, label: f"{clip:05d},{label + 1}", "video_name,label", "utf-8"),
     "header, 0..6": (lambda clip, label: f"{clip:05d},{label}", "video_name,label", "utf-8"),
     "no header, 0..6": (lambda clip, label: f"/data/DFEW/Clip/{clip:05d} 20 {label}", "", "utf-8"),
@@ -66,6 +78,7 @@ def test_the_numbers_decide_what_a_list_counts_from(tmp_path, name) -> None:
 
 
 WRONG = {
+    "one column a class, in another order": lambda clip, label: f"{clip:05d},{one_hot(label, BY_NAME)}",
     "another order of the classes": lambda clip, label: f"{clip:05d},{ALPHABETICAL.index(CLASSES[label]) + 1}",
     "another order, 0..6": lambda clip, label: f"{clip:05d},{ALPHABETICAL.index(CLASSES[label])}",
     "one class off": lambda clip, label: f"{clip:05d},{(label + 1) % 7 + 1}",

@@ -37,6 +37,9 @@ _LINE = re.compile(r"(?P<clip>.+?)[\s,;|]+(?:\d+[\s,;|]+){0,2}(?P<label>-?\d+(?:
 _CLIP = re.compile(r"0*(\d{1,9})(?:\.\w+)?")
 
 
+_ONE_HOT = re.compile(r"(?P<clip>[^\[]+?)[\s,;|\"\[]+(?P<hot>[01](?:\.0)?(?:[\s,;|]+[01](?:\.0)?){6})[\s\"\]]*")
+
+
 @dataclass
 class Lists:
     """The lists of all folds.
@@ -100,7 +103,7 @@ def _key(name: str) -> tuple[str, tuple[str, int]] | None:
 def _read(path: Path, rows: list[ListRow], problems: list[DatasetProblem]) -> bool:
     """Append the rows of a list. Return whether it has a header."""
     try:
-        numbered = tables.read_lines(path)
+        numbered = _without_one_hot(tables.read_lines(path))
         headed = _is_header(numbered)
         if headed:
             table = tables.read_named(path, NAMES, problems)
@@ -123,6 +126,23 @@ def _read(path: Path, rows: list[ListRow], problems: list[DatasetProblem]) -> bo
             reason = f"expected a clip 1..{LAST} and its label, got {got}"
             problems.append(DatasetProblem("unreadable", f"line {line}", reason, path, line))
     return headed
+
+
+def _without_one_hot(numbered: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The lines of a list with a column of 0 or 1 for each class as lines of clip and label; others as they are.
+
+    A header with the names of the classes says their order; without one it is the official order, and the official
+    counts decide whether this is right.
+    """
+    rows = [(line, _ONE_HOT.fullmatch(text)) for line, text in numbered]
+    hot = {line: [float(number) for number in re.findall(r"[\d.]+", hit["hot"])] for line, hit in rows if hit}
+    if not hot or len(hot) < len(numbered) - 1 or any(sum(each) != 1 for each in hot.values()):
+        return numbered
+    words = [word for word in re.split(r"[\s,;|\"]+", numbered[0][1].lower()) if word in WORDS]
+    order = [str(number) for number in range(1, len(CLASSES) + 1)]
+    if numbered[0][0] not in hot and len(words) == len(CLASSES):
+        order = words
+    return [(line, f"{hit['clip']},{order[hot[line].index(1)]}") for line, hit in rows if hit]
 
 
 def _is_header(numbered: list[tuple[int, str]]) -> bool:
