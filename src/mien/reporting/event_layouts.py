@@ -1,7 +1,7 @@
 """Layouts of events files of other programs: tables without a header, and rows that start or stop an event.
 
-The layouts are those that ELAN's manual (File > Export As > Tab-delimited Text), Audacity's manual (label tracks) and
-the source of BORIS (`export_observation.py`) describe; we have not run these programs.
+The layouts are those that ELAN's manual (File > Export As > Tab-delimited Text) and the source of BORIS
+(`export_observation.py`) describe. That of Audacity's label tracks is second-hand. We have not run these programs.
 """
 
 from __future__ import annotations
