@@ -142,7 +142,7 @@ def test_a_reader_that_dies_on_a_file_is_an_error_of_that_file(tmp_path, monkeyp
     def dies(*args):
         raise WorkerError("its reader crashed (SIGABRT(-6))")
 
-    monkeypatch.setattr(native, "read", dies)
+    monkeypatch.setattr(native, "call", dies)
     function, error = {"bdf": (bdf.open_bdf, bdf.BdfError), "mat": (lambda path: mat.load(path, ("x",)), mat.MatError)}[
         reader]
     with pytest.raises(error, match="at which its reader crashed"):

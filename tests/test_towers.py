@@ -394,7 +394,7 @@ def test_hub_id_is_served_from_the_cache_when_off_line(small_clip, tmp_path):
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda f: cut(f / "model.safetensors"), "expected a whole"),
-    (lambda f: (f / "model.safetensors").write_bytes(b""), "expected a whole"),
+    (lambda f: (f / "model.safetensors").write_bytes(b""), "expected weights, got an empty file"),
     (lambda f: (f / "model.safetensors").unlink(), "in this folder, .*got none"),
     (lambda f: (f / "config.json").write_text("{"), "expected JSON"),
     (lambda f: (f / "config.json").unlink(), "say act="),
@@ -431,7 +431,7 @@ def config(folder, part: str, **values) -> None:
 
 @pytest.mark.parametrize(("content", "message"), [
     (b"not a pickle", "whole file of tensors"),
-    (b"", "whole file of tensors"),
+    (b"", "expected weights, got an empty file"),
     (None, "expected a dict of tensors"),
 ])
 def test_bad_pickles_are_refused_with_a_reason(content, message, tmp_path):

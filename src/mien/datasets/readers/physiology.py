@@ -179,7 +179,7 @@ def known_channels(known: Sequence[str]) -> dict[str, str]:
     """`EDA` -> eda, `PPG Finger (a.u.)` -> ppg_finger, `Shimmer_1_GSR_CAL` -> eda_cal."""
     out: dict[str, str] = {}
     for column in known:
-        plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[(\[].*", "", column)).lower()  # `EcgWaveform`
+        plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[(\[].*", "", column)).lower()  # EcgWaveform
         words = re.findall(r"[a-z0-9]+", re.sub(rf"\b({'|'.join(KINDS)})(?=\d)", r"\1 ", plain))  # `PPG100C`
         at = next((i for i, word in enumerate(words) if word in KINDS), None)
         if at is None or set(words) & OTHER:
