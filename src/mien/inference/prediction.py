@@ -261,7 +261,7 @@ class StepPredictor:
             return assemble_row(step, task, None, reason=step.reason or "no_face",
                                 latency=clock.perf_counter() - step.arrived)
         smoother = self._smoothers.setdefault(step.face, Smoother(self._smoothing))
-        affect = np.empty(0) if result.affect is None else result.affect
+        affect = np.empty(0, result.probs.dtype) if result.affect is None else result.affect
         probs, affect = np.split(smoother.push(step.end, np.concatenate([result.probs, affect])), [len(result.probs)])
         return assemble_row(step, task, probs, result.read_from, latency=clock.perf_counter() - step.arrived,
                             affect=None if result.affect is None else affect)
