@@ -50,8 +50,7 @@ def find(kind: str, name: str, builtin: Mapping[str, Value], group: str) -> Valu
                          "uninstall all but one")
     if not matches:
         raise ValueError(f"{kind}: expected one of {', '.join(names(builtin, group))}, got {name!r}: install "
-                         "the package "
-                         f"that adds it by an entry point of {group}")
+                         f"the package that adds it by an entry point of {group}")
     return _load(matches[0], group)
 
 

@@ -63,8 +63,7 @@ class OnnxCard:
                              f"then mien models pin {path}")
         if (actual := sha256(path)) != self.sha256:
             raise ValueError(f"{path.name}: expected the SHA-256 {self.sha256} of its card, got {actual}: it is "
-                             "another "
-                             "file than the one that was pinned")
+                             "another file than the one that was pinned")
         if self.accepted != self.licence:
             raise ValueError(f"{path.name}: expected its licence to be accepted ({self.licence}), got none: accept it "
                              f"with mien models pin {path} --accept")
