@@ -10,13 +10,13 @@ reads must live, every error must be one line of ours, and no file may take long
 counts those that each door takes as undamaged: none that was cut may be among them, but for videos, in which a JPEG may
 lack its end mark. `requests` sends random requests to `mien serve`: HTTP (also half ones), WebSocket messages and
 conversations for the proxy. No answer may be 500, none may take longer than 5 s, and the server may not grow by more
-than 5 %. `soak` sends 30 frames a second to one server and prints dropped frames and memory.
+than 5 %. `soak` sends 30 frames a second to one server by the clock, however late its messages come, and prints dropped
+frames, delays and memory.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import random
@@ -26,6 +26,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -39,7 +40,7 @@ import httpx
 import numpy as np
 import scipy.io
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from mien.checkpoints.exported import expect_runnable
 from mien.datasets import dataset
@@ -350,29 +351,51 @@ def conversation(address: str, rng: random.Random) -> int:
 
 
 def soak(minutes: float) -> bool:
+    """30 frames a second by the clock, whatever the server does, for so many minutes.
+
+    Args:
+        minutes: How long, at least 3.
+
+    Returns:
+        Whether no frame was dropped and the memory of the last minute is within 5 % of that of the third.
+    """
     from mien import simulation
 
-    server, frames = Server(), io.BytesIO()
+    if minutes < 3:
+        raise ValueError(f"soak: expected 3 minutes or more, got {minutes:g}")
     scene = simulation.Scene((simulation.Actor(simulation.identity(1)),), (640, 480), fps=30, seconds=10)
-    pictures = [frame.rgb for frame in scene.frames()]
-    frames.close()
+    pictures = [encode(0.0, frame.rgb)[8:] for frame in scene.frames()]  # without the time of the frame
+    server, count = Server(), round(minutes * 60 * 30)
+    sent, sizes, delays, dropped = np.zeros(count), [], np.zeros(count), 0
+
+    def send(ws: ClientConnection) -> None:
+        start = time.monotonic()
+        for number in range(count):
+            time.sleep(max(0.0, start + number / 30 - time.monotonic()))
+            sent[number] = time.monotonic()
+            ws.send(struct.pack("<d", number / 30) + pictures[number % len(pictures)])
+
     try:
         with connect(f"ws://{server.address}/v1/stream?frames=true") as ws:
-            start, sizes, dropped = time.monotonic(), [], 0
-            for number in range(round(minutes * 60 * 30)):
-                time.sleep(max(0.0, start + number / 30 - time.monotonic()))
-                ws.send(encode(number / 30, pictures[number % len(pictures)]))
-                while (message := json.loads(ws.recv(timeout=60)))["type"] != "frame":
-                    pass
-                dropped = message["dropped"]
-                if number % 1800 == 1799:
+            sender = threading.Thread(target=send, args=(ws,), daemon=True)
+            sender.start()
+            number = received = 0
+            while number < count - 1:  # the last frame, or one that stands for it, ends the run
+                if (message := json.loads(ws.recv(timeout=60)))["type"] != "frame":
+                    continue
+                number, received, dropped = round(30 * message["t"]), received + 1, message["dropped"]
+                delays[received - 1] = time.monotonic() - sent[number]
+                if received % 1800 == 0:
                     sizes.append(server.memory())
-        print(f"{minutes:g} minutes at 30 frames/s: {dropped} dropped; memory by minute, MiB: "
+        middle, most = np.percentile(1000 * delays[:received], (50, 99))
+        print(f"{minutes:g} minutes at 30 frames/s by the clock: {count} sent, {received} read, {dropped} dropped; "
+              f"from the sending of a frame to its message {middle:.0f} ms (median), {most:.0f} ms (99 of 100), "
+              f"{1000 * delays.max():.0f} ms at most; memory by minute, MiB: "
               f"{', '.join(f'{size:.0f}' for size in sizes)}")
     finally:
         server.process.kill()
         server.process.wait()
-    return dropped == 0
+    return dropped == 0 and received == count and sizes[-1] < 1.05 * sizes[2]
 
 
 if __name__ == "__main__":
