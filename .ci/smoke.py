@@ -21,7 +21,8 @@ simulation.write_video(simulation.Scene((person,), size=(320, 240), fps=15.0, se
 
 READ = """
 import sys, mien, pandas
-rows = pandas.read_parquet(sys.argv[1])
+from mien.core.parquet import read_parquet
+rows = read_parquet(sys.argv[1])
 seen = rows[~rows["abstained"]]
 assert len(seen) >= 3, rows
 assert seen["AU12"].iloc[-1] > seen["AU12"].iloc[0] + 0.5, seen["AU12"]

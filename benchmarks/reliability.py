@@ -39,12 +39,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-import pandas as pd
 from joblib.externals.loky.backend import context as loky
 from safetensors import safe_open
 
 from mien import simulation
 from mien.cli import main
+from mien.core.parquet import read_parquet
 from mien.simulation.video_file import write_video
 
 CEILING = 1800.0  # s, for one run
@@ -190,7 +190,7 @@ def expect_whole(out: Path) -> None:
         if path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix == ".parquet":
-            pd.read_parquet(path)
+            read_parquet(path)
         elif path.suffix == ".npy":
             np.load(path)
         elif path.suffix == ".safetensors":

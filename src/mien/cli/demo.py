@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien.core.parallel.outcome import Outcome, ProgressCallback
+from mien.core.parquet import read_parquet
 from mien.core.results import REASONS
 from mien.inference import batch
 from mien.inference.batch.inputs import InputFile
@@ -219,7 +220,6 @@ def compare_with_truth(folder: Path, truth: SceneTruth) -> Iterator[tuple[str, .
     Yields:
         Rows of (sample, quantity, truth, estimate, difference, correlation); the correlation may be missing.
     """
-    import pandas as pd
 
     actor = truth.actors[0]
     result = summary.read_summary(folder / "summary.json")
@@ -234,7 +234,7 @@ def compare_with_truth(folder: Path, truth: SceneTruth) -> Iterator[tuple[str, .
         yield _expression_row(name, "expression", "happy", _likely(face))
         return
     yield _row(name, "blinks a minute", 60 * len(actor.blinks) / SECONDS, face.blink_rate)
-    rows = pd.read_parquet(folder / "timeline.parquet")
+    rows = read_parquet(folder / "timeline.parquet")
     rows = rows[rows["face_id"] == face.id]
     for expression, start, end in PLAN:
         inside = rows[(rows["start"] >= start + RAMP) & (rows["end"] <= end - RAMP)]

@@ -16,6 +16,7 @@ from mien import recipes
 from mien.core import atomic_files
 from mien.core.folder_lock import folder_lock
 from mien.core.parallel.outcome import Outcome
+from mien.core.parquet import read_parquet
 from mien.core.plain_text import counted
 from mien.core.read_json import read_json
 from mien.evaluation import plots, scores, tables
@@ -223,7 +224,7 @@ def _finished(folder: Path, recipe: Recipe, seed: int) -> pd.DataFrame | None:
     stored, expected = ({**data, "changed": {}} for data in (about["recipe"], recipes.to_json(recipe)))
     if stored != json.loads(json.dumps(expected)) or about["seed"] != seed:
         return None
-    return pd.read_parquet(folder / PREDICTIONS)
+    return read_parquet(folder / PREDICTIONS)
 
 
 def to_markdown(name: str, grid: Ablation, base: str, frame: pd.DataFrame, tiny: bool, settings: dict[str, str],

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mien.core.parquet import read_parquet
 from mien.evaluation.cross_validation import PREDICTIONS
 from mien.metrics import significance
 
@@ -96,4 +97,4 @@ def _read(folder: Path) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: expected a finished benchmark with {PREDICTIONS}, got none: run mien bench "
                                 f"with --out {folder} first")
-    return pd.read_parquet(path)
+    return read_parquet(path)

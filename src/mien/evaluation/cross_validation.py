@@ -17,6 +17,7 @@ from mien.core import atomic_files
 from mien.core.folder_lock import folder_lock
 from mien.core.hashing import version
 from mien.core.observations import MIEN_AUS
+from mien.core.parquet import read_parquet
 from mien.core.read_json import read_json
 from mien.core.trials import Fold
 from mien.datasets.splits.fingerprint import split_hash, split_statement
@@ -230,7 +231,7 @@ def _gathered(
     """Read the finished folds, in the protocol's order."""
     folders = [out / FOLDS / name for name in names if (out / FOLDS / name / DONE).exists()]
     folds = tuple(read_json(folder / DONE) for folder in folders)
-    predictions = pd.concat([pd.read_parquet(folder / PREDICTIONS) for folder in folders], ignore_index=True)
+    predictions = pd.concat([read_parquet(folder / PREDICTIONS) for folder in folders], ignore_index=True)
     features = np.load(folders[0] / FEATURES)
     return CrossValidationResult(recipe, out, seed, split, len(names), folds, predictions, features[:, 1:],
                   features[:, 0].astype(np.int64), tuple(by))

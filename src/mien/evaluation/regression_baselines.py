@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from threadpoolctl import threadpool_limits
 
+from mien.core.parquet import read_parquet
 from mien.core.read_json import read_json
 from mien.core.trials import Fold, Trial
 from mien.datasets.labels import Rule
@@ -93,7 +94,7 @@ def deep_model(out: Path, name: str, folds: Sequence[Fold]) -> dict[str, pd.Data
     """
     if not (out / PREDICTIONS).is_file():
         return {}
-    predicted, stored = pd.read_parquet(out / PREDICTIONS), read_json(out / BENCH)["recipe"]
+    predicted, stored = read_parquet(out / PREDICTIONS), read_json(out / BENCH)["recipe"]
     if stored["name"] != name or set(predicted["fold"]) != {fold.name for fold in folds}:
         return {}
     title = f"{name}, chosen on validation"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from mien.core.file_names import display_path, to_path
+from mien.core.parquet import read_parquet
 from mien.inference.batch.inputs import MANIFEST
 from mien.inference.batch.manifest import read_manifest
 from mien.reporting import summary
@@ -36,12 +37,10 @@ def load_results(out: Path) -> tuple[list[StudyRecording], list[str]]:
 
 
 def _load(out: Path, source: str, folder: str, name: str) -> StudyRecording:
-    import pandas as pd
-
     place = out / to_path(folder)
     try:
-        table = pd.read_parquet(place / "timeline.parquet")
-    except OSError as error:
+        table = read_parquet(place / "timeline.parquet")
+    except (OSError, ValueError) as error:
         raise ValueError(f"{place}: expected timeline.parquet, got none that can be read ({error}); analyse the "
                          "recording again with --overwrite") from error
     made = summary.read_summary(place / "summary.json")
