@@ -49,7 +49,7 @@ def test_no_other_thread_reads_the_file(table, monkeypatch):
                          ids=["empty", "cut", "ends alone", "text", "header"])
 def test_a_damaged_file_is_said_in_a_line(table, damage):
     table[0].write_bytes(damage(table[0].read_bytes()))
-    with pytest.raises(ValueError, match="täble.parquet: expected a whole table in Parquet, got ") as error:
+    with pytest.raises(ValueError, match=r"täble\.parquet: expected a whole table in Parquet, got ") as error:
         read_parquet(table[0])
     assert "\n" not in str(error.value)
 
