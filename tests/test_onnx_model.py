@@ -19,12 +19,16 @@ from mien import video
 from mien.cli import app
 from mien.core.hashing import sha256
 from mien.core.observations import Window
+from mien.core.results import Measurement
+from mien.core.tasks import ACTION_UNITS
 from mien.face import alignment
 from mien.face.backend import OnnxFaceBackend
 from mien.face.still import still_landmarks
 from mien.inference.expression_card import read_card
 from mien.inference.onnx_model import load_onnx, onnx_file
 from mien.inference.onnx_pins import pin_file as pin
+from mien.inference.prediction import BUILT_IN, StepObservation, StepPredictor
+from mien.reporting.html import formatting, html
 from mien.simulation.datasets.expression_sets import LabelledPerson
 
 onnx = pytest.importorskip("onnx")
@@ -139,6 +143,81 @@ def test_valence_and_arousal_of_a_model_take_the_place_of_those_of_its_classes(t
     assert np.isnan(row.arousal)
 
 
+def write_card(path: Path, **changes: object) -> str:
+    """Write a card of plain colours 0..1 beside a model, pin it, and return the name of the model."""
+    plain = {"mean": [0, 0, 0], "deviation": [1, 1, 1]}
+    path.with_suffix(".json").write_text(json.dumps(CARD | plain | changes), encoding="utf-8")
+    pin(path, accept=True)
+    return f"onnx:{path}"
+
+
+@pytest.mark.parametrize(("fields", "smile", "lips"), [
+    ({"unit_output": "intensities", "unit_top": 1}, 5 * 0.4, 5 * 0.8),
+    ({"unit_output": "intensities", "unit_top": 0.5}, 10 * 0.4, 5),  # twice the largest: rounded to it
+    ({"unit_output": "probabilities"}, 5 * 0.4, 5 * 0.8),
+    ({"unit_output": "logits"}, 5 / (1 + np.exp(-0.4)), 5 / (1 + np.exp(-0.8)))])
+def test_action_units_of_a_model_come_on_the_scale_of_mien(fields, smile, lips, tmp_path):
+    """The outputs are the means of red, green and blue: one unused, two units."""
+    name = write_card(write_model(tmp_path / "units.onnx"), labels=[], others=["", "AU12", "AU25"], **fields)
+    read = load_onnx(name)
+    seen = replace(window((255, 102, 204), read.needs.size), expression=np.full((1, 7), 1 / 7))
+    result = read.predict_with_units(seen)
+    units = dict(zip(ACTION_UNITS, result.units, strict=True))
+    assert (units.pop("AU12"), units.pop("AU25")) == pytest.approx((smile, lips), abs=1e-4)
+    assert np.isnan(list(units.values())).all()
+    np.testing.assert_allclose(result.probs, 1 / 7)
+
+
+def test_units_of_a_model_take_the_place_of_those_of_mien_up_to_the_report(tmp_path):
+    """Green is AU14, which mien does not see; the expression stays that of the built-in model."""
+    name = write_card(write_model(tmp_path / "units.onnx"), labels=[], others=["", "AU14", "AU12"],
+                      unit_output="probabilities", name="units of ours")
+    LabelledPerson(0, seed=2).picture(tmp_path / "face.png", "happy")
+    ours = mien.analyze(tmp_path / "face.png", pictures=False)
+    timeline = mien.analyze(tmp_path / "face.png", model=name, pictures=False)
+    (row,), (person,), (before,) = timeline.emotions, timeline.faces, ours.emotions
+    np.testing.assert_array_equal(row.probs, before.probs)
+    known = [unit for unit, value in zip(ACTION_UNITS, row.aus, strict=True) if np.isfinite(value)]
+    assert known == ["AU12", "AU14"]
+    picture = cv2.imread(str(tmp_path / "face.png"))[..., :2] / 51
+    assert picture.min() < row.aus[ACTION_UNITS.index("AU14")] < picture.max()
+    np.testing.assert_array_equal(person.aus, row.aus)
+    page = html(timeline, images=False, script="plotly.min.js")
+    scale = "units of ours (probability that a unit is present, times 5): AU14, AU12"
+    assert timeline.settings["units_by"] == scale
+    assert page.count(scale) == 2  # how to read this, and the settings
+    assert "(not seen)" not in page
+    assert formatting.BASELINE in page
+    assert "dimpler (not seen)" in html(ours, images=False, script="plotly.min.js")
+
+
+def test_a_row_without_a_reading_has_no_units_of_another_scale(tmp_path):
+    """A step that mien measured, but that the model cannot read, has no action units."""
+    name = write_card(write_model(tmp_path / "units.onnx"), labels=["happy", "sad"], others=["AU12"])
+    none = np.zeros(3)
+    step = StepObservation(0.0, 0.5, 0, "tracked", np.zeros(4), np.full(len(ACTION_UNITS), 2.0), none, none[:2],
+                           Measurement(None, "bpm", 0.0, "", "too_short"), reason="turned_away")
+    for model, expected in ((load_onnx(name), np.nan), (BUILT_IN, 2.0)):
+        np.testing.assert_array_equal(StepPredictor(model, 0.0).predict(step).aus, expected)
+
+
+def test_named_outputs_are_read_one_after_another(tmp_path):
+    """Scores of labels and units in two ONNX outputs, in another order than in the file."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    path = write_model(tmp_path / "several.onnx")
+    graph = onnx.load(path)
+    graph.graph.node.append(helper.make_node("Neg", ["logits"], ["minus"]))
+    graph.graph.output.append(helper.make_tensor_value_info("minus", kinds.FLOAT, [1, 3]))
+    onnx.save(graph, path)
+    read = load_onnx(write_card(path, labels=["happy", "sad", "bright"], output="scores", outputs=["minus", "logits"],
+                                others=["AU12", "AU25", "AU26"], unit_top=1))
+    result = read.predict_with_units(window((255, 102, 0), read.needs.size))
+    np.testing.assert_allclose(result.probs, 1 / 3)  # no score is above 0
+    assert result.units[ACTION_UNITS.index("AU25")] == pytest.approx(2.0, abs=1e-4)
+    turned = load_onnx(write_card(path, output="scores", outputs=["logits"], sha256=""))
+    np.testing.assert_allclose(turned.predict_window(window((255, 102, 51), 42)), np.array([5, 2, 1]) / 8, atol=1e-6)
+
+
 FIVE = (10.0, 10.0, 22.0, 10.0, 16.0, 16.0, 11.0, 22.0, 21.0, 22.0)
 
 
@@ -186,7 +265,12 @@ def test_similarity_recovers_a_planted_turn():
 
 @pytest.mark.parametrize(("change", "text"), [
     ({"labels": ["one", "two"]}, r"expected 2 outputs, one a label of the card .*, got 3: correct labels or others"),
-    ({"others": ["valence"]}, r"expected 4 outputs"), ({"others": ["sleep"]}, "expected valence and arousal"),
+    ({"others": ["valence"]}, r"expected 4 outputs"), ({"others": ["sleep"]}, "expected valence, arousal and"),
+    ({"labels": ["happy", "sad"], "others": ["AU1"]}, "action units of mien such as AU12"),
+    ({"labels": ["happy"], "others": ["AU12", "AU12"]}, "expected two different names or more, or none beside action"),
+    ({"labels": []}, "none beside action units"), ({"unit_output": "votes"}, "expected intensities or probabilities"),
+    ({"unit_output": "logits", "unit_top": 1}, "for intensities alone"), ({"unit_top": 0}, "a positive number"),
+    ({"outputs": ["units"]}, "expected the output units of the card, got logits: correct outputs"),
     ({"frames": 4}, r"expected the input \[4, 3, 32, 32\] of the card, got \[3, 32, 32\]"),
     ({"points": [1, 2, 3]}, "expected no points or five"), ({"points": [99.0] * 10}, "within the picture"),
     ({"size": 48}, r"expected the input \[3, 48, 48\] of the card, got \[3, 32, 32\]: correct size, layout or frames"),
@@ -279,3 +363,58 @@ def test_a_model_of_a_hub_is_pinned_by_its_commit_and_its_hash(hub, model):
         load_onnx(name)
     pin(path, accept=True)
     assert load_onnx(name).task.classes == tuple(CARD["labels"])
+
+
+PY_FEAT = [f"AU{number:02d}" for number in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)]
+"""Order of p_au in py-feat's feat/multitask/MODEL_CARD.md."""
+
+HEADS = ["affection", "amusement", "anger", "astonishment_surprise", "awe", "bitterness", "concentration", "confusion",
+         "contemplation", "contempt", "contentment", "disappointment", "disgust", "distress", "doubt", "elation",
+         "embarrassment", "emotional_numbness", "fatigue_exhaustion", "fear", "helplessness",
+         "hope_enthusiasm_optimism", "impatience_and_irritability", "infatuation", "interest",
+         "intoxication_altered_states_of_consciousness",
+         "jealousy_&_envy", "longing", "malevolence_malice", "pain", "pleasure_ecstasy", "pride", "relief", "sadness",
+         "sexual_lust", "shame", "sourness", "teasing", "thankfulness_gratitude", "triumph"]
+"""Names of the files model_NAME_best.pth of Empathic-Insight-Face, in their order."""
+
+
+def write_constant(path: Path, size: int, outputs: dict[str, np.ndarray]) -> Path:
+    """An ONNX file with the same named outputs (1, K) for every picture."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    nodes, weights = [helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1, 2, 3], keepdims=0)], []
+    for name, values in outputs.items():
+        weights.append(onnx.numpy_helper.from_array(np.zeros((1, len(values)), np.float32), f"{name}_zero"))
+        weights.append(onnx.numpy_helper.from_array(values[None].astype(np.float32), f"{name}_values"))
+        nodes += [helper.make_node("Mul", ["mean", f"{name}_zero"], [f"{name}_none"]),
+                  helper.make_node("Add", [f"{name}_none", f"{name}_values"], [name])]
+    ends = [helper.make_tensor_value_info(name, kinds.FLOAT, [1, len(values)]) for name, values in outputs.items()]
+    graph = helper.make_graph(nodes, "constant", [helper.make_tensor_value_info("x", kinds.FLOAT, [1, 3, size, size])],
+                              ends, weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_the_ready_card_of_py_feat_puts_each_unit_in_its_place(tmp_path):
+    shares = np.linspace(0, 1, 20)
+    path = write_constant(tmp_path / "face_multitask_v28.onnx", 224, {
+        "p_au": shares, "emotion_logits": np.arange(7.0), "va": np.array([-0.5, 0.25]), "gaze": np.zeros(2)})
+    with pytest.raises(ValueError, match="expected a SHA-256"):
+        load_onnx(f"onnx:{path}")
+    pin(path, accept=True)
+    read = load_onnx(f"onnx:{path}")
+    result = read.predict_with_units(window((90, 90, 90), read.needs.size))
+    assert read.task.label(result.probs) == "angry"
+    np.testing.assert_allclose(result.affect, [-0.5, 0.25])
+    expected = [5 * shares[PY_FEAT.index(unit)] if unit in PY_FEAT else np.nan for unit in ACTION_UNITS]
+    np.testing.assert_allclose(result.units, expected, atol=1e-6)
+    assert np.isnan(result.units).sum() == 1  # AU45: py-feat has AU43, closed eyes, not a blink
+
+
+def test_the_ready_card_of_empathic_insight_names_every_head(tmp_path):
+    path = write_constant(tmp_path / "empathic_insight_face_large.onnx", 384, {"scores": np.eye(40)[12] * 7})
+    pin(path, accept=True)
+    read = load_onnx(f"onnx:{path}")
+    assert read.task.label(read.predict_window(window((90, 90, 90), read.needs.size))) == HEADS[12] == "disgust"
+    ours = {"anger": "angry", "astonishment": "surprise", "sadness": "sad", "thankfulness": "gratitude"}
+    for head, label in zip(HEADS, read.task.classes, strict=True):
+        assert label.split()[0] == ours.get(head.split("_")[0], head.split("_")[0])

@@ -241,8 +241,13 @@ def unit_trust(unit: str) -> str:
     return "weak" if unit in WEAK else "read"
 
 
-def unit_description(unit: str) -> str:
-    """The name of an action unit and, where the landmarks show it badly, how far: "cheek raiser (weak)"."""
+def unit_description(unit: str, by: str = "") -> str:
+    """The name of an action unit and, where the landmarks show it badly, how far: "cheek raiser (weak)".
+
+    `by`: the model that measured it; "" for mien, from landmarks.
+    """
+    if by:
+        return ACTION_UNIT_NAMES[unit]
     name, trust = ACTION_UNIT_NAMES[unit], unit_trust(unit)
     return name if trust == "read" else f"{name} ({trust})"
 

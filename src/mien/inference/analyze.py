@@ -29,7 +29,7 @@ from mien.inference import recording
 from mien.inference.neutral_pictures import neutral_faces
 from mien.inference.onnx_model import HUB, ONNX, load_onnx, onnx_file
 from mien.inference.person_summary import person_summary
-from mien.inference.prediction import BUILT_IN, ExpressionModel, HeadModel, StepObservation, head_file
+from mien.inference.prediction import BUILT_IN, ExpressionModel, HeadModel, StepObservation, head_file, units_of
 from mien.inference.pulse_rows import vitals_of_people, with_rate
 from mien.inference.second_pass import measure_again, rows_again
 from mien.inference.still_picture import without_time
@@ -85,14 +85,16 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
             emotions = rows_again(emotions, stream.people, model, settings)
             vitals = vitals_of_people(stream, path)
             emotions = [with_rate(row, vitals[row.face], settings.duration) for row in emotions]
-            people = tuple(person_summary(stream, id_, model.task, emotions, vitals[id_])
+            people = tuple(person_summary(stream, id_, model.task, emotions, vitals[id_], bool(units_of(model)))
                            for id_ in sorted(stream.people))
             if still:
                 emotions, people = without_time(emotions, people)
             seconds = {"decode": waited, **stream.seconds, "total": clock.perf_counter() - started}
             return Timeline(emotions=tuple(emotions), faces=people, source=frames.source, session=session,
                             settings={**asdict(settings), "face_backend": backend.name,
-                                      "doubt": getattr(model, "doubt", "")},
+                                      "doubt": getattr(model, "doubt", ""),
+                                      "units_by": getattr(model, "units_by", ""),
+                                      "units_only": getattr(model, "units_only", False)},
                             seconds=seconds, versions=library_versions())
 
 

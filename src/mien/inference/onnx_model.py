@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from mien.core.observations import Window
 from mien.core.requirements import ModelRequirements
-from mien.core.tasks import Task
+from mien.core.tasks import ACTION_UNITS, EXPRESSION, Task
 from mien.face.alignment import align
 from mien.face.backend import OnnxFaceBackend
 from mien.face.crop import MARGIN
 from mien.face.inference import session
 from mien.face.region import Region
-from mien.inference.expression_card import AFFECT, ExpressionCard, read_card
-from mien.inference.prediction import own_task
+from mien.inference.expression_card import AFFECT, TOP, ExpressionCard, read_card
+from mien.inference.prediction import BUILT_IN, ExpressionResult, own_task
 from mien.video import pick_frames
 
 ONNX, HUB = "onnx:", "hf:"
@@ -40,35 +42,54 @@ class OnnxModel:
     def __init__(self, path: Path, card: ExpressionCard) -> None:
         card.expect_accepted(path)
         self.card = card
-        self.task: Task = own_task(card.labels)
+        self.task: Task = own_task(card.labels) if card.labels else EXPRESSION
+        self.units, self.units_by, self.units_only = card.units, card.units_by, not card.labels
         self.seconds = card.seconds
         factor = 1.0 if card.points else card.box_factor
         self._side = math.ceil(card.size * (1 + MARGIN) / factor)
         self.needs = ModelRequirements(frames=card.frames, size=self._side)
         self._session = session(path, 1)
         self._backend = OnnxFaceBackend() if card.points else None
+        self._outputs = self._chosen_outputs(path)
         self._expect_shapes(path)
 
     def predict_window(self, window: Window) -> np.ndarray:
         """A window with pictures of one person -> probabilities (K,); NaN where no five points were found."""
-        return self.predict_with_affect(window)[0]
+        return self.predict_with_units(window).probs
 
     def predict_with_affect(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """A window with pictures of one person -> probabilities (K,), and valence and arousal (2,) by the model.
 
         They are NaN where no five points were found. Valence and arousal are None for a model of classes only.
         """
+        result = self.predict_with_units(window)
+        return result.probs, result.affect
+
+    def predict_with_units(self, window: Window) -> ExpressionResult:
+        """Read a window with pictures of one person.
+
+        Args:
+            window: The pictures; for a model of action units alone also `expression` of the built-in model.
+
+        Returns:
+            Probabilities, valence and arousal, and action units. All are NaN where no five points were found, but for
+            the probabilities of the built-in model.
+
+        Raises:
+            ValueError: The window has no pictures.
+        """
         if window.faces is None or not len(window.faces):
             raise ValueError(f"{self.card.name}: expected a window with pictures of the face, got none")
         pictures = [picture for face in window.faces if (picture := self._cut(face)) is not None]
         if not pictures:
-            return np.full(len(self.card.labels), np.nan), None
-        batches = [np.stack([picture]) for picture in pictures]
-        if self.card.frames > 1:
-            batches = [np.stack([pictures[index] for index in pick_frames(len(pictures), self.card.frames)])]
-        outputs = [self._run(batch) for batch in batches]
-        probs: np.ndarray = np.mean([self._probs(output) for output in outputs], axis=0)
-        return probs, self._affect(np.mean(outputs, axis=0))
+            outputs = np.full((1, len(self.card.labels) + len(self.card.others)), np.nan)
+        elif self.card.frames == 1:
+            outputs = np.stack([self._run(picture[None]) for picture in pictures])
+        else:
+            chosen = [pictures[index] for index in pick_frames(len(pictures), self.card.frames)]
+            outputs = self._run(np.stack(chosen))[None]
+        probs = BUILT_IN.predict_window(window) if self.units_only else self._probs(outputs).mean(axis=0)
+        return ExpressionResult(probs, affect=self._affect(outputs.mean(axis=0)), units=self._units(outputs))
 
     def _cut(self, face: np.ndarray) -> np.ndarray | None:
         """The picture (size, size, 3) that the model looks at; None where the face has no five points."""
@@ -90,15 +111,30 @@ class OnnxModel:
         if self.card.layout == "NCHW":
             values = values.transpose(0, 3, 1, 2)
         batch = values if self.card.frames == 1 else values[None]
-        (output, *_) = self._session.run(None, {self._session.get_inputs()[0].name: batch.astype(np.float32)})
-        return np.asarray(output, np.float64).reshape(-1)
+        names = [each.name for each in self._outputs]
+        outputs = self._session.run(names, {self._session.get_inputs()[0].name: batch.astype(np.float32)})
+        return np.concatenate([np.asarray(each, np.float64).reshape(-1) for each in outputs])
 
-    def _probs(self, output: np.ndarray) -> np.ndarray:
-        out = output[: len(self.card.labels)]
-        if self.card.output == "probabilities":
-            return np.asarray(out / out.sum())
-        odds = np.exp(out - out.max())
-        return np.asarray(odds / odds.sum())
+    def _probs(self, outputs: np.ndarray) -> np.ndarray:
+        """All outputs (T, K and others) -> the probabilities (T, K) of the labels."""
+        values = outputs[:, : len(self.card.labels)]
+        if self.card.output == "logits":
+            values = np.exp(values - values.max(axis=1, keepdims=True))
+        elif self.card.output == "scores":
+            values = np.maximum(values, np.finfo(float).tiny)  # equal shares where every score is 0 or less
+        return np.asarray(values / values.sum(axis=1, keepdims=True))
+
+    def _units(self, outputs: np.ndarray) -> np.ndarray | None:
+        """All outputs (T, K and others) -> mean action units (A,) on 0..5, NaN for those without an output; or None."""
+        if not self.units:
+            return None
+        units = np.full(len(ACTION_UNITS), np.nan)
+        for name, values in zip(self.card.others, outputs[:, len(self.card.labels) :].T, strict=True):
+            if name in self.units:
+                if self.card.unit_output == "logits":
+                    values = expit(values)
+                units[ACTION_UNITS.index(name)] = np.clip(self.card.unit_factor * values, 0.0, TOP).mean()
+        return units
 
     def _affect(self, output: np.ndarray) -> np.ndarray | None:
         """Valence and arousal, each NaN if the model has no such output; None if it has neither."""
@@ -118,11 +154,19 @@ class OnnxModel:
         if len(given) != len(expected) or not fits:
             raise ValueError(f"{path.name}: expected the input {expected} of the card, got {given}: correct size, "
                              "layout or frames in the card")
-        outputs = self._session.get_outputs()[0].shape[-1]
+        given = [each.shape[-1] if each.shape else 1 for each in self._outputs]
         stated = len(self.card.labels) + len(self.card.others)
-        if isinstance(outputs, int) and outputs != stated:
+        if all(isinstance(size, int) for size in given) and sum(given) != stated:
             raise ValueError(f"{path.name}: expected {stated} outputs, one a label of the card and one for each of "
-                             f"others, got {outputs}: correct labels or others in the card")
+                             f"others, got {sum(given)}: correct labels or others in the card")
+
+    def _chosen_outputs(self, path: Path) -> list[Any]:
+        """The ONNX outputs that the card names; the first one where it names none."""
+        outputs = {each.name: each for each in self._session.get_outputs()}
+        if missing := [name for name in self.card.outputs if name not in outputs]:
+            raise ValueError(f"{path.name}: expected the output {missing[0]} of the card, got {', '.join(outputs)}: "
+                             "correct outputs in the card")
+        return [outputs[name] for name in self.card.outputs] or self._session.get_outputs()[:1]
 
 
 def load_onnx(name: str) -> OnnxModel:

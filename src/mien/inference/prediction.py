@@ -58,6 +58,22 @@ class ModelWithAffect(Protocol):
         """A window of one person -> probabilities (K,), and valence and arousal (2,) in -1..1, None without them."""
 
 
+@runtime_checkable
+class ModelWithUnits(Protocol):
+    """An `ExpressionModel` that may also predict action units, which then take the place of mien's in every row.
+
+    `units`: those that it predicts, () for none; `units_by`: their origin and scale for readers of a result;
+    `units_only`: whether its expression is that of the built-in model.
+    """
+
+    units: tuple[str, ...]
+    units_by: str
+    units_only: bool
+
+    def predict_with_units(self, window: Window) -> ExpressionResult:
+        """A window of one person -> all that the model says of it."""
+
+
 class ExpressionResult(NamedTuple):
     """What a model says of a window.
 
@@ -65,11 +81,13 @@ class ExpressionResult(NamedTuple):
         probs: (K,) probabilities; NaN where it could not look.
         read_from: what it looked at, as in `Prediction.read_from`.
         affect: (2,) valence and arousal in -1..1 by the model itself; None if they follow from the classes.
+        units: (A,) action units 0..5 by the model itself, NaN for those that it does not predict; None for mien's.
     """
 
     probs: np.ndarray
     read_from: str = ""
     affect: np.ndarray | None = None
+    units: np.ndarray | None = None
 
 
 class BuiltInModel:
@@ -208,12 +226,19 @@ def assemble_row(step: StepObservation, task: Task, probs: np.ndarray | None, re
 
 def read_expression(model: ExpressionModel, window: Window) -> ExpressionResult:
     """Ask a model for a window of one person."""
+    if isinstance(model, ModelWithUnits):
+        return model.predict_with_units(window)
     if isinstance(model, ModelWithSources):
         return ExpressionResult(*model.predict_with_sources(window))
     if isinstance(model, ModelWithAffect):
         probs, affect = model.predict_with_affect(window)
         return ExpressionResult(probs, affect=affect)
     return ExpressionResult(model.predict_window(window))
+
+
+def units_of(model: ExpressionModel) -> tuple[str, ...]:
+    """The action units that a model predicts in place of mien's; () where they are mien's."""
+    return model.units if isinstance(model, ModelWithUnits) else ()
 
 
 class Smoother:
@@ -257,6 +282,9 @@ class StepPredictor:
         Steps of one person must come in the order of time.
         """
         task = self.model.task
+        if units_of(self.model):
+            units = None if result is None else result.units
+            step = replace(step, aus=np.full_like(step.aus, np.nan) if units is None else units)
         if result is None or np.isnan(result.probs).any():
             return assemble_row(step, task, None, reason=step.reason or "no_face",
                                 latency=clock.perf_counter() - step.arrived)

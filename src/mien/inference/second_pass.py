@@ -10,7 +10,14 @@ from mien.core.results import Prediction
 from mien.core.settings import Settings, neutral_spans
 from mien.core.tasks import seen_units
 from mien.face.track_buffer import mean
-from mien.inference.prediction import ExpressionModel, StepObservation, StepPredictor
+from mien.inference.prediction import (
+    BUILT_IN,
+    ExpressionModel,
+    ModelWithUnits,
+    StepObservation,
+    StepPredictor,
+    units_of,
+)
 from mien.inference.stream import TrackState
 
 
@@ -30,7 +37,8 @@ def rows_again(rows: Sequence[Prediction], people: Mapping[int, TrackState], mod
     Args:
         rows: In the order of time.
         people: The stream's data of each person.
-        model: What read the rows; rows of a model that looks at pictures keep their expression.
+        model: What read the rows; rows of a model that looks at pictures keep their expression, and rows of a model
+            that predicts action units keep those.
         settings: Of the analysis.
 
     Returns:
@@ -39,12 +47,14 @@ def rows_again(rows: Sequence[Prediction], people: Mapping[int, TrackState], mod
     predictor = None
     if model.needs == ModelRequirements():  # it reads what was measured, and nothing else
         predictor = StepPredictor(model, settings.smoothing)
-    return [_row(row, people[row.face], predictor) for row in rows]
+    elif isinstance(model, ModelWithUnits) and model.units_only:
+        predictor = StepPredictor(BUILT_IN, settings.smoothing)
+    return [_row(row, people[row.face], predictor, bool(units_of(model))) for row in rows]
 
 
-def _row(row: Prediction, person: TrackState, predictor: StepPredictor | None) -> Prediction:
+def _row(row: Prediction, person: TrackState, predictor: StepPredictor | None, keep_units: bool) -> Prediction:
     window = person.seen.window(row.start, row.end)
-    aus = seen_units(mean(window.aus))
+    aus = row.aus if keep_units else seen_units(mean(window.aus))
     if row.reason or predictor is None:
         return replace(row, aus=aus)
     step = StepObservation(row.start, row.end, row.face, row.state, row.box, aus, row.pose, row.gaze, row.heart_rate,

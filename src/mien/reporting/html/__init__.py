@@ -54,7 +54,7 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
          truth: Mapping[int, Mapping[str, tuple[object, object]]] | None = None, script: str = "") -> str:
     """The report as HTML text. The arguments are those of `write_report`; by default it holds the chart library."""
     people = timeline.faces
-    doubt = str(timeline.settings.get("doubt", ""))
+    doubt, units_by = (str(timeline.settings.get(name, "")) for name in ("doubt", "units_by"))
     cards = [person.card(who, timeline.task, images, blur, _basis(timeline, who), timeline.source.frames == 1)
              for who in people]
     sections, data = [], []
@@ -62,14 +62,14 @@ def html(timeline: Timeline, images: bool = True, blur: bool = False,
         track = timeline.tracks.get(who.id)
         curves = _curves((truth or {}).get(who.id))
         if timeline.source.frames == 1:
-            sections.append(picture.section(who, timeline.task, track.rows[0] if track else None))
+            sections.append(picture.section(who, timeline.task, track.rows[0] if track else None, units_by))
             data.append({"id": who.id})
             continue
         columns, scores = None, []
         if track:
             columns = downsample.downsample(track, charts.columns(len(people)))
             scores = _scores(curves, track, _pulse_window(timeline))
-        sections.append(person.section(who, timeline.task, columns, scores).replace("{index}", str(index)))
+        sections.append(person.section(who, timeline.task, columns, scores, units_by).replace("{index}", str(index)))
         data.append(charts.person(who, track, columns, curves, len(people)))
     recording = timeline.session
     if recording is None:
@@ -89,7 +89,7 @@ def _basis(timeline: Timeline, who: Person) -> str:
     """What the expressions of this person are based on, in words."""
     settings = timeline.settings
     recording = timeline.session is not None
-    basis, _ = formatting.basis(str(settings.get("model", "")), recording, str(settings.get("doubt", "")))
+    basis, _ = formatting.basis(formatting.expression_model(settings), recording, str(settings.get("doubt", "")))
     track = timeline.tracks.get(who.id)
     rows = track.rows if track else ()
     inputs = formatting.inputs_text(rows) if recording else formatting.standalone_text(rows)

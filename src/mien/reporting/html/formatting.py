@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from mien.core.plain_text import counted
@@ -53,6 +53,11 @@ HOW_TO_READ = (
 """Heading and HTML of each paragraph of `How to read this`."""
 
 
+def expression_model(settings: Mapping[str, object]) -> str:
+    """The name of the model of the expressions: the built-in one beside a model of action units alone."""
+    return "facs" if settings.get("units_only") else str(settings.get("model", ""))
+
+
 def basis(model: str, rated: bool = False, doubt: str = "") -> tuple[str, str]:
     """Describe the origin of the expressions.
 
@@ -76,14 +81,19 @@ def basis(model: str, rated: bool = False, doubt: str = "") -> tuple[str, str]:
     return what, f"estimated by the model {escape(model)}"
 
 
-def how_to_read(model: str) -> tuple[tuple[str, str], ...]:
-    """`HOW_TO_READ` with the paragraph on expressions for this model."""
-    if model in ("", "facs"):
-        return HOW_TO_READ
-    text = (f"What the face shows, as the model {escape(model)} classifies it from pictures of the face. Its "
+def how_to_read(model: str, units_by: str = "") -> tuple[tuple[str, str], ...]:
+    """`HOW_TO_READ` with the paragraph on expressions for this model, and that on action units for `units_by`."""
+    paragraphs = dict(HOW_TO_READ)
+    if model not in ("", "facs"):
+        paragraphs["Expression"] = (
+            f"What the face shows, as the model {escape(model)} classifies it from pictures of the face. Its "
             "probabilities were not calibrated on this recording. People smile without joy and are sad without a "
             "frown. A face alone does not show what a person feels (Barrett et al. 2019, 10.1177/1529100619832930).")
-    return (("Expression", text), *HOW_TO_READ[1:])
+    if units_by:
+        paragraphs["Action units"] = (
+            f"They come from another model and replace mien&rsquo;s own units: {escape(units_by)}. Units that it does "
+            "not predict are empty. mien did not measure its accuracy.")
+    return tuple(paragraphs.items())
 
 
 def standalone_text(rows: Sequence[Prediction]) -> str:

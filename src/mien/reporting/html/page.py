@@ -35,11 +35,12 @@ def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[d
         The complete HTML text.
     """
     name = escape(timeline.source.name)
+    units_by = str(timeline.settings.get("units_by", ""))
     people = len(timeline.faces)
     overview = _glance(timeline.task) if people > 1 and timeline.source.frames != 1 else ""
     content = {"video": timeline.source.name, "classes": timeline.task.classes, "duration": timeline.source.end,
                "people": data, "reasons": list(charts.REASON_TEXTS.values()),
-               "units": [[unit, unit_description(unit)] for unit in ACTION_UNITS],
+               "units": [[unit, unit_description(unit, units_by)] for unit in ACTION_UNITS],
                "session": session, "gaps": charts.gaps(timeline.source)}
     return f"""{head(f"{name}: expression and pulse", stylesheet(), BESIDE if script else POLICY)}
 <body>
@@ -49,7 +50,7 @@ def page(timeline: Timeline, cards: list[str], sections: list[str], data: list[d
 {overview}
 {"".join(sections)}
 {_annotate(timeline)}
-{_howto(str(timeline.settings.get("model", "")))}
+{_howto(formatting.expression_model(timeline.settings), units_by)}
 {_provenance(timeline)}
 </main>
 <footer><p>Made by mien. Its documentation explains every column (page Columns and fields) and lists every measured
@@ -150,7 +151,7 @@ def _header(timeline: Timeline, name: str) -> str:
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in formatting.facts(source, timeline.seconds))
     rated = timeline.session is not None
     settings = timeline.settings
-    what, how = formatting.basis(str(settings.get("model", "")), rated, str(settings.get("doubt", "")))
+    what, how = formatting.basis(formatting.expression_model(settings), rated, str(settings.get("doubt", "")))
     subject = "Classes are" if rated else "Expressions are what faces show,"
     lost = ""
     if source.lost:
@@ -191,8 +192,9 @@ def _annotate(timeline: Timeline) -> str:
     return annotation_section(timeline.faces, timeline.task)
 
 
-def _howto(model: str) -> str:
-    blocks = "".join(f"<div><h3>{heading}</h3><p>{text}</p></div>" for heading, text in formatting.how_to_read(model))
+def _howto(model: str, units_by: str) -> str:
+    blocks = "".join(f"<div><h3>{heading}</h3><p>{text}</p></div>"
+                     for heading, text in formatting.how_to_read(model, units_by))
     return f"""<section aria-labelledby="how"><h2 id="how">How to read this</h2>
 <div class="panel"><div class="howto">{blocks}</div></div></section>"""
 

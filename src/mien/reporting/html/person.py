@@ -55,7 +55,8 @@ def card(
 """
 
 
-def section(who: Person, task: Task, cells: DownsampledTrack | None, scores: list[CurveScore]) -> str:
+def section(who: Person, task: Task, cells: DownsampledTrack | None, scores: list[CurveScore], units_by: str = ""
+            ) -> str:
     """The charts of a person.
 
     Args:
@@ -63,6 +64,7 @@ def section(who: Person, task: Task, cells: DownsampledTrack | None, scores: lis
         task: Label space of the expression.
         cells: The downsampled rows; None without any.
         scores: Agreement with ground truth; empty without any.
+        units_by: The model that predicted the action units; "" for mien.
 
     Returns:
         HTML with the placeholder {index} for the person's index.
@@ -84,7 +86,7 @@ def section(who: Person, task: Task, cells: DownsampledTrack | None, scores: lis
                 _heart_alt(name, cells), _planted(scores), _reasons(cells)),
         _pulse(who, name, bool(scores)),
         _figure(who, "aus", "Action units", "Intensity of each facial movement.", _unit_alt(name, who),
-                '<p class="small tight">0, absent<span class="ramp"></span>5, strongest</p>', _units(cells)),
+                '<p class="small tight">0, absent<span class="ramp"></span>5, strongest</p>', _units(cells, units_by)),
     ]
     if any(score.name in ACTION_UNITS for score in scores):
         parts.append(_figure(who, "truth", "Planted and estimated action units",
@@ -229,14 +231,15 @@ def _table(cells: DownsampledTrack, task: Task) -> str:
     return table(["time", "seen", "label", "probability", "valence", "arousal", "bpm", "quality"], lines)
 
 
-def _units(cells: DownsampledTrack) -> str:
+def _units(cells: DownsampledTrack, units_by: str) -> str:
     lines = []
     for i, name in enumerate(ACTION_UNITS):
         known = cells.aus[:, i][np.isfinite(cells.aus[:, i])]
         mean = largest = math.nan
         if len(known):
             mean, largest = known.mean(), known.max()
-        lines.append([name, unit_description(name), formatting.number(mean, 2), formatting.number(largest, 2)])
+        numbers = formatting.number(mean, 2), formatting.number(largest, 2)
+        lines.append([name, unit_description(name, units_by), *numbers])
     return table(["unit", "name", "mean", "largest"], lines)
 
 

@@ -10,13 +10,14 @@ from mien.reporting.html import formatting
 from mien.reporting.html.person import table
 
 
-def section(who: Person, task: Task, row: Prediction | None) -> str:
+def section(who: Person, task: Task, row: Prediction | None, units_by: str = "") -> str:
     """The section of one face, as HTML.
 
     Args:
         who: The person.
         task: Label space of the probabilities.
         row: The person's only row; None without one.
+        units_by: The model that predicted the action units; "" for mien.
 
     Returns:
         Probabilities, valence and arousal, head and gaze, and action units.
@@ -39,7 +40,7 @@ def section(who: Person, task: Task, row: Prediction | None) -> str:
         ["head to the person's left shoulder", _degrees(roll)],
         ["gaze up", _degrees(gaze_pitch)], ["gaze to the person's left", _degrees(gaze_yaw)]])
     units = table(["unit", "name", "intensity, 0 to 5"],
-                  [[unit, unit_description(unit), formatting.number(value, 2)]
+                  [[unit, unit_description(unit, units_by), formatting.number(value, 2)]
                    for unit, value in zip(ACTION_UNITS, row.aus.tolist(), strict=True)])
     parts = (("expression", "Expression", expression), ("measures", "Affect, head and gaze", measures),
              ("aus", "Action units", units))
