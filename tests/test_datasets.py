@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import openpyxl
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -562,6 +563,32 @@ def test_uneven_samples_come_out_even_and_gaps_stay_gaps(tmp_path):
     assert np.abs(signal.values[1] - signal.times)[early].max() < 0.01, "one a second is no gap"
     later = csv_signals.read_signal(path, zero=2.0)
     assert later.start == pytest.approx(signal.start - 2)
+
+
+INDEXED = {
+    "row numbers": lambda frame, path: frame.to_csv(path),
+    "row numbers, read and written again": lambda frame, path: frame.reset_index().to_csv(path, index=False),
+    "row numbers with pandas' name": lambda frame, path: frame.rename_axis("Unnamed: 0").to_csv(path),
+    "times": lambda frame, path: frame.set_index("time").rename_axis(None).to_csv(path),
+    "dates": lambda frame, path: frame.set_index(pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["time"], unit="s")
+                                                 ).drop(columns="time").rename_axis(None).to_csv(path),
+    "of Germany": lambda frame, path: frame.set_index("time").rename_axis(None).to_csv(path, sep=";", decimal=","),
+}
+
+
+@pytest.mark.parametrize("write", INDEXED.values(), ids=INDEXED)
+def test_the_index_of_a_data_frame_is_no_signal(tmp_path, write):
+    times = np.arange(300) / 100
+    frame = pd.DataFrame({"time": times, "ecg": np.sin(7 * times), "eda [uS]": 1 + times})
+    write(frame, tmp_path / "s.csv")
+    signal = csv_signals.read_signal(tmp_path / "s.csv")
+    assert signal.names == ("ecg", "eda") and signal.rate == pytest.approx(100)
+    np.testing.assert_allclose(signal.values[0], frame["ecg"], atol=1e-5)
+
+
+def test_a_column_called_index_that_does_not_count_rows_stays_a_signal(tmp_path):
+    (tmp_path / "s.csv").write_text("time,index,eda\n" + "".join(f"{i / 10},{i % 3},{i}\n" for i in range(30)))
+    assert csv_signals.read_signal(tmp_path / "s.csv").names == ("index", "eda")
 
 
 @given(st.sampled_from([32, 64, 128, 250, 256, 512]), st.integers(0, 3))

@@ -13,7 +13,7 @@ from mien.core.observations import Signal
 from mien.core.text_tables import TableError, TextTable, listed, read_table
 from mien.datasets.index import DatasetProblem
 from mien.datasets.readers import tables
-from mien.datasets.readers.clock_columns import best_clock, is_clock
+from mien.datasets.readers.clock_columns import INDEX, best_clock, index_tells_time, is_clock, with_index
 from mien.datasets.readers.clock_parts import join_time_columns
 from mien.datasets.readers.clock_repair import without_strays
 from mien.datasets.readers.clocks import Clock, read_clock
@@ -24,6 +24,9 @@ GAP = 0.5
 
 LONG = 20
 """Ratio to the video's length above which signals are doubtful. Our choice: times in ms are 1000 times too long."""
+
+ROW_NUMBER = re.compile(r"index|level_0|unnamed: \d+|row|row[ _]?number", re.IGNORECASE)
+"""Names of a column that counts rows, as data frames of pandas and R write it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +92,12 @@ def _read(path: Path) -> _Recording:
     table = read_table(path, lambda cells: sum(map(is_clock, cells)) * (len(cells) > 1), needed=(), units=True,
                        rewrite=plain_table)
     joined = join_time_columns(table)
-    others = [name for name in table.columns if not is_clock(name) and name not in joined.used]
+    others = [name for name in table.columns
+              if not is_clock(name) and name not in joined.used and not _is_row_number(table, name)]
     table = joined.table
     candidates = [name for name in table.columns if is_clock(name) and name not in joined.used]
+    if not candidates and index_tells_time(table):
+        table, candidates = with_index(table), [INDEX]
     if not candidates or not others:
         raise TableError(f"expected a header with time (s) and signals, got {listed(table.columns)}", path,
                          table.header_line)
@@ -123,6 +129,14 @@ def _read(path: Path) -> _Recording:
     named = [(_named(name)[0], _named(name)[1] or table.units.get(name, "")) for name in others]
     names, units = zip(*named, strict=True)
     return _Recording(times, values, names, units, tuple(sorted(doubts)))
+
+
+def _is_row_number(table: TextTable, name: str) -> bool:
+    """Whether a column counts the rows, as the index of a data frame that was read and written again."""
+    if ROW_NUMBER.fullmatch(name.strip()) is None:
+        return False
+    numbers, wrong = table.number_format.numbers(table.cells[name])
+    return not wrong and bool((np.diff(numbers) == 1).all())
 
 
 def _usable_rows(table: TextTable, clock: Clock, doubts: list[tuple[int, str]]) -> np.ndarray:
