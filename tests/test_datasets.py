@@ -582,7 +582,8 @@ def test_the_index_of_a_data_frame_is_no_signal(tmp_path, write):
     frame = pd.DataFrame({"time": times, "ecg": np.sin(7 * times), "eda [uS]": 1 + times})
     write(frame, tmp_path / "s.csv")
     signal = csv_signals.read_signal(tmp_path / "s.csv")
-    assert signal.names == ("ecg", "eda") and signal.rate == pytest.approx(100)
+    assert signal.names == ("ecg", "eda")
+    assert signal.rate == pytest.approx(100)
     np.testing.assert_allclose(signal.values[0], frame["ecg"], atol=1e-5)
 
 
