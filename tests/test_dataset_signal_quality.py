@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flat_films import written
-from mien.datasets import amigos, deap, mahnob
+from mien.datasets import amigos, deap, eda_units, mahnob
 from mien.signals.quality import quality_table
 from mien.simulation.datasets import amigos as amigos_files
 from mien.simulation.datasets import amigos_signals, contact_signals, mahnob_physiology
@@ -84,14 +84,15 @@ def test_a_planted_fault_of_the_heart_signal_is_named(tmp_path_factory, monkeypa
     assert any(phrase in text for key, texts in phrases.items() if key.startswith(channel) for text in texts), phrases
 
 
+@pytest.mark.parametrize("share", [1 / 3, 2 / 3])
 @pytest.mark.parametrize("name", SETS)
-def test_an_electrode_off_the_skin_is_named(tmp_path_factory, monkeypatch, name) -> None:
+def test_an_electrode_off_the_skin_is_named(tmp_path_factory, monkeypatch, name, share) -> None:
     module, options, _ = SETS[name]
     conductance = contact_signals.skin_conductance
 
     def off(times, *rest):
         values = conductance(times, *rest)
-        values[: len(values) // 3] = 0.02
+        values[: round(share * len(values))] = 0.02
         return values
 
     monkeypatch.setattr(contact_signals, "skin_conductance", off)
@@ -104,3 +105,32 @@ def test_sound_signals_have_no_fault_of_an_electrode(tmp_path_factory, name) -> 
     module, options, _ = SETS[name]
     phrases = words(module, written(tmp_path_factory, name, **options))
     assert not [phrase for texts in phrases.values() for phrase in texts if "hum" in phrase or "electrode" in phrase]
+
+
+def conductance(share: float = 0.0) -> np.ndarray:
+    """Plausible uS (9000,), of which a share at the start is 0 because the electrode is off."""
+    values = 5 + np.sin(np.arange(9000) / 900) + np.arange(9000) / 4500
+    values[: round(share * len(values))] = 0
+    return values
+
+
+def resistance(micro: np.ndarray, open_circuit: float) -> np.ndarray:
+    """Ohm; `open_circuit` where nothing is conducted."""
+    return np.divide(1e6, micro, out=np.full_like(micro, open_circuit), where=micro > 0)
+
+
+@pytest.mark.parametrize(("values", "unit", "factor"), [
+    (conductance(), "uS", 1.0),
+    (conductance(2 / 3), "uS", 1.0),
+    (1000 * conductance(2 / 3), "nS", 0.001),
+    (resistance(conductance(2 / 3), 0.0), "Ohm", -1e6),
+    (resistance(conductance(2 / 3), 5e7), "Ohm", -1e6),
+    (conductance(1.0), "uS", None),  # nothing is measured
+    (conductance(2 / 3), "S", None),
+    (1000 * conductance(2 / 3), "uS", None),
+    (resistance(conductance(), 0.0) - 1.6e5, "Ohm", None),  # without its mean
+    (conductance()[:0], "uS", None),
+    (conductance(), "V", None),
+])
+def test_the_unit_of_skin_conductance_is_certain_by_what_was_measured(values, unit, factor):
+    assert eda_units.unit_factor(values, unit) == factor

@@ -19,19 +19,28 @@ def unit_factor(values: np.ndarray, unit: str) -> float | None:
         values: they stay unchanged.
     """
     name = unit.casefold().replace("Ω".casefold(), "ohm")
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return None
-    middle = float(np.median(finite))
+    finite = np.asarray(values[np.isfinite(values)], np.float64)
     if name in TO_MICROSIEMENS:
-        scale, micro = TO_MICROSIEMENS[name], middle * TO_MICROSIEMENS[name]
-    elif name in FROM_OHM and finite.min() > 0:
-        scale, micro = -FROM_OHM[name], FROM_OHM[name] / middle
+        scale = TO_MICROSIEMENS[name]
+        micro = finite * scale
+    elif name in FROM_OHM and not (finite < 0).any():
+        scale = -FROM_OHM[name]
+        micro = np.divide(-scale, finite, out=np.zeros_like(finite), where=finite > 0)
     else:
         return None
-    if not PLAUSIBLE[0] <= micro <= PLAUSIBLE[1]:
+    plausible = (micro >= PLAUSIBLE[0]) & (micro <= PLAUSIBLE[1])
+    if not len(micro):
         return None
-    return scale
+    return scale if plausible.mean() > 0.5 or _electrode_off(micro, plausible) else None
+
+
+def _electrode_off(micro: np.ndarray, plausible: np.ndarray) -> bool:
+    """Whether the implausible values (N,), uS, are a constant, as an electrode that is off gives, and the others vary.
+
+    The limits are our choice: a fifth of the values is plausible, and the constant stays within a hundredth of their
+    range.
+    """
+    return plausible.mean() >= 0.2 and bool(np.ptp(micro[~plausible]) <= 0.01 * np.ptp(micro[plausible]))
 
 
 def to_conductance(values: np.ndarray, unit: str, scale: float | None) -> tuple[np.ndarray, str]:
@@ -40,4 +49,4 @@ def to_conductance(values: np.ndarray, unit: str, scale: float | None) -> tuple[
         return values, f"{unit}?"
     if scale > 0:
         return values * scale, "uS"
-    return -scale / values, "uS"
+    return np.divide(-scale, values, out=np.full_like(values, np.nan), where=values > 0), "uS"
