@@ -16,7 +16,10 @@ from mien import rppg, signals
 from mien.core.observations import Window
 from mien.core.results import REASONS, Measurement
 from mien.rppg import hrv, methods, respiration
-from mien.rppg.noise_floor import noise_floor
+from mien.rppg.evidence import pulse_evidence
+from mien.rppg.noise_floor import middle, noise_floor
+from mien.rppg.nuisance import remove_nuisance
+from mien.rppg.rgb_traces import rgb_traces
 from mien.rppg.setup_check import check_recording
 from skin_traces import BLOOD, beats, hide, pulse_wave, window
 
@@ -312,6 +315,32 @@ def test_heart_rate_is_stable_under_invisible_changes(change: str) -> None:
         second = rppg.heart_rate(other)
         assert not first.abstained
         assert second.value == pytest.approx(first.value, abs=1.0)
+
+
+@pytest.mark.parametrize("kind", ["three regions", "two regions", "no colour", "few causes of noise"])
+def test_rounding_errors_do_not_move_the_evidence(kind: str) -> None:
+    """A change in the twelfth digit, such as another processor or another order of sums makes, stays that small."""
+    rng = np.random.default_rng(1)
+    seen = window(12.0, amplitude=0.002)
+    if kind == "two regions":
+        seen = altered(seen, skin=np.where(np.arange(4)[:, None] == 1, np.nan, seen.skin))
+    clean = remove_nuisance(rgb_traces(seen))
+    if kind == "no colour":
+        clean = replace(clean, values=np.repeat(clean.values[:, 1::3], 3, axis=1))
+    if kind == "few causes of noise":  # as a coarse codec leaves them
+        values = clean.values @ rng.normal(size=(9, 3)) @ rng.normal(size=(3, 9)) / 9
+        clean = replace(clean, values=values + 0.03 * clean.values)
+    other = replace(clean, values=clean.values * (1 + 1e-12 * rng.normal(size=clean.values.shape)))
+    first, second = pulse_evidence(clean), pulse_evidence(other)
+    assert first.grey == (kind == "no colour")
+    for name in ("pulse", "alone", "line"):
+        assert np.abs(getattr(first, name) - getattr(second, name)).max() < 1e-3
+
+
+@pytest.mark.parametrize("count", [1, 2, 13, 142])
+def test_the_middle_is_the_median(count: int) -> None:
+    values = np.random.default_rng(count).normal(size=(5, count))
+    assert np.array_equal(middle(values), np.median(values, axis=-1))
 
 
 def test_parts_and_whole_of_a_recording_come_from_one_posterior() -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from mien.rppg.log_ratios import LOADING, Spectra, all_log_ratios
+from mien.rppg.noise_floor import middle
 from mien.rppg.nuisance import CleanTraces
 from mien.rppg.signatures import shapes
 
@@ -70,6 +71,13 @@ GREY = 0.02
 """Changes of red against green, over those of green, below which a camera has no colour. Our choice: coloured video
 shows 0.3 and more."""
 
+BATCH = 4
+"""Pieces that are computed at once: so many fit into a processor's cache."""
+
+CONSTANT = 1e-9
+"""Changes of log green from frame to frame below which there are only rounding errors. Our choice: one grey level in
+one pixel of a region of a million is 1e-8."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -101,20 +109,35 @@ def pulse_evidence(clean: CleanTraces) -> Evidence:
     """Compute the evidence for each piece, rate and amplitude."""
     grey = _without_colour(clean.values)
     channels = slice(1, None, 3) if grey else slice(None)
-    values = clean.values[:, channels]
-    count = min(len(values), int(PIECE * clean.rate))
-    starts = _starts(len(values), count, int(STEP * clean.rate))
-    frequencies, kernel, slow = _kernel(count, clean.rate)
-    segments = np.stack([values[start : start + count] for start in starts])
-    segments = segments - slow @ (slow.T @ segments)
-    spectra = kernel @ segments
-    leaks = kernel @ np.stack([clean.removed[start : start + count, channels] for start in starts])
+    count = min(len(clean.values), int(PIECE * clean.rate))
+    starts = _starts(len(clean.values), count, int(STEP * clean.rate))
+    frequencies, kernel, without_slow = _kernel(count, clean.rate)
+    spectra = _spectra(clean.values[:, channels], starts, without_slow)
+    leaks = _spectra(clean.removed[:, channels], starts, kernel)
     covariance = _covariance(frequencies, spectra)
-    signature, bloods, whites = shapes(values.shape[1], grey)
+    resolution = clean.rate / count
+    parts = [_ratios(Spectra(frequencies, spectra[part], leaks[part], covariance[part], resolution), grey, count)
+             for part in (slice(first, first + BATCH) for first in range(0, len(starts), BATCH))]
+    pulse, alone, line = (np.concatenate(each) for each in zip(*parts, strict=True))
+    signature, _, _ = shapes(spectra.shape[1], grey)
+    return Evidence(clean.start + starts / clean.rate, count / clean.rate, pulse, alone, line,
+                    _mixtures(covariance, signature, len(signature) // (clean.values.shape[1] // 3)), channels, grey)
+
+
+def _spectra(values: np.ndarray, starts: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Real and imaginary parts (T, C, 2, W) of the spectra of the pieces of values (N, C); kernel (count, 2 W)."""
+    count = len(kernel)
+    channels = np.ascontiguousarray(values.T)
+    segments = np.stack([channels[:, start : start + count] for start in starts])
+    return (segments.reshape(-1, count) @ kernel).reshape(*segments.shape[:2], 2, -1)
+
+
+def _ratios(spectra: Spectra, grey: bool, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`pulse`, `alone` and `line` of `Evidence` for the spectra of pieces of `count` samples."""
+    _, bloods, whites = shapes(spectra.values.shape[1], grey)
     scale = float(np.sqrt(count / 6.0))  # of a wave of amplitude 1 in the Hann spectrum
-    spectral = Spectra(frequencies, spectra, leaks, covariance, clean.rate / count)
-    ratios = all_log_ratios(spectral, [(blood, scale * AMPLITUDES) for blood in bloods]
-                             + [(white, scale * LINES) for white in whites])
+    ratios = all_log_ratios(spectra, [(blood, scale * AMPLITUDES) for blood in bloods]
+                            + [(white, scale * LINES) for white in whites])
     wide = log_mean(np.stack(ratios[: len(bloods)]), axis=0)
     lines = log_mean(np.concatenate(ratios[len(bloods) :], axis=1), axis=1)
     if not grey:
@@ -122,10 +145,8 @@ def pulse_evidence(clean: CleanTraces) -> Evidence:
     noisy = np.log(LINE) + maximum_filter1d(lines, 2 * round(SKIRT / GRID) + 1, axis=1)
     rest = np.logaddexp(np.log1p(-LINE), noisy)
     rated = _rated(wide.shape[2])
-    return Evidence(clean.start + starts / clean.rate, count / clean.rate, _with_harmonic(wide, noisy, rest, rated),
-                    _on_grid(log_mean(wide, axis=1)[:, rated]), _on_grid((lines - rest)[:, rated]),
-                    _mixtures(covariance, signature, len(signature) // (clean.values.shape[1] // 3)),
-                    channels, grey)
+    alone = log_mean(wide, axis=1)[:, rated]
+    return _with_harmonic(wide, noisy, rest, alone), _on_grid(alone), _on_grid((lines - rest)[:, rated])
 
 
 def log_mean(values: np.ndarray, axis: int) -> np.ndarray:
@@ -136,8 +157,8 @@ def log_mean(values: np.ndarray, axis: int) -> np.ndarray:
 
 def _without_colour(values: np.ndarray) -> bool:
     """Whether red, green and blue of (N, C) change alike."""
-    steps = np.diff(values, axis=0)
-    return bool(np.std(steps[:, 0::3] - steps[:, 1::3]) < GREY * np.std(steps[:, 1::3]))
+    red, green = (np.diff(values[:, colour::3], axis=0) for colour in (0, 1))
+    return bool(np.std(green) > CONSTANT and np.std(red - green) < GREY * np.std(green))
 
 
 def _starts(total: int, count: int, step: int) -> np.ndarray:
@@ -150,33 +171,35 @@ def _starts(total: int, count: int, step: int) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _kernel(count: int, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frequencies (W,) Hz, Hann transform (W, N) of a piece of N samples, and its changes slower than `DRIFT` (N, K).
+    """Frequencies (W,) Hz, Hann transform (N, 2 W) of N samples, and the same without changes slower than `DRIFT`.
 
-    The power of white noise equals its variance.
+    The first W columns are the real parts. The power of white noise equals its variance.
     """
     highest = min(HIGHEST, 60 * 0.45 * rate)
     frequencies = np.arange(LOWEST, highest + 1e-6, GRID) / 60
     window = np.hanning(count + 2)[1:-1]
     times = np.arange(count) / rate
-    kernel = np.exp(-2j * np.pi * frequencies[:, None] * times) * (window / np.sqrt((window**2).sum()))
+    angles = 2 * np.pi * times[:, None] * frequencies
+    kernel = np.concatenate([np.cos(angles), -np.sin(angles)], axis=1) * (window / np.sqrt((window**2).sum()))[:, None]
     order = np.arange(int(2 * DRIFT * count / rate) + 1)
     slow = np.linalg.qr(np.cos(np.pi * np.outer((np.arange(count) + 0.5) / count, order)))[0]
-    return frequencies, kernel, slow
+    return frequencies, kernel, kernel - slow @ (slow.T @ kernel)
 
 
 def _covariance(frequencies: np.ndarray, spectra: np.ndarray) -> np.ndarray:
-    """Covariance R (T, C, C) of the noise in spectra (T, W, C), its shape pooled over two pieces on either side.
+    """Covariance R (T, C, C) of the noise in spectra (T, C, 2, W), its shape pooled over two pieces on either side.
 
     Each frequency has the same weight regardless of its power. So a pulse, strong at few frequencies, hardly counts.
     """
-    band = spectra[:, (frequencies >= ANSWER[0] / 60) & (frequencies <= SEARCH[1] / 60)]
-    power = np.mean(np.abs(band) ** 2, axis=2, keepdims=True)
-    scaled = band / np.sqrt(np.maximum(power, power.max(axis=1, keepdims=True) * 1e-12 + 1e-30))
-    shape = (np.swapaxes(scaled, 1, 2).conj() @ scaled).real
+    band = spectra[..., (frequencies >= ANSWER[0] / 60) & (frequencies <= SEARCH[1] / 60)]
+    power = (band**2).sum(axis=(1, 2)) / band.shape[1]
+    level = band.shape[1] * middle(power)[:, None, None]
+    scaled = band / np.sqrt(np.maximum(power, power.max(axis=1, keepdims=True) * 1e-12 + 1e-30))[:, None, None]
+    scaled = scaled.reshape(*scaled.shape[:2], -1)
+    shape = scaled @ np.swapaxes(scaled, 1, 2)
     shape /= np.trace(shape, axis1=1, axis2=2)[:, None, None] + 1e-30
     pooled = np.stack([shape[max(k - 2, 0) : k + 3].mean(axis=0) for k in range(len(shape))])
-    level = spectra.shape[2] * np.median(power, axis=1)[:, :, None]
-    return level * pooled + 1e-18 * np.eye(spectra.shape[2])
+    return level * pooled + 1e-18 * np.eye(band.shape[1])
 
 
 def _rated(count: int) -> slice:
@@ -185,17 +208,17 @@ def _rated(count: int) -> slice:
     return slice(first, min(first + len(RATES), count))
 
 
-def _with_harmonic(wide: np.ndarray, noisy: np.ndarray, rest: np.ndarray, rated: slice) -> np.ndarray:
+def _with_harmonic(wide: np.ndarray, noisy: np.ndarray, rest: np.ndarray, alone: np.ndarray) -> np.ndarray:
     """Evidence (T, S, F) of a pulse with its harmonic.
 
     Args:
         wide: (T, S, W) log ratios of a pulse over noise.
         noisy: (T, W) those of a line, with its prior.
         rest: (T, W) those of a line or none.
-        rated: the frequencies that may be a rate.
+        alone: (T, R) mean of `wide` over the amplitudes, at the frequencies that may be a rate.
     """
     single = np.logaddexp(np.log1p(-LINE) + wide, noisy[:, None]) - rest[:, None]
-    base = single[:, :, rated].copy()
+    base = single[:, :, _rated(wide.shape[2])].copy()
     twice = 2 * np.arange(base.shape[2]) + round((2 * SEARCH[0] - LOWEST) / GRID)
     inside = twice < wide.shape[2]
     above = [np.zeros_like(base)]
@@ -205,7 +228,7 @@ def _with_harmonic(wide: np.ndarray, noisy: np.ndarray, rest: np.ndarray, rated:
         above.append(weaker)
     low = RATES[: base.shape[2]] < ANSWER[0]
     base[:, :, low] = np.minimum(base[:, :, low], EDGE)
-    return _without_octaves(_on_grid(base + log_mean(np.stack(above), axis=0)), log_mean(wide, axis=1)[:, rated])
+    return _without_octaves(_on_grid(base + log_mean(np.stack(above), axis=0)), alone)
 
 
 def _without_octaves(evidence: np.ndarray, alone: np.ndarray) -> np.ndarray:

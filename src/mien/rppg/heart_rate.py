@@ -9,6 +9,7 @@ import numpy as np
 from mien.core.observations import Window
 from mien.core.results import Measurement
 from mien.rppg.evidence import RATES, Evidence, pulse_evidence
+from mien.rppg.noise_floor import middle
 from mien.rppg.nuisance import CleanTraces, remove_nuisance
 from mien.rppg.rate_posterior import NEAR, RatePosterior, rate_posterior
 from mien.rppg.rgb_traces import Traces, rgb_runs
@@ -151,7 +152,8 @@ def read_pulse(window: Window) -> PulseReading | str:
         return runs
     clean = tuple(remove_nuisance(run) for run in runs)
     evidence = tuple(pulse_evidence(run) for run in clean)
-    lit, moved = np.average([[run.lit, run.moved] for run in clean], axis=0, weights=[len(run.skin) for run in runs])
+    sizes = np.array([len(run.skin) for run in runs])
+    lit, moved = sizes @ np.array([[run.lit, run.moved] for run in clean]) / sizes.sum()
     posterior = rate_posterior(evidence)
     posterior = posterior.weighed(_blood_share(posterior, clean, evidence))
     return PulseReading(posterior, tuple(runs), clean, evidence, float(lit), float(moved),
@@ -226,8 +228,7 @@ def _heart_share(posterior: RatePosterior, clean: tuple[CleanTraces, ...], evide
 
 def stepped(traces: Traces) -> float:
     """Typical over mean change of red against green, the mean of the regions; 1 where nothing changes."""
-    colour = np.log(np.maximum(traces.skin, 1.0))
-    change = np.diff(colour[..., 0] - colour[..., 1], axis=0)
+    change = np.diff(np.log(np.maximum(traces.skin[..., 0], 1.0) / np.maximum(traces.skin[..., 1], 1.0)), axis=0)
     spread = change.std(axis=0)
-    typical = np.median(np.abs(change), axis=0) / 0.6745  # of normal noise: its standard deviation
+    typical = middle(np.abs(change).T) / 0.6745  # of normal noise: its standard deviation
     return float(np.mean(np.where(spread > 0, typical / np.maximum(spread, 1e-12), 1.0)))

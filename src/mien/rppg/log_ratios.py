@@ -14,13 +14,18 @@ LEAK = 0.05
 LOADING = 0.05
 """Least variance of a mixture of channels, in mean variances. Our choice: with less, a mixture may cancel the pulse."""
 
-BATCH = 16
-"""Pieces that are computed at once: so many fit into a processor's cache."""
-
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
-    """Spectra (T, W, C) at frequencies (W,) Hz, what was removed from them (T, W, C), and the noise (T, C, C)."""
+    """Spectra of some pieces.
+
+    Attributes:
+        frequencies: (W,) Hz.
+        values: (T, C, 2, W) real and imaginary parts.
+        leaks: (T, C, 2, W) what was removed from them.
+        covariance: (T, C, C) of the noise.
+        resolution: Hz between independent values.
+    """
 
     frequencies: np.ndarray
     values: np.ndarray
@@ -46,29 +51,38 @@ def all_log_ratios(spectra: Spectra, signals: list[tuple[np.ndarray, np.ndarray]
     power over the floors is set to the mean of all shapes, as if they had one floor.
     """
     mixtures, powers = _factors(spectra.covariance, np.stack([shape for shape, _ in signals]))
-    power = np.moveaxis(np.abs(spectra.values @ mixtures) ** 2, 1, 0)  # (W, T, C of all shapes)
+    power = mixed_power(spectra.values, mixtures)
     floor = raised_floor(spectra.frequencies, power, spectra.resolution)
-    floor += LEAK * np.moveaxis(np.abs(spectra.leaks @ mixtures) ** 2, 1, 0)
-    seen, strength = (np.stack(np.split(part / floor, len(signals), axis=2)) for part in (power, powers))
-    totals = seen.sum(axis=3)
-    seen *= (totals.mean(axis=0) / np.maximum(totals, 1e-30))[..., None]
-    return [_log_ratios(*parts) for parts in zip(seen, strength, (each for _, each in signals), strict=True)]
+    floor += LEAK * mixed_power(spectra.leaks, mixtures)
+    np.reciprocal(floor, out=floor)
+    power *= floor
+    seen = power.reshape(len(power), len(signals), -1, power.shape[-1])
+    totals = seen.sum(axis=2)
+    seen *= (totals.mean(axis=1, keepdims=True) / np.maximum(totals, 1e-30))[:, :, None]
+    strength = (powers[:, :, None] * floor).reshape(seen.shape)
+    return [_log_ratios(seen[:, index], strength[:, index], amplitudes)
+            for index, (_, amplitudes) in enumerate(signals)]
+
+
+def mixed_power(spectra: np.ndarray, mixtures: np.ndarray) -> np.ndarray:
+    """Power (T, K, W) of mixtures (T, C, K) of the channels of spectra (T, C, 2, W)."""
+    count, channels, _, width = spectra.shape
+    mixed = np.swapaxes(mixtures, 1, 2) @ spectra.reshape(count, channels, 2 * width)
+    mixed *= mixed
+    return mixed[..., :width] + mixed[..., width:]
 
 
 def _log_ratios(seen: np.ndarray, strength: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
     """Log likelihood ratios (T, S, W) for each of the amplitudes (S,).
 
     Args:
-        seen: (W, T, C) power of each mixture over its noise floor.
-        strength: (W, T, C) expected power of a signal of amplitude 1 over the floor.
+        seen: (T, C, W) power of each mixture over its noise floor.
+        strength: (T, C, W) expected power of a signal of amplitude 1 over the floor.
         amplitudes: (S,).
     """
-    out = np.empty((seen.shape[1], len(amplitudes), len(seen)))
-    square = (amplitudes**2)[:, None, None, None]
-    for first in range(0, len(out), BATCH):
-        part = slice(first, first + BATCH)
-        ratio = np.minimum(square * strength[:, part], 1e30)
-        more = 1.0 + ratio
-        gain = np.einsum("swtc,wtc->swt", ratio / more, seen[:, part])
-        out[part] = np.moveaxis(gain - np.log(more.prod(axis=3)), 2, 0)
-    return out
+    square = (amplitudes**2)[:, None, None]
+    ratio = square * np.minimum(strength, 1e30 / square.max())[:, None]
+    more = 1.0 + ratio
+    ratio /= more
+    ratio *= seen[:, None]
+    return ratio.sum(axis=2) - np.log(more.prod(axis=2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 CAP = 4.0
@@ -31,22 +33,37 @@ def noise_floor(frequencies: np.ndarray, power: np.ndarray) -> np.ndarray:
 
     Args:
         frequencies: (F,) Hz.
-        power: (F, ...).
+        power: (..., F).
 
     Returns:
-        (F, ...) expected noise power.
+        (..., F) expected noise power.
     """
     slope = np.log(frequencies) - np.log(frequencies).mean()
     design = np.stack([np.ones(len(slope)), slope])
-    scale = (design**2).sum(axis=1)[:, None]
-    flat = power.reshape(len(power), -1)
-    level = np.log(np.maximum(np.median(flat, axis=0), 1e-30) / np.log(2))
-    fit = np.stack([level, np.zeros_like(level)])
+    scale = (design**2).sum(axis=1)
+    expected = (1 - np.exp(-CAP)) * design.sum(axis=1)  # the capped ratio's mean is 1 - exp(-CAP)
+    flat = power.reshape(-1, power.shape[-1])
+    cap = np.full_like(flat, CAP)  # faster than a number
+    fit = np.zeros((len(flat), 2))
+    fit[:, 0] = np.log(np.maximum(middle(flat), 1e-30) / np.log(2))
+    ratio = np.empty_like(flat)
     for _ in range(5):  # to within 1 %
-        ratio = np.minimum(flat * np.exp(-design.T @ fit), CAP)
-        fit = fit + design @ (ratio - 1 + np.exp(-CAP)) / scale  # the capped ratio's mean is 1 - exp(-CAP)
-        fit[1] = np.clip(fit[1], *SLOPE)
-    return np.exp(design.T @ fit).reshape(power.shape)
+        np.matmul(-fit, design, out=ratio)
+        np.exp(ratio, out=ratio)
+        ratio *= flat
+        np.minimum(ratio, cap, out=ratio)
+        fit += (ratio @ design.T - expected) / scale
+        fit[:, 1] = np.minimum(np.maximum(fit[:, 1], SLOPE[0]), SLOPE[1])
+    return np.exp(fit @ design).reshape(power.shape)
+
+
+def middle(values: np.ndarray) -> np.ndarray:
+    """Median of (..., N) along the last axis; `np.median` looks for NaN too, which takes most of its time."""
+    half = values.shape[-1] // 2
+    parted = np.partition(values, half, axis=-1)
+    if values.shape[-1] % 2:
+        return parted[..., half]
+    return (parted[..., half] + parted[..., :half].max(axis=-1)) / 2
 
 
 def raised_floor(frequencies: np.ndarray, power: np.ndarray, resolution: float) -> np.ndarray:
@@ -57,23 +74,27 @@ def raised_floor(frequencies: np.ndarray, power: np.ndarray, resolution: float) 
 
     Args:
         frequencies: (F,) Hz, evenly spaced.
-        power: (F, ...).
+        power: (..., F).
         resolution: Hz between independent values.
 
     Returns:
-        (F, ...) expected noise power.
+        (..., F) expected noise power.
     """
     floor = noise_floor(frequencies, power)
     spacing = frequencies[1] - frequencies[0]
     stride, lobe = max(1, round(resolution / spacing)), round(LOBE / spacing)
-    half = round(NEAR / (stride * spacing))
-    sparse = (power / floor)[::stride]
-    padded = np.pad(sparse, [(half, half)] + [(0, 0)] * (power.ndim - 1), mode="reflect")
-    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)[::SKIP]
-    near = np.partition(around, half, axis=-1)[..., half] / np.log(2)
-    near = np.repeat(near, stride * SKIP, axis=0)[: len(power)]
-    floor = floor * np.maximum(1.0, RAISED * near)
-    below = np.concatenate([np.repeat(power[:1], lobe, axis=0), power[:-lobe]])
-    low = frequencies < LOW
-    floor[low] = np.maximum(floor[low], below[low])
+    sparse = power[..., ::stride] / floor[..., ::stride]
+    around = sparse[..., _neighbours(sparse.shape[-1], round(NEAR / (stride * spacing)))]
+    near = np.maximum(1.0, RAISED / np.log(2) * middle(around))
+    floor *= np.repeat(near, stride * SKIP, axis=-1)[..., : power.shape[-1]]
+    low = int(np.searchsorted(frequencies, LOW))
+    floor[..., :lobe] = np.maximum(floor[..., :lobe], power[..., :1])
+    floor[..., lobe:low] = np.maximum(floor[..., lobe:low], power[..., : low - lobe])
     return floor
+
+
+@lru_cache(maxsize=16)
+def _neighbours(count: int, half: int) -> np.ndarray:
+    """Every `SKIP`-th of `count` places with `half` places on either side (K, 2 half + 1), mirrored at the ends."""
+    places = np.arange(0, count, SKIP)[:, None] + np.arange(-half, half + 1)
+    return (count - 1) - np.abs((count - 1) - np.abs(places))

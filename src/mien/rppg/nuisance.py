@@ -12,7 +12,7 @@ import numpy as np
 from scipy import fft
 
 from mien.rppg.methods import BAND
-from mien.rppg.noise_floor import noise_floor
+from mien.rppg.noise_floor import middle, noise_floor
 from mien.rppg.rgb_traces import Traces
 
 BLOCK, HOP = 20.0, 10.0
@@ -70,7 +70,9 @@ def remove_nuisance(traces: Traces) -> CleanTraces:
 def detrended(values: np.ndarray) -> np.ndarray:
     """Subtract the linear trend of each column of (N, C)."""
     ramp = np.linspace(-1, 1, len(values))
-    return values - values.mean(axis=0) - ramp[:, None] * (ramp @ values / (ramp @ ramp))
+    centred = values - values.mean(axis=0)
+    centred -= ramp[:, None] * (ramp @ values / (ramp @ ramp))
+    return centred
 
 
 def _blocks(count: int, rate: float) -> list[slice]:
@@ -84,14 +86,19 @@ def _blocks(count: int, rate: float) -> list[slice]:
 
 def _regressed(skin: np.ndarray, light: np.ndarray, motion: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     """A block without light and motion and what was removed (2, N, C), and the shares of light and of motion (2,)."""
-    skin, still = detrended(skin), detrended(motion)
-    nuisance = REACH * np.concatenate([detrended(light), still, detrended(10.0 * still**2)], axis=1)
+    count = skin.shape[1]
+    together = detrended(np.concatenate([skin, light, motion], axis=1))
+    squared = detrended(10.0 * together[:, -motion.shape[1] :] ** 2)
+    skin, nuisance = together[:, :count], REACH * np.concatenate([together[:, count:], squared], axis=1)
     frequencies, both = _transform(np.concatenate([skin, nuisance], axis=1), rate)
-    known, cause = both[:, : skin.shape[1]], both[:, skin.shape[1] :]
-    effect = _ridge(frequencies, known, cause)
-    green = np.mean(np.abs(known[:, 1::3]) ** 2, axis=1)
+    known, cause = both[:, :count], both[:, count:]
+    power = np.abs(known) ** 2
+    green = power[:, 1::3].mean(axis=1)
+    shape = (power / np.maximum(power.mean(axis=0), 1e-30)).mean(axis=1)
+    floor = noise_floor(frequencies, np.stack([shape, green]))
+    effect = _ridge(known, cause, floor[0])
     gone = np.stack([np.mean(np.abs(cause[:, part] @ effect[part, 1::3]) ** 2, axis=1) for part in (LIGHT, MOTION)])
-    peak = int(np.argmax(green / noise_floor(frequencies, green)))
+    peak = int(np.argmax(green / floor[1]))
     near = slice(max(peak - 1, 0), peak + 2)
     shares = [gone[:, part].sum(axis=1) / max(float(green[part].sum()), 1e-30) for part in (slice(None), near)]
     removed = nuisance @ effect
@@ -111,18 +118,15 @@ def _transform(values: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]
     return np.arange(first, last) * (rate / size), fft.rfft(scaled, size)[:, first:last].T
 
 
-def _ridge(frequencies: np.ndarray, known: np.ndarray, cause: np.ndarray) -> np.ndarray:
+def _ridge(known: np.ndarray, cause: np.ndarray, floor: np.ndarray) -> np.ndarray:
     """Ridge regression of known (F, C) on cause (F, K), complex -> real effects (K, C), expected to be of size 1.
 
-    Each frequency is weighted by its noise floor. Neighbours are half a resolution apart, so two rows count as one.
+    Each frequency is weighted by its noise `floor` (F,). Two rows count as one: they are half a resolution apart.
     """
-    power = np.abs(known) ** 2
-    level = power.mean(axis=0)
-    shape = noise_floor(frequencies, (power / np.maximum(level, 1e-30)).mean(axis=1))
-    weight = 1.0 / np.sqrt(shape)[:, None]
+    weight = 1.0 / np.sqrt(floor)[:, None]
     left = np.concatenate([cause.real * weight, cause.imag * weight])
     right = np.concatenate([known.real * weight, known.imag * weight])
-    noise = np.median(power * weight**2, axis=0) / np.log(2)  # the median of noise power is ln 2 of its mean
+    noise = middle(np.abs(known.T) ** 2 / floor) / np.log(2)  # the median of noise power is ln 2 of its mean
     gram = np.broadcast_to(left.T @ left, (known.shape[1], left.shape[1], left.shape[1]))
     loaded = gram + (noise + 1e-12)[:, None, None] * np.eye(left.shape[1])  # noise a real part: half; rows: double
     return np.linalg.solve(loaded, (left.T @ right).T[..., None])[..., 0].T

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import convolve1d
@@ -120,12 +121,14 @@ def rate_posterior(runs: Sequence[Evidence]) -> RatePosterior:
     return RatePosterior(starts, lengths, present, both[:, 0].sum(axis=1), both.sum(axis=1))
 
 
+@lru_cache(maxsize=1)
 def prior() -> np.ndarray:
     """(F,) prior over `evidence.RATES`."""
     shape = np.exp(-0.5 * (np.log(RATES / USUAL) / SPREAD) ** 2) + RARE
     return shape / shape.sum()
 
 
+@lru_cache(maxsize=1)
 def _kernel() -> np.ndarray:
     reach = np.arange(-round(40 / GRID), round(40 / GRID) + 1)
     kernel = np.exp(-np.abs(reach) * GRID / CHANGE)
@@ -136,15 +139,18 @@ def _moved(state: np.ndarray, steps: int) -> np.ndarray:
     """(2, S, F) some steps on: the rate changes, and the pulse may vanish or come back."""
     kernel = _kernel()
     for _ in range(steps):
-        seen, hidden = convolve1d(state, kernel, axis=-1, mode="constant")
-        state = np.stack([STAYS * seen + (1 - STAYS) * hidden, (1 - STAYS) * seen + STAYS * hidden])
+        state = convolve1d(state, kernel, axis=-1, mode="constant")
+        state = STAYS * state + (1 - STAYS) * state[::-1]
     return state
 
 
 def _emission(piece: np.ndarray) -> tuple[np.ndarray, float]:
     """Likelihoods (2, S, F) of a visible and a hidden pulse, divided by the exponential of the second value."""
     top = max(float(piece.max()), 0.0)
-    return np.stack([np.exp(piece - top), np.full_like(piece, np.exp(-top))]), top
+    likelihood = np.empty((2, *piece.shape))
+    np.exp(piece - top, out=likelihood[0])
+    likelihood[1] = np.exp(-top)
+    return likelihood, top
 
 
 def _forward(evidence: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, float]:

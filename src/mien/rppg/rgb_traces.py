@@ -9,6 +9,7 @@ import numpy as np
 from mien import signals
 from mien.core.observations import Window
 from mien.rppg.methods import BAND
+from mien.rppg.noise_floor import middle
 
 SHORTEST = 8.0
 """s: the shortest stretch with a face for a rate. Our choice: eight beats of a slow heart; whether they are enough, the
@@ -84,7 +85,8 @@ def rgb_runs(window: Window) -> list[Traces] | str:
     times = times[np.isfinite(times)]
     if len(times) < 2:
         return "too_short"
-    shown = float(np.median(np.diff(np.sort(times))))  # s that each frame lasts, also the last one
+    steps = np.diff(np.sort(times))
+    shown = float(middle(steps))  # s that each frame lasts, also the last one
     if times.max() - times.min() + shown < SHORTEST * (1 - 1e-6):
         return "too_short"
     skin = np.asarray(window.skin, dtype=np.float64)
@@ -94,12 +96,11 @@ def rgb_runs(window: Window) -> list[Traces] | str:
     seen = known[:, regions].all(axis=1)
     if len(regions) < 2 or not seen.any():
         return "no_face"
-    steps = np.diff(np.sort(times))
     steps = steps[steps < PAUSE]
     mean_rate = len(steps) / max(float(steps.sum()), 1e-9)
     if mean_rate < SLOWEST:
         return "low_rate"
-    light = float(np.median(skin[seen][:, regions, 1]))
+    light = float(middle(skin[..., 1][seen][:, regions].ravel()))
     if not DARKEST <= light <= BRIGHTEST:
         if light < DARKEST:
             return "too_dark"

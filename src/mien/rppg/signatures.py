@@ -23,6 +23,10 @@ pulse, mostly green, and in dim light red and blue are noise."""
 LINE_FREEDOMS = (0.1, 0.4)
 """Relative spread of a line's colour: that of white light, and that of anything (our choice)."""
 
+GREEN_LIGHT = 0.002
+"""Amplitude, relative to a pulse of green alone, of other light that comes with it. Our choice: too little to count as
+evidence. Without it, the eigenvectors of the channels without green are arbitrary, and rounding errors choose them."""
+
 
 @lru_cache(maxsize=8)
 def shapes(channels: int, grey: bool) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
@@ -34,9 +38,8 @@ def shapes(channels: int, grey: bool) -> tuple[np.ndarray, list[np.ndarray], lis
     alike, identity = np.ones((regions, regions)), np.eye(regions)
     pulses = [np.kron(alike + share**2 * identity, np.outer(signature, signature) + colour**2 * spread)
               for colour, share in FREEDOMS]
-    if not grey:
-        pulses.append(np.kron(alike + GREEN_SHARE**2 * identity, np.diag([0.0, 1.0, 0.0])))
     lines = [np.kron((alike + identity) / 2, white + free**2 * np.eye(len(signature))) for free in LINE_FREEDOMS]
     if not grey:
+        pulses.append(np.kron(alike + GREEN_SHARE**2 * identity, np.diag([0.0, 1.0, 0.0])) + GREEN_LIGHT**2 * lines[-1])
         lines.append(np.kron(identity, np.outer(signature, signature) + FREEDOMS[0][0] ** 2 * spread))
     return np.tile(signature, regions), pulses, lines
