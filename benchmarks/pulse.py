@@ -1,6 +1,6 @@
 """Accuracy and abstention of the camera pulse on synthetic people with a planted pulse.
 
-    python benchmarks/pulse.py [--quick] [--jobs 2] [--cache FOLDER] [--noise]
+    python benchmarks/pulse.py [--quick] [--people 20] [--jobs 2] [--cache FOLDER] [--noise]
 
 Each clip goes the whole way: rendered, encoded by x264, decoded, tracked, read. 20 identities x 5 conditions with a
 pulse of 50-150 bpm, green AC/DC 0.3-1.2 %, crf 18-28, 20 s; and 40 clips of the same conditions without a pulse. The
@@ -265,6 +265,7 @@ def noise_table(count: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="4 identities, 20 clips with a pulse and 8 without")
+    parser.add_argument("--people", type=int, help="only so many identities, 5 clips with a pulse and 2 without each")
     parser.add_argument("--tuning", action="store_true", help="the identities that the thresholds were chosen on")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "mien-benchmark-pulse")
@@ -274,14 +275,16 @@ def main() -> None:
         print(f"`python benchmarks/pulse.py --noise{' --quick' * options.quick}`\n")
         print(noise_table(300 if options.quick else 3000))
         return
-    people = list(TUNING if options.tuning else REPORTED)[: 4 if options.quick else None]
+    count = 4 if options.quick else options.people
+    people = list(TUNING if options.tuning else REPORTED)[:count]
     seeds = (1000, 2000) if options.tuning else (1, 500)
     clips = planted(people, seeds[0]) + blank(people, seeds[1]) + lifeless(people, seeds[1] + 100)
     options.cache.mkdir(parents=True, exist_ok=True)
     key = fingerprint()
     result = Parallel(n_jobs=options.jobs)(delayed(outcome)(clip, options.cache, key) for clip in clips)
-    print(f"`python benchmarks/pulse.py{' --quick' * options.quick}{' --tuning' * options.tuning}`: {len(people)} "
-          f"identities, {len(clips)} clips of {clips[0].seconds:g} s, 640x480, 30 fps, x264.\n")
+    arguments = f"{' --quick' * options.quick}{f' --people {options.people}' if options.people else ''}"
+    print(f"`python benchmarks/pulse.py{arguments}{' --tuning' * options.tuning}`: {len(people)} identities,"
+          f" {len(clips)} clips of {clips[0].seconds:g} s, 640x480, 30 fps, x264.\n")
     print(tables(list(result)))
 
 
