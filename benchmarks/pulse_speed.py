@@ -57,7 +57,8 @@ def main() -> None:
              for name, method in rppg.installed().items()]
     for minutes in (5, 10) if quick else (5, 30, 120):
         long = made(60 * minutes)
-        rows.append((f"`vitals`, {minutes} min", "5000" * (minutes == 120), best(lambda long=long: rppg.vitals(long), 3)))
+        bar = "5000" * (minutes == 120)
+        rows.append((f"`vitals`, {minutes} min", bar, best(lambda long=long: rppg.vitals(long), 3)))
     print(f"`OMP_NUM_THREADS=1 python benchmarks/pulse_speed.py{' --quick' * quick}`\n")
     print("| what | bar, ms | best, ms | median, ms |\n|---|---|---|---|")
     for name, bar, (least, median) in rows:
