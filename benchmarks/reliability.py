@@ -69,6 +69,8 @@ MAKE = {
     "cache": "data prepare dfew {work}/dfew --out {work}/cache --size 64 --rate 2",
     "deap": "data fake deap {work}/deap --size 4",
     "amigos": "data fake amigos {work}/amigos --size 4",
+    "deap-cache": "data prepare deap {work}/deap --out {work}/deap-cache",
+    "amigos-cache": "data prepare amigos {work}/amigos --out {work}/amigos-cache",
     "run": "train duse/dfew --data {work}/dfew --cache {work}/cache --tiny --out {work}/run",
 }
 
@@ -77,8 +79,10 @@ COMMANDS = {
     "data prepare": Command("data prepare dfew {work}/dfew --out {out} --size 64 --rate 2", ("dfew",)),
     "train duse": Command("train duse/dfew --data {work}/dfew --cache {work}/cache --tiny --out {out}",
                           ("dfew", "cache")),
-    "train scpt": Command("train scpt/deap-arousal --data {work}/deap --tiny --out {out}", ("deap",)),
-    "train mvp": Command("train mvp/amigos-valence --data {work}/amigos --tiny --out {out}", ("amigos",)),
+    "train scpt": Command("train scpt/deap-arousal --data {work}/deap --cache {work}/deap-cache --tiny --out {out}",
+                          ("deap", "deap-cache")),
+    "train mvp": Command("train mvp/amigos-valence --data {work}/amigos --cache {work}/amigos-cache --tiny --out {out}",
+                         ("amigos", "amigos-cache")),
     "bench": Command("bench duse/dfew --data {work}/dfew --cache {work}/cache --folds 1 --tiny --out {out}",
                      ("dfew", "cache")),
     "ablate --parallel 2": Command("ablate duse/table3 --data {work}/dfew --cache {work}/cache --rows 1,2 --folds 1 "
