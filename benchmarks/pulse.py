@@ -1,6 +1,6 @@
 """Accuracy and abstention of the camera pulse on synthetic people with a planted pulse.
 
-    python benchmarks/pulse.py [--quick] [--people 20] [--jobs 2] [--cache FOLDER] [--noise]
+    python benchmarks/pulse.py [--quick] [--people 20] [--jobs 2] [--cache FOLDER] [--stability] [--noise]
 
 Each clip goes the whole way: rendered, encoded by x264, decoded, tracked, read. 20 identities x 5 conditions with a
 pulse of 50-150 bpm, green AC/DC 0.3-1.2 %, crf 18-28, 20 s; and 40 clips of the same conditions without a pulse. The
@@ -33,6 +33,7 @@ from mien.rppg.nuisance import remove_nuisance
 from mien.rppg.rate_posterior import rate_posterior
 from mien.rppg.rgb_traces import Traces, rgb_traces
 from pulse_oracle import recognises
+from pulse_stability import stability
 from recording_traces import longest_person
 
 CONDITIONS = ("still", "nod", "speech", "flicker", "all three")
@@ -269,6 +270,7 @@ def main() -> None:
     parser.add_argument("--tuning", action="store_true", help="the identities that the thresholds were chosen on")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "mien-benchmark-pulse")
+    parser.add_argument("--stability", action="store_true", help="only: how stable the answers are")
     parser.add_argument("--noise", action="store_true", help="only: how often noise alone passes, by length")
     options = parser.parse_args()
     if options.noise:
@@ -281,11 +283,15 @@ def main() -> None:
     clips = planted(people, seeds[0]) + blank(people, seeds[1]) + lifeless(people, seeds[1] + 100)
     options.cache.mkdir(parents=True, exist_ok=True)
     key = fingerprint()
-    result = Parallel(n_jobs=options.jobs)(delayed(outcome)(clip, options.cache, key) for clip in clips)
-    arguments = f"{' --quick' * options.quick}{f' --people {options.people}' if options.people else ''}"
-    print(f"`python benchmarks/pulse.py{arguments}{' --tuning' * options.tuning}`: {len(people)} identities,"
-          f" {len(clips)} clips of {clips[0].seconds:g} s, 640x480, 30 fps, x264.\n")
-    print(tables(list(result)))
+    arguments = (f"{' --quick' * options.quick}{f' --people {options.people}' if options.people else ''}"
+                 f"{' --tuning' * options.tuning}{' --stability' * options.stability}")
+    print(f"`python benchmarks/pulse.py{arguments}`: {len(people)} identities, {len(clips)} clips of "
+          f"{clips[0].seconds:g} s, 640x480, 30 fps, x264.\n")
+    if options.stability:
+        print(stability((f"{clip.identity} {clip.condition} {clip.bpm}", clip.seed, window(clip, options.cache, key))
+                        for clip in clips))
+        return
+    print(tables(Parallel(n_jobs=options.jobs)(delayed(outcome)(clip, options.cache, key) for clip in clips)))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import dataclasses
 import hashlib
 import json
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ from mien.face.track_buffer import TrackBuffer
 from mien.rppg.rgb_traces import rgb_traces
 from photographs import PhotoClip
 from pulse_oracle import recognises
+from pulse_stability import FIELDS, stability
 from recording_traces import longest_person
 
 CLEAR = (0.006, 23)
@@ -43,8 +44,6 @@ CLEAR = (0.006, 23)
 
 WRONG = 5.0
 """bpm beyond which an answer is wrong."""
-
-FIELDS = ("times", "skin", "position", "aus", "pose", "gaze")
 
 
 def fingerprint() -> str:
@@ -139,45 +138,6 @@ def tables(outcomes: list[Outcome]) -> str:
     return "\n".join([*lines, "", f"No pulse: abstained {abstained} of {len(still)} ({counts})."])
 
 
-def disturbed(seen: Window, rng: np.random.Generator) -> dict[str, Window]:
-    """The same window as another recording of the same seconds would give it."""
-    count = len(seen.times)
-    shifted = {name: getattr(seen, name)[1:] for name in FIELDS}
-    return {
-        "noise of 0.05 grey levels": replace(seen, skin=seen.skin + rng.normal(0, 0.05, seen.skin.shape)),
-        "jitter of 0.5 ms": replace(seen, times=np.sort(seen.times + rng.uniform(-0.0005, 0.0005, count))),
-        "time stamps in whole ms": replace(seen, times=np.round(seen.times, 3)),
-        "one frame later": replace(seen, **shifted),
-    }
-
-
-def stability(clips: list[PhotoClip], pictures: Path, cache: Path, key: str) -> str:
-    """How often the verdict is kept, and how far an answer moves."""
-    kept: dict[str, list[bool]] = {}
-    moved: dict[str, list[float]] = {}
-    flips = []
-    for clip in clips:
-        seen = window(clip, pictures, cache, key)
-        if seen is None:
-            continue
-        first = rppg.vitals(seen).heart_rate
-        for name, other in disturbed(seen, np.random.default_rng(clip.seed)).items():
-            second = rppg.vitals(other).heart_rate
-            kept.setdefault(name, []).append(first.abstained == second.abstained)
-            if not kept[name][-1]:
-                flips.append(f"{clip.picture}: {name}, {_said(first)} against {_said(second)}")
-            if first.value is not None and second.value is not None:
-                moved.setdefault(name, []).append(abs(first.value - second.value))
-    lines = ["| change | videos | verdict kept | answers move by at most, bpm |", "|---|---|---|---|"]
-    lines += [f"| {name} | {len(marks)} | {sum(marks)} | {max(moved.get(name, [0.0])):.2f} |"
-              for name, marks in kept.items()]
-    return "\n".join([*lines, "", *(flips or ["No verdict flips."])])
-
-
-def _said(reading: Measurement) -> str:
-    return reading.reason or f"{reading.value:.1f} bpm at {reading.quality:.2f}"
-
-
 def line(outcome: Outcome) -> str:
     """One video."""
     clip, reading = outcome.clip, outcome.reading
@@ -201,7 +161,8 @@ def main() -> None:
     if options.stability:
         clips = photographs.plan(options.pictures, options.split, options.count)
         print(f"`python benchmarks/pulse_photographs.py PICTURES --stability --count {options.count}`\n")
-        print(stability(clips, options.pictures, options.cache, key))
+        print(stability((clip.picture, clip.seed, window(clip, options.pictures, options.cache, key))
+                        for clip in clips))
         return
     result = [outcome(clip, options.pictures, options.cache, key)
              for clip in photographs.plan(options.pictures, options.split, options.count)]
