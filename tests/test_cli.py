@@ -153,6 +153,16 @@ def test_options_that_cannot_be_are_reported_in_one_line_before_any_work(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.csv", "good.mp4"]
 
 
+@pytest.mark.parametrize("command", ["train", "bench", "ablate"])
+def test_a_dataset_that_is_not_there_is_reported_before_a_backbone_is_downloaded(tmp_path, command):
+    recipe = "duse/table3" if command == "ablate" else "duse/dfew"
+    fold = ["--fold", "1"] if command == "train" else []
+    done = CliRunner().invoke(cli.app, [command, recipe, "--data", str(tmp_path / "gone"), *fold])
+    assert done.exit_code == 1
+    assert "dataset's folder, got nothing at" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("option", [[], ["--debug"]])
 def test_a_traceback_comes_with_debug_alone(tmp_path, option):
     (tmp_path / "text.mp4").write_text("no video")

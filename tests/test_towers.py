@@ -15,7 +15,7 @@ from torch.nn.functional import cosine_similarity
 
 from mien import backbones
 from mien.backbones.config import CLIP, VIDEOMAE_B, VIT_B16, BackboneConfig
-from mien.backbones.load import load
+from mien.backbones.load import hub_reason, load
 from mien.backbones.tokenizer import tokenize
 from mien.backbones.tower import Tower, weights_digest
 
@@ -388,6 +388,13 @@ def test_hub_id_is_served_from_the_cache_when_off_line(small_clip, tmp_path):
     assert tower.source == "someone/clip"
     with pytest.raises(FileNotFoundError, match="expected a folder here or a repository on the hub"):
         load("someone/else", "clip-image", offline=True, cache=tmp_path)
+
+
+@pytest.mark.parametrize(("error", "reason"), [
+    (OSError("Got: ConnectError: Name or service not known.\nMore lines"), "ConnectError: Name or service not known"),
+    (OSError("\n404 Client Error.  "), "404 Client Error"), (TimeoutError(), "TimeoutError")])
+def test_the_reason_of_the_hub_is_a_phrase(error, reason):
+    assert hub_reason(error) == reason
 
 
 # ---------------------------------------------------------------------------------------------- bad input

@@ -101,8 +101,9 @@ def locate(source: str | Path, *, revision: str | None = None, offline: bool = F
             if any((folder / name).exists() for name in WEIGHTS):
                 return folder
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise FileNotFoundError(f"{source}: expected a folder here or a repository on the hub, got: {_first(error)}. "
-                                "Check spelling and network, or download it first and give the folder") from error
+        raise FileNotFoundError(f"{source}: expected a folder here or a repository on the hub, got: "
+                                f"{hub_reason(error)}. Check spelling and network, or download it first and give the "
+                                "folder") from error
     raise FileNotFoundError(f"{source}: expected one of {', '.join(WEIGHTS)} in the repository, got none of them")
 
 
@@ -141,9 +142,9 @@ def _stack(tensors: _Tensors, theirs: tuple[str, ...], turned: bool) -> Tensor:
     return joined
 
 
-def _first(error: Exception) -> str:
-    """The first line of an error message."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def hub_reason(error: Exception) -> str:
+    """The first line of an error of the hub's library, without its own "Got: " and without a full stop at its end."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].removeprefix("Got: ").rstrip(".")
 
 
 def _fill(tower: Tower, ours: dict[str, Tensor], file: str) -> None:

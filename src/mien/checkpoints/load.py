@@ -11,6 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from mien.backbones.load import hub_reason
 from mien.backbones.tiny import SOURCE
 from mien.backbones.weight_files import expect_weights
 from mien.checkpoints import exported
@@ -135,9 +136,9 @@ def locate(source: str | Path, revision: str | None = None, token: str | None = 
         return Path(huggingface_hub.snapshot_download(str(source), revision=revision, token=token,
                                                       allow_patterns=[CARD, WEIGHTS, f"{TOWER_FOLDER}/*", *files]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise FileNotFoundError(f"{source}: expected a folder here or a repository on the hub, got: {reason}. Check "
-                                "spelling and network, or download it first and give the folder") from error
+        raise FileNotFoundError(f"{source}: expected a folder here or a repository on the hub, got: "
+                                f"{hub_reason(error)}. Check spelling and network, or download it first and give the "
+                                "folder") from error
 
 
 def _tensors(path: Path, card: Card) -> dict[str, Tensor]:

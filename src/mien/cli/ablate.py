@@ -26,7 +26,7 @@ from mien.cli.options import (
     expect_one_way,
     split_names,
 )
-from mien.cli.train import expect_usable
+from mien.cli.train import expect_root, expect_usable
 
 if TYPE_CHECKING:
     from mien.evaluation.ablation import AblationResult
@@ -79,6 +79,7 @@ def ablate(
 
         expect_one_way(parallel, devices, cluster, device)
         grid, base = ablation.parse_ablation(name, recipe)
+        expect_root(root, name)
         row_numbers = _row_numbers(rows)
         given = settings(changes or [])
         for row in grid.rows:

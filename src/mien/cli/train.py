@@ -139,9 +139,11 @@ def train(
 
 
 def expect_root(root: Path | None, recipe: str) -> Path:
-    """The folder of the dataset. Raises ValueError where none is given."""
+    """The dataset's folder. Raises ValueError without one, FileNotFoundError if nothing is there."""
     if root is None:
         raise ValueError(f"--data: expected the folder that holds the dataset of {recipe}, got none")
+    if not root.exists():
+        raise FileNotFoundError(f"--data: expected the dataset's folder, got nothing at {root}: check the path")
     return root
 
 
