@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
-Kind = Literal["clip-image", "clip-text", "vit", "videomae"]
-Act = Literal["quick_gelu", "gelu"]
-Pool = Literal["first", "end", "norm-mean", "mean-norm"]
+Kind = Literal["clip-image", "clip-text", "siglip-image", "siglip-text", "vit", "videomae"]
+Act = Literal["quick_gelu", "gelu", "gelu_tanh"]
+Pool = Literal["first", "end", "norm-mean", "mean-norm", "attention", "last"]
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # Radford et al. 2021
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-HALF = (0.5, 0.5, 0.5)  # mean and standard deviation of google/vit-*: pixels in -1..1
+HALF = (0.5, 0.5, 0.5)  # mean and standard deviation of google/vit-* and of SigLIP: pixels in -1..1
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,21 @@ from mien.backbones.key_mapping import TensorNames
 from mien.core.read_json import read_json
 
 _HEAD = 64  # width of a head in every published size of CLIP, ViT-B and VideoMAE-B
-_ACTS = {"quick_gelu": "quick_gelu", "gelu": "gelu"}
+_ACTS = {"quick_gelu": "quick_gelu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh"}
 _DEFAULTS = {  # transformers' defaults for fields that a published config omits
     "clip-image": {"num_attention_heads": 12, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5},
     "clip-text": {"num_attention_heads": 8, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "eos_token_id": 49407},
+    "siglip-image": {"num_attention_heads": 12, "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6},
+    "siglip-text": {"num_attention_heads": 12, "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6},
     "vit": {"num_attention_heads": 12, "hidden_act": "gelu", "layer_norm_eps": 1e-12},
     "videomae": {"num_attention_heads": 12, "hidden_act": "gelu", "layer_norm_eps": 1e-12,
                  "image_size": 224, "num_frames": 16, "tubelet_size": 2},
 }
-_PIXELS = {"clip-image": (CLIP_MEAN, CLIP_STD), "clip-text": (CLIP_MEAN, CLIP_STD), "vit": (HALF, HALF),
-           "videomae": (IMAGENET_MEAN, IMAGENET_STD)}  # of the published preprocessors, for folders without one
-_PART = {"clip-image": "vision_config", "clip-text": "text_config"}
+_PIXELS = {  # of the published preprocessors, for folders without one
+    "clip-image": (CLIP_MEAN, CLIP_STD), "clip-text": (CLIP_MEAN, CLIP_STD), "vit": (HALF, HALF),
+    "siglip-image": (HALF, HALF), "siglip-text": (HALF, HALF), "videomae": (IMAGENET_MEAN, IMAGENET_STD)}
+_PART = {"clip-image": "vision_config", "clip-text": "text_config", "siglip-image": "vision_config",
+         "siglip-text": "text_config"}
 
 
 def infer_config(
@@ -40,11 +44,13 @@ def infer_config(
         changes: fields of `BackboneConfig` that replace the inferred ones.
 
     Raises:
-        ValueError: a CLIP has no config and `changes` has no `act`; the tensors do not show whether the activation is
-            quick_gelu or gelu.
+        ValueError: a CLIP or SigLIP has no config and `changes` has no `act`; the tensors do not show the activation.
     """
     width = ours["blocks.0.attend.out.weight"].shape[0]
     plan_fields = {**_sizes(ours, kind, names), **_from_config(kind, names, folder, width)}
+    if "act" not in plan_fields and "act" not in changes and kind.startswith("siglip"):
+        raise ValueError(f"{folder}: expected the config.json of the SigLIP next to the weights, got none: the tensors "
+                         "do not show its heads; download it too")
     if "act" not in plan_fields and "act" not in changes:
         raise ValueError(f"{folder}: expected a config.json or open_clip_config.json next to the weights, got none: "
                          "the tensors do not show the activation; say act='quick_gelu' (OpenAI's weights) or "
@@ -60,18 +66,22 @@ def _sizes(ours: Mapping[str, Tensor], kind: Kind, names: TensorNames) -> dict[s
         "out": len(ours.get("finish.project.weight", ())),
         "norm": "finish.norm.weight" in ours,
     }
-    if kind == "clip-text":
-        sizes |= {"vocab": len(ours["embed.words.weight"]), "context": ours["embed.positions"].shape[-2], "pool": "end"}
-        return sizes
+    if kind.endswith("-text"):
+        return sizes | {"vocab": len(ours["embed.words.weight"]), "context": ours["embed.positions"].shape[-2],
+                        "pool": {"clip-text": "end"}.get(kind, "last")}
     patch = ours["embed.patch.weight"].shape
     if len(patch) != {"videomae": 5}.get(kind, 4):
         raise ValueError(f"expected patches of a {kind} tower, got a kernel of {tuple(patch)}: another kind of model?")
     sizes["patch"] = patch[-1]
     if kind == "videomae":
         return sizes | {"tubelet": patch[2], "pool": {True: "mean-norm", False: "norm-mean"}[names.fc_norm]}
-    side = (ours["embed.positions"].shape[-2] - 1) ** 0.5
+    before = int(kind != "siglip-image")  # class tokens
+    side = (ours["embed.positions"].shape[-2] - before) ** 0.5
     if side != int(side):
-        raise ValueError(f"expected positions of a class token and a square of patches, got {side**2 + 1:.0f} rows")
+        raise ValueError(f"expected positions of {before} class token and a square of patches, got "
+                         f"{side**2 + before:.0f} rows")
+    if kind == "siglip-image":
+        return sizes | {"size": int(side) * patch[-1], "pool": "attention"}
     return sizes | {"size": int(side) * patch[-1], "pool": "mean-norm" if names.fc_norm else "first"}
 
 
@@ -106,7 +116,7 @@ def _transformers(kind: Kind, config: dict, pixels: dict) -> dict[str, object]:
         stated |= {"size": values["image_size"], "frames": values["num_frames"], "tubelet": values["tubelet_size"]}
     if not config:  # the sizes of the tensors count then, and the caller has to name the activation of a CLIP
         del stated["heads"], stated["act"]
-        if not kind.startswith("clip"):
+        if kind in ("vit", "videomae"):
             stated["act"] = "gelu"
     return stated
 

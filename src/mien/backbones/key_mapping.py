@@ -86,6 +86,12 @@ _VIT_REST = {
     "embeddings.patch_embeddings.projection": "embed.patch", "layernorm": "finish.norm", "fc_norm": "finish.fc_norm",
 }
 _PROJECT = ("finish.project.weight",)
+_SIGLIP_POOL = {
+    "head.probe": "finish.attention.probe", "head.attention.in_proj_weight": "finish.attention.qkv.weight",
+    "head.attention.in_proj_bias": "finish.attention.qkv.bias", "head.attention.out_proj": "finish.attention.out",
+    "head.layernorm": "finish.attention.mlp.norm", "head.mlp.fc1": "finish.attention.mlp.up",
+    "head.mlp.fc2": "finish.attention.mlp.down",
+}
 
 KEY_MAPPINGS = (
     KeyMapping("transformers", ("clip-image",), "embeddings.patch_embedding.weight", "encoder.layers.",
@@ -97,6 +103,14 @@ KEY_MAPPINGS = (
            "self_attn.q_proj.weight", _CLIP_LAYER, {
                "embeddings.token_embedding": "embed.words", "embeddings.position_embedding.weight": "embed.positions",
                "final_layer_norm": "finish.norm", "text_projection": "finish.project"}, part="text_model."),
+    KeyMapping("transformers", ("siglip-image",), "embeddings.patch_embedding.weight", "encoder.layers.",
+           "self_attn.q_proj.weight", _CLIP_LAYER, {
+               "embeddings.patch_embedding": "embed.patch", "embeddings.position_embedding.weight": "embed.positions",
+               "post_layernorm": "finish.norm", **_SIGLIP_POOL}, part="vision_model."),
+    KeyMapping("transformers", ("siglip-text",), "embeddings.token_embedding.weight", "encoder.layers.",
+           "self_attn.q_proj.weight", _CLIP_LAYER, {
+               "embeddings.token_embedding": "embed.words", "embeddings.position_embedding.weight": "embed.positions",
+               "final_layer_norm": "finish.norm", "head": "finish.project"}, part="text_model."),
     KeyMapping("open_clip", ("clip-image",), "visual.conv1.weight", "visual.transformer.resblocks.",
            "attn.in_proj_weight", _OPEN_LAYER, {
                "visual.class_embedding": "embed.cls", "visual.conv1": "embed.patch",
@@ -137,7 +151,7 @@ def find_key_mapping(names: Iterable[str], kind: Kind, file: str) -> TensorNames
             ours[f"blocks.{number}.{new}"] = name
             continue
         inner = name.removeprefix(prefix)
-        if kind != "clip-text" and inner.removeprefix("visual.").startswith(_NOT_PLAIN):
+        if not kind.endswith("-text") and inner.removeprefix("visual.").startswith(_NOT_PLAIN):
             raise ValueError(_unknown(file, kind, name))
         new = None
         if name.startswith(prefix):

@@ -64,8 +64,10 @@ def load(source: str | Path, kind: Kind, *, expect: str = "", revision: str | No
         tower = Tower(infer_config(ours, kind, names, folder, changes))
     _fill(tower, ours, path.name)
     tower.source, tower.hash, tower.metadata = str(source), weights_digest(tower), tensors.metadata
-    if "logit_scale" in tensors.sources and kind in ("clip-image", "clip-text"):
-        tower.scale = float(tensors["logit_scale"].exp())  # stored as its logarithm, as CLIP trains it
+    if "logit_scale" in tensors.sources and kind.startswith(("clip", "siglip")):
+        tower.scale = float(tensors["logit_scale"].exp())  # stored as its logarithm, as CLIP and SigLIP train it
+    if "logit_bias" in tensors.sources and kind.startswith("siglip"):
+        tower.bias = float(tensors["logit_bias"])
     if expect and tower.hash != expect:
         raise ValueError(f"{source}: expected the {kind} tower with sha256 {expect[:16]}..., got {tower.hash[:16]}...: "
                          "load the weights that the checkpoint was trained on")

@@ -1,4 +1,4 @@
-"""CLIP (image, text), ViT and VideoMAE as one pre-norm transformer with different embeddings.
+"""CLIP and SigLIP (image, text), ViT and VideoMAE as one pre-norm transformer with different embeddings.
 
 A tower has three parts. A method calls them itself, so that its file shows the equations of its paper:
 
@@ -10,7 +10,7 @@ A tower has three parts. A method calls them itself, so that its file shows the 
 
 `attend` and `mlp` start with a layer norm (`SelfAttention.norm`, `Mlp.norm`); the caller adds the residual.
 Vaswani et al. 2017 (1706.03762); Dosovitskiy et al. 2021 (2010.11929); Radford et al. 2021 (2103.00020);
-Tong et al. 2022 (2203.12602).
+Tong et al. 2022 (2203.12602); Tschannen et al. 2025, SigLIP 2 (2502.14786).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mien.backbones.activations import ACTIVATIONS
+from mien.backbones.attention_pool import AttentionPool
 from mien.backbones.config import BackboneConfig
 
 
@@ -62,13 +64,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise tokens (B, L, D) and apply both linear layers -> (B, L, D), without the skip connection."""
-        activation = F.gelu if self.act == "gelu" else _quick_gelu
-        return self.down(activation(self.up(self.norm(x))))
-
-
-def _quick_gelu(x: Tensor) -> Tensor:
-    """x sigmoid(1.702 x) = silu(1.702 x) / 1.702, computed in place: no other code refers to x."""
-    return F.silu(x.mul_(1.702), inplace=not x.requires_grad).mul_(1 / 1.702)
+        return self.down(ACTIVATIONS[self.act](self.up(self.norm(x))))
 
 
 def checkpointed(layer: Callable[..., Any], *args: Any, on: bool) -> Any:
@@ -106,10 +102,11 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Patch embedding of CLIP's image tower and of ViT.
+    """Patch embedding of CLIP's and SigLIP's image towers and of ViT.
 
-    It maps normalised float pictures (B, 3, S, S) to (B, 1 + patches, D), class token first. `pre` is CLIP's layer norm
-    before the blocks (ViT has none). It acts on each token separately, so a method may append `pre(tokens)` of its own.
+    It maps normalised float pictures (B, 3, S, S) to (B, 1 + patches, D), class token first; SigLIP has no class token.
+    `pre` is CLIP's layer norm before the blocks, which others lack. It acts on each token separately, so a method may
+    append `pre(tokens)` of its own.
     """
 
     def __init__(self, plan: BackboneConfig):
@@ -117,20 +114,21 @@ class PatchEmbed(nn.Module):
         self.size = plan.size
         clip = plan.kind == "clip-image"
         self.patch = nn.Conv2d(3, plan.width, plan.patch, plan.patch, bias=not clip)
-        self.cls = nn.Parameter(0.02 * torch.randn(plan.width))
-        self.positions = nn.Parameter(0.02 * torch.randn(1 + plan.patches, plan.width))
+        self.cls = None if plan.kind == "siglip-image" else nn.Parameter(0.02 * torch.randn(plan.width))
+        self.positions = nn.Parameter(0.02 * torch.randn((self.cls is not None) + plan.patches, plan.width))
         self.pre = nn.LayerNorm(plan.width, plan.eps) if clip else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) -> tokens (B, 1 + patches, D), the class token first."""
+        """Pictures (B, 3, S, S) -> tokens (B, 1 + patches, D), the class token first; without it (B, patches, D)."""
         _expect_shape(x, (3, self.size, self.size), "pictures (B, 3, S, S)")
-        patches = self.patch(x).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.cls.expand(x.shape[0], 1, -1), patches], dim=1)
+        tokens = self.patch(x).flatten(2).transpose(1, 2)
+        if self.cls is not None:
+            tokens = torch.cat([self.cls.expand(x.shape[0], 1, -1), tokens], dim=1)
         return self.pre(tokens + self.positions)
 
 
 class TokenEmbed(nn.Module):
-    """Token embedding of CLIP's text tower: ids (B, L), L at most the context -> (B, L, D)."""
+    """Token embedding of CLIP's and SigLIP's text towers: ids (B, L), L at most the context -> (B, L, D)."""
 
     def __init__(self, plan: BackboneConfig):
         super().__init__()
@@ -175,7 +173,10 @@ class PoolAndProject(nn.Module):
         self.pool, self.skip = plan.pool, int(plan.kind in ("vit", "clip-image"))
         eps = plan.eps if plan.last_eps is None else plan.last_eps
         self.norm: nn.Module = nn.LayerNorm(plan.width, eps) if plan.norm else nn.Identity()
-        self.project: nn.Module = nn.Linear(plan.width, plan.out, bias=False) if plan.out else nn.Identity()
+        bias = plan.kind == "siglip-text"
+        self.project: nn.Module = nn.Linear(plan.width, plan.out, bias=bias) if plan.out else nn.Identity()
+        if plan.pool == "attention":
+            self.attention = AttentionPool(plan, Mlp(plan.width, plan.inner, plan.act, plan.eps))
 
     def forward(self, tokens: Tensor, end: Tensor | None = None) -> Tensor:
         """Pool tokens (B, L, D) to features (B, d). `end` (B,): position of each text's end token, for text towers."""
@@ -185,6 +186,10 @@ class PoolAndProject(nn.Module):
             return self.project(self.norm(tokens[:, self.skip:].mean(1)))
         if self.pool == "first":
             return self.project(self.norm(tokens[:, 0]))
+        if self.pool == "last":
+            return self.project(self.norm(tokens[:, -1]))
+        if self.pool == "attention":
+            return self.project(self.attention(self.norm(tokens)))
         if end is None:
             raise ValueError("finish: expected the place of the end token of each text (B,), got None: see towers.ends")
         return self.project(self.norm(tokens[torch.arange(tokens.shape[0], device=tokens.device), end]))
@@ -194,6 +199,8 @@ EMBEDDINGS: dict[str, type[nn.Module]] = {
     "clip-image": PatchEmbed,
     "vit": PatchEmbed,
     "clip-text": TokenEmbed,
+    "siglip-image": PatchEmbed,
+    "siglip-text": TokenEmbed,
     "videomae": TubeletEmbed,
 }
 
@@ -204,7 +211,8 @@ class Tower(nn.Module):
     Attributes:
         plan: its configuration.
         hash, source: identify the published weights; both are empty for a tower that was not loaded.
-        scale: factor of the cosines that a CLIP was trained with; 0 where its file has none.
+        scale, bias: factor of the cosines that a CLIP or SigLIP was trained with, and what SigLIP adds to the product;
+            0 where its file has none.
         metadata: text fields of its weights file.
     """
 
@@ -216,7 +224,7 @@ class Tower(nn.Module):
         super().__init__()
         self.plan = plan
         self.hash = self.source = ""
-        self.scale = 0.0
+        self.scale = self.bias = 0.0
         self.metadata: dict[str, str] = {}
         self.embed = EMBEDDINGS[plan.kind](plan)
         self.blocks = nn.ModuleList(Block(plan) for _ in range(plan.layers))

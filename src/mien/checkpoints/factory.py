@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from mien.backbones.config import BackboneConfig
+from mien.backbones.config import BackboneConfig, Kind
 from mien.backbones.load import load
 from mien.backbones.tiny import SOURCE, tiny_tokens, tiny_tower
 from mien.backbones.tokenizer import tokenize
@@ -48,7 +48,7 @@ class ClipEncoders:
         return tokenize_texts(self.source, task, self.text.plan.context)
 
 
-def load_tower(source: str, kind: Literal["clip-image", "clip-text", "vit"], expect: str = "") -> Tower:
+def load_tower(source: str, kind: Kind, expect: str = "") -> Tower:
     """Load one tower.
 
     Args:
@@ -117,13 +117,16 @@ def restored_towers(around: Literal["clip", "vit", "none"], where: str, image: s
         return ClipEncoders(where, pictures, Tower(BackboneConfig(**values)), ids)
 
 
-def tokenize_texts(source: str, task: Task, context: int) -> Tensor:
-    """Token ids (R, L) of all texts of a task by the tokenizer at `source`. Raises ValueError for one without texts."""
+def tokenize_texts(source: str, task: Task, context: int, by: Callable[..., Tensor] = tokenize) -> Tensor:
+    """Token ids (R, L) of all texts of a task by the tokenizer at `source`. Raises ValueError for one without texts.
+
+    `by`: reads the tokenizer of a backbone; that of CLIP by default.
+    """
     if task.texts is None:
         raise ValueError(f"{task.name}: expected a text for each class, got none: give a file with --labels")
     if source == SOURCE:
         return tiny_tokens(split_texts(task)[0])
-    return tokenize(split_texts(task)[0], source, context)
+    return by(split_texts(task)[0], source, context)
 
 
 def build_model(recipe: Recipe, task: Task, parts: ClipEncoders | None, seed: int = 0, subjects: int = 0) -> Any:

@@ -1,9 +1,9 @@
 """Cache frame features between overlapping windows: in a live stream, most frames of a window were in the last one.
 
-A cached feature is exact up to rounding if it depends on its frame alone, as in zero-shot CLIP and DuSE without HTPC.
-HTPC encodes the position of the frame in the window; a cached feature keeps the position of its first window, which is
-an approximation. `docs/live.md` reports its size. In each segment of a window, a cached frame is preferred to the
-middle frame; training uses a random frame of the segment.
+A cached feature is exact up to rounding if it depends on its frame alone, as in zero-shot CLIP or SigLIP 2 and in DuSE
+without HTPC. HTPC encodes the position of the frame in the window; a cached feature keeps the position of its first
+window, which is an approximation. `docs/live.md` reports its size. In each segment of a window, a cached frame is
+preferred to the middle frame; training uses a random frame of the segment.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class FeatureCache:
 
     def __init__(self, trained: Any) -> None:
         if not isinstance(trained, Predictor) or not isinstance(trained.model, FrameFeatures):
-            raise ValueError("--reuse: expected a checkpoint with separate features of each frame, or clip:, got "
-                             "another model: leave it out")
+            raise ValueError("--reuse: expected a checkpoint with separate features of each frame, clip: or siglip:, "
+                             "got another model: leave it out")
         self.trained: Predictor = trained
         self.model: Any = trained.model
         self.task, self.seconds, self.needs, self.doubt = trained.task, trained.seconds, trained.needs, trained.doubt

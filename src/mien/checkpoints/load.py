@@ -20,19 +20,16 @@ from mien.checkpoints.exported import Exported
 from mien.checkpoints.factory import (
     Precision,
     build_model,
-    load_tower,
     restored_towers,
     subject_ids,
     to_device,
-    tokenize_texts,
 )
 from mien.checkpoints.formats import FORMATS
 from mien.checkpoints.predictor import Predictor
 from mien.checkpoints.video_backbone import TOWER_FOLDER
-from mien.core.class_texts import split_texts
+from mien.checkpoints.zero_shot_towers import build_zero_shot
 from mien.core.plain_text import what_is_at
 from mien.core.tasks import EXPRESSION, Task
-from mien.models import zero_shot as clip_zero_shot
 from mien.models.registry import method
 from mien.recipes.recipe import TINY_DOUBT
 
@@ -93,19 +90,22 @@ def _restored(card: Card, where: str, labels: Task | None, tensors: dict[str, Te
 
 
 def zero_shot(source: str, labels: Task = EXPRESSION, *, device: str = "cpu", precision: Precision = "auto",
-              seconds: float = CLIP_SECONDS) -> Predictor:
-    """Load CLIP as a zero-shot classifier.
+              seconds: float = CLIP_SECONDS, backbone: str = "clip") -> Predictor:
+    """Load CLIP or SigLIP 2 as a zero-shot classifier.
 
     Args:
-        source: folder or hub id of a CLIP.
+        source: folder or hub id of a CLIP or SigLIP 2.
         labels: classes with texts.
         device: as in `factory.resolve_device`.
         precision: of the towers, as in `factory.to_device`.
         seconds: length of a window.
+        backbone: a name in `zero_shot_towers.ZERO_SHOT`.
+
+    Raises:
+        FileNotFoundError: there are no weights or no tokenizer at `source`.
+        ValueError: they are not those of this backbone, or the labels have no texts.
     """
-    image, text = load_tower(source, "clip-image"), load_tower(source, "clip-text")
-    tokens = tokenize_texts(source, labels, text.plan.context)
-    model = clip_zero_shot.zero_shot(image, text, tokens, split_texts(labels)[1])
+    model = build_zero_shot(backbone, source, labels)
     model.cache_text_features()
     to_device(model, device, precision)
     return Predictor(model, labels, seconds, doubt=TINY_DOUBT if source == SOURCE else "")

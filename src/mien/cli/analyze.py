@@ -56,7 +56,7 @@ Step = Annotated[float, typer.Option(metavar="SECONDS", help="Time between two r
 Faces = Annotated[int, typer.Option(metavar="N", help="Largest number of people tracked at the same time.")]
 Model = Annotated[
     str, typer.Option(metavar="NAME", help="Model that predicts the expression: facs (built-in), a checkpoint, the "
-                      "folder of a trained head, clip:FOLDER_OR_HUB_ID, or onnx:FILE.")
+                      "folder of a trained head, clip:FOLDER_OR_HUB_ID, siglip:FOLDER_OR_HUB_ID, or onnx:FILE.")
 ]
 Tower = Annotated[
     str, typer.Option(metavar="FOLDER_OR_HUB_ID", help="Folder or hub id of the checkpoint's backbone, if it moved. "

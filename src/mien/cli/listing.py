@@ -68,6 +68,7 @@ def _methods() -> Iterator[tuple[str, str]]:
 def _models() -> Iterator[tuple[str, str]]:
     yield "facs", "default: the built-in reader of expressions, needs no weights"
     yield "clip:TOWER", "zero-shot: a CLIP tower (folder or hub id) and the classes of --labels"
+    yield "siglip:TOWER", "zero-shot: a SigLIP 2 of fixed size (folder or hub id) and the classes of --labels"
     yield "onnx:FILE", "an ONNX model of face pictures with a card beside it; also hf:owner/name@COMMIT:file"
     yield "FOLDER", "a checkpoint of mien train, or an export of mien export"
 

@@ -53,7 +53,7 @@ Source = Annotated[
     str, typer.Option(metavar="SOURCE", help="Video source: the number of a camera, a file, or an rtsp:// address.")]
 ModelName = Annotated[
     str, typer.Option("--model", metavar="NAME", help="Model that predicts the expression: facs, a checkpoint, or "
-                      "clip:FOLDER_OR_HUB_ID.")]
+                      "clip:FOLDER_OR_HUB_ID or siglip:FOLDER_OR_HUB_ID.")]
 DetectionThreshold = Annotated[
     float, typer.Option(metavar="SCORE", help="Smallest score of the face detector that counts as a face, above 0 and "
                         "below 1.")]
@@ -63,8 +63,8 @@ PulseMethod = Annotated[
     str, typer.Option(metavar="NAME", help="rPPG method of the pulse waveform: auto, pos, chrom, green, lgi, pbv, "
                       "omit, ica, or that of an installed package. The heart rate does not depend on it.")]
 Labels = Annotated[
-    str, typer.Option(metavar="LABELS.YAML", help="File with your own labels and their texts, for a checkpoint or "
-                      "clip:. Default: the model's labels.")]
+    str, typer.Option(metavar="LABELS.YAML", help="File with your own labels and their texts, for a checkpoint, "
+                      "clip: or siglip:. Default: the model's labels.")]
 Step = Annotated[float, typer.Option(metavar="SECONDS", help="Time between two events, in seconds.")]
 Reuse = Annotated[
     bool, typer.Option("--reuse", help="Reuse the features of frames that two windows share. Faster; the results of "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CLIP = "clip:"
-"""Prefix of the folder or hub id of a CLIP model for zero-shot classification."""
+CLIP, SIGLIP = "clip:", "siglip:"
+"""Prefixes of the folder or hub id of a CLIP or SigLIP 2 for zero-shot classification."""
 
 
 BEATS = "beats"
@@ -25,10 +25,10 @@ class Settings:
             the path of a picture or of a folder of pictures by person.
         faces: Most people to track.
         pictures: Whether to keep the best view of each person.
-        model: "facs" (built-in), the folder or hub id of a checkpoint, or clip:FOLDER_OR_HUB_ID for zero-shot
-            classification.
+        model: "facs" (built-in), the folder or hub id of a checkpoint, or clip:FOLDER_OR_HUB_ID or
+            siglip:FOLDER_OR_HUB_ID for zero-shot classification.
         tower: Folder or hub id of a checkpoint's backbone, if it is not where its card says.
-        labels: A YAML file with other labels and their texts, for a checkpoint or clip:.
+        labels: A YAML file with other labels and their texts, for a checkpoint, clip: or siglip:.
         detection_threshold: Lowest score of a detected face, 0..1.
         pulse_only: Whether to measure only the pulse and the head pose, without expression; several times faster.
         pulse_method: rPPG method of the pulse's waveform and beats: auto for the estimator's own mixture of regions and
@@ -95,12 +95,12 @@ class Settings:
         if self.pulse_only and self.model != "facs":
             raise ValueError(f"pulse_only: expected no model that reads expressions, got {self.model}: leave out one "
                              "of the two")
-        if self.tower and (self.model == "facs" or self.model.startswith(CLIP)):
+        if self.tower and (self.model == "facs" or self.model.startswith((CLIP, SIGLIP))):
             raise ValueError(f"tower: expected a checkpoint, got {self.model}, which has no separate tower: name a "
                              "checkpoint with --model")
         if self.labels and self.model == "facs":
-            raise ValueError("labels: expected a model with text labels, got facs: name a checkpoint or clip:HUB_ID "
-                             "with --model")
+            raise ValueError("labels: expected a model with text labels, got facs: name a checkpoint, clip:HUB_ID "
+                             "or siglip:HUB_ID with --model")
         if self.physio and self.model == "facs":
             raise ValueError("physio: expected a model that reads contact signals, got facs: name a checkpoint with "
                              "--model, such as one of mien train mvp/amigos-valence")

@@ -20,7 +20,7 @@ from mien.core.notebook_progress import notebook_bar
 from mien.core.observations import Frame
 from mien.core.recording_prediction import RecordingPrediction
 from mien.core.results import Prediction
-from mien.core.settings import BEATS, CLIP, Settings, neutral_seconds
+from mien.core.settings import BEATS, CLIP, SIGLIP, Settings, neutral_seconds
 from mien.core.tasks import EXPRESSION, Task, read_labels
 from mien.datasets import readers
 from mien.face.backend import OnnxFaceBackend
@@ -222,7 +222,7 @@ def model_files(name: str) -> list[str]:
     if name.startswith((ONNX, HUB)):
         path = onnx_file(name)
         return [str(path), *([str(path.with_suffix(".json"))] if path.with_suffix(".json").is_file() else [])]
-    place = os.path.expanduser(name.removeprefix(CLIP))
+    place = os.path.expanduser(name.removeprefix(CLIP).removeprefix(SIGLIP))
     return [place] if os.path.isfile(place) else sorted(filter(os.path.isfile, glob.glob(f"{glob.escape(place)}/*")))
 
 
@@ -238,10 +238,11 @@ def _loaded(name: str, tower: str, labels: Task | None, stamps: tuple[tuple[str,
     except ImportError as error:
         raise ValueError(f"--model: expected the packages that models need, {error.name} is missing: install them with "
                          'pip install "mien[models]"') from error
-    if name.startswith(CLIP):
-        if name == CLIP:
-            raise ValueError("--model: expected clip:FOLDER_OR_HUB_ID, got clip: alone")
-        return checkpoints.zero_shot(name.removeprefix(CLIP), labels or EXPRESSION, device="auto")
+    if name.startswith((CLIP, SIGLIP)):
+        backbone, _, source = name.partition(":")
+        if not source:
+            raise ValueError(f"--model: expected {name}FOLDER_OR_HUB_ID, got {name} alone")
+        return checkpoints.zero_shot(source, labels or EXPRESSION, device="auto", backbone=backbone)
     model = checkpoints.load(name, labels=labels, clip=tower, device="auto")
     if model.task.scale is not None:
         low, high = model.task.scale

@@ -24,8 +24,8 @@ def load_live_model(settings: Settings, reuse: bool = False) -> ExpressionModel:
     if not reuse:
         return model
     if settings.model == "facs":
-        raise ValueError("--reuse: expected a checkpoint whose frames are read one by one, or clip:, got facs, which "
-                         "needs nothing kept: leave it out")
+        raise ValueError("--reuse: expected a checkpoint whose frames are read one by one, clip: or siglip:, got facs, "
+                         "which needs nothing kept: leave it out")
     from mien.checkpoints.feature_cache import FeatureCache
 
     return FeatureCache(model)
