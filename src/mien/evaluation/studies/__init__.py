@@ -1,7 +1,7 @@
 """Do the parts of the three methods do what their papers say, on synthetic people with known truth and confounds?
 
-    result = run(EVIDENCE["mvp"], "runs/evidence/mvp", seeds=3, workers=2)
-    write(result, Path("runs/evidence/mvp"))           # table.md, table.csv, scores.json
+    result = run_study(EVIDENCE["mvp"], "runs/evidence/mvp", seeds=8, workers=2)
+    write_page(result, Path("runs/evidence/mvp"))           # table.md, table.csv, scores.json
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from pathlib import Path
 
 from mien.core import atomic_files
 from mien.core.read_json import read_json
-from mien.evaluation.studies import duse, mvp, scpt
+from mien.evaluation.studies import duse, duse_order, mvp, scpt, scpt_pulse
 from mien.evaluation.studies.experiment import ArmResult, Claim, EvidenceStudy, read_results, run_study
-from mien.evaluation.studies.tables import markdown, page, study_results, write_page
+from mien.evaluation.studies.tables import markdown, page, write_page
+from mien.evaluation.studies.verdicts import study_results
 
 __all__ = [
     "ALL",
@@ -32,18 +33,22 @@ __all__ = [
 ]
 
 ALL = "all"
-EVIDENCE: dict[str, EvidenceStudy] = {study.name: study for study in (duse.STUDY, scpt.STUDY, mvp.STUDY)}
+EVIDENCE: dict[str, EvidenceStudy] = {study.name: study for study in (
+    duse_order.STUDY, duse.STUDY, scpt_pulse.STUDY, scpt.STUDY, mvp.STUDY)}
 """Every study by its name."""
 
 
 def find_studies(name: str) -> tuple[EvidenceStudy, ...]:
-    """The studies of a name such as `duse`, or of `all`. Raises ValueError for an unknown name."""
-    if name == ALL:
-        return tuple(EVIDENCE.values())
-    if name not in EVIDENCE:
-        known = ", ".join(f"evidence/{study}" for study in (*EVIDENCE, ALL))
+    """The studies of a name such as `duse-order`, of a method such as `duse`, or of `all`.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    chosen = tuple(study for study in EVIDENCE.values() if name in (ALL, study.name, study.name.split("-")[0]))
+    if not chosen:
+        known = ", ".join(f"evidence/{study}" for study in (*EVIDENCE, "duse", "scpt", ALL))
         raise ValueError(f"evidence: expected one of {known}, got {f'evidence/{name}'!r}")
-    return (EVIDENCE[name],)
+    return chosen
 
 
 def collect(out: str | Path, path: str | Path) -> Sequence[str]:
@@ -67,5 +72,5 @@ def collect(out: str | Path, path: str | Path) -> Sequence[str]:
             results.append(read_results(study, place.parent, scores[name]["seeds"], scores[name]["tiny"]))
     if not results:
         raise FileNotFoundError(f"--page: expected a finished study below {out}, got none: run evidence/all first")
-    atomic_files.text(path, page(results, scores))
+    atomic_files.text(path, page(results, scores, [name for name in EVIDENCE if name not in scores]))
     return list(scores)

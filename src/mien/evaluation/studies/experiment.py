@@ -32,11 +32,19 @@ Cell = tuple[str, str]
 
 @dataclass(frozen=True)
 class Claim:
-    """The claim that `first` exceeds `second`, a cell or a number such as chance; `text` describes the comparison."""
+    """The claim that `first` exceeds `second`, a cell or a number such as chance; `text` describes the comparison.
+
+    `room`: the claim is tested only where the first of these exceeds the second, such as a ceiling and `second`, or an
+    arm and chance; None for a claim that needs no room. `solved`: from which score on a seed counts as solved, 0..1.
+    `margin`: added to the first side for the verdict, for a claim that it is not far below.
+    """
 
     text: str
     first: Cell
     second: Cell | float
+    room: tuple[Cell | float, Cell | float] | None = None
+    solved: float | None = None
+    margin: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,21 +14,24 @@ Change = Callable[[DuSE], DuSE | None]
 
 
 @torch.no_grad()
-def zeroed_prompts(model: DuSE) -> DuSE | None:
-    """Set all prompts of both towers to zero."""
+def without_text_prompts(model: DuSE) -> DuSE | None:
+    """Set the prompts of the text tower to zero; the visual prompts, which are made from them, stay."""
     if model.htpc is None:
         return None
-    for value in model.htpc.parameters():
-        value.zero_()
+    kept = model.htpc.text.clone()
+    model.htpc.text.zero_()
+    model.cache_text_features()
+    model.htpc.text.copy_(kept)
     return model
 
 
 @torch.no_grad()
-def swapped_prompts(model: DuSE) -> DuSE | None:
-    """Swap the prompts between layers; the sinusoid of the frame stays in the first layer."""
-    if model.htpc is None or len(model.htpc.text) < 2:
+def without_visual_prompts(model: DuSE) -> DuSE | None:
+    """Set the visual prompts to zero; the text prompts and the sinusoid of the frame stay."""
+    if model.htpc is None or not model.options.htpc:
         return None
-    model.htpc.text.copy_(model.htpc.text.roll(1, dims=0))
+    for value in model.htpc.mlp.parameters():
+        value.zero_()
     return model
 
 
@@ -67,18 +70,11 @@ def without_texts(model: DuSE) -> DuSE | None:
     return model
 
 
-def permuted_texts(model: DuSE) -> DuSE | None:
-    """Give each class the text of the next class."""
-    model.tokens, model.ends = model.tokens.roll(1, dims=0), model.ends.roll(1, dims=0)
-    return model
-
-
 CHANGES: dict[str, Change] = {
-    "prompts zeroed": zeroed_prompts,
-    "prompts swapped between layers": swapped_prompts,
-    "prompts without time": without_time,
+    "text prompts zeroed": without_text_prompts,
+    "visual prompts zeroed": without_visual_prompts,
+    "sinusoid zeroed": without_time,
     "mean of frames instead of LSEA": mean_of_frames,
     "equal frame weights": equal_frame_weights,
     "no class texts in LSEA": without_texts,
-    "class texts permuted": permuted_texts,
 }

@@ -1,4 +1,4 @@
-"""SCPT's parts on synthetic windows: the decoupled adapter with identity as a confound, and the pulse prompts.
+"""SCPT's decoupled adapter on synthetic windows in which identity is a confound of the class.
 
 New probes, a linear one and an MLP, predict the identity from the codes of other windows of the training people. In
 these windows both classes are equally frequent, so the class carries no identity. Half of the windows train the probe,
@@ -27,11 +27,9 @@ from mien.evaluation.studies import scpt_data
 from mien.evaluation.studies.experiment import Claim, EvidenceStudy, Values
 from mien.evaluation.studies.scpt_data import (
     CONFOUND,
-    PULSE,
     SimulationParams,
     SyntheticBatch,
     draw,
-    other_images,
     people,
     rows,
 )
@@ -53,56 +51,42 @@ class ScptStudySizes:
     steps: int = 400
 
 
-WHERE_PULSE = ScptStudySizes(known=24, each=20, steps=600)
-"""Sizes of the second world. Our choice, on seeds from 100 on: with eight people the model memorises their rates."""
-
 TINY = ScptStudySizes(known=4, new=2, each=8, judged=4, steps=2)
-SMALL = {"bottleneck": 16, "rank": 16, "tokens": 4, "dropout": 0.1, "smoothing": 0.0, "encoder": "patch"}
-FULL = replace(KERNEL, **SMALL)  # type: ignore[arg-type]
-FACE = {name: replace(options, **SMALL)  # type: ignore[arg-type]
-        for name, options in (BASELINES | ABLATIONS).items()}
+SMALL = {"bottleneck": 16, "rank": 16, "tokens": 4, "dropout": 0.1, "smoothing": 0.0}
 
 PLAIN, SINGLE, OFF, DSSA = "plain tower, no confound", "single adapter", "DSSA without its losses", "DSSA"
-TOKEN, LEARNED = "DSSA, classifying the class token", "DSSA, a learned adversary"
-RATE, NONE, RAW, TFR = ("true rate, best training threshold", "face alone", "prompts of the raw waveform",
-                        "prompts of the time-frequency image")
-WHOLE, CROSS, VPT, LATE = "SCPT: prompts and DSSA", "SCPT, cross-attention", "SCPT, prepended tokens", "late fusion"
-IDENTITY: dict[str, SCPTConfig] = {
-    SINGLE: replace(FACE["+ single adapter"], form="bottleneck"), OFF: replace(FULL, decouple=False), DSSA: FULL,
-    TOKEN: replace(FULL, read="stream"),
-    LEARNED: replace(FULL, adversary="head", adversarial=0.25)}
-PULSES: dict[str, SCPTConfig] = {
-    NONE: FACE["face only"], RAW: FACE["+ waveform prompts"], TFR: FACE["+ time-frequency prompts"], WHOLE: FULL,
-    CROSS: replace(FULL, prompts="xattn"), VPT: replace(FULL, prompts="vpt"), LATE: FACE["late fusion"]}
+ADVERSE, KERNELS = "DSSA and a kernel adversary", "bottlenecks, kernel adversary, classifying the shared codes"
+MODELS: dict[str, SCPTConfig] = {name: replace(options, **SMALL) for name, options in {  # type: ignore[arg-type]
+    SINGLE: ABLATIONS["+ single adapter"], OFF: ABLATIONS["+ DSSA without its losses"], DSSA: ABLATIONS["full"],
+    ADVERSE: replace(ABLATIONS["full"], adversarial=1.0), KERNELS: KERNEL}.items()}
+PROBES = "linear", "MLP"
 
 
-def sizes(tiny: bool, arm: str = "") -> ScptStudySizes:
-    """Sizes of the full study for this arm, or of the tiny one."""
+def identity_from(codes: str, kind: str) -> str:
+    """The name of the accuracy of an identity probe."""
+    return f"identity from {codes} codes, {kind}"
+
+
+def sizes(tiny: bool) -> ScptStudySizes:
+    """Sizes of the full study or of the tiny one."""
     if tiny:
         return TINY
-    if arm in (RATE, *PULSES):
-        return WHERE_PULSE
     return ScptStudySizes()
 
 
 def settings(tiny: bool) -> dict[str, Any]:
     """All settings that affect the results."""
-    return {"identity": [asdict(sizes(tiny)), asdict(CONFOUND)], "pulse": [asdict(sizes(tiny, RATE)), asdict(PULSE)],
-            "model": asdict(FULL)}
+    return {"sizes": asdict(sizes(tiny)), "world": asdict(CONFOUND),
+            "models": {name: asdict(options) for name, options in MODELS.items()}}
 
 
 def evaluate_arm(arm: str, seed: int, tiny: bool, shared: Path) -> Values:
-    """Train one arm and return its scores on new people, intact and with parts removed."""
-    of = sizes(tiny, arm)
-    if arm in (PLAIN, *IDENTITY):
-        drawn = _drawn(CONFOUND, seed, of)
-        if arm == PLAIN:
-            return _plain(drawn, seed)
-        return _identity(IDENTITY[arm], drawn, seed, of)
-    if arm == RATE:
-        return _rate(_drawn(PULSE, seed, of))
-    options = PULSES[arm]
-    return _pulse(options, _drawn(replace(PULSE, image=options.image), seed, of), seed, of)
+    """Train one arm and return its scores on new people, and those of identity probes on its codes."""
+    of = sizes(tiny)
+    drawn = _drawn(CONFOUND, seed, of)
+    if arm == PLAIN:
+        return _plain(drawn, seed)
+    return _identity(MODELS[arm], drawn, seed, of)
 
 
 def train_model(options: SCPTConfig, world: SimulationParams, train: Batch, seed: int, of: ScptStudySizes) -> SCPT:
@@ -151,7 +135,7 @@ def _drawn(world: SimulationParams, seed: int, of: ScptStudySizes) -> SyntheticB
 def _plain(drawn: SyntheticBatch, seed: int) -> Values:
     """Accuracy on new people of a linear classifier on the frozen tower's class token, trained without the confound."""
     torch.manual_seed(seed)
-    plain = SCPT(Tower(CONFOUND.plan), 2, 0, FACE["face only"]).eval()
+    plain = SCPT(Tower(CONFOUND.plan), 2, 0, BASELINES["face only"]).eval()
     rng = np.random.default_rng([seed, 8])
     many, _ = scpt_data.windows(CONFOUND, rng, drawn.signs, people(CONFOUND, rng, MANY), 10, 0.5)
     with torch.no_grad():
@@ -167,34 +151,9 @@ def _identity(options: SCPTConfig, drawn: SyntheticBatch, seed: int, of: ScptStu
         return scores
     who = drawn.other.subject.numpy()  # type: ignore[union-attr]
     for where, codes in zip(("shared", "specific"), model.codes(drawn.other), strict=True):
-        for kind in ("linear", "MLP"):
-            scores[f"identity from {where} codes, {kind}"] = probe(codes.flatten(1).numpy(), who, kind == "MLP", seed)
-    for branch in ("shared", "specific"):
-        scores[f"{branch} branches zeroed"] = accuracy(zeroed(model, branch), drawn.test)
+        for kind in PROBES:
+            scores[identity_from(where, kind)] = probe(codes.flatten(1).numpy(), who, kind == "MLP", seed)
     return scores
-
-
-def _pulse(options: SCPTConfig, drawn: SyntheticBatch, seed: int, of: ScptStudySizes) -> Values:
-    model = train_model(options, PULSE, drawn.train, seed, of)
-    scores = {NEW: accuracy(model, drawn.test), SAME: accuracy(model, drawn.other)}
-    if options.seen:
-        hidden = replace(drawn.test, pulse_quality=torch.zeros(len(drawn.test)))
-        scores["pulse missing"] = accuracy(model, hidden)
-        mixed = other_images(drawn.test, np.random.default_rng([seed, 9]))
-        scores["pulse images of other windows"] = accuracy(model, mixed)
-    if model.prompts is not None:
-        scores["prompts zeroed"] = accuracy(zeroed(model, "prompts"), drawn.test)
-    if options.adapter == "dssa":
-        scores["shared branches zeroed"] = accuracy(zeroed(model, "shared"), drawn.test)
-    return scores
-
-
-def _rate(drawn: SyntheticBatch) -> Values:
-    """Accuracy of the true rate with its best training threshold: about the limit without the resting rates."""
-    (bpm, test_bpm), target = drawn.bpm, drawn.train.target.numpy().astype(bool)  # type: ignore[union-attr]
-    cut = max(np.unique(bpm), key=lambda at: ((bpm > at) == target).mean())
-    new = drawn.test.target.numpy().astype(bool)  # type: ignore[union-attr]
-    return {NEW: float(((test_bpm > cut) == new).mean())}
 
 
 @torch.no_grad()
@@ -209,62 +168,42 @@ def zeroed(model: SCPT, part: str) -> SCPT:
     return changed
 
 
-def _after(arm: str, *changes: str) -> tuple[Claim, ...]:
-    return tuple(Claim(f"{arm}: as trained against {change}", (arm, NEW), (arm, change)) for change in changes)
+KNOWN = 1 / ScptStudySizes().known
+"""Chance of an identity probe."""
 
 
-WHO = "identity from {} codes, {}".format
-_BRANCHES = ("shared branches zeroed", "specific branches zeroed")
+def _new_people(first: str, second: str) -> Claim:
+    return Claim(f"new people: {first} against {second}", (first, NEW), (second, NEW),
+                 room=((PLAIN, NEW), (second, NEW)))
+
+
+def _hidden(first: str, second: str, kind: str) -> Claim:
+    measure = identity_from("shared", kind)
+    return Claim(f"identity in the shared codes, {kind} probe: {first} against {second}", (first, measure),
+                 (second, measure), room=((first, measure), KNOWN))
+
+
 CLAIMS = (
-    Claim("identity in the shared codes, linear probe: DSSA without its losses against DSSA",
-          (OFF, WHO("shared", "linear")), (DSSA, WHO("shared", "linear"))),
-    Claim("identity in the shared codes, MLP probe: DSSA without its losses against DSSA",
-          (OFF, WHO("shared", "MLP")), (DSSA, WHO("shared", "MLP"))),
+    *(_new_people(name, SINGLE) for name in (DSSA, ADVERSE, KERNELS)), _new_people(DSSA, OFF),
+    *(_hidden(OFF, DSSA, kind) for kind in PROBES), *(_hidden(DSSA, ADVERSE, kind) for kind in PROBES),
     Claim("identity left in DSSA's shared codes, linear probe: accuracy against chance",
-          (DSSA, WHO("shared", "linear")), 1 / ScptStudySizes().known),
-    Claim("identity in DSSA's specific codes, linear probe: accuracy against chance",
-          (DSSA, WHO("specific", "linear")), 1 / ScptStudySizes().known),
-    Claim("new people: DSSA against DSSA without its losses", (DSSA, NEW), (OFF, NEW)),
-    Claim("new people: plain tower without the confound against a single adapter with it", (PLAIN, NEW),
-          (SINGLE, NEW)),
-    Claim("new people: DSSA against a single adapter", (DSSA, NEW), (SINGLE, NEW)),
-    Claim("new people: DSSA classifying the shared codes against the class token", (DSSA, NEW), (TOKEN, NEW)),
-    Claim("identity in the shared codes, MLP probe: a learned adversary against DSSA's kernel",
-          (LEARNED, WHO("shared", "MLP")), (DSSA, WHO("shared", "MLP"))),
-    *_after(DSSA, *_BRANCHES),
-    Claim("time-frequency image against raw waveform", (TFR, NEW), (RAW, NEW)),
-    Claim("time-frequency image against raw waveform, training people", (TFR, SAME), (RAW, SAME)),
-    Claim("raw waveform against the face alone", (RAW, NEW), (NONE, NEW)),
-    Claim("time-frequency image against the face alone", (TFR, NEW), (NONE, NEW)),
-    Claim("full SCPT against the face alone", (WHOLE, NEW), (NONE, NEW)),
-    Claim("full SCPT against its prompts without DSSA", (WHOLE, NEW), (TFR, NEW)),
-    Claim("prompts against late fusion, both with the time-frequency image", (TFR, NEW), (LATE, NEW)),
-    *(Claim(f"SCPT's prompts against {name}", (WHOLE, NEW), (name, NEW)) for name in (CROSS, VPT)),
-    *_after(TFR, "pulse missing", "pulse images of other windows", "prompts zeroed"),
-    *_after(WHOLE, "pulse missing", "pulse images of other windows", "prompts zeroed", "shared branches zeroed"))
+          (DSSA, identity_from("shared", "linear")), KNOWN))
 
 STUDY = EvidenceStudy(
-    name="scpt",
-    title="SCPT: pulse prompts and identity removal",
+    name="scpt-identity",
+    title="SCPT: identity as a confound",
     world=f"""
-The faces are textures, not renderings. Identity as a confound: each of {ScptStudySizes().known} training people has a
-texture of their own and shows one class nine times as often as the other. The class is a weaker texture that all
-people share. A third texture is random in every window. The {ScptStudySizes().new} test people are new and show both
-classes equally often.
-Class only in the pulse: each of {WHERE_PULSE.known} people has a resting rate of {PULSE.rest[0]:g} to
-{PULSE.rest[1]:g} bpm, and high arousal raises it by {PULSE.rise:g} bpm. Windows vary by 3 bpm, and the face carries no
-information about the class. No model knows the resting rates. The true rate with its best training threshold is
-therefore about the upper limit for these models. "Plain tower, no confound" is a linear classifier on the untrained
-tower's class token, trained on {MANY} people without the confound. The towers are transformers of three layers, random
-and frozen. "Training people" are scores on other windows of the training people. New identity probes train on half of
-these windows and are tested on the other half.""",
-    arms=(
-        dict.fromkeys((PLAIN, *IDENTITY), "identity as a confound")
-        | dict.fromkeys((RATE, *PULSES), "class only in the pulse")
-    ),
+The faces are textures, not renderings. Each of {ScptStudySizes().known} training people has a texture of their own and
+shows one class in {100 * CONFOUND.lean:g} % of the windows. The class is a weaker texture that all people share. A
+third texture is random in every window. The {ScptStudySizes().new} test people are new and show both classes equally
+often. The pulse carries no information about the class. "Plain tower, no confound" is a linear classifier on the
+untrained tower's class token, trained on {MANY} people without the confound: the ceiling. The tower is a transformer of
+three layers, random and frozen. "Training people" are scores on other windows of the training people, without the
+confound. New identity probes train on half of these windows and are tested on the other half.""",
+    arms=dict.fromkeys((PLAIN, *MODELS), "identity as a confound"),
     claims=CLAIMS,
     settings=settings,
     evaluate=evaluate_arm,
     marks={NEW: 0.5, SAME: 0.5}
-    | {WHO(code, kind): 1 / ScptStudySizes().known for code in ("shared", "specific") for kind in ("linear", "MLP")},
+    | {identity_from(code, kind): KNOWN for code in ("shared", "specific") for kind in PROBES},
 )

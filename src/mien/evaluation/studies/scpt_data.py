@@ -23,7 +23,8 @@ class SimulationParams:
 
     `lean`: how often a person shows their class; `identity`, `shown`, `vary`: strength of identity, of the class and of
     the variation between windows in the face; `rise`: increase of the heart rate in bpm with the class, 0 for none;
-    `rest`: range of the resting rates; `side`, `patch`: px of face and image; `image`: kind of pulse image.
+    `rest`: range of the resting rates; `side`, `patch`: px of face and image; `image`: kind of pulse image; `noise`:
+    standard deviation of white noise on a pulse wave of amplitude 1; `frames`: pictures of a window.
     """
 
     lean: float = 0.9
@@ -35,6 +36,8 @@ class SimulationParams:
     side: int = 32
     patch: int = 8
     image: tfr.Kind = "cwt"
+    noise: float = 0.5
+    frames: int = FRAMES
 
     @property
     def plan(self) -> BackboneConfig:
@@ -47,7 +50,7 @@ CONFOUND = SimulationParams()
 Our choice, on seeds from 100 on: a single adapter then does clearly worse on new people than a linear classifier
 without the confound."""
 
-PULSE = SimulationParams(lean=0.5, shown=0.0, rise=20.0, rest=(60.0, 80.0), side=64, patch=16)
+PULSE = SimulationParams(lean=0.5, shown=0.0, rise=20.0, rest=(60.0, 80.0), side=64, patch=16, frames=1)
 """The face carries no information about the class. Our choice: 64 px, since a waveform of 10 s in 32 columns would be
 aliased above 96 bpm, a disadvantage for the raw waveform alone."""
 
@@ -105,10 +108,10 @@ def windows(
     target = (rng.random(len(subject)) < often[subject]).astype(np.int64)
     face = (world.identity * who.looks[subject] + world.vary * textures(world, rng, len(subject))
             + world.shown * np.where(target, 1, -1)[:, None, None, None] * signs)
-    frames = face[:, None] + 0.5 * rng.standard_normal((len(subject), FRAMES, 3, world.side, world.side))
+    frames = face[:, None] + 0.5 * rng.standard_normal((len(subject), world.frames, 3, world.side, world.side))
     bpm = who.rest[subject] + world.rise * target + 3 * rng.standard_normal(len(subject))
     phase = 2 * np.pi * (bpm[:, None] / 60 * np.arange(SECONDS * RATE) / RATE + rng.random((len(subject), 1)))
-    waves = np.sin(phase) + 0.3 * np.sin(2 * phase) + 0.5 * rng.standard_normal(phase.shape)
+    waves = np.sin(phase) + 0.3 * np.sin(2 * phase) + world.noise * rng.standard_normal(phase.shape)
     image = tfr.tfr_image(torch.tensor(waves, dtype=torch.float32), RATE, (world.side, world.side), world.image)
     pixels = torch.tensor(np.clip(128 + 30 * frames, 0, 255), dtype=torch.uint8)
     return Batch(frames=pixels, tfr=image, pulse_quality=torch.ones(len(subject)), target=torch.tensor(target),

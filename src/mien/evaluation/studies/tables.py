@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from mien.core import atomic_files
 from mien.evaluation.environment import describe_environment
-from mien.evaluation.studies.experiment import ArmResult, Claim
+from mien.evaluation.studies.experiment import ArmResult
+from mien.evaluation.studies.verdicts import COMPARED, UNTESTABLE, StudyResult, interval, study_results
 from mien.evaluation.tables import markdown_grid
-
-LEVEL = 0.95
 
 GOAL = (
     "After reading this page you know which parts of DuSE, SCPT and MVP had a measurable effect on synthetic data. The "
@@ -31,85 +28,21 @@ NOT_THE_PAPERS = (
 
 READING = (
     "Figures are means over seeds in %. A seed draws the people, the initial weights and the training order. All arms "
-    "of a seed use the same people. Test people are never in the training set. \"±\" is the half-width of a 95 % "
-    "interval (Student's t over seeds). Differences are taken seed by seed. **Above** and **below** mean that the "
-    "whole interval of the difference lies on one side of 0. **Not shown** means that the interval contains 0. **The "
-    "same** means that no seed differs. Few seeds give wide intervals, so not shown does not mean that there is no "
-    "effect. With this many comparisons, up to one verdict in twenty may be due to chance alone.")
+    "of a seed use the same data. Test people and test clips are never in the training set. \"±\" is the half-width of "
+    "a 95 % interval (Student's t over seeds). Differences are taken seed by seed. **Above** and **below** mean that "
+    "the whole interval of the difference lies on one side of 0. **Not shown** means that the interval contains 0. "
+    "**The same** means that no seed differs. Not shown does not mean that there is no effect. With this many "
+    "comparisons, up to one verdict in twenty may be due to chance alone.")
 
-
-@dataclass(frozen=True)
-class EffectInterval:
-    """A mean and the half-width of its interval (NaN for a single value); `flat`: all values are 0."""
-
-    mean: float
-    half: float
-    flat: bool = False
-
-    @property
-    def verdict(self) -> str:
-        """The side of 0 on which the interval lies."""
-        if self.flat:
-            return "the same"
-        if np.isnan(self.half):
-            return "not shown (a single seed)"
-        if self.mean - self.half > 0:
-            return "above"
-        return "below" if self.mean + self.half < 0 else "not shown"
-
-
-def interval(values: Sequence[float]) -> EffectInterval:
-    """Mean and half-width of the 95 % interval over seeds, by Student's t."""
-    array = np.asarray(values, np.float64)
-    count, half = len(array), np.nan
-    if count > 1:
-        half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * array.std(ddof=1) / count**0.5)
-    return EffectInterval(float(array.mean()), half, not array.any())
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """A claim with its two means (0..1) and the interval of their paired difference."""
-
-    claim: Claim
-    first: float
-    second: float
-    difference: EffectInterval
-
-    @property
-    def row(self) -> list[str]:
-        """Cells of the findings table: comparison, verdict, both sides in %, difference in points with its interval."""
-        gap, text = self.difference, self.claim.text
-        difference = f"{100 * gap.mean:+.1f}"
-        if gap.flat:
-            difference = "0 in every seed"
-        elif not np.isnan(gap.half):
-            difference += f" ({100 * (gap.mean - gap.half):+.1f} to {100 * (gap.mean + gap.half):+.1f})"
-        return [text[:1].upper() + text[1:], gap.verdict, f"{100 * self.first:.1f}", f"{100 * self.second:.1f}",
-                difference]
-
-
-COMPARED = ("A against B", "verdict", "A, %", "B, %", "A - B, points (95 % interval)")
-
-
-def study_results(result: ArmResult) -> list[StudyResult]:
-    """Test every claim of a study.
-
-    Args:
-        result: the scores of its arms.
-
-    Returns:
-        One result for each claim.
-    """
-    out = []
-    for claim in result.study.claims:
-        first = np.array(result.values[claim.first[0]][claim.first[1]])
-        if isinstance(claim.second, float):
-            second = np.full(len(first), claim.second)
-        else:
-            second = np.array(result.values[claim.second[0]][claim.second[1]])
-        out.append(StudyResult(claim, first.mean(), second.mean(), interval(first - second)))
-    return out
+GATE = (
+    "**Room** is the gap that a claim needs: between the best reader of the same data and B for a comparison of two "
+    "models, and between the intact model and a model that knows nothing for a part that is removed. Where the gap is "
+    "not shown, or below 5 points, the claim **cannot be tested in this world**, unless A is below B. **Solved** "
+    "counts the seeds that reach the middle between knowing nothing and the ceiling. An arm is bimodal if some of its "
+    "seeds are solved and others are not, with 10 points or more between them. The verdict then comes from Fisher's "
+    "exact test of the two counts (two-sided, 5 %), not from the interval. \"A plus 3 points\" means that 3 points are "
+    "added to A for the verdict: **above** then says that A is not more than 3 points below B. These numbers of points "
+    "are our choice.")
 
 
 def table(result: ArmResult) -> pd.DataFrame:
@@ -181,36 +114,46 @@ def write_page(result: ArmResult, out: Path) -> None:
     seeds = f"Seed {result.seeds[0]} alone."
     if len(result.seeds) > 1:
         seeds = f"Seeds {result.seeds[0]} to {result.seeds[-1]}."
-    head = markdown(result).split("\n", 1)
-    atomic_files.text(out / "table.md", "\n".join([head[0], "", NOT_THE_PAPERS, "", READING, "", seeds, head[1]]))
+    title, rest = markdown(result).split("\n", 1)
+    atomic_files.text(out / "table.md", "\n\n".join([title, NOT_THE_PAPERS, READING, GATE, seeds + "\n" + rest]))
 
 
 def _finding_data(finding: StudyResult) -> Mapping[str, Any]:
     claim, difference = finding.claim, finding.difference
     second = claim.second if isinstance(claim.second, float) else list(claim.second)
-    return {"claim": claim.text, "first": list(claim.first), "second": second,
-            "values": [finding.first, finding.second], "difference": difference.mean, "half": difference.half,
-            "verdict": difference.verdict}
+    data: dict[str, Any] = {
+        "claim": claim.text, "first": list(claim.first), "second": second, "values": [finding.first, finding.second],
+        "difference": difference.mean, "half": difference.half, "verdict": finding.verdict}
+    if finding.gap is not None:
+        data |= {"room": finding.gap.mean, "room_half": finding.gap.half}
+    if finding.solved is not None:
+        data |= {"solved": [finding.solved.first, finding.solved.second], "fisher_p": finding.solved.p,
+                 "bimodal": finding.solved.split}
+    return data
 
 
-def page(results: Iterable[ArmResult], scores: Mapping[str, Mapping[str, Any]]) -> str:
+def page(results: Iterable[ArmResult], scores: Mapping[str, Mapping[str, Any]],
+         missing: Sequence[str] = ()) -> str:
     """Write docs/evidence.md.
 
     Args:
-        results: the scores of each study.
+        results: the scores of each finished study.
         scores: study name -> content of its scores.json.
+        missing: names of the studies that were not run.
 
     Returns:
         Markdown.
     """
     results = list(results)
     lines = ["# Evidence: do the parts do what the papers say?", "", GOAL, "", NOT_THE_PAPERS, "", READING, "",
+             GATE, "",
              *markdown_grid(["command", "seeds", "time on one core", "machine"],
-                   [_run(result, scores[result.study.name]) for result in results]), ""]
-    words = ("above", "not shown", "below", "the same")
+                   [*(_run(result, scores[result.study.name]) for result in results),
+                    *([f"`mien bench evidence/{name}`", "not run", "", ""] for name in missing)]), ""]
+    words = ("above", "not shown", "below", "the same", UNTESTABLE)
     tally = []
     for result in results:
-        verdicts = [finding.difference.verdict for finding in study_results(result)]
+        verdicts = [finding.verdict for finding in study_results(result)]
         tally.append([result.study.title,
                       *(str(sum(verdict.startswith(word) for verdict in verdicts)) for word in words)])
     lines += [*markdown_grid(["number of findings", *words], tally), ""]
