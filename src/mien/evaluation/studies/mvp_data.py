@@ -3,7 +3,7 @@
 "Which came first": a smile and a skin conductance response occur in every trial, and the class is their order. Their
 times lie on a ring, so that the time of one of them alone carries no information: a response that would come after the
 end comes as much after the beginning. "One of two": each may occur, and a trial is high if exactly one does. Neither
-modality alone carries information about the class. The lag between the events and their strength grade the difficulty.
+modality alone carries information about the class. The lag between the events grades the difficulty.
 People differ in pulse, conductance level, resting face and strength of response; faces also move independently of the
 class.
 """
@@ -32,11 +32,10 @@ NOISY_AU, NOISY_EDA = 0.25, 0.004  # standard deviations of the noise
 @dataclass(frozen=True)
 class MvpWorld:
     """`order`: the class is the order of both events, otherwise whether exactly one occurs; `lag`: s from one event to
-    the other; `strength`: factor of both events."""
+    the other."""
 
     order: bool
     lag: float
-    strength: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +74,9 @@ def person(world: MvpWorld, number: int, each: int) -> tuple[np.ndarray, ...]:
         smiled, responded = np.ones_like(target), np.ones_like(target)
     face_at = rng.uniform(0, PERIOD, each)
     face_at, skin_at = MARGIN + face_at, MARGIN + (face_at + later * world.lag) % PERIOD
-    signals = np.stack([_signals(rng, pulse, level, world.strength * response * on, at)
+    signals = np.stack([_signals(rng, pulse, level, response * on, at)
                         for on, at in zip(responded, skin_at, strict=True)])
-    video = np.stack([_video(rng, rest, world.strength * smile * on, at)
+    video = np.stack([_video(rng, rest, smile * on, at)
                       for on, at in zip(smiled, face_at, strict=True)])
     return signals, video, target, smiled.astype(bool), responded.astype(bool), face_at, skin_at
 
