@@ -16,9 +16,19 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from mien import cli
-from mien.core.tasks import ACTION_UNITS, EXPRESSION
+from mien.core.tasks import EXPRESSION
 from mien.evaluation import studies
-from mien.evaluation.studies import duse, duse_data, mvp, mvp_data, scpt, scpt_data, tables
+from mien.evaluation.studies import (
+    duse_data,
+    duse_order,
+    duse_order_data,
+    mvp,
+    mvp_data,
+    scpt_data,
+    scpt_pulse,
+    tables,
+    verdicts,
+)
 from mien.evaluation.studies.experiment import ArmResult, Claim, EvidenceStudy, read_results, run_study
 from mien.evaluation.studies.interventions import CHANGES
 
@@ -37,7 +47,8 @@ def test_confound_is_in_training_people_and_not_in_test_people():
     assert dependent(*train) < 1e-6
     assert dependent(*other) > 0.01
     assert dependent(*judged) > 0.01
-    assert [round(float(train[1][train[0] % 2 == lean].mean()), 1) for lean in (0, 1)] == [0.1, 0.9]
+    lean = scpt_data.CONFOUND.lean
+    assert [float(train[1][train[0] % 2 == side].mean()) for side in (0, 1)] == pytest.approx([1 - lean, lean], abs=0.1)
 
 
 def test_the_person_is_in_the_face_and_tells_the_class_in_training_but_not_in_the_test():
@@ -68,17 +79,25 @@ def test_only_the_heart_rate_tells_of_arousal_and_its_peak_is_the_rate_planted()
     assert stats.ttest_ind(frames[target == 0], frames[target == 1]).pvalue.min() > 0.001
 
 
-def test_the_images_of_other_windows_are_the_same_images_elsewhere():
-    drawn = scpt_data.draw(scpt_data.PULSE, 1, known=2, new=2, each=10, test_each=10)
-    mixed = scpt_data.other_images(drawn.test, np.random.default_rng(0))
-    assert torch.equal(mixed.frames, drawn.test.frames)
-    assert not torch.equal(mixed.tfr, drawn.test.tfr)
-    assert sorted(mixed.tfr.sum(dim=(1, 2, 3)).tolist()) == sorted(drawn.test.tfr.sum(dim=(1, 2, 3)).tolist())
+def test_noise_hides_the_rate_and_nothing_else():
+    shares = []
+    for noise in (0.0, 40.0):
+        drawn = scpt_pulse._drawn(noise, "cwt", 5, replace(scpt_pulse.TINY, known=8, each=6, new=6, judged=10))
+        shares.append([scpt_pulse.READINGS[name](drawn) for name in (scpt_pulse.RATE, scpt_pulse.PEAK)])
+    (limit, clear), (same, hidden) = shares
+    assert limit == same
+    assert clear > 0.75
+    assert hidden < clear - 0.1
 
 
 @pytest.fixture(scope="module")
 def some() -> mvp_data.SyntheticTrials:
-    return mvp_data.trials(0, 4, 12)
+    return mvp_data.trials(mvp_data.MvpWorld(False, 8.0), 0, 4, 12)
+
+
+@pytest.fixture(scope="module")
+def ordered() -> mvp_data.SyntheticTrials:
+    return mvp_data.trials(mvp_data.MvpWorld(True, 4.0), 0, 25, 16)
 
 
 def test_neither_event_alone_says_anything_and_both_together_all(some):
@@ -88,28 +107,59 @@ def test_neither_event_alone_says_anything_and_both_together_all(some):
         assert [high[alone == k].mean() for k in (0, 1)] == [0.5, 0.5]
 
 
-def test_the_events_are_where_the_trial_says_and_far_apart(some):
-    smile = some.video[..., ACTION_UNITS.index("AU12")].numpy()
-    assert np.array_equal(smile.max(axis=1) > 1.5, some.smiled.numpy())
-    eda = some.signals[:, 1].numpy()
-    rise = (eda[:, 512:] - eda[:, :-512]).max(axis=1)
-    assert np.array_equal(rise > 0.2, some.responded.numpy())
-    both = np.flatnonzero((some.smiled & some.responded).numpy())
-    for k in both:
-        face, skin = smile[k].argmax() / 5, (eda[k, 512:] - eda[k, :-512]).argmax() / 128
-        assert abs(abs(face - skin) - mvp_data.APART) < 5
+def test_the_time_of_one_event_says_nothing_of_the_order_and_both_times_say_all(ordered):
+    high = ordered.target.numpy() == 1
+    for at in (ordered.face_at.numpy(), ordered.skin_at.numpy()):
+        assert stats.ks_2samp(at[high], at[~high]).pvalue > 0.05
+    lag = (ordered.skin_at - ordered.face_at).numpy() % mvp_data.PERIOD
+    assert np.allclose(lag, np.where(high, 4.0, mvp_data.PERIOD - 4.0))
+
+
+def test_the_events_are_where_the_trial_says(ordered):
+    read = mvp_data.matched_filter(ordered)
+    for at, planted in ((read.face_at, ordered.face_at), (read.skin_at, ordered.skin_at)):
+        assert np.quantile(np.abs(at - planted.numpy()), 0.9) < 0.5
 
 
 def test_another_order_keeps_every_patch_and_others_keep_the_label(some):
     rng = np.random.default_rng(0)
     mixed = mvp_data.shuffled_patches(some, mvp.SMALL, rng)
-    assert torch.allclose(mixed.signals.sort(dim=-1).values, some.signals.sort(dim=-1).values)
+    assert torch.allclose(mixed.signals.sort(dim=-1).values, some.signals[..., :mixed.signals.shape[-1]].sort(
+        dim=-1).values)
     assert torch.allclose(mixed.video.sum(dim=1), some.video.sum(dim=1), atol=1e-3)
     assert not torch.equal(mixed.signals, some.signals)
     swapped = mvp_data.exchanged_modality(some, "video", rng)
     assert torch.equal(swapped.signals, some.signals)
     assert torch.equal(swapped.target, some.target)
     assert not torch.equal(swapped.video, some.video)
+
+
+@pytest.fixture(scope="module", params=duse_order.KINDS)
+def in_order(request) -> tuple[str, duse_order_data.OrderedClips]:
+    rng = np.random.default_rng(0)
+    side = duse_order_data.SIDE
+    return request.param, duse_order_data.draw_clips(request.param, rng, rng.standard_normal((3, 3, side, side)), 60)
+
+
+def test_reversed_clips_are_clips_of_the_class_in_the_other_order(in_order):
+    """So a model without order cannot tell the two classes from each other."""
+    kind, clips = in_order
+    assert np.bincount(clips.target.numpy()).tolist() == [10] * duse_order_data.CLASSES
+    assert np.array_equal(duse_order_data.matched_filter(kind, clips), clips.target.numpy())
+    turned = duse_order_data.matched_filter(kind, replace(clips, frames=clips.frames.flip(1)))
+    partner = {"A then B": [duse_order_data.PAIRS.index(pair[::-1]) for pair in duse_order_data.PAIRS],
+               "onset or offset": [label ^ 1 for label in range(duse_order_data.CLASSES)]}[kind]
+    assert np.array_equal(turned, np.array(partner)[clips.target.numpy()])
+
+
+def test_attention_is_counted_in_tokens():
+    image, _, _ = duse_order_data.random_clip(np.random.default_rng(0))
+    frames = torch.randint(0, 255, (1, 2, 3, duse_order_data.SIDE, duse_order_data.SIDE), dtype=torch.uint8)
+    assert 1 < duse_order_data.attended_tokens(image, frames) < 1 + image.plan.patches
+    with torch.no_grad():
+        for block in image.blocks:
+            block.attend.qkv.weight.zero_()
+    assert duse_order_data.attended_tokens(image, frames) == pytest.approx(1 + image.plan.patches, rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -138,29 +188,11 @@ def test_frames_that_show_it_look_otherwise_than_those_before_and_after(filmed):
 
 
 # --------------------------------------------------------------------------------------------------------------- models
-def test_a_part_that_is_zeroed_is_gone_and_the_model_that_was_trained_is_not_touched():
-    of = scpt.TINY
-    drawn = scpt_data.draw(scpt_data.PULSE, 0, of.known, of.new, of.each, of.judged)
-    model = scpt.train_model(scpt.PULSES[scpt.WHOLE], scpt_data.PULSE, drawn.train, 0, replace(of, steps=12))
-    with torch.no_grad():
-        before = model(drawn.test)
-        gone = scpt.zeroed(model, "prompts")(drawn.test)
-        unread = scpt.zeroed(model, "prompts")(scpt_data.other_images(drawn.test, np.random.default_rng(0)))
-        blank = scpt.zeroed(model, "shared")(drawn.test)
-        same = scpt.zeroed(model, "specific")(drawn.test)
-        assert torch.equal(model(drawn.test), before)
-    assert not torch.allclose(gone, before)
-    assert torch.allclose(gone, unread), "without prompts no image is looked at"
-    assert torch.allclose(blank, blank[:1].expand_as(blank)), "what is classified are the shared codes"
-    assert torch.equal(same, before), "the specific branches are of training alone"
-
-
-def test_even_attention_is_even_and_an_order_of_patches_is_one_of_places(some):
+def test_even_attention_is_even(some):
     torch.manual_seed(0)
     model = mvp.MVP(mvp.SMALL).eval()
     even = mvp.even(model)
-    rows = torch.arange(4)
-    batch = mvp_data.cut_windows(some, rows, np.zeros(4), mvp_data.SECONDS)
+    batch = mvp_data.cut_batch(some, torch.arange(4))
     with torch.no_grad():
         paid = even.infer(batch).face
         assert not torch.allclose(model.infer(batch).face, paid, atol=1e-4)
@@ -168,27 +200,31 @@ def test_even_attention_is_even_and_an_order_of_patches_is_one_of_places(some):
     assert torch.allclose(paid, paid[:, :1].expand_as(paid), atol=1e-7)
 
 
-def test_duse_arms_remove_their_part_and_no_other(filmed, tmp_path):
-    duse.prepare([0], True, tmp_path, 1)
-    clip = duse._clip(duse._clip_of(tmp_path, 0))
-    of = replace(duse.TINY, steps=6, batch=7)
-    model = duse.train_model(duse.ARMS[duse.BOTH], clip, filmed, 0, of)
+def test_duse_changes_remove_their_part_and_no_other(in_order):
+    _, clips = in_order
+    world = duse_order.OrderWorld(clips, clips, duse_order_data.random_clip(np.random.default_rng(1)))
+    model = duse_order.train_model(duse_order.DEFAULT, world, 0, replace(duse_order.TINY, steps=4, batch=6))
+    frames = clips.frames[:6]
     with torch.no_grad():
-        first = model.infer(filmed.frames)
-        changed = {name: change(copy.deepcopy(model)).infer(filmed.frames) for name, change in CHANGES.items()}
-        assert torch.equal(model.infer(filmed.frames).logits, first.logits)
-    assert [name for name, result in changed.items() if torch.equal(result.logits, first.logits)] == []
-    assert torch.allclose(changed["equal frame weights"].frames, torch.full_like(first.frames, 1 / duse_data.FRAMES))
-    assert changed["mean of frames instead of LSEA"].classes is None
-    order = torch.arange(7).roll(1)
-    assert torch.allclose(changed["class texts permuted"].logits, first.logits[:, order], atol=1e-2)
+        text, video, first = model.text_features(), model.frame_features(frames), model.infer(frames)
+        changed = {name: change(copy.deepcopy(model)) for name, change in CHANGES.items()}
+        assert torch.equal(model.infer(frames).logits, first.logits)
+        same_text = {name for name, other in changed.items() if torch.equal(other.text_features(), text)}
+        same_video = {name for name, other in changed.items() if torch.equal(other.frame_features(frames), video)}
+        results = {name: other.infer(frames) for name, other in changed.items()}
+    assert set(CHANGES) - same_text == {"text prompts zeroed"}
+    assert set(CHANGES) - same_video == {"visual prompts zeroed", "sinusoid zeroed"}
+    assert [name for name, result in results.items() if torch.equal(result.logits, first.logits)] == []
+    even = results["equal frame weights"].frames
+    assert torch.allclose(even, torch.full_like(even, 1 / duse_order_data.FRAMES))
+    assert results["mean of frames instead of LSEA"].classes is None
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts
 def test_the_interval_is_students():
     values = np.random.default_rng(0).normal(2, 1, 5)
     low, high = stats.t.interval(0.95, 4, loc=values.mean(), scale=stats.sem(values))
-    result = tables.interval(values.tolist())
+    result = verdicts.interval(values.tolist())
     assert (result.mean - result.half, result.mean + result.half) == pytest.approx((low, high))
 
 
@@ -196,7 +232,54 @@ def test_the_interval_is_students():
     ([0.1, 0.11, 0.12], "above"), ([-0.1, -0.11, -0.12], "below"), ([0.1, -0.1, 0.3], "not shown"),
     ([0.0, 0.0, 0.0], "the same"), ([0.2], "not shown (a single seed)"), ([0.2, 0.2, 0.2], "above")])
 def test_a_verdict_follows_from_the_interval(values, verdict):
-    assert tables.interval(values).verdict == verdict
+    assert verdicts.interval(values).verdict == verdict
+
+
+def result_of(first: list[float], second: list[float], ceiling: float = 1.0, **claim: object) -> verdicts.StudyResult:
+    """The result of one claim about two arms."""
+    chosen = Claim("a against b", ("a", "new"), ("b", "new"), **claim)
+    study = replace(TOY, claims=(chosen,))
+    values = {"a": {"new": first}, "b": {"new": second}, "best": {"new": [ceiling] * len(first)}}
+    return studies.study_results(ArmResult(study, tuple(range(len(first))), False, 1.0, values))[0]
+
+
+ROOM = (("best", "new"), ("b", "new"))
+
+
+def test_a_claim_is_tested_only_where_there_is_room():
+    higher, lower = [0.90, 0.91, 0.92], [0.86, 0.88, 0.87]
+    assert result_of(higher, lower).verdict == "above"
+    assert result_of(higher, lower, 0.99, room=ROOM).verdict == "above"
+    assert result_of(higher, lower, 0.91, room=ROOM).verdict == verdicts.UNTESTABLE  # a gap of four points
+    assert result_of(lower, higher, 0.91, room=ROOM).verdict == "below"  # a refutation needs no room above
+    wide = result_of([0.9, 0.9, 0.9], [0.99, 0.5, 0.9], 1.0, room=ROOM)
+    assert wide.gap.mean > verdicts.ROOM
+    assert wide.verdict == verdicts.UNTESTABLE  # 20 points of room on average, but not shown
+
+
+def test_bimodal_arms_are_compared_by_counts():
+    good, mixed = [0.99] * 8, [0.5, 0.51, 0.98, 0.5, 0.49, 0.97, 0.5, 0.5]
+    result = result_of(good, mixed, solved=0.75)
+    expected = stats.fisher_exact(np.array([[8, 0], [2, 6]])).pvalue
+    assert (result.solved.first, result.solved.second, result.solved.split) == (8, 2, True)
+    assert result.solved.p == pytest.approx(expected)
+    assert result.verdict == "above"
+    assert result_of(mixed, good, solved=0.75).verdict == "below"
+    few = result_of(good[:3], mixed[1:4], solved=0.75)
+    assert few.solved.split
+    assert few.verdict == "not shown"
+    near = result_of([0.80, 0.81, 0.82], [0.74, 0.76, 0.75], solved=0.75)  # on both sides, but not two groups
+    assert not near.solved.split
+    assert near.verdict == "above"
+
+
+def test_a_margin_is_added_before_the_verdict():
+    higher, lower = [0.90, 0.91, 0.92], [0.885, 0.894, 0.905]
+    assert result_of(lower, higher).verdict == "below"
+    close = result_of(lower, higher, margin=0.03)
+    assert close.verdict == "above"
+    assert close.difference.mean == pytest.approx(-0.0153, abs=1e-3)  # the effect is shown without it
+    assert result_of([value - 0.05 for value in lower], higher, margin=0.03).verdict == "below"
 
 
 def reported(arm: str, seed: int, tiny: bool, shared: Path) -> dict[str, float]:
@@ -248,7 +331,8 @@ def test_a_stopped_study_goes_on_with_the_arms_that_are_left(tmp_path):
 
 def test_the_claims_of_every_study_name_arms_that_there_are():
     for study in studies.EVIDENCE.values():
-        named = {side[0] for claim in study.claims for side in (claim.first, claim.second) if isinstance(side, tuple)}
+        named = {side[0] for claim in study.claims for side in (claim.first, claim.second, *(claim.room or ()))
+                 if isinstance(side, tuple)}
         assert named <= set(study.arms), study.name
         assert len({claim.text for claim in study.claims}) == len(study.claims)
 
@@ -279,23 +363,36 @@ def test_the_page_is_made_from_the_folders(tried):
     named = studies.collect(tried / "run", again)
     assert named == list(studies.EVIDENCE)
     assert again.read_text() == page
+    (tried / "run" / named[0] / "scores.json").rename(tried / "hidden.json")
+    studies.collect(tried / "run", again)
+    assert f"| `mien bench evidence/{named[0]}` | not run |" in again.read_text()
+    (tried / "hidden.json").rename(tried / "run" / named[0] / "scores.json")
+
+
+def test_a_method_names_all_its_studies():
+    names = [[study.name for study in studies.find_studies(name)] for name in ("duse", "duse-faces", "scpt", "mvp")]
+    assert names == [["duse-order", "duse-faces"], ["duse-faces"], ["scpt-pulse", "scpt-identity"], ["mvp"]]
 
 
 def test_the_published_page_has_the_words_of_the_generator():
     page = (Path(__file__).parents[1] / "docs/evidence.md").read_text(encoding="utf-8")
-    assert [text for text in (tables.GOAL, tables.NOT_THE_PAPERS, tables.READING) if text not in page] == []
+    words = tables.GOAL, tables.NOT_THE_PAPERS, tables.READING, tables.GATE
+    assert [text for text in words if text not in page] == []
     for study in studies.EVIDENCE.values():
+        if f"| `mien bench evidence/{study.name}` | not run |" in page:
+            assert f"\n## {study.title}\n" not in page
+            continue
         assert f"\n## {study.title}\n\n{' '.join(study.world.split())}\n" in page
         part = page.split(f"\n## {study.title}\n")[1].split("\n## ")[0]
         scores, compared = (re.findall(r"^\| (.*?) \|", text, re.M) for text in part.split("### Findings"))
         expected = [line for group in dict.fromkeys(study.arms.values())
-                  for line in (group, *(arm for arm, side in study.arms.items() if side == group), "chance")]
+                    for line in (group, *(arm for arm, side in study.arms.items() if side == group), "chance")]
         assert scores == expected, study.name
         assert compared[1:] == [claim.text[:1].upper() + claim.text[1:] for claim in study.claims]
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
-    (["evidence/other"], "expected one of evidence/duse"), (["evidence/mvp", "--data", "."], "no --data"),
+    (["evidence/other"], "expected one of evidence/duse-order"), (["evidence/mvp", "--data", "."], "no --data"),
     (["evidence/mvp", "--set", "a=b"], "no --set"), (["evidence/mvp", "--device", "cuda"], "no --device"),
     (["evidence/duse", "--parallel", "2"], "no --parallel"), (["duse/dfew", "--page", "x.md"], "no --page")])
 def test_bench_evidence_refuses_bad_arguments(arguments, expected, tmp_path):
