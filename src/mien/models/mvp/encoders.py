@@ -17,8 +17,7 @@ Tokens = tuple[Tensor, Tensor]
 QUERY_KEY_GAIN = 3.0
 """Factor on torch's initial weights of queries and keys. Our choice: the scores then start with a standard deviation of
 about 3, so that some heads attend to salient parts. torch's initial attention is uniform. An event of a few seconds in
-a minute is then a few hundredths of the mean, and the model learns the coincidence of two such events late or never
-(`mien bench evidence/mvp`)."""
+a minute is then a few hundredths of the mean. No study compares the two."""
 
 
 class EncoderLayer(nn.Module):
