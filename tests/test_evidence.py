@@ -351,6 +351,9 @@ def tried(tmp_path_factory) -> Path:
 def test_the_page_is_made_from_the_folders(tried):
     page = (tried / "page.md").read_text(encoding="utf-8")
     assert page.index("not the papers' results") < page.index("## ")
+    first = page[page.index("## What we expected"):page.index(f"## {next(iter(studies.EVIDENCE.values())).title}")]
+    expected = [claim.text for study in studies.EVIDENCE.values() for claim in study.claims if claim.expected]
+    assert re.findall(r"^\| (.*?) \|", first, re.M)[1:] == [text[:1].upper() + text[1:] for text in expected]
     for name, study in studies.EVIDENCE.items():
         scores = json.loads((tried / "run" / name / "scores.json").read_text())
         assert [item["claim"] for item in scores["findings"]] == [claim.text for claim in study.claims]
@@ -376,7 +379,7 @@ def test_a_method_names_all_its_studies():
 
 def test_the_published_page_has_the_words_of_the_generator():
     page = (Path(__file__).parents[1] / "docs/evidence.md").read_text(encoding="utf-8")
-    words = tables.GOAL, tables.NOT_THE_PAPERS, tables.READING, tables.GATE
+    words = tables.GOAL, tables.NOT_THE_PAPERS, tables.READING, tables.GATE, tables.DECIDED
     assert [text for text in words if text not in page] == []
     for study in studies.EVIDENCE.values():
         if f"| `mien bench evidence/{study.name}` | not run |" in page:

@@ -36,7 +36,8 @@ class Claim:
 
     `room`: the claim is tested only where the first of these exceeds the second, such as a ceiling and `second`, or an
     arm and chance; None for a claim that needs no room. `solved`: from which score on a seed counts as solved, 0..1.
-    `margin`: added to the first side for the verdict, for a claim that it is not far below.
+    `margin`: added to the first side for the verdict, for a claim that it is not far below. `expected`: the papers, or
+    the sense of the method, say so: the page lists it first.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Claim:
     room: tuple[Cell | float, Cell | float] | None = None
     solved: float | None = None
     margin: float = 0.0
+    expected: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -163,7 +163,8 @@ def _claims(world: str) -> tuple[Claim, ...]:
         return f"{name}: {world}", measure
 
     def compared(text: str, first: str, second: str) -> Claim:
-        return Claim(f"{world}: {text}", cell(first), cell(second), room=(cell(FILTER), cell(second)), solved=SOLVED)
+        return Claim(f"{world}: {text}", cell(first), cell(second), room=(cell(FILTER), cell(second)), solved=SOLVED,
+                     expected=second == CONCAT)
 
     claims = [
         compared("cross-attention against concatenation", CROSS, CONCAT),

@@ -146,7 +146,7 @@ KNOWN = 1 / ScptStudySizes().known
 
 def _new_people(first: str, second: str) -> Claim:
     return Claim(f"new people: {first} against {second}", (first, NEW), (second, NEW),
-                 room=((CEILING, NEW), (second, NEW)))
+                 room=((CEILING, NEW), (second, NEW)), expected=(first, second) == (DSSA, SINGLE))
 
 
 def _hidden(first: str, second: str, kind: str) -> Claim:

@@ -159,7 +159,8 @@ def _claims(measure: str) -> tuple[Claim, ...]:
         return arm, measure
 
     def compared(text: str, first: str, second: str) -> Claim:
-        return Claim(f"{measure}: {text}", cell(first), cell(second), room=(cell(LINEAR), cell(second)))
+        return Claim(f"{measure}: {text}", cell(first), cell(second), room=(cell(LINEAR), cell(second)),
+                     expected=second == RAW)
 
     waveform = (
         Claim(f"{measure}: raw waveform prompts against chance", cell(RAW), 0.5, room=(cell(LINEAR), 0.5)),
@@ -169,7 +170,8 @@ def _claims(measure: str) -> tuple[Claim, ...]:
         *(waveform if (RAW, measure) not in LEFT_OUT else ()),
         *([compared("full SCPT against its prompts alone", FULL, TFR)] if (FULL, measure) not in LEFT_OUT else []),
         *(Claim(f"{measure}: {name} plus {100 * CLOSE:g} points against a linear reading of the spectrum", cell(arm),
-                cell(LINEAR), room=(cell(LINEAR), 0.5), margin=CLOSE)
+                cell(LINEAR), room=(cell(LINEAR), 0.5), margin=CLOSE,
+                expected=arm == FULL)
           for name, arm in (("spectrum prompts", TFR), ("full SCPT", FULL)) if (arm, measure) not in LEFT_OUT))
 
 

@@ -45,6 +45,13 @@ GATE = (
     "are our choice.")
 
 
+DECIDED = (
+    "Some comparisons are left out, because a world decides them in advance. One modality alone, and the average of "
+    "two separate outputs (late fusion), stay at chance where the class is the order or the coincidence of two events. "
+    "A window shorter than the lag cannot see both. SCPT's face alone stays at chance where only the pulse holds the "
+    "class. A model whose class texts are permuted names the wrong classes.")
+
+
 def table(result: ArmResult) -> pd.DataFrame:
     """One row for each arm and measure, in %: group, arm, measure, mean, half, chance, and one column for each seed."""
     rows: list[dict[str, Any]] = []
@@ -156,8 +163,16 @@ def page(results: Iterable[ArmResult], scores: Mapping[str, Mapping[str, Any]],
         verdicts = [finding.verdict for finding in study_results(result)]
         tally.append([result.study.title,
                       *(str(sum(verdict.startswith(word) for verdict in verdicts)) for word in words)])
-    lines += [*markdown_grid(["number of findings", *words], tally), ""]
+    lines += [*markdown_grid(["number of findings", *words], tally), "", DECIDED, "", *_expected(results), ""]
     return "\n".join(lines) + "\n" + "\n".join(markdown(result, "##") for result in results)
+
+
+def _expected(results: Sequence[ArmResult]) -> list[str]:
+    """The findings that the papers, or the sense of a method, lead us to expect."""
+    rows = [finding.row[:5] for result in results for finding in study_results(result) if finding.claim.expected]
+    if not rows:
+        return []
+    return ["## What we expected", "", "A should be above B in each row.", "", *markdown_grid(COMPARED[:5], rows)]
 
 
 def _run(result: ArmResult, scores: Mapping[str, Any]) -> list[str]:
