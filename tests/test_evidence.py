@@ -79,7 +79,7 @@ def test_only_the_heart_rate_tells_of_arousal_and_its_peak_is_the_rate_planted()
     assert stats.ttest_ind(frames[target == 0], frames[target == 1]).pvalue.min() > 0.001
 
 
-def test_noise_hides_the_rate_and_nothing_else():
+def test_noise_hides_the_rate_and_no_rate_is_changed():
     shares = []
     for noise in (0.0, 40.0):
         drawn = scpt_pulse._drawn(noise, "cwt", 5, replace(scpt_pulse.TINY, known=8, each=6, new=6, judged=10))
@@ -327,6 +327,20 @@ def test_a_stopped_study_goes_on_with_the_arms_that_are_left(tmp_path):
     assert len((tmp_path / "shared/ran.txt").read_text().split()) == 2 * (len(ran) - 1) + 4
     with pytest.raises(ValueError, match="name another folder"):
         run_study(TOY, tmp_path, seeds=3, tiny=True)
+
+
+def test_arms_that_were_not_run_are_said_to_be_so(tmp_path):
+    result = run_study(TOY, tmp_path, seeds=2, arms=["b"])
+    assert list(result.values) == ["b"]
+    compared, alone = studies.study_results(result)
+    assert compared.verdict == verdicts.NOT_RUN
+    assert compared.row == ["A against b", "not run", "", "", "", "", ""]
+    assert alone.verdict == "above"
+    assert "| a | not run |" in tables.markdown(result)
+    tables.write_page(result, tmp_path)
+    findings = json.loads((tmp_path / "scores.json").read_text())["findings"]
+    assert findings[0] == {"claim": "a against b", "verdict": "not run"}
+    assert set(run_study(TOY, tmp_path, seeds=2).values) == {"a", "b"}
 
 
 def test_the_claims_of_every_study_name_arms_that_there_are():

@@ -71,7 +71,8 @@ class EvidenceStudy:
 
 @dataclass(frozen=True, eq=False)
 class ArmResult:
-    """`values`: arm -> measure -> one value for each of `seeds`; `seconds`: total time on one core."""
+    """`values`: arm -> measure -> one value for each of `seeds`, without the arms that were not run; `seconds`: total
+    time on one core."""
 
     study: EvidenceStudy
     seeds: tuple[int, ...]
@@ -88,7 +89,7 @@ class ArmResult:
 
 
 def run_study(study: EvidenceStudy, out: str | Path, *, seeds: int = 3, first: int = 0, workers: int = 1,
-        tiny: bool = False, progress: Callable[[float], None] | None = None) -> ArmResult:
+        tiny: bool = False, progress: Callable[[float], None] | None = None, arms: Sequence[str] = ()) -> ArmResult:
     """Train and test every arm of a study. Finished arms are kept.
 
     Args:
@@ -99,9 +100,10 @@ def run_study(study: EvidenceStudy, out: str | Path, *, seeds: int = 3, first: i
         workers: Number of processes, of one thread each.
         tiny: Whether to use the tiny sizes.
         progress: Receives the finished share, 0..1.
+        arms: Train these arms alone; empty for all.
 
     Returns:
-        The scores of every arm and seed.
+        The scores of every finished arm.
 
     Raises:
         ValueError: The finished arms have other settings.
@@ -112,7 +114,7 @@ def run_study(study: EvidenceStudy, out: str | Path, *, seeds: int = 3, first: i
     stated = {"study": study.name, "version": version(), "tiny": tiny, "settings": dict(study.settings(tiny))}
     _expect_same(out / "study.json", stated)
     chosen = tuple(range(first, first + seeds))
-    jobs = [(arm, seed) for seed in chosen for arm in study.arms]
+    jobs = [(arm, seed) for seed in chosen for arm in arms or study.arms]
     left = [job for job in jobs if not _place(out, *job).is_file()]
     if left and study.prepare is not None:
         start = time.perf_counter()
@@ -138,14 +140,12 @@ def read_results(study: EvidenceStudy, out: Path, seeds: Sequence[int], tiny: bo
         tiny: whether they were runs with `tiny`.
 
     Returns:
-        The scores by arm and measure.
-
-    Raises:
-        FileNotFoundError: an arm of a seed is not finished.
+        The scores by arm and measure, of the arms that are finished for every seed.
     """
-    data = {(arm, seed): read_json(_place(out, arm, seed)) for arm in study.arms for seed in seeds}
+    finished = [arm for arm in study.arms if all(_place(out, arm, seed).is_file() for seed in seeds)]
+    data = {(arm, seed): read_json(_place(out, arm, seed)) for arm in finished for seed in seeds}
     values = {arm: {measure: [data[arm, seed]["values"][measure] for seed in seeds]
-                    for measure in data[arm, seeds[0]]["values"]} for arm in study.arms}
+                    for measure in data[arm, seeds[0]]["values"]} for arm in finished}
     seconds = sum(result["seconds"] for result in data.values()) + _spent(out / "shared.json")
     return ArmResult(study, tuple(seeds), tiny, seconds, values)
 

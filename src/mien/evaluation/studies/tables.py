@@ -13,7 +13,7 @@ import pandas as pd
 from mien.core import atomic_files
 from mien.evaluation.environment import describe_environment
 from mien.evaluation.studies.experiment import ArmResult
-from mien.evaluation.studies.verdicts import COMPARED, UNTESTABLE, StudyResult, interval, study_results
+from mien.evaluation.studies.verdicts import COMPARED, NOT_RUN, UNTESTABLE, StudyResult, interval, study_results
 from mien.evaluation.tables import markdown_grid
 
 GOAL = (
@@ -87,7 +87,9 @@ def markdown(result: ArmResult, level: str = "#") -> str:
 def _grid(result: ArmResult, group: str) -> list[str]:
     """A table with one row for each arm of a group, and chance in the last row."""
     arms = [arm for arm, name in result.study.arms.items() if name == group]
-    columns = list(dict.fromkeys(measure for arm in arms for measure in result.values[arm]))
+    columns = list(dict.fromkeys(measure for arm in arms for measure in result.values.get(arm, {})))
+    if not columns:
+        return [f"{group}: {NOT_RUN}."]
 
     def cell(arm: str, measure: str) -> str:
         """Format a measure of an arm in %, with the half width of its interval over seeds."""
@@ -98,7 +100,8 @@ def _grid(result: ArmResult, group: str) -> list[str]:
         mean = f"{100 * over_seeds.mean:.1f}"
         return mean if np.isnan(over_seeds.half) else f"{mean} ± {100 * over_seeds.half:.1f}"
 
-    rows = [[arm, *(cell(arm, measure) for measure in columns)] for arm in arms]
+    rows = [[arm, *(cell(arm, measure) for measure in columns)] if arm in result.values
+            else [arm, NOT_RUN, *[""] * (len(columns) - 1)] for arm in arms]
     marks = {measure: f"{100 * mark:.1f}" for measure, mark in result.study.marks.items()}
     if any(measure in marks for measure in columns):
         rows.append(["chance", *(marks.get(measure, "") for measure in columns)])
@@ -127,6 +130,8 @@ def write_page(result: ArmResult, out: Path) -> None:
 
 def _finding_data(finding: StudyResult) -> Mapping[str, Any]:
     claim, difference = finding.claim, finding.difference
+    if finding.verdict == NOT_RUN:
+        return {"claim": claim.text, "verdict": NOT_RUN}
     second = claim.second if isinstance(claim.second, float) else list(claim.second)
     data: dict[str, Any] = {
         "claim": claim.text, "first": list(claim.first), "second": second, "values": [finding.first, finding.second],
@@ -154,10 +159,10 @@ def page(results: Iterable[ArmResult], scores: Mapping[str, Mapping[str, Any]],
     results = list(results)
     lines = ["# Evidence: do the parts do what the papers say?", "", GOAL, "", NOT_THE_PAPERS, "", READING, "",
              GATE, "",
-             *markdown_grid(["command", "seeds", "time on one core", "machine"],
+             *markdown_grid(["command", "seeds", "rows run", "time on one core", "machine"],
                    [*(_run(result, scores[result.study.name]) for result in results),
-                    *([f"`mien bench evidence/{name}`", "not run", "", ""] for name in missing)]), ""]
-    words = ("above", "not shown", "below", "the same", UNTESTABLE)
+                    *([f"`mien bench evidence/{name}`", NOT_RUN, "", "", ""] for name in missing)]), ""]
+    words = ("above", "not shown", "below", "the same", UNTESTABLE, NOT_RUN)
     tally = []
     for result in results:
         verdicts = [finding.verdict for finding in study_results(result)]
@@ -182,5 +187,6 @@ def _run(result: ArmResult, scores: Mapping[str, Any]) -> list[str]:
         command += f" --seed {first}"
     if result.tiny:
         command += " --tiny"
-    return [f"`{command}`", f"{first} to {result.seeds[-1]}", f"{result.seconds / 60:.0f} min",
+    rows = f"{len(result.values)} of {len(result.study.arms)}"
+    return [f"`{command}`", f"{first} to {result.seeds[-1]}", rows, f"{result.seconds / 60:.0f} min",
             f"{scores['cores']} cores, {environment['processor']}; torch {environment['versions']['torch']}"]

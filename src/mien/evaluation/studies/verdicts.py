@@ -19,6 +19,7 @@ SPLIT = 0.10
 """Least distance between solved and unsolved seeds that makes an arm bimodal. Our choice."""
 
 UNTESTABLE = "cannot be tested in this world"
+NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ class StudyResult:
     def verdict(self) -> str:
         """By Fisher's test where an arm is bimodal, else by the interval; without room only "below" can be seen."""
         verdict = self.difference.verdict
+        if np.isnan(self.first - self.second) or (self.gap is not None and np.isnan(self.gap.mean)):
+            return NOT_RUN
         if self.claim.margin:
             verdict = replace(self.difference, mean=self.difference.mean + self.claim.margin, flat=False).verdict
         if np.isnan(self.difference.half):
@@ -138,6 +141,8 @@ class StudyResult:
     def row(self) -> list[str]:
         """Cells of the findings table, see `COMPARED`."""
         text = self.claim.text
+        if self.verdict == NOT_RUN:
+            return [text[:1].upper() + text[1:], NOT_RUN, *[""] * (len(COMPARED) - 2)]
         return [text[:1].upper() + text[1:], self.verdict, f"{100 * self.first:.1f}", f"{100 * self.second:.1f}",
                 self.difference.points, "" if self.gap is None else self.gap.points,
                 "" if self.solved is None else self.solved.text]
@@ -169,7 +174,9 @@ def study_results(result: ArmResult) -> list[StudyResult]:
 
 
 def _scores(result: ArmResult, side: Cell | float) -> np.ndarray:
-    """The scores (S,) of a cell, or a number for every seed."""
+    """The scores (S,) of a cell, NaN for an arm that was not run, or a number for every seed."""
     if isinstance(side, float):
         return np.full(len(result.seeds), side)
+    if side[0] not in result.values:
+        return np.full(len(result.seeds), np.nan)
     return np.array(result.values[side[0]][side[1]])
