@@ -186,7 +186,7 @@ def _claims(kind: Kind) -> tuple[Claim, ...]:
         Claim(f"{kind}: both against half, the limit without order", cell(BOTH), ORDERLESS,
               room=(cell(FILTER), ORDERLESS)),
         *(Claim(f"{kind}: both as trained against {part}", cell(BOTH), cell(BOTH, part), room=(cell(BOTH), CHANCE),
-                expected=part == VISUAL)
+                solved=SOLVED, expected=part == VISUAL)
           for part in parts))
 
 
