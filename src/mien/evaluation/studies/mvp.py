@@ -171,7 +171,8 @@ def _claims(world: str) -> tuple[Claim, ...]:
         Claim(f"{world}: training steps, concatenation against cross-attention", cell(CONCAT, STEPS),
               cell(CROSS, STEPS), room=(1.0, cell(CROSS, STEPS))),
         *(Claim(f"{world}: cross-attention as trained against {part}", cell(CROSS), cell(CROSS, part),
-                room=(cell(CROSS), CHANCE), solved=SOLVED) for part in ("patches shuffled", "uniform attention in fusion"))]
+                room=(cell(CROSS), CHANCE), solved=SOLVED)
+          for part in ("patches shuffled", "uniform attention in fusion"))]
     if world == MIDDLE:
         claims.append(compared("queries from physiology against queries from video", CROSS, SWAPPED))
     return tuple(claims)
