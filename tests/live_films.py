@@ -25,11 +25,12 @@ def film(seconds=3.0, fps=10.0, size=(320, 240)):
         yield Frame(float(time_), rgb)
 
 
-def write(path: Path, seconds: float) -> Path:
-    """The film as an mp4 file."""
+def write(path: Path, seconds: float, keyframes: int = 250) -> Path:
+    """The film as an mp4 file, with a keyframe at least every so many frames."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.gop_size = keyframes
         for frame in film(seconds):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.rgb, format="rgb24")))
         out.mux(stream.encode())

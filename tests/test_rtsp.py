@@ -68,7 +68,8 @@ def pipeline(tmp_path):
     launch = shutil.which("gst-launch-1.0")
     if launch is None:
         pytest.skip("expected gst-launch-1.0, got none: apt install gstreamer1.0-tools gstreamer1.0-plugins-good")
-    clip = write(tmp_path / "clip.mp4", CEILING)  # longer than a slow machine needs to connect
+    # Longer than a slow machine needs to connect; a client of tcpserversink waits for the next keyframe.
+    clip = write(tmp_path / "clip.mp4", CEILING, keyframes=10)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
