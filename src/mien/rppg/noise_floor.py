@@ -58,7 +58,7 @@ def noise_floor(frequencies: np.ndarray, power: np.ndarray) -> np.ndarray:
 
 
 def middle(values: np.ndarray) -> np.ndarray:
-    """Median of (..., N) along the last axis; `np.median` looks for NaN too, which takes most of its time."""
+    """Median of (..., N) along the last axis. The median of numpy also looks for NaN, which takes most of its time."""
     half = values.shape[-1] // 2
     parted = np.partition(values, half, axis=-1)
     if values.shape[-1] % 2:
