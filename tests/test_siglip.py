@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +24,12 @@ from mien.core.observations import Window
 from mien.core.settings import Settings
 from mien.core.tasks import make_task
 from mien.inference.analyze import load_model
+from mien.inference.expression_card import read_card
+from mien.inference.onnx_model import load_onnx
+from mien.inference.onnx_pins import pin_file
 from mien.simulation.datasets.expression_sets import LabelledPerson
 
+ROOT = Path(__file__).resolve().parent.parent
 TEXTS = {"happy": "A Happy face.", "sad": "a sad face | lips that sink", "angry": "a frown"}
 LABELS = make_task(TEXTS)
 CONTEXT = 24
@@ -234,3 +239,30 @@ def test_towers_that_do_not_belong_together_are_refused(small):
         checkpoints.zero_shot(str(small[2]), replace(LABELS, texts=None), backbone="siglip")
     with pytest.raises(ValueError, match="expected siglip:FOLDER_OR_HUB_ID, got siglip: alone"):
         load_model(Settings(model="siglip:"))
+
+
+def test_empathic_insight_is_one_onnx_file_with_its_card(small, tmp_path):
+    """Forty random heads in files as they are published, on a small SigLIP; every score is that of its own head."""
+    spec = importlib.util.spec_from_file_location("empathic_insight", ROOT / "examples" / "empathic_insight.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    card = read_card(tmp_path / "empathic_insight_face_large.onnx")
+    torch.manual_seed(7)
+    heads = [nn.Sequential(nn.Linear(48, 8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 1)) for _ in card.labels]
+    for number, head in enumerate(heads):
+        state = {f"layers.{name}": value for name, value in head.state_dict().items()}
+        torch.save(state, tmp_path / f"model_{number:02d}_best.pth")
+    path = example.write(str(small[2]), tmp_path, tmp_path)
+    with pytest.raises(ValueError, match="expected its licence to be accepted"):
+        load_onnx(f"onnx:{path}")
+    pin_file(path, accept=True)
+    read, single = load_onnx(f"onnx:{path}"), window(1)
+    with torch.inference_mode():
+        pixels = (torch.from_numpy(single.faces).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+        feature = small[0].get_image_features(pixels).pooler_output
+        scores = torch.cat([head.eval()(feature) for head in heads], dim=1)[0].clamp(min=0).numpy()
+    assert (scores > 0).sum() > 5
+    np.testing.assert_allclose(read.predict_window(single), scores / scores.sum(), atol=1e-5)
+    (tmp_path / "model_00_best.pth").unlink()
+    with pytest.raises(SystemExit, match="expected 40 files"):
+        example.write(str(small[2]), tmp_path, tmp_path)
