@@ -141,6 +141,8 @@ def test_valence_and_arousal_of_a_model_take_the_place_of_those_of_its_classes(t
     picture = cv2.imread(str(tmp_path / "face.png"))[..., 0] / 255
     assert picture.min() < row.valence < picture.max()  # the mean blue of the cut
     assert np.isnan(row.arousal)
+    (person,) = mien.analyze(tmp_path / "face.png", model=f"onnx:{path}", pictures=False).faces
+    assert person.valence == row.valence
 
 
 def write_card(path: Path, **changes: object) -> str:
@@ -169,8 +171,8 @@ def test_action_units_of_a_model_come_on_the_scale_of_mien(fields, smile, lips, 
 
 
 def test_units_of_a_model_take_the_place_of_those_of_mien_up_to_the_report(tmp_path):
-    """Green is AU14, which mien does not see; the expression stays that of the built-in model."""
-    name = write_card(write_model(tmp_path / "units.onnx"), labels=[], others=["", "AU14", "AU12"],
+    """Red is valence and green AU14, which mien does not see; the classes stay those of the built-in model."""
+    name = write_card(write_model(tmp_path / "units.onnx"), labels=[], others=["valence", "AU14", "AU12"],
                       unit_output="probabilities", name="units of ours")
     LabelledPerson(0, seed=2).picture(tmp_path / "face.png", "happy")
     ours = mien.analyze(tmp_path / "face.png", pictures=False)
@@ -182,6 +184,11 @@ def test_units_of_a_model_take_the_place_of_those_of_mien_up_to_the_report(tmp_p
     picture = cv2.imread(str(tmp_path / "face.png"))[..., :2] / 51
     assert picture.min() < row.aus[ACTION_UNITS.index("AU14")] < picture.max()
     np.testing.assert_array_equal(person.aus, row.aus)
+    red = cv2.imread(str(tmp_path / "face.png"))[..., 2] / 255
+    assert red.min() < row.valence < red.max()
+    assert row.valence != before.valence
+    assert np.isnan(row.arousal)
+    assert (person.valence, np.isnan(person.arousal)) == (row.valence, True)
     page = html(timeline, images=False, script="plotly.min.js")
     scale = "units of ours (probability that a unit is present, times 5): AU14, AU12"
     assert timeline.settings["units_by"] == scale

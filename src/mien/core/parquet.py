@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def read_parquet(path: str | Path) -> DataFrame:
     """Read a table that `atomic_files.table` wrote.
 
-    `pandas.read_parquet` hands a Python file to Arrow's threads. They may release it after the function has returned,
+    The function of pandas hands a Python file to Arrow's threads. They may release it after the function has returned,
     and a process that ends in that moment is aborted: "terminate called without an active exception", exit status 134
     (Arrow's issue 34314). Here no other thread holds the file.
 

@@ -26,10 +26,11 @@ from mien.datasets import readers
 from mien.face.backend import OnnxFaceBackend
 from mien.face.expression_head import load_head
 from mien.inference import recording
+from mien.inference.expression_model import ExpressionModel, predicts_affect, units_of
 from mien.inference.neutral_pictures import neutral_faces
 from mien.inference.onnx_model import HUB, ONNX, load_onnx, onnx_file
 from mien.inference.person_summary import person_summary
-from mien.inference.prediction import BUILT_IN, ExpressionModel, HeadModel, StepObservation, head_file, units_of
+from mien.inference.prediction import BUILT_IN, HeadModel, StepObservation, head_file
 from mien.inference.pulse_rows import vitals_of_people, with_rate
 from mien.inference.second_pass import measure_again, rows_again
 from mien.inference.still_picture import without_time
@@ -85,7 +86,8 @@ def analyze(path: str | Path, settings: Settings | None = None, progress: Callab
             emotions = rows_again(emotions, stream.people, model, settings)
             vitals = vitals_of_people(stream, path)
             emotions = [with_rate(row, vitals[row.face], settings.duration) for row in emotions]
-            people = tuple(person_summary(stream, id_, model.task, emotions, vitals[id_], bool(units_of(model)))
+            people = tuple(person_summary(stream, id_, model.task, emotions, vitals[id_], bool(units_of(model)),
+                                          predicts_affect(model))
                            for id_ in sorted(stream.people))
             if still:
                 emotions, people = without_time(emotions, people)

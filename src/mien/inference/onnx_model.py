@@ -21,7 +21,8 @@ from mien.face.crop import MARGIN
 from mien.face.inference import session
 from mien.face.region import Region
 from mien.inference.expression_card import AFFECT, TOP, ExpressionCard, read_card
-from mien.inference.prediction import BUILT_IN, ExpressionResult, own_task
+from mien.inference.expression_model import ExpressionResult
+from mien.inference.prediction import BUILT_IN, own_task
 from mien.video import pick_frames
 
 ONNX, HUB = "onnx:", "hf:"
@@ -44,6 +45,7 @@ class OnnxModel:
         self.card = card
         self.task: Task = own_task(card.labels) if card.labels else EXPRESSION
         self.units, self.units_by, self.units_only = card.units, card.units_by, not card.labels
+        self.predicts_affect = bool(set(AFFECT) & set(card.others))
         self.seconds = card.seconds
         factor = 1.0 if card.points else card.box_factor
         self._side = math.ceil(card.size * (1 + MARGIN) / factor)

@@ -12,7 +12,7 @@ from mien.inference.stream import Stream
 
 
 def person_summary(stream: Stream, id_: int, task: Task, emotions: list[Prediction], vitals: rppg.Vitals,
-                   row_units: bool = False) -> Person:
+                   row_units: bool = False, row_affect: bool = False) -> Person:
     """Summarise one person over the whole recording.
 
     Args:
@@ -22,6 +22,7 @@ def person_summary(stream: Stream, id_: int, task: Task, emotions: list[Predicti
         emotions: The rows of everybody.
         vitals: The person's vital signs.
         row_units: Whether a model predicted the action units, so that they are those of the rows.
+        row_affect: Whether a model predicted valence or arousal, so that they are means of the rows.
 
     Returns:
         The summary.
@@ -31,6 +32,8 @@ def person_summary(stream: Stream, id_: int, task: Task, emotions: list[Predicti
     rows = [row for row in emotions if row.face == id_ and not row.abstained]
     probs = np.mean([row.probs for row in rows], axis=0) if rows else np.full(len(task.classes), np.nan)
     valence, arousal = task.affect(probs)
+    if row_affect and rows:
+        valence, arousal = _mean_known(np.array([(row.valence, row.arousal) for row in rows]))
     times, boxes = seen.path()
     _, blinks = face.blinks(recording.times, recording.aus[:, face.ACTION_UNITS.index("AU45")])
     aus = mean(recording.aus)

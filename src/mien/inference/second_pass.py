@@ -10,14 +10,8 @@ from mien.core.results import Prediction
 from mien.core.settings import Settings, neutral_spans
 from mien.core.tasks import seen_units
 from mien.face.track_buffer import mean
-from mien.inference.prediction import (
-    BUILT_IN,
-    ExpressionModel,
-    ModelWithUnits,
-    StepObservation,
-    StepPredictor,
-    units_of,
-)
+from mien.inference.expression_model import ExpressionModel, ModelWithUnits, predicts_affect, units_of
+from mien.inference.prediction import BUILT_IN, StepObservation, StepPredictor
 from mien.inference.stream import TrackState
 
 
@@ -38,7 +32,7 @@ def rows_again(rows: Sequence[Prediction], people: Mapping[int, TrackState], mod
         rows: In the order of time.
         people: The stream's data of each person.
         model: What read the rows; rows of a model that looks at pictures keep their expression, and rows of a model
-            that predicts action units keep those.
+            that predicts action units, valence or arousal keep those.
         settings: Of the analysis.
 
     Returns:
@@ -49,7 +43,11 @@ def rows_again(rows: Sequence[Prediction], people: Mapping[int, TrackState], mod
         predictor = StepPredictor(model, settings.smoothing)
     elif isinstance(model, ModelWithUnits) and model.units_only:
         predictor = StepPredictor(BUILT_IN, settings.smoothing)
-    return [_row(row, people[row.face], predictor, bool(units_of(model))) for row in rows]
+    again = [_row(row, people[row.face], predictor, bool(units_of(model))) for row in rows]
+    if predicts_affect(model):
+        return [replace(row, valence=first.valence, arousal=first.arousal)
+                for row, first in zip(again, rows, strict=True)]
+    return again
 
 
 def _row(row: Prediction, person: TrackState, predictor: StepPredictor | None, keep_units: bool) -> Prediction:
