@@ -15,6 +15,7 @@ from live_films import film
 from mien.server.application import app
 from mien.server.config import ServerConfig
 from mien.server.http_timeout import TimeoutHTTPProtocol
+from mien.server.websocket_protocol import LimitedWebSocketProtocol
 
 __all__ = ["CEILING", "connect", "film", "mien", "received", "uvicorn_of"]
 
@@ -50,7 +51,8 @@ def mien(**options):
     """`mien serve` with these options -> its address (host:port) and its `ServerState`."""
     chosen = ServerConfig(**options)
     application = app(chosen)
-    how = {"http": TimeoutHTTPProtocol, "ws_max_size": chosen.frame, "timeout_graceful_shutdown": 2}
+    how = {"http": TimeoutHTTPProtocol, "ws": LimitedWebSocketProtocol, "ws_max_size": chosen.frame,
+           "timeout_graceful_shutdown": 2}
     with uvicorn_of(application, **how) as (address, _):
         yield address, application.state.server
 

@@ -14,15 +14,21 @@ import pandas as pd
 import pytest
 
 from mien.backbones.load import load as load_tower
-from mien.core import atomic_files, tasks
+from mien.core import atomic_files, scratch_folder, tasks
+from mien.core.lock_owner import read_owner
 from mien.core.parallel import one_line_error
 from mien.core.plain_text import cell, is_plain_name, printable
 from mien.core.read_json import read_json
 from mien.core.text_tables import TableError, read_text
+from mien.datasets.index import DatasetIndex
+from mien.datasets.official import MARKER, _differing_labels
+from mien.datasets.readers.device_exports import plain_table
 from mien.datasets.scan import scan_tree
+from mien.face.weights import locate
 from mien.inference.batch.done_file import load_done
 from mien.reporting import llm
 from mien.reporting.llm import Utterance
+from mien.simulation.truth import load_truth
 
 DEEP = "[" * 200_000
 
@@ -194,3 +200,31 @@ def test_a_table_without_an_end_is_refused(tmp_path):
     for name in ("pipe.csv", "zeros.csv"):
         with pytest.raises(TableError, match=f"{name}: expected a file, got a device or a pipe"):
             read_text(tmp_path / name)
+
+
+def test_deep_json_of_owners_lookalikes_devices_models_and_scenes_is_no_fault_of_mien(tmp_path):
+    for name, read in (("manifest.json", locate.manifest), ("truth.json", load_truth)):
+        (tmp_path / name).write_text(DEEP)
+        with pytest.raises((ValueError, locate.ModelsError), match="expected") as refused:
+            read(tmp_path if name == "manifest.json" else tmp_path / name)
+        assert "\n" not in str(refused.value)
+    (tmp_path / "owner").write_text(DEEP)
+    assert read_owner(tmp_path / "owner") is None
+    (tmp_path / MARKER).write_text(DEEP)
+    (problem,) = _differing_labels(DatasetIndex("dfew", tmp_path, "", (), (), ()), tmp_path / MARKER)
+    assert "nested too deeply" in problem.reason
+    lines = ["# OpenSignals Text File Format", "# {" + '"a":' + DEEP, "# EndOfHeader", "1\t2"]
+    assert plain_table(lines) == lines
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_a_pipe_in_the_temporary_folder_delays_no_command(tmp_path, monkeypatch):
+    monkeypatch.setattr("mien.core.scratch_folder.tempfile.gettempdir", lambda: str(tmp_path))
+    (tmp_path / "mien-x").mkdir()
+    os.mkfifo(tmp_path / "mien-x" / "owner")
+    (tmp_path / "mien-y").mkdir()
+    (tmp_path / "mien-y" / "owner").symlink_to("/dev/zero")
+    (tmp_path / "mien-z").mkdir()
+    (tmp_path / "mien-z" / "owner").touch()
+    scratch_folder.sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mien-x", "mien-y"]

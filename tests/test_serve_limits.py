@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 
 import httpx
@@ -247,3 +248,140 @@ def test_proxy_drops_browser_headers_of_the_language_server(path):
     assert not set(reply.headers) & (foreign - ours)
     assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
     assert reply.headers["cache-control"] == "no-store"
+
+
+@contextmanager
+def silent_language_server():
+    """A language server that accepts and never answers -> its address, and the connections that it has."""
+    accepted = []
+    with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as stored:
+        def accept():
+            with suppress(OSError):
+                while True:
+                    accepted.append(stored.enter_context(listening.accept()[0]))
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1", accepted
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def requested(address, path, source=None):
+    raw = opened(address, source)
+    body = b'{"messages": []}' if path.startswith("chat") else b""
+    raw.sendall(f"{'POST' if body else 'GET'} /v1/{path} HTTP/1.1\r\nHost: {address}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    return raw
+
+
+@pytest.mark.parametrize("path", ["models", "chat/completions"])
+def test_a_request_of_which_the_client_has_gone_ends_at_the_language_server(path):
+    with silent_language_server() as (llm, accepted), live_server.mien(llm=llm, workers=1) as (address, state):
+        for _ in range(3):
+            raw, before = requested(address, path), len(accepted)
+            wait_until(lambda before=before: len(accepted) > before)
+            raw.close()
+            upstream = accepted[-1]
+            upstream.settimeout(CEILING)
+            while upstream.recv(65536):  # ends when mien has closed it
+                pass
+        wait_until(lambda: not state.proxy._requests)
+
+
+@linux
+def test_conversations_of_one_address_leave_a_place_for_others():
+    with silent_language_server() as (llm, accepted), ExitStack() as stored, \
+            live_server.mien(llm=llm, chats=2, workers=1) as (address, _):
+        for path in ("models", "chat/completions"):
+            stored.enter_context(requested(address, path))
+        wait_until(lambda: len(accepted) == 2)
+        refused = httpx.get(f"http://{address}/v1/models")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        stored.enter_context(requested(address, "models", OTHER))
+        wait_until(lambda: len(accepted) == 3)
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"1"])
+def test_a_conversation_of_millions_of_values_is_refused_before_it_is_read(monkeypatch, value):
+    monkeypatch.setattr("mien.server.proxy.json", None)
+    with live_server.mien(workers=1) as (address, _):
+        body = b'{"messages":[' + b",".join([value] * 1_000_001) + b"]}"
+        assert httpx.post(f"http://{address}/v1/chat/completions", content=body).status_code == 413
+
+
+@pytest.mark.parametrize("body", [b'{"messages":[' + 900 * b"[" + 900 * b"]" + b"]}", b'{"messages":[1e400]}',
+                                  b'{"messages":[NaN]}', b'{"messages":[' + 9999 * b"9" + b"]}"])
+def test_json_that_cannot_be_written_again_is_no_fault_of_mien(monkeypatch, body):
+    monkeypatch.setattr(sys.modules["mien.server.state"].ServerState, "sentence", lambda *_: "A person.")
+    with live_server.mien(llm="http://127.0.0.1:9/v1", workers=1) as (address, _):
+        assert httpx.post(f"http://{address}/v1/chat/completions", content=body).status_code in (400, 502)
+
+
+# ---------------------------------------------------------------- WebSocket frames
+
+
+def ws_frame(first, payload):
+    return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+@pytest.mark.parametrize(("first", "flood"), [
+    (b"", ws_frame(0x89, b"x" * 125)),  # pings
+    (b"", ws_frame(0x8A, b"")),  # pongs
+    (ws_frame(0x02, b"ab"), ws_frame(0x00, b"")),  # empty parts of a message
+    (ws_frame(0x02, b"ab"), ws_frame(0x00, b"ab")),
+])
+def test_a_flood_of_frames_without_a_message_ends_the_connection(first, flood):
+    with live_server.mien(workers=1) as (address, _), opened(address) as raw:
+        raw.sendall(f"GET /v1/stream HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+        assert b" 101 " in raw.recv(13)
+        raw.sendall(first)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            send_for_ever(raw, 100 * flood)
+        assert httpx.get(f"http://{address}/healthz").status_code == 200
+
+
+def send_for_ever(raw, block):
+    for _ in range(10**6):
+        raw.sendall(block)
+
+
+# ---------------------------------------------------------------- failures of an upload's surroundings
+
+
+def test_a_full_disk_is_no_fault_of_mien_and_the_place_is_free_again(monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "/secret/folder")
+
+    with live_server.mien(jobs=1, workers=1) as (address, state):
+        for name in ("mien.server.jobs.tempfile.mkdtemp", "mien.server.application._open_upload"):
+            with monkeypatch.context() as patch:
+                patch.setattr(name, full)
+                answer = httpx.post(f"http://{address}/v1/analyze", content=bytes(1000))
+            assert answer.status_code == 507
+            assert "No space left" in answer.text
+            assert "secret" not in answer.text
+        assert httpx.post(f"http://{address}/v1/analyze", content=b"x").status_code == 415
+        assert not list(state.jobs._folder.iterdir())
+
+
+def test_whatever_fails_in_an_upload_the_next_one_is_analysed(monkeypatch):
+    def broken(self, job):
+        raise ZeroDivisionError("a fault of a reader")
+
+    monkeypatch.setattr("mien.server.jobs.UploadQueue._outcome", broken)
+    with live_server.mien(workers=1) as (address, _):
+        for _ in range(2):
+            id_ = httpx.post(f"http://{address}/v1/analyze", content=b"\0\0\0\x20ftypisom" + bytes(600)).json()["id"]
+            wait_until(lambda id_=id_: status(address, id_)["status"] == "failed")
+            assert "a fault of a reader" in status(address, id_)["reason"]
+
+
+def status(address, id_):
+    return httpx.get(f"http://{address}/v1/analyze/{id_}").json()
+
+
+def wait_until(condition):
+    until = time.monotonic() + CEILING
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

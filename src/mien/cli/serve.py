@@ -87,6 +87,7 @@ def serve(
             from mien.server.application import app
             from mien.server.config import ServerConfig
             from mien.server.http_timeout import TimeoutHTTPProtocol
+            from mien.server.websocket_protocol import LimitedWebSocketProtocol
         except ModuleNotFoundError as error:
             raise ValueError(f"serve: expected the packages of the server, {error.name} is missing: install them with "
                              'pip install "mien[serve]"') from error
@@ -102,8 +103,8 @@ def serve(
             if open_page:
                 webbrowser.open(_url(listening) + (f"#token={quote(token)}" if token else ""))
             how = uvicorn.Config(
-                made, http=TimeoutHTTPProtocol, log_level="warning", access_log=False, ws_max_size=options.frame,
-                ws_max_queue=8, limit_concurrency=128, timeout_keep_alive=5, timeout_graceful_shutdown=3,
+                made, http=TimeoutHTTPProtocol, ws=LimitedWebSocketProtocol, log_level="warning", access_log=False,
+                ws_max_size=options.frame, limit_concurrency=128, timeout_keep_alive=5, timeout_graceful_shutdown=3,
                 server_header=False, proxy_headers=False, ws_per_message_deflate=False)
             uvicorn.Server(how).run([listening])
 

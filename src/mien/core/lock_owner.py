@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+
+from mien.core.read_json import parse_json
 
 LARGEST_PROCESS = 2**31
 """Process ids are below it."""
@@ -60,7 +61,7 @@ def read_owner(path: Path) -> LockOwner | None:
     try:
         if not path.is_file():
             return None
-        owner = LockOwner(**json.loads(path.read_text(encoding="utf-8")))
+        owner = LockOwner(**parse_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     texts = (owner.host, owner.space, owner.task, owner.token)

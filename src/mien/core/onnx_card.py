@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from mien.core import atomic_files
 from mien.core.hashing import sha256
+from mien.core.read_json import parse_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +95,8 @@ def read_values(path: Path, ready: str = "") -> dict[str, Any]:
     if json_file.is_file():
         text = json_file.read_text(encoding="utf-8-sig")
     try:
-        values = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        values = parse_json(text)
+    except ValueError as error:
         raise ValueError(f"{json_file.name}: expected JSON, got: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{json_file.name}: expected an object with the fields of a card, got no object")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -42,8 +43,14 @@ def sweep() -> None:
 
 
 def _is_abandoned(owner: Path) -> bool:
-    """Whether no process holds the file. Without the file a folder is not ours, or not complete yet."""
+    """Whether no process holds the file. Without the file a folder is not ours, or not complete yet.
+
+    Other users may put into the temporary folder what they like: a pipe, for instance, would wait for ever.
+    """
     try:
+        status = owner.lstat()
+        if not stat.S_ISREG(status.st_mode) or (os.name != "nt" and status.st_uid != os.geteuid()):
+            return False
         if os.name == "nt":
             owner.unlink()  # refused while the owner has it open
             return True

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from mien.core.read_json import parse_json
 from mien.datasets.index import DatasetIndex, DatasetProblem
 
 MARKER = "LOOKALIKE.json"
@@ -51,7 +51,7 @@ def find_marker(root: Path) -> Path | None:
 
 def _differing_labels(index: DatasetIndex, marker: Path) -> list[DatasetProblem]:
     try:
-        written = json.loads(marker.read_text(encoding="utf-8"))
+        written = parse_json(marker.read_text(encoding="utf-8"))
         dataset, labels = written["dataset"], dict(written["labels"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         return [DatasetProblem("contradiction", MARKER, f"expected the labels of a lookalike, got {error!r}: write it "

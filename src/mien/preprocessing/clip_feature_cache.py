@@ -21,6 +21,7 @@ from torch import Tensor
 
 from mien.backbones.tower import Tower, weights_digest
 from mien.core import atomic_files
+from mien.core.read_json import parse_json
 from mien.core.trials import Fold, Trial
 from mien.datasets.splits.fingerprint import split_hash
 from mien.models.videomae import clip_features
@@ -65,7 +66,7 @@ def load_provenance(tower: Tower) -> TrainingProvenance | None:
             text = (folder / PROGRESS_LOG).read_text(encoding="utf-8")
     if text is None:
         return None
-    record = json.loads(text)
+    record = parse_json(text)
     return TrainingProvenance(record["split"], frozenset(tuple(person) for person in record["people"]))
 
 

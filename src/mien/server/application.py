@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Path, Query, Request, WebSocket
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from mien.core.hashing import version
@@ -72,6 +72,7 @@ def app(options: ServerConfig) -> FastAPI:
                           description="Expression and pulse from video. Nothing leaves the machine; no frame is "
                                       "stored.")
     application.add_middleware(AccessMiddleware, options=options)
+    application.add_exception_handler(OSError, _disk_error)
     application.state.server = state
     _add_page(application, options.language)
     _add_status(application, state)
@@ -90,6 +91,12 @@ def app(options: ServerConfig) -> FastAPI:
                             record=record)
 
     return application
+
+
+async def _disk_error(_: Request, error: Exception) -> Response:
+    """The answer to a request whose file cannot be written or read: the disk is full or read-only."""
+    reason = f"expected a disk with room on the server, got: {getattr(error, 'strerror', None)}; try again later"
+    return JSONResponse({"detail": reason}, 507)
 
 
 def _add_page(application: FastAPI, language: str) -> None:
@@ -164,7 +171,7 @@ def _add_uploads(application: FastAPI, state: ServerState) -> None:
 
     @application.post(
         "/v1/analyze", status_code=202, openapi_extra=VIDEO,
-        responses={202: {"links": UPLOAD_LINKS}, **problem_responses(400, 408, 415, 503)}
+        responses={202: {"links": UPLOAD_LINKS}, **problem_responses(400, 408, 415, 503, 507)}
     )
     async def analyze(request: Request, images: bool = False, blur: bool = False) -> JobResponse:
         """Upload a video and queue its analysis. The report shows faces only with `images`."""

@@ -51,6 +51,7 @@ class ServerConfig:
         clients: Most WebSocket clients of one address at a time. A quarter more is for other addresses.
         jobs: Most uploads of one address that wait or run. A quarter more is for other addresses. Also the number of
             finished ones that are kept.
+        chats: Most requests of one address at a time that wait for the language server. A quarter more is for others.
         keep: s until a finished upload is deleted.
         rate: HTTP requests a second and client.
         burst: HTTP requests at once.
@@ -80,6 +81,7 @@ class ServerConfig:
     pixels: int = 1920 * 1080
     clients: int = 32
     jobs: int = 4
+    chats: int = 16
     keep: float = 3600.0
     rate: float = 30.0
     burst: int = 90
@@ -98,8 +100,8 @@ class ServerConfig:
             raise ValueError(f"--llm: expected an address such as http://127.0.0.1:11434/v1, got {self.llm!r}")
         if self.language not in languages():
             raise ValueError(f"--language: expected {' or '.join(languages())}, got {self.language!r}")
-        for name in ("workers", "upload", "seconds", "memory", "pixels", "clients", "jobs", "keep", "rate", "burst",
-                     "body", "idle", "slowest", "receive"):
+        for name in ("workers", "upload", "seconds", "memory", "pixels", "clients", "jobs", "chats", "keep", "rate",
+                     "burst", "body", "idle", "slowest", "receive"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
 

@@ -131,14 +131,17 @@ class UploadQueue:
                     return
                 job.status = "running"
             self._analyse(job)
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 job.upload.unlink()  # the video is never kept, whatever the status
             self._on_end(job.status)
             if job.cancelled:
                 self.drop(job)
 
     def _analyse(self, job: UploadJob) -> None:
-        outcome = self._outcome(job)
+        try:
+            outcome = self._outcome(job)
+        except Exception as error:  # noqa: BLE001 - it is the reason of this job; the thread goes on with the next
+            outcome = batch.Outcome("failed", one_line_error(error))
         job.people, job.ended = outcome.count, clock.monotonic()
         status: Status = "failed"
         if outcome.status == "ok":
@@ -160,8 +163,6 @@ class UploadQueue:
                                         seconds=START, stopped=lambda: job.cancelled)
         except WorkerError as error:
             return batch.Outcome("failed", f"expected a video, got a file at which {error}: convert it with ffmpeg")
-        except (ValueError, OSError, MemoryError) as error:
-            return batch.Outcome("failed", one_line_error(error))
         return run_supervised(self._worker, work, batch.analyze_input, progress, analysis_limit(seconds),
                               stopped=lambda: job.cancelled)
 

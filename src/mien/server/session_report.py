@@ -29,7 +29,7 @@ def add_session_reports(application: FastAPI, state: ServerState) -> None:
     """
 
     @application.post("/v1/sessions/{client}/report", status_code=201, operation_id="session_report",
-                      responses=problem_responses(404, 409, 503))
+                      responses=problem_responses(404, 409, 503, 507))
     async def report(request: Request, client: Client) -> JobResponse:
         """Make the report of a session that was started with `record=true`, up to now. The session goes on."""
         connection = state.connections.get(client)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.core.read_json import read_json
 from mien.simulation.action_units import ACTION_UNITS
 
 
@@ -92,7 +93,7 @@ def load_truth(path: str | Path) -> SceneTruth:
     Raises:
         ValueError: the file has another schema.
     """
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    content = read_json(Path(path))
     if content.get("schema") != "mien.truth/1":
         raise ValueError(f"{path}: expected schema mien.truth/1, got {content.get('schema')!r}")
     people = tuple(ActorTruth(**{name: _array(name, value) for name, value in person.items()})

@@ -5,9 +5,10 @@ Each format is rewritten as a plain table with as many lines, so that messages n
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
+
+from mien.core.read_json import parse_json
 
 SEARCHED = 200
 """Lines in which a format is recognised."""
@@ -35,7 +36,7 @@ def _opensignals(lines: list[str]) -> list[str]:
     description = next((line.lstrip("# ") for line in lines[:SEARCHED] if line.startswith("# {")), "")
     end = next((i for i, line in enumerate(lines[:SEARCHED]) if line.strip() == "# EndOfHeader"), None)
     try:
-        devices = list(json.loads(description).values())
+        devices = list(parse_json(description).values())
         rate = float(devices[0]["sampling rate"])
         names = [name for device in devices for name in _sensors(device)]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):

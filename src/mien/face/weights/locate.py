@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from mien.core.read_json import parse_json
 
 DETECTOR, LANDMARKS = "face_detector.onnx", "face_landmarks.onnx"
 FILES = (DETECTOR, LANDMARKS)
@@ -149,7 +150,7 @@ def manifest(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
+        stated = parse_json(path.read_text(encoding="utf-8"))
     except ValueError:  # no JSON, or no UTF-8
         stated = None
     if not isinstance(stated, dict):

@@ -1,0 +1,53 @@
+"""Limits on the frames of a WebSocket, which uvicorn lacks: pings that are not read, and messages in many parts.
+
+uvicorn's `ws_max_size` counts the bytes of a message. A message in millions of parts needs far more memory than bytes,
+and an answered ping waits in memory until the client reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+MOST_FRAMES = 4096
+"""Most WebSocket frames from the end of one message to the end of the next, parts and pings. Our choice: programs send
+a message in at most some hundred parts."""
+
+MOST_UNREAD = 2**20
+"""Most bytes of answers to pings that wait until the client reads them. Our choice: some 8,000 of the largest."""
+
+
+class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol with a limit on frames, for uvicorn's option `ws`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._since_message = 0
+
+    def handle_ping(self) -> None:
+        """Answer a ping."""
+        super().handle_ping()
+        self._count()
+        if self.transport.get_write_buffer_size() > MOST_UNREAD:
+            self.transport.abort()
+
+    def handle_pong(self, event: Any) -> None:
+        """Take the answer to a ping, or one that nobody asked for."""
+        super().handle_pong(event)
+        self._count()
+
+    def handle_cont(self, event: Any) -> None:
+        """Take another part of a message."""
+        super().handle_cont(event)
+        self._count()
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a complete message on."""
+        super().send_receive_event_to_app()
+        self._since_message = 0
+
+    def _count(self) -> None:
+        self._since_message += 1
+        if self._since_message > MOST_FRAMES:
+            self.transport.abort()
