@@ -6,6 +6,7 @@ import io
 import struct
 import time
 from fractions import Fraction
+from functools import partial
 
 import av
 import cv2
@@ -16,7 +17,9 @@ from PIL import Image
 from mien import video
 from mien.core.trials import Trial
 from mien.preprocessing.trial_reader import TrialFrames
+from mien.server.config import ServerConfig
 from mien.server.frame_codec import FrameDecodeError, decode
+from mien.server.state import ServerState
 from mien.server.workers import DECODE_BURST, ClientConnection
 from mien.video.errors import VideoError
 from mien.video.jpeg import MOST_SCANS, count_scans, has_end
@@ -163,3 +166,22 @@ def test_a_client_whose_frames_take_too_long_to_decode_has_to_wait(monkeypatch):
     assert not sent[-1]["close"]
     connection.work(message, at=200.0)  # long after: the budget is full again
     assert session.frames == DECODE_BURST + 1
+
+
+def test_a_client_that_comes_back_has_no_more_time_than_before():
+    state = ServerState(ServerConfig(workers=1))
+    state.enter = partial(state.enter, lambda message: None, step=None, language="en", person=None, send_frames=False)
+    now = time.perf_counter()
+    try:
+        first, second = state.enter(address="a"), state.enter(address="a")
+        first.budget.at(now)
+        first.budget.left = -3.0
+        for connection in (first, second):
+            state.leave(connection)
+        again = [state.enter(address="a") for _ in range(3)]
+        assert all(connection.budget.left < DECODE_BURST - 2 for connection in again)
+        assert state.enter(address="b").budget.left == DECODE_BURST
+        state.leave(again[0])  # what it gained in the meantime counts
+        assert state.enter(address="a").budget.at(now + 1000) == DECODE_BURST
+    finally:
+        state._close()

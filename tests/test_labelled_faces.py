@@ -88,6 +88,35 @@ def test_a_table_and_a_folder_with_any_labels(tmp_path):
         find_faces(table)
 
 
+@pytest.mark.parametrize("name", ["../outside.png", "{absolute}", "in/../../outside.png", "link.png",
+                                  "..\\outside.png"])
+def test_a_table_names_no_file_outside_of_its_folder(tmp_path, name):
+    folder, outside = tmp_path / "set", tmp_path / "outside.png"
+    (folder / "in").mkdir(parents=True)
+    cv2.imwrite(str(outside), BLANK)
+    (folder / "link.png").symlink_to(outside)
+    table = folder / "labels.csv"
+    table.write_text(f"file,label\n{name.format(absolute=outside)},tired\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="which leaves it: refused"):
+        find_faces(table)
+
+
+HUGE = "{'descr': '<f8', 'fortran_order': False, 'shape': (%s,)}\n"
+HEADERS = HUGE % "10**14", HUGE % 10**14, HUGE % 10**23, HUGE % 2, 5000 * "(", HUGE.replace("<f8", "|O") % 1
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY", b"PK\x03\x04aaaa", bytes(10**5), *(
+    b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header.encode() for header in HEADERS)])
+def test_a_damaged_label_of_affectnet_is_a_line_that_names_it(tmp_path, content):
+    for name in ("images", "annotations"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "images" / "1.png").write_bytes(b"")
+    (tmp_path / "annotations" / "1_exp.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=r"1_exp\.npy: expected an \.npy file with one value, got") as refused:
+        find_faces(tmp_path, "affectnet")
+    assert "\n" not in str(refused.value)
+
+
 def test_find_faces_refuses_other_folders_with_a_remedy(tmp_path):
     (tmp_path / "only").mkdir()
     cv2.imwrite(str(tmp_path / "only" / "1.png"), BLANK)

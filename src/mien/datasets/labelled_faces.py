@@ -19,12 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from mien.core.text_tables import TableError
+from mien.datasets.folder import inside
 from mien.datasets.index import DatasetProblem
 from mien.datasets.readers import tables
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".flv", ".webm", ".mpg", ".mpeg", ".m4v")
 OWN_TERMS = "as you hold these recordings: mien knows no terms of them"
+
+LARGEST_VALUE = 4096
+"""Most bytes of an .npy file with one value. Our choice: AffectNet's have some 140."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,21 @@ def _affectnet(root: Path) -> list[LabelledFace]:
     for path in _files(root):
         label = path.parent.parent / "annotations" / f"{path.stem}_exp.npy"
         if path.parent.name == "images" and label.is_file():
-            code = str(np.load(label, allow_pickle=False).item())
+            code = _array_value(label)
             if code in _AFFECTNET:
                 faces.append(LabelledFace(path, _AFFECTNET[code]))
     return faces
+
+
+def _array_value(path: Path) -> str:
+    """The single value of an .npy file as text. Raises TableError for anything else: NumPy has many errors for it."""
+    try:
+        if path.stat().st_size > LARGEST_VALUE:
+            raise ValueError(f"{path.stat().st_size} bytes")
+        return str(np.load(path, allow_pickle=False).item())
+    except Exception as error:
+        got = " ".join(str(error).split()) or type(error).__name__
+        raise TableError(f"expected an .npy file with one value, got {got}: copy it again", path) from error
 
 
 def _ferplus(root: Path) -> list[LabelledFace]:
@@ -175,7 +190,10 @@ def _table(path: Path) -> list[LabelledFace]:
     if problems:
         raise TableError(problems[0].reason, path, problems[0].line)
     for line, row in rows:
-        place = path.parent / row["file"]
+        try:
+            place = inside(path.parent, row["file"], "picture or video")
+        except ValueError as error:
+            raise TableError(str(error), path, line) from error
         if not place.is_file():
             raise TableError(f"expected a file below {path.parent.name}, got nothing at {row['file']}", path, line)
         if tables.known(row["label"]):

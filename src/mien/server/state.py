@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time as clock
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,9 @@ from mien.server.client_address import limited_address
 from mien.server.config import ServerConfig
 from mien.server.jobs import UploadQueue
 from mien.server.metrics import ServerMetrics
+from mien.server.middleware import MAX_ADDRESSES
 from mien.server.proxy import Proxy
-from mien.server.workers import ClientConnection, SharedFaceDetector, WorkerPool
+from mien.server.workers import ClientConnection, DecodeBudget, SharedFaceDetector, WorkerPool
 
 MAX_QUEUED_MESSAGES = 64
 """Longest queue of messages for a slow client; the oldest is dropped first."""
@@ -52,6 +53,8 @@ class ServerState:
         self.connections: dict[str, ClientConnection] = {}
         # by address, with those that are still connecting; counted in the server's event loop
         self.connected: Counter[str] = Counter()
+        # by address: the smallest of those of clients that have left
+        self._budgets: OrderedDict[str, DecodeBudget] = OrderedDict()
         self.backend = SharedFaceDetector(options.settings.detection_threshold)
         self.pool = WorkerPool(options.workers, self._on_done, self._on_error)
         self.jobs = UploadQueue(options, lambda status: self.meters.jobs.labels(status).inc())
@@ -87,7 +90,7 @@ class ServerState:
 
     def enter(
         self, send: Any, *, step: float | None, language: str, person: int | None, send_frames: bool,
-        record: bool = False
+        record: bool = False, address: str = ""
     ) -> ClientConnection:
         """Register a new client.
 
@@ -98,6 +101,7 @@ class ServerState:
             person: Id of the person to follow; None to follow the main one.
             send_frames: Whether the client gets a message for every frame, and the pulse wave.
             record: Whether its rows are kept for a report; they are forgotten when it leaves.
+            address: As in `address_of`. Whoever connects again has no more time to decode than before.
 
         Returns:
             The client.
@@ -111,6 +115,9 @@ class ServerState:
         session = LiveSession(settings, model=self.model, backend=self.backend, language=language, person=person,
                           worker=self.worker, record=record)
         connection = ClientConnection(session, send, pixels=self.options.pixels, send_frames=send_frames)
+        connection.address, before, now = address, self._budgets.get(address), clock.perf_counter()
+        if before is not None:
+            connection.budget = DecodeBudget(before.at(now), now)
         self.connections[connection.id] = connection
         self.meters.clients.set(len(self.connections))
         return connection
@@ -119,9 +126,17 @@ class ServerState:
         """Remove a client and everything that is stored about it."""
         self.pool.leave(connection)
         connection.session.leave()
+        self._keep_budget(connection)
         self.connections.pop(connection.id, None)
         self.meters.clients.set(len(self.connections))
         self._update_meters(connection)
+
+    def _keep_budget(self, connection: ClientConnection) -> None:
+        now = clock.perf_counter()
+        budgets = [connection.budget, self._budgets.pop(connection.address, connection.budget)]
+        self._budgets[connection.address] = min(budgets, key=lambda budget: budget.at(now))
+        if len(self._budgets) > MAX_ADDRESSES:
+            self._budgets.popitem(last=False)
 
     def now(self, client: str = "") -> tuple[LiveEvent | None, float]:
         """The newest event.

@@ -77,7 +77,7 @@ async def _serve(socket: WebSocket, state: ServerState, *, step: float | None, l
     outbox = SendQueue()
     try:
         connection = await asyncio.to_thread(state.enter, outbox.put, step=step, language=language, person=person,
-                                        send_frames=send_frames, record=record)
+                                        send_frames=send_frames, record=record, address=address_of(socket))
     except ValueError as error:
         await socket.close(1008, str(error)[:120])
         return

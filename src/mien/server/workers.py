@@ -56,6 +56,19 @@ class SharedFaceDetector:
         """Does nothing: other trackers may still use the backend."""
 
 
+class DecodeBudget:
+    """s of decoding that a client has left, at first and at most `DECODE_BURST`."""
+
+    def __init__(self, left: float = DECODE_BURST, time: float = 0.0) -> None:
+        self.left, self._updated = left, time
+
+    def at(self, time: float) -> float:
+        """What is left at a time, perf_counter s."""
+        self.left = min(DECODE_BURST, self.left + DECODE_SHARE * max(0.0, time - self._updated))
+        self._updated = time
+        return self.left
+
+
 class ClientConnection:
     """A connected client: its session, its queue of frames and its counters.
 
@@ -77,7 +90,8 @@ class ClientConnection:
         self.busy = threading.Lock()  # held while the session is in use
         self.last_event_at: float | None = None  # perf_counter s
         self._malformed_in_a_row = 0
-        self._budget = DECODE_BURST, 0.0  # s of decoding that are left, and when, perf_counter s
+        self.budget = DecodeBudget()
+        self.address = ""
 
     def work(self, message: bytes, at: float) -> list[LiveEvent]:
         """Analyse one message and send the results.
@@ -89,10 +103,7 @@ class ClientConnection:
         Returns:
             The events of this frame. A malformed message has none; it is counted, and the client gets an error.
         """
-        left, before = self._budget
-        left = min(DECODE_BURST, left + DECODE_SHARE * max(0.0, at - before))
-        if left <= 0:
-            self._budget = left, at
+        if self.budget.at(at) <= 0:
             self.dropped += 1
             self.send({"type": "error", "reason": "expected frames that take less time to decode, got more than "
                        f"{DECODE_SHARE:g} s of work a second: this frame was dropped", "close": False})
@@ -106,7 +117,7 @@ class ClientConnection:
             self.send({"type": "error", "reason": str(error), "close": self._malformed_in_a_row >= MAX_MALFORMED})
             return []
         finally:
-            self._budget = left - (clock.thread_time() - started), at
+            self.budget.left -= clock.thread_time() - started
         self._malformed_in_a_row = 0
         backwards = self.session.backwards
         events = self.session.push(frame, at)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-
-from mien.core.read_json import parse_json
 
 DETECTOR, LANDMARKS = "face_detector.onnx", "face_landmarks.onnx"
 FILES = (DETECTOR, LANDMARKS)
@@ -150,8 +149,8 @@ def manifest(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        stated = parse_json(path.read_text(encoding="utf-8"))
-    except ValueError:  # no JSON, or no UTF-8
+        stated = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested too deeply
         stated = None
     if not isinstance(stated, dict):
         raise ModelsError(f"{path}: expected a JSON object, got a damaged file; {remedy()}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from mien.core import atomic_files
 from mien.core.file_names import to_text
 from mien.core.hashing import sha256, version
+from mien.core.plain_text import is_plain_name
 from mien.core.read_json import read_json
 from mien.video import image_sequences
 
@@ -99,7 +100,7 @@ def load_done(folder: Path) -> DoneFile | None:
         fields = read_json(folder / NAME)
         if fields.pop("schema") != SCHEMA:
             return None
-        files = tuple(name for name in fields["files"] if Path(name).name == name)  # only files in this folder
+        files = tuple(name for name in fields["files"] if is_plain_name(name))  # only files in this folder
         return DoneFile(**{**fields, "files": files})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
