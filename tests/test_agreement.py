@@ -291,3 +291,23 @@ def test_axe_finds_no_violation_in_the_report(page, axe, scheme, width):  # noqa
     while page.evaluate("document.documentElement.scrollWidth") > width:
         assert time.monotonic() < end
         page.wait_for_timeout(50)
+
+
+def test_what_somebody_else_wrote_computes_nothing_in_the_saved_table_and_breaks_no_file(page, tmp_path):
+    texts = ["=1+1", "\t@SUM(A1)", "a;=2", "－1", "x\x01\x1b\u202e\ufffe", "-2.5", "'quoted"]
+    rows = "".join(f'"=v.mp4",{k},{k + 1},"{text}",,"{text}","b\x02"\n' for k, text in enumerate(texts))
+    head = "video,start,end,condition,face_id,note,annotator\n"
+    foreign = tmp_path / "foreign.csv"
+    foreign.write_text(head + rows, encoding="utf-8", newline="")
+    page.locator("#openspans").set_input_files(foreign)
+    page.get_by_text(f"{len(texts)} in all").wait_for()
+    table = pd.read_csv(saved(page, "Save as CSV", tmp_path / "a.csv"), dtype=str)
+    assert list(table.video) == ["'=v.mp4"] * len(texts)
+    assert list(table.condition) == ["'=1+1", "' @SUM(A1)", "a;'=2", "'－1", "x   \ufffe", "-2.5", "'quoted"]
+    root = ElementTree.parse(saved(page, "Save for ELAN", tmp_path / "a.eaf")).getroot()
+    expect_eaf(root)
+    assert {tier.get("ANNOTATOR") for tier in root.iter("TIER")} == {"b "}
+    page.locator("#openspans").set_input_files(tmp_path / "a.csv")
+    page.wait_for_timeout(100)
+    again = pd.read_csv(saved(page, "Save as CSV", tmp_path / "b.csv"), dtype=str)
+    assert again.equals(table)  # one apostrophe, however often

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -251,3 +253,27 @@ def test_the_command_speaks_the_protocol_over_standard_input_and_output(clip):
     assert json.loads(answer.content[0].text)["text"].startswith("The person ")
     assert text.contents[0].text.startswith("The person ")
     assert len(file.structured_content["people"]) == 1
+
+
+@pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{port}/other\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", b"HTTP/1.1 200 OK\r\n\r\n" + 100_000 * b"[",
+    b"no HTTP\r\n\r\n", b"",
+])
+def test_whatever_another_server_answers_is_one_sentence_and_the_token_stays_here(answer):
+    seen = []
+
+    def serve(listening):
+        for _ in range(2):
+            with suppress(OSError), listening.accept()[0] as received:
+                seen.append(received.recv(65536))
+                received.sendall(answer.replace(b"{port}", str(listening.getsockname()[1]).encode()))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        person = mcp.ServerProvider(f"http://127.0.0.1:{listening.getsockname()[1]}", "secret-token")
+        with pytest.raises(ConnectionError, match="expected an answer from mien serve"):
+            person.history(60)
+        assert len(seen) == 1
+        listening.shutdown(socket.SHUT_RDWR)

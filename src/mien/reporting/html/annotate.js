@@ -68,9 +68,15 @@
     unsaved = false;
   };
   const stem = () => recording.video.replace(/^.*[\\/]/, "").replace(/\.[^.]*$/, "") || "recording";
+  /* As plain_text.cell of mien: spreadsheets compute no cell. What this page opens again is as it was. */
+  const acts = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+  const number = (part) => /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(part);
+  const inert = (text) => text.replace(acts, " ").split(";")
+    .map((part) => (/^\s*[=+\-@＝＋－＠]/.test(part) && !number(part) ? `'${part}` : part)).join(";");
+  const original = (text) => text.split(";").map((part) => part.replace(/^'(?=\s*[=+\-@＝＋－＠])/, "")).join(";");
   const quoted = (value) => (/[",\n\r;\t]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   document.getElementById("savecsv").onclick = () => save(`${stem()}_annotations.csv`, [COLUMNS, ...spans.map((span) =>
-    COLUMNS.map((name) => (typeof span[name] === "number" ? span[name].toFixed(3) : span[name])))]
+    COLUMNS.map((name) => (typeof span[name] === "number" ? span[name].toFixed(3) : inert(span[name]))))]
     .map((cells) => cells.map(quoted).join(",") + "\n").join(""));
   /* ELAN's own format, EAF 3.0: a tier for each annotator and person, a second one where spans overlap, and a tier of notes
      that belong to its annotations. */
@@ -90,8 +96,9 @@
     const made = document.implementation.createDocument(null, "ANNOTATION_DOCUMENT"), root = made.documentElement;
     const put = (parent, name, attributes = {}, text = "") => {
       const element = parent.appendChild(made.createElement(name));
-      for (const [key, value] of Object.entries(attributes)) if (value !== "") element.setAttribute(key, value);
-      element.textContent = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, " ");
+      const allowed = (value) => String(value).replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, " ");
+      for (const [key, value] of Object.entries(attributes)) if (value !== "") element.setAttribute(key, allowed(value));
+      element.textContent = allowed(text);
       return element;
     };
     for (const [key, value] of Object.entries({ AUTHOR: "mien", DATE: new Date().toISOString(), FORMAT: "3.0", VERSION: "3.0" }))
@@ -138,7 +145,7 @@
     if (!file) return;
     const [head, ...lines] = (await file.text()).split(/\r?\n/).filter(Boolean).map(cells);
     if (COLUMNS.some((name) => !head.includes(name))) return say(`Expected a CSV that this page saved, with the columns ${COLUMNS.join(", ")}.`);
-    spans = lines.map((line) => Object.fromEntries(COLUMNS.map((name) => [name, line[head.indexOf(name)]])))
+    spans = lines.map((line) => Object.fromEntries(COLUMNS.map((name) => [name, original(line[head.indexOf(name)] ?? "")])))
       .map((span) => ({ ...span, start: Number(span.start), end: Number(span.end) }));
     say(`${spans.length} in all.`);
     show();

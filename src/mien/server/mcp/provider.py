@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import http.client
 import threading
 import time as clock
-import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from mien.core.parallel.outcome import one_line_error
+from mien.core.read_json import parse_json
 from mien.inference.live.camera_thread import Live
 from mien.inference.live.event import FRESH
 from mien.reporting.llm.observation import fields, render_observation
@@ -19,6 +19,9 @@ from mien.reporting.llm.templates import no_picture
 
 TIMEOUT = 5.0
 """s within which a server must respond. Our choice: a server responds in milliseconds or not at all."""
+
+LARGEST = 2**22
+"""Most bytes of an answer. Our choice: ten minutes of changes have some 100 KiB."""
 
 START = 60.0
 """s for which a call waits for the first event while the camera and the model start. Our choice: a slow machine needs
@@ -117,29 +120,38 @@ class ServerProvider:
             raise ValueError(f"--server: expected an address such as http://127.0.0.1:8765, got {address!r}")
         self._address, self._token = address.rstrip("/"), token
         # ignore proxies of the environment
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
 
     def now(self, language: str) -> dict[str, Any]:
         """As `PersonProvider.now`."""
-        state = self._get("now", language=language)
-        return {"text": state["prompt"], "observation": state["observation"], "event": state["event"]}
+        text, observation, event = self._get("now", ("prompt", "observation", "event"), language=language)
+        return {"text": text, "observation": observation, "event": event}
 
     def history(self, seconds: float) -> dict[str, Any]:
         """As `PersonProvider.history`."""
-        state = self._get("history", seconds=seconds)
-        return {"changes": state["changes"], "summary": state["summary"]}
+        changes, summary = self._get("history", ("changes", "summary"), seconds=seconds)
+        return {"changes": changes, "summary": summary}
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _get(self, name: str, **query: Any) -> dict[str, Any]:
+    def _get(self, name: str, parts: Sequence[str], **query: Any) -> list[Any]:
+        """These fields of the server's answer. Raises ConnectionError for anything but an answer of `mien serve`."""
         request = urllib.request.Request(f"{self._address}/v1/{name}?{urllib.parse.urlencode(query)}")
         if self._token:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:
             with self._opener.open(request, timeout=TIMEOUT) as response:
-                return json.load(response)
-        except (urllib.error.URLError, OSError, ValueError, RecursionError) as error:
-            reason = getattr(error, "reason", error)
+                content = parse_json(response.read(LARGEST))
+            return [content[part] for part in parts]
+        except (http.client.HTTPException, OSError, ValueError, KeyError, TypeError) as error:
+            reason = getattr(error, "reason", None) or repr(error)
             raise ConnectionError(f"expected an answer from mien serve at {self._address}, got: {reason}; check that "
                                   "it runs, and the token") from error
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error: the token is for one server."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""
