@@ -37,8 +37,10 @@ SERVE = """
 import uvicorn
 from mien.server import ServerConfig, app
 from mien.server.http_timeout import TimeoutHTTPProtocol
+from mien.server.websocket_protocol import LimitedWebSocketProtocol
 config = ServerConfig(clients={most})
-uvicorn.run(app(config), port={port}, log_level="error", http=TimeoutHTTPProtocol, ws_max_size=config.frame)
+uvicorn.run(app(config), port={port}, log_level="error", http=TimeoutHTTPProtocol, ws=LimitedWebSocketProtocol,
+            ws_max_size=config.frame)
 """
 
 

@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 import live_server
 from live_server import CEILING, connect
-from mien.server import http_timeout, request_body
+from mien.server import http_timeout, request_body, websocket
 from mien.server.application import app
 from mien.server.config import ServerConfig
 from mien.server.middleware import AccessMiddleware
@@ -250,6 +250,21 @@ def test_proxy_drops_browser_headers_of_the_language_server(path):
     assert reply.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("status", [b"999 Odd", b"099 Odd", b"101 Switching Protocols", b"junk", b""])
+def test_an_impossible_status_of_the_language_server_is_502(status):
+    def answer(listening):
+        with listening.accept()[0] as received:
+            received.recv(65536)
+            received.sendall(status and b"HTTP/1.1 " + status + b"\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=answer, args=(listening,), daemon=True).start()
+        llm = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with live_server.mien(llm=llm, workers=1) as (address, state):
+            assert httpx.get(f"http://{address}/v1/models").status_code == 502
+            assert not state.proxy._requests
+
+
 @contextmanager
 def silent_language_server():
     """A language server that accepts and never answers -> its address, and the connections that it has."""
@@ -328,16 +343,44 @@ def ws_frame(first, payload):
     (b"", ws_frame(0x8A, b"")),  # pongs
     (ws_frame(0x02, b"ab"), ws_frame(0x00, b"")),  # empty parts of a message
     (ws_frame(0x02, b"ab"), ws_frame(0x00, b"ab")),
+    (b"", ws_frame(0x82, b"")),  # empty messages
 ])
-def test_a_flood_of_frames_without_a_message_ends_the_connection(first, flood):
+def test_a_flood_of_tiny_frames_ends_the_connection(first, flood):
     with live_server.mien(workers=1) as (address, _), opened(address) as raw:
         raw.sendall(f"GET /v1/stream HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
         assert b" 101 " in raw.recv(13)
         raw.sendall(first)
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            send_for_ever(raw, 100 * flood)
+            send_for_ever(raw, 10_000 * flood)
         assert httpx.get(f"http://{address}/healthz").status_code == 200
+
+
+def test_a_client_with_thousands_of_messages_at_once_lets_others_have_their_turn():
+    count, turns = 1000, []
+
+    async def others():
+        while True:
+            turns.append(len(posted))
+            await asyncio.sleep(0)
+
+    class Crowded:
+        async def receive(self):  # it never waits, as uvicorn's with a full queue
+            if len(posted) == count:
+                return {"type": "websocket.disconnect"}
+            return {"type": "websocket.receive", "bytes": b""}
+
+    posted = []
+    pool = SimpleNamespace(post=lambda connection, content: posted.append(content))
+    state = SimpleNamespace(pool=pool, options=ServerConfig())
+
+    async def both():
+        other = asyncio.create_task(others())
+        assert await websocket._receive(Crowded(), state, None) == (0, "")
+        other.cancel()
+
+    asyncio.run(both())
+    assert len(set(turns)) >= count / 2
 
 
 def send_for_ever(raw, block):

@@ -154,6 +154,9 @@ class Proxy:
                                       "that it runs, and --llm")
         if upstream is None:
             return Response(status_code=CLIENT_GONE)
+        if not 200 <= upstream.status_code < 600:
+            await upstream.aclose()
+            return self._problem(502, "expected a status of 200 to 599 from the language server, got another")
         self._on_status(upstream.status_code)
         return _ForwardedResponse(upstream)
 

@@ -118,6 +118,7 @@ async def _receive(socket: WebSocket, state: ServerState, connection: ClientConn
         if content is None:
             return 1003, "expected binary messages: a time and a picture"
         state.pool.post(connection, content)
+        await asyncio.sleep(0)  # a message that has come already is received at once: others must have their turn
 
 
 async def _send(socket: WebSocket, outbox: SendQueue) -> tuple[int, str]:

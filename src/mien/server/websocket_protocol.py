@@ -1,7 +1,8 @@
-"""Limits on the frames of a WebSocket, which uvicorn lacks: pings that are not read, and messages in many parts.
+"""Limits on the frames of a WebSocket, which uvicorn lacks: pings that are not read, and tiny messages or parts of one.
 
 uvicorn's `ws_max_size` counts the bytes of a message. A message in millions of parts needs far more memory than bytes,
-and an answered ping waits in memory until the client reads it.
+an answered ping waits in memory until the client reads it, and what arrives at once may be 40,000 empty messages, which
+keep everybody else waiting.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ a message in at most some hundred parts."""
 MOST_UNREAD = 2**20
 """Most bytes of answers to pings that wait until the client reads them. Our choice: some 8,000 of the largest."""
 
+MOST_WAITING = 1024
+"""Most messages that wait to be received. Our choice: of the smallest pictures a third as many arrive at once."""
+
+SLICE = 4096
+"""Bytes that are parsed before the limits are checked."""
+
 
 class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol with a limit on frames, for uvicorn's option `ws`."""
@@ -24,6 +31,15 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._since_message = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived, slice by slice until a limit is exceeded."""
+        for start in range(0, len(data), SLICE):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[start : start + SLICE])
+            if self.queue.qsize() > MOST_WAITING:
+                self.transport.abort()
 
     def handle_ping(self) -> None:
         """Answer a ping."""
