@@ -268,6 +268,8 @@ def test_bimodal_arms_are_compared_by_counts():
     few = result_of(good[:3], mixed[1:4], solved=0.75)
     assert few.solved.split
     assert few.verdict == "not shown"
+    assert few.gap is None
+    assert result_of(good[:3], mixed[1:4], solved=0.75, room=ROOM).verdict == "not shown"  # not: cannot be tested
     near = result_of([0.80, 0.81, 0.82], [0.74, 0.76, 0.75], solved=0.75)  # on both sides, but not two groups
     assert not near.solved.split
     assert near.verdict == "above"

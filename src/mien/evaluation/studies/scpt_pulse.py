@@ -30,6 +30,9 @@ FEW_SIZES = replace(SIZES, known=24, each=40)
 """As many windows of a tenth of the people."""
 
 TINY = ScptStudySizes(known=4, new=2, each=8, judged=4, steps=2)
+SOLVED = 0.65
+"""About the middle between chance and the linear reading at noise 4."""
+
 CLOSE = 0.03
 """How far SCPT may fall behind a linear reading of its own input; beyond it is a fault."""
 
@@ -150,14 +153,15 @@ def _claims(world: str) -> tuple[Claim, ...]:
 
     def compared(text: str, first: str, second: str) -> Claim:
         return Claim(f"{world}: {text}", cell(first), cell(second), room=(cell(LINEAR), cell(second)),
-                     expected=second == RAW)
+                     solved=SOLVED, expected=second == RAW)
 
     claims = [(TFR, Claim(f"{world}: spectrum prompts against chance", cell(TFR), 0.5, room=(cell(LINEAR), 0.5))),
               (RAW, Claim(f"{world}: raw waveform prompts against chance", cell(RAW), 0.5, room=(cell(LINEAR), 0.5))),
               (RAW, compared("spectrum prompts against raw waveform prompts", TFR, RAW)),
               (FULL, compared("full SCPT against its prompts alone", FULL, TFR))]
     claims += [(arm, Claim(f"{world}: {name} plus {100 * CLOSE:g} points against a linear reading of the spectrum",
-                           cell(arm), cell(LINEAR), room=(cell(LINEAR), 0.5), margin=CLOSE, expected=arm == FULL))
+                           cell(arm), cell(LINEAR), room=(cell(LINEAR), 0.5), solved=SOLVED, margin=CLOSE,
+                           expected=arm == FULL))
                for name, arm in (("spectrum prompts", TFR), ("full SCPT", FULL))]
     return tuple(claim for arm, claim in claims if (arm, world) not in LEFT_OUT)
 

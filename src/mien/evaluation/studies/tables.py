@@ -38,11 +38,12 @@ GATE = (
     "**Room** is the gap that a claim needs: between the best reader of the same data and B for a comparison of two "
     "models, and between the intact model and a model that knows nothing for a part that is removed. Where the gap is "
     "not shown, or below 5 points, the claim **cannot be tested in this world**, unless A is below B. **Solved** "
-    "counts the seeds that reach the middle between knowing nothing and the ceiling. An arm is bimodal if some of its "
-    "seeds are solved and others are not, with 10 points or more between them. The verdict then comes from Fisher's "
-    "exact test of the two counts (two-sided, 5 %), not from the interval. \"A plus 3 points\" means that 3 points are "
-    "added to A for the verdict: **above** then says that A is not more than 3 points below B. These numbers of points "
-    "are our choice.")
+    "counts the seeds that reach about the middle between knowing nothing and the ceiling. An arm is bimodal if some "
+    "of its seeds are solved and others are not, with 10 points or more between them. The verdict then comes from "
+    "Fisher's exact test of the two counts (two-sided, 5 %), not from the interval, and seeds that B does not solve "
+    "leave room. \"A plus 3 points\" means that 3 "
+    "points are added to A for the verdict: **above** then says that A is not more than 3 points below B. These "
+    "numbers of points are our choice.")
 
 
 DECIDED = (

@@ -135,6 +135,8 @@ class StudyResult:
         if self.solved is not None and self.solved.split:
             verdict = self.solved.verdict
         closed = self.gap is not None and (self.gap.verdict != "above" or self.gap.mean < ROOM)
+        if self.solved is not None and self.solved.split and self.solved.second < self.solved.count:
+            closed = False  # seeds that B does not solve leave room, but make an interval too wide to show it
         return UNTESTABLE if closed and verdict != "below" else verdict
 
     @property
