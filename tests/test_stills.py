@@ -5,6 +5,7 @@ import json
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -288,3 +289,21 @@ def test_the_command_reads_pictures_and_refuses_large_ones_without_an_abort(tmp_
     large = mien("analyze", "photo.jpg", "--neutral", "d/wide.jpg", "--overwrite", cwd=tmp_path)
     assert large.returncode in (1, 2)
     assert large.stderr.startswith("mien: --neutral: expected a picture of at most")
+
+
+def test_an_animation_that_announces_millions_of_pictures_takes_no_memory_for_them(tmp_path):
+    path, announced = tmp_path / "a.png", 50_000_000
+    pictures = [Image.new("RGB", (32, 32), (shade, 0, 0)) for shade in (10, 200)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+    content = path.read_bytes()
+    at = content.index(b"acTL")
+    chunk = b"acTL" + struct.pack(">II", announced, 0)
+    path.write_bytes(content[:at] + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[at + 16 :])
+    tracemalloc.start()
+    try:
+        with video.open_video(path) as result:
+            assert [int(frame.rgb[0, 0, 0]) for frame in result] == [10, 200]
+            assert f"reading stopped after 2 of {announced} pictures" in result.source.lost
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()

@@ -6,7 +6,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -101,14 +101,17 @@ def damaged_message(name: str, error: BaseException) -> str:
     return f"expected a whole picture, got a damaged one ({why}) in {name}: copy or export the file again"
 
 
-def pages(image: Image.Image) -> list[int]:
-    """The pages of an open file, as numbers for `Image.seek`, without thumbnails, masks and second views."""
+def pages(image: Image.Image) -> Sequence[int]:
+    """The pages of an open file, as numbers for `Image.seek`, without thumbnails, masks and second views.
+
+    An animation may announce billions of pictures that it does not have.
+    """
     count = getattr(image, "n_frames", 1)
     if image.format == "MPO" or count == 1:  # a camera's JPEG with appended previews or a second eye
         return [0]
     if image.format != "TIFF":
         first = bool(image.info.get("default_image"))  # APNG: a picture for programs that show no animation
-        return list(range(int(first), count))
+        return range(int(first), count)
     full_pages = []
     for page in range(count):
         image.seek(page)
