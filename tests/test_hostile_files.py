@@ -12,6 +12,7 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.io
 
 from mien.backbones.load import load as load_tower
 from mien.core import atomic_files, scratch_folder, tasks
@@ -22,6 +23,7 @@ from mien.core.read_json import read_json
 from mien.core.text_tables import TableError, read_text
 from mien.datasets.index import DatasetIndex
 from mien.datasets.official import MARKER, _differing_labels
+from mien.datasets.readers import mat
 from mien.datasets.readers.device_exports import plain_table
 from mien.datasets.scan import scan_tree
 from mien.face.weights import locate
@@ -228,3 +230,25 @@ def test_a_pipe_in_the_temporary_folder_delays_no_command(tmp_path, monkeypatch)
     (tmp_path / "mien-z" / "owner").touch()
     scratch_folder.sweep()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mien-x", "mien-y"]
+
+
+@pytest.mark.parametrize("value", [np.zeros(1000), np.array([np.zeros(600), np.zeros(600)], object)])
+def test_a_packed_variable_of_matlab_may_not_be_larger_than_the_limit(tmp_path, monkeypatch, value):
+    scipy.io.savemat(tmp_path / "a.mat", {"x": value, "y": np.ones(3)}, do_compression=True)
+    assert mat._load(tmp_path / "a.mat", ("x",))["x"].size == value.size
+    monkeypatch.setattr(mat, "LARGEST", 5000)
+    with pytest.raises(mat.MatError, match="expected at most 5000 bytes in x"):
+        mat._load(tmp_path / "a.mat", ("x",))
+    assert mat._load(tmp_path / "a.mat", ("y",))["y"].size == 3
+
+
+@pytest.mark.parametrize(("lengths", "shape"), [((0, 5), (0, 5)), ((20_000, 20_000), None)])
+def test_an_empty_variable_of_matlab_7_is_empty(tmp_path, lengths, shape):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file.create_dataset("x", data=np.array(lengths, "u8")).attrs["MATLAB_empty"] = 1
+    if shape is None:
+        with pytest.raises(mat.MatError, match="expected the lengths of an empty array"):
+            mat._load(tmp_path / "a.mat", ("x",))
+    else:
+        assert mat._load(tmp_path / "a.mat", ("x",))["x"].shape == shape

@@ -45,7 +45,8 @@ def _load(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             head = file.read(128)
         if head[:4] == b"\x89HDF" or b"MATLAB 7.3" in head[:20]:
             return _hdf5(path, names)
-        return {name: value for name, value in scipy.io.loadmat(path, variable_names=names).items() if name in names}
+        read = scipy.io.loadmat(path, variable_names=names)
+        return {name: _expect_small(name, value) for name, value in read.items() if name in names}
     except MatError:
         raise
     except Exception as error:  # SciPy and h5py raise anything, a NameError too
@@ -59,6 +60,14 @@ def cell(cells: np.ndarray, index: int) -> Any:
     value = cells.reshape(-1)[index]
     if isinstance(value, np.ndarray) and value.dtype.kind in "US":
         return "".join(map(str, value.reshape(-1)))
+    return value
+
+
+def _expect_small(name: str, value: np.ndarray) -> np.ndarray:
+    """A variable that this process may receive: a packed file of kilobytes may hold gigabytes of zeros."""
+    size = value.nbytes + sum(getattr(part, "nbytes", 0) for part in value.flat if value.dtype.kind == "O")
+    if size > LARGEST:
+        raise MatError(f"expected at most {LARGEST} bytes in {name}, got {size}: refused")
     return value
 
 
@@ -85,10 +94,13 @@ def _variable(file: Any, data: Any, within: bool = False) -> Any:
     """`within` a cell, cells are refused: they could contain each other endlessly."""
     if not hasattr(data, "dtype") or data.external or data.is_virtual:
         raise MatError(f"expected numbers, words or cells, got a structure or data outside of the file at {data.name}")
-    if data.attrs.get("MATLAB_empty", 0):
-        return np.zeros(tuple(int(length) for length in data[()].reshape(-1)))
     if data.nbytes > LARGEST:
         raise MatError(f"expected at most {LARGEST} bytes in {data.name}, got {data.nbytes}: refused")
+    if data.attrs.get("MATLAB_empty", 0):
+        lengths = tuple(int(length) for length in data[()].reshape(-1))
+        if 0 not in lengths:
+            raise MatError(f"expected the lengths of an empty array in {data.name}, got {lengths[:4]}: refused")
+        return np.zeros(lengths)
     if data.dtype.kind == "O":
         if within:
             raise MatError(f"expected numbers or words in the cells, got cells in {data.name}: refused")
