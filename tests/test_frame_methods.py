@@ -118,7 +118,9 @@ def test_pulse_model_card_errors_are_one_sentence(model: Path, tmp_path: Path) -
     card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     for change, message in (({"sha256": ""}, "expected a SHA-256"), ({"accepted": ""}, "licence to be accepted"),
                             ({"layout": "HWC"}, "expected NDCHW, NDHWC"), ({"frames": 4}, "expected 16 to 2048"),
-                            ({"fps": 30}, "expected the fields")):
+                            ({"fps": 30}, "expected the fields"), ({"rate": "30"}, "expected a finite number in rate"),
+                            ({"inputs": "raw"}, "expected a list of texts in inputs"),
+                            ({"size": 32.5}, "expected a whole number in size")):
         model.with_suffix(".json").write_text(json.dumps({**card, **change}), encoding="utf-8")
         with pytest.raises(ValueError, match=message):
             rppg.frame_method(f"onnx:{model}")

@@ -197,8 +197,12 @@ def test_train_bench_and_analyze_with_labels_of_your_own(tmp_path):
         for label, name in (("resting", "neutral"), ("beaming", "happy")):
             person.picture(root / label / f"=p{index}" / "1.png", name)
     person.clip(tmp_path / "film.mp4", "happy")
+    damaged = {"resting/=p0/2.png": b"no picture", "beaming/=p0/2.jpg": b"", "beaming/=p1/2.mp4": b"no film"}
+    for name, content in damaged.items():
+        (root / name).write_bytes(content)
     done = run(app, ["train", "expression", "--data", str(root), "--out", str(tmp_path / "head")])
     assert done.exit_code == 0, done.output
+    assert "3 of 9 files show no face that can be read" in done.output
     assert "people left out, no neutral: UAR" in done.output
     card = json.loads((tmp_path / "head" / "head.json").read_text(encoding="utf-8"))
     assert (card["people"], card["files"], card["classes"]) == (3, 6, ["beaming", "resting"])

@@ -286,7 +286,18 @@ def test_similarity_recovers_a_planted_turn():
     ({"accepted": ""}, r"expected its licence to be accepted \(weights: ours; data: none\)"),
     ({"licence_data": "others"}, "expected its licence to be accepted"), ({"box_factor": 2.0}, "expected 0.5 to 1.3"),
     ({"labels": ["one", "one", "two"]}, "two different names"), ({"speed": 3}, "got speed"),
-    ({"licence_weights": ""}, "expected the licence of the weights")])
+    ({"licence_weights": ""}, "expected the licence of the weights"),
+    ({"licence_data": " "}, "expected the licence of the data"), ({"licence_data": 5}, "expected text in licence_data"),
+    ({"name": None}, "expected text in name, got None"), ({"sha256": 5}, "expected text in sha256"),
+    ({"size": "32"}, "expected a whole number in size"), ({"size": 32.0}, "expected a whole number in size"),
+    ({"frames": True}, "expected a whole number in frames"), ({"labels": "abc"}, "expected a list of texts in labels"),
+    ({"labels": [1, 2, 3]}, r"expected a list of texts in labels, got \[1, 2, 3\]"),
+    ({"labels": {"a": "happy"}}, "expected a list of texts in labels"), ({"labels": ["", "b", "c"]}, "different names"),
+    ({"mean": 0.5}, "expected a list of finite numbers in mean"),
+    ({"mean": ["a", "b", "c"]}, "expected a list of finite numbers in mean"),
+    ({"deviation": [1, float("nan"), 1]}, "expected a list of finite numbers in deviation"),
+    ({"points": ["1"] * 10}, "expected a list of finite numbers in points"),
+    ({"scale": "1/255"}, "expected a finite number in scale"), ({"scale": 0}, "expected a number other than 0")])
 def test_a_card_that_does_not_fit_is_refused_in_one_sentence(change, text, model):
     pin(model, accept=True)
     path = model.with_suffix(".json")
@@ -294,6 +305,28 @@ def test_a_card_that_does_not_fit_is_refused_in_one_sentence(change, text, model
     with pytest.raises(ValueError, match=text) as caught:
         load_onnx(f"onnx:{model}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_card_or_a_file_that_cannot_be_read_is_refused_in_one_sentence(model):
+    pin(model, accept=True)
+    card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+    model.with_suffix(".json").write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(ValueError, match=r"bright\.json: expected JSON, got"):
+        load_onnx(f"onnx:{model}")
+    model.write_bytes(b"no model")
+    model.with_suffix(".json").write_text(json.dumps(card | {"sha256": sha256(model)}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"cannot load .*; export or download it again$"):
+        load_onnx(f"onnx:{model}")
+
+
+def test_logits_that_the_card_calls_probabilities_are_refused(model):
+    model.with_suffix(".json").write_text(json.dumps(CARD | {"output": "probabilities"}), encoding="utf-8")
+    pin(model, accept=True)
+    read = load_onnx(f"onnx:{model}")
+    with pytest.raises(ValueError, match="expected probabilities from 0 to 1, got -2 to 2"):  # (0 and 1 - 0.5) / 0.25
+        read.predict_window(window((255, 128, 0), read.needs.size))
+    probs = read.predict_window(window((160, 160, 160), read.needs.size))
+    np.testing.assert_allclose(probs, 1 / 3)
 
 
 def test_load_onnx_reports_missing_files(model, tmp_path):

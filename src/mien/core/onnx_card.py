@@ -6,9 +6,11 @@ It is a JSON file of the same name. No hash is guessed: `mien models pin FILE` w
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from mien.core import atomic_files
 from mien.core.hashing import sha256
@@ -45,8 +47,8 @@ class OnnxCard:
 
     def rules(self) -> dict[str, tuple[bool, str]]:
         """Whether each field is as expected, and what is expected."""
-        return {"licence_weights": (bool(self.licence_weights), "the licence of the weights"),
-                "licence_data": (bool(self.licence_data), "the licence of the data")}
+        return {"licence_weights": (bool(self.licence_weights.strip()), "the licence of the weights"),
+                "licence_data": (bool(self.licence_data.strip()), "the licence of the data")}
 
     @property
     def licence(self) -> str:
@@ -91,11 +93,8 @@ def read_values(path: Path, ready: str = "") -> dict[str, Any]:
     if not json_file.is_file() and not ready:
         raise FileNotFoundError(f"{path.name}: expected a card beside it, got nothing at {json_file}: write one "
                                 "(docs/face_models.md)")
-    text = ready
-    if json_file.is_file():
-        text = json_file.read_text(encoding="utf-8-sig")
     try:
-        values = parse_json(text)
+        values = parse_json(json_file.read_text(encoding="utf-8-sig") if json_file.is_file() else ready)
     except ValueError as error:
         raise ValueError(f"{json_file.name}: expected JSON, got: {error}") from error
     if not isinstance(values, dict):
@@ -103,15 +102,47 @@ def read_values(path: Path, ready: str = "") -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, tuple) and all(map(fits, value))
+
+
+_TYPES: dict[Any, tuple[Callable[[object], bool], str]] = {
+    str: (_is_text, "text"),
+    int: (_is_whole_number, "a whole number"),
+    float: (_is_number, "a finite number"),
+    tuple[str, ...]: (_is_list_of(_is_text), "a list of texts"),
+    tuple[float, ...]: (_is_list_of(_is_number), "a list of finite numbers"),
+}
+"""Type of a field of a card -> whether a value from JSON has it, and what it is called."""
+
+
 def card_of(values: dict[str, Any], kind: type[Card], name: str) -> Card:
     """Make a card of a kind from the fields that were read; `name` of the file, for messages.
 
     Raises:
-        ValueError: A field is missing, unknown or not as described.
+        ValueError: A field is missing, unknown, of another type or not as described.
     """
     known = {each.name for each in fields(kind)}
+    types = get_type_hints(kind)
     if unknown := set(values) - known:
         raise ValueError(f"{name}: expected the fields {', '.join(sorted(known))}, got {', '.join(sorted(unknown))}")
+    for field, value in values.items():
+        fits, expected = _TYPES[types[field]]
+        if not fits(value):
+            given = list(value) if isinstance(value, tuple) else value
+            raise ValueError(f"{name}: expected {expected} in {field}, got {given!r}")
     try:
         return kind(**values)
     except TypeError as error:

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 _ERRORS_ONLY = 3  # of onnxruntime's levels of severity
 
 
-def session(model: Path, threads: int = 1) -> InferenceSession:
+def session(model: Path, threads: int = 1, advice: str = "") -> InferenceSession:
     """Load a model for the CPU.
 
     Args:
         model: An ONNX file.
         threads: Of one run. 1 runs it in the calling thread: handing parts of a small model to other threads costs more
             than it gains, and the threads of a pipeline share the cores already.
+        advice: What to do if the file cannot be loaded; "" for the face models of this package.
 
     Returns:
         A session that several threads may run at the same time.
@@ -42,4 +43,4 @@ def session(model: Path, threads: int = 1) -> InferenceSession:
     except Exception as error:  # those of onnxruntime share no narrower class
         why = " ".join(str(error).split())
         raise ModelsError(f"{model}: expected an ONNX model, got a file that onnxruntime cannot load ({why}); "
-                          f"{remedy()}") from error
+                          f"{advice or remedy()}") from error

@@ -75,7 +75,7 @@ class ExpressionCard(OnnxCard):
     def rules(self) -> dict[str, tuple[bool, str]]:
         """Whether each field is as expected, and what is expected."""
         return super().rules() | {
-            "labels": (len(set(self.labels)) == len(self.labels) and len(self.labels) != 1
+            "labels": (len(set(self.labels)) == len(self.labels) and len(self.labels) != 1 and all(self.labels)
                        and bool(self.labels or self.units), "two different names or more, or none beside action units"),
             "output": (self.output in OUTPUTS, " or ".join(OUTPUTS)),
             "box_factor": (0.5 <= self.box_factor <= 1 + MARGIN, f"0.5 to {1 + MARGIN:g}"),
@@ -91,6 +91,7 @@ class ExpressionCard(OnnxCard):
             "frames": (1 <= self.frames <= 64, "1 to 64 pictures"),
             "seconds": (0.1 <= self.seconds <= 60, "0.1 to 60 s"),
             "size": (16 <= self.size <= 1024, "16 to 1024 px"),
+            "scale": (self.scale != 0, "a number other than 0"),
             "layout": (self.layout in ("NCHW", "NHWC"), "NCHW or NHWC"),
             "colour": (self.colour in ("RGB", "BGR"), "RGB or BGR"),
             "mean": (len(self.mean) == 3, "three numbers"),

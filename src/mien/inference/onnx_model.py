@@ -28,6 +28,9 @@ from mien.video import pick_frames
 ONNX, HUB = "onnx:", "hf:"
 """Prefixes of model names: a file here; a file of a hub repository at a commit, hf:owner/name@COMMIT:file."""
 
+_ROUNDING = 1e-3
+"""A probability of a model in half precision may lie so far outside of 0..1; our choice."""
+
 
 class OnnxModel:
     """A model of pictures of a face.
@@ -50,7 +53,7 @@ class OnnxModel:
         factor = 1.0 if card.points else card.box_factor
         self._side = math.ceil(card.size * (1 + MARGIN) / factor)
         self.needs = ModelRequirements(frames=card.frames, size=self._side)
-        self._session = session(path, 1)
+        self._session = session(path, 1, "export or download it again")
         self._backend = OnnxFaceBackend() if card.points else None
         self._outputs = self._chosen_outputs(path)
         self._expect_shapes(path)
@@ -124,6 +127,9 @@ class OnnxModel:
             values = np.exp(values - values.max(axis=1, keepdims=True))
         elif self.card.output == "scores":
             values = np.maximum(values, np.finfo(float).tiny)  # equal shares where every score is 0 or less
+        elif values.size and (values.min() < -_ROUNDING or values.max() > 1 + _ROUNDING):
+            raise ValueError(f"{self.card.name}: expected probabilities from 0 to 1, got {values.min():.3g} to "
+                             f"{values.max():.3g}: correct output in the card, perhaps to logits")
         return np.asarray(values / values.sum(axis=1, keepdims=True))
 
     def _units(self, outputs: np.ndarray) -> np.ndarray | None:

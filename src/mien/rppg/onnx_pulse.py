@@ -82,7 +82,7 @@ class OnnxPulse:
         card.expect_accepted(path)
         self.card = card
         self.size, self.frames, self.rate, self.box_factor = card.size, card.frames, card.rate, card.box_factor
-        self._path, self._session = path, session(path, 1)
+        self._path, self._session = path, session(path, 1, "export or download it again")
 
     def waveform(self, pictures: np.ndarray) -> np.ndarray:
         """Pictures of a clip uint8 (T, S, S, 3) RGB -> waveform (T,), systole is up.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class MeasuredFaces:
         person: (N,) names.
         given: (N,) bool: the person's own neutral face was given.
         classes: Names of the classes (K).
-        missed: Files without a face that can be read.
+        missed: Files without a face that can be read, damaged files among them.
     """
 
     features: np.ndarray
@@ -95,11 +96,12 @@ def measure_faces(faces: LabelledFaces, backend: FaceBackend, progress: Callable
 
 def _look(path: Path, backend: FaceBackend) -> _Seen | None:
     landmark_sets, size = [], (0, 0)
-    for frame in _frames(path):
-        landmarks = still_landmarks(frame.rgb, backend)
-        size = (frame.rgb.shape[1], frame.rgb.shape[0])
-        if landmarks is not None:
-            landmark_sets.append(landmarks)
+    with contextlib.suppress(video.VideoError):  # a damaged file shows no face, or the faces before the damage
+        for frame in _frames(path):
+            landmarks = still_landmarks(frame.rgb, backend)
+            size = (frame.rgb.shape[1], frame.rgb.shape[0])
+            if landmarks is not None:
+                landmark_sets.append(landmarks)
     return _Seen(np.stack(landmark_sets), size) if landmark_sets else None
 
 
