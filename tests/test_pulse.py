@@ -270,6 +270,20 @@ def test_a_disturbance_at_the_rate_of_the_pulse_is_not_taken_for_it(bpm: float, 
     assert with_pulse.reason == reason or with_pulse.value == pytest.approx(bpm, abs=1)
 
 
+@pytest.mark.parametrize(("bpm", "nod"), [(83.0, (41.5 / 60, 2.0)), (83.0, (81.5 / 60, 4.0)), (120.0, (1.0, 2.0)),
+                                          (120.0, (1.0, 4.0))])
+def test_the_harmonic_of_a_pulse_that_goes_with_a_nod_is_not_the_rate(bpm: float, nod: tuple[float, float]) -> None:
+    """A nod at the rate of the pulse, or at half of it, takes the fundamental with it; the harmonic stays."""
+    for seed in range(2):
+        reading = rppg.heart_rate(window(bpm=bpm, amplitude=0.0105, nod=nod, seed=seed))
+        assert reading.reason == "motion" or reading.value == pytest.approx(bpm, abs=2)
+
+
+def test_a_fast_pulse_beside_a_nod_at_half_its_rate_keeps_its_rate() -> None:
+    reading = rppg.heart_rate(window(bpm=142, amplitude=0.0105, nod=(71 / 60, 2.0)))
+    assert reading.value == pytest.approx(142, abs=1)
+
+
 @pytest.mark.parametrize("bpm", [54, 66, 78, 96])
 def test_a_camera_without_colour_gives_the_rate_of_a_heart_or_a_true_reason(bpm: int) -> None:
     """Red, green and blue are the same; nothing moves. A heart breathes, a lamp keeps its rate, noise has none."""

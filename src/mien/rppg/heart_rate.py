@@ -8,12 +8,12 @@ import numpy as np
 
 from mien.core.observations import Window
 from mien.core.results import Measurement
-from mien.rppg.evidence import RATES, Evidence, pulse_evidence
+from mien.rppg.evidence import Evidence, pulse_evidence
 from mien.rppg.noise_floor import middle
 from mien.rppg.nuisance import CleanTraces, remove_nuisance
+from mien.rppg.plausibility import blood_share, may_be_harmonic, prior_share, segments_of
 from mien.rppg.rate_posterior import NEAR, RatePosterior, rate_posterior
 from mien.rppg.rgb_traces import Traces, rgb_runs
-from mien.rppg.steadiness import unsteadiness
 
 METHOD = "posterior of all skin regions and colours"
 """The estimator's name in the measurements."""
@@ -31,16 +31,9 @@ talk without a pulse show 0.8 and more, people at rest 0.4 to 0.6."""
 STRONG = 8.0
 """Nats for a pulse over noise in some piece, at which something periodic is there, whatever it is."""
 
-APART, SECOND, CAREFUL = 24.0, 3.0, 6.0
-"""bpm from a rate and its harmonics beyond which something else changes: two resolutions of a piece (our choice)."""
-
 STEPPED = 0.5
 """Typical over mean change of red against green from frame to frame, below which a codec hides the pulse. Noise has 1;
 a codec that renews the colour only now and then has less: x264 at crf 20 shows 0.8 where the picture is sharp."""
-
-BLOOD_RED, LIGHT_RED = (0.5, 0.12), (1.0, 0.1)
-"""Mean and spread of red over green: of a pulse, which video coding shifts towards grey, and of white light. Blood has
-0.43 (de Haan & van Leest 2014); the spreads are our choice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +48,7 @@ class PulseReading:
         lit: 0..1, share of the green power explained by the light of the background.
         moved: 0..1, share explained by the movement of the head.
         stepped: typical over mean change of red against green from frame to frame (see `STEPPED`).
+        hidden: whether a sure rate may be the harmonic of a pulse that was removed (see `plausibility.LEFT`).
     """
 
     posterior: RatePosterior
@@ -64,6 +58,7 @@ class PulseReading:
     lit: float
     moved: float
     stepped: float
+    hidden: bool
 
     @property
     def grey(self) -> bool:
@@ -113,7 +108,7 @@ class PulseReading:
         disturbed = "flicker" if self.lit >= self.moved else "motion"
         if part.outside() > 1 - SURE:
             return "edge_of_band"
-        if self.lit + self.moved > BLAME:
+        if self.hidden or self.lit + self.moved > BLAME:
             return disturbed
         if self.grey:
             return "no_colour"
@@ -155,9 +150,11 @@ def read_pulse(window: Window) -> PulseReading | str:
     sizes = np.array([len(run.skin) for run in runs])
     lit, moved = sizes @ np.array([[run.lit, run.moved] for run in clean]) / sizes.sum()
     posterior = rate_posterior(evidence)
-    posterior = posterior.weighed(_blood_share(posterior, clean, evidence))
-    return PulseReading(posterior, tuple(runs), clean, evidence, float(lit), float(moved),
-                        float(np.mean([stepped(run) for run in runs])))
+    segments = segments_of(posterior, clean, evidence)
+    harmonic = may_be_harmonic(segments)
+    share = blood_share(posterior, clean, evidence, segments) * (prior_share(posterior) if harmonic else 1.0)
+    return PulseReading(posterior.weighed(share), tuple(runs), clean, evidence, float(lit), float(moved),
+                        float(np.mean([stepped(run) for run in runs])), harmonic and posterior.answer()[1] >= SURE)
 
 
 def heart_rate(window: Window) -> Measurement:
@@ -177,53 +174,6 @@ def heart_rate(window: Window) -> Measurement:
 
 def _abstained(reason: str) -> Measurement:
     return Measurement(None, "bpm", 0.0, METHOD, reason)
-
-
-def _blood_share(posterior: RatePosterior, clean: tuple[CleanTraces, ...], evidence: tuple[Evidence, ...]) -> float:
-    """How far blood, and not white light, has the colour at the most probable rates, by red over green: 0..1.
-
-    The share multiplies the probability of a pulse: no strength of what changes at a steady rate makes grey light into
-    blood. It is 1 where the colour is no more that of light than that of blood; so a weak pulse, whose colour is
-    hardly known, keeps its probability. The error of the measured ratio falls with the evidence.
-    """
-    if any(run.grey for run in evidence):
-        return _heart_share(posterior, clean, evidence)
-    rates, _ = posterior.best()
-    segments = [(run, at, piece, shown) for run, at in zip(clean, evidence, strict=True)
-              for piece, shown in zip(at.starts, at.alone, strict=True)]
-    red = green = nats = 0.0
-    for rate, visible, (run, at, start, shown) in zip(rates, posterior.visible, segments, strict=True):
-        first = round((start - run.start) * run.rate)
-        values = run.values[first : first + round(at.length * run.rate)]
-        times = np.arange(len(values)) / run.rate
-        tone = (np.hanning(len(values) + 2)[1:-1] * np.exp(-2j * np.pi * rate / 60 * times)) @ values
-        phase = tone[1::3].mean()
-        red += visible * float((tone[0::3].mean() * phase.conj()).real)
-        green += visible * float(abs(phase) ** 2)
-        nats += visible * max(float(np.interp(rate, RATES, shown)), 0.0)
-    if not green > 0:
-        return 1.0
-    spreads = [float(np.hypot(spread, 1 / np.sqrt(max(nats, 0.5)))) for _, spread in (BLOOD_RED, LIGHT_RED)]
-    blood, light = (-0.5 * ((red / green - mean) / spread) ** 2 - float(np.log(spread))
-                    for (mean, _), spread in zip((BLOOD_RED, LIGHT_RED), spreads, strict=True))
-    return 2 / (1 + float(np.exp(min(max(light - blood, 0.0), 60.0))))
-
-
-def _heart_share(posterior: RatePosterior, clean: tuple[CleanTraces, ...], evidence: tuple[Evidence, ...]) -> float:
-    """How far a heart, and not steady light, has the rhythm of the longest run of a camera without colour: 0..1.
-
-    It is 0 where a second steady change is there that is no harmonic: either may be the heart, and each disturbs the
-    rhythm of the other.
-    """
-    rate, _ = posterior.answer()
-    if not np.isfinite(rate):
-        return 0.0
-    other = np.all([np.abs(RATES - times * rate) > APART for times in (1, 2, 3)], axis=0)
-    if max(float(run.alone[:, other].max()) for run in evidence) > SECOND:
-        return 0.0
-    longest = max(clean, key=lambda run: len(run.values))
-    odds = unsteadiness(longest.values[:, 1::3].mean(axis=1), longest.rate, rate)
-    return float(1 / (1 + np.exp(-np.clip(odds - CAREFUL, -60, 60))))
 
 
 def stepped(traces: Traces) -> float:
