@@ -195,6 +195,22 @@ def test_another_program_is_scored_by_the_same_rules(tmp_path: Path) -> None:
         bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
 
 
+@pytest.mark.parametrize(("cells", "text"), [("abc,0,30,1", "heart_rate, got abc"),
+                                             ("inf,0,30,1", "heart_rate, got inf"),
+                                             ("70,x,30,1", "start, got x"), ("70,0,30,?", r"quality, got \?")])
+def test_predictions_without_numbers_are_refused_in_one_sentence(cells: str, text: str, tmp_path: Path) -> None:
+    write_person(tmp_path / "data", 1, "")
+    other = tmp_path / "other.csv"
+    other.write_text(f"recording,heart_rate,start,end,quality\n1_rest.mp4,70,0,30,1\n1_rest.mp4,{cells}\n")
+    with pytest.raises(ValueError, match=rf"expected numbers in the column {text} in row 2: leave a cell empty"):
+        bench_pulse(tmp_path / "data", tmp_path / "out", predictions=other, observe=film)
+
+
+def test_the_error_of_a_layout_names_all_of_them(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"layout: expected one of .*folder, mahnob, deap, amigos, got 'xx'"):
+        bench_pulse(tmp_path, tmp_path / "out", layout="xx", observe=film)
+
+
 def test_a_program_that_learnt_on_a_person_is_not_judged_on_them(tmp_path: Path) -> None:
     for person in range(1, 7):
         write_person(tmp_path / "data", person, "")

@@ -77,8 +77,10 @@ def recordings_below(root: Path, layout: str = "") -> list[PulseRecording]:
     """The videos with a contact sensor below a folder; of `TRIALS` by the readers of `mien.datasets`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or no such layout.
     """
+    if layout and layout not in (known := (*LAYOUTS, *TRIALS)):
+        raise ValueError(f"layout: expected one of {', '.join(known)}, got {layout!r}: choose one of them")
     if layout not in TRIALS:
         return find_recordings(root, layout)
     module = datasets.dataset(layout)
@@ -133,8 +135,8 @@ def read_predictions(path: Path, recordings: list[PulseRecording]) -> pd.DataFra
     """Read another program's heart rates.
 
     Raises:
-        ValueError: a column is missing, a video is not in the dataset, or the program was trained on the person of
-            a video that it predicts.
+        ValueError: a column is missing or holds something other than numbers, a video is not in the dataset, or the
+            program was trained on the person of a video that it predicts.
     """
     known, person = [each.id for each in recordings], {each.id: each.person for each in recordings}
     table = pd.read_csv(path)
@@ -142,6 +144,12 @@ def read_predictions(path: Path, recordings: list[PulseRecording]) -> pd.DataFra
     if missing:
         raise ValueError(f"{path}: expected the columns recording and heart_rate, got none of {', '.join(missing)}: "
                          "add them")
+    for name in (each for each in ("heart_rate", "start", "end", "quality") if each in table):
+        numbers = pd.to_numeric(table[name], errors="coerce").replace([np.inf, -np.inf], np.nan)
+        if (wrong := table[name][numbers.isna() & table[name].notna()]).size:
+            raise ValueError(f"{path}: expected numbers in the column {name}, got {wrong.iloc[0]} in row "
+                             f"{wrong.index[0] + 1}: leave a cell empty where there is none")
+        table[name] = numbers
     strange = sorted(set(table.recording.astype(str)) - set(known))
     if strange:
         raise ValueError(f"{path}: expected recordings such as {known[0]}, got {strange[0]}: name each video by its "
