@@ -122,6 +122,9 @@ def test_find_faces_refuses_other_folders_with_a_remedy(tmp_path):
     cv2.imwrite(str(tmp_path / "only" / "1.png"), BLANK)
     with pytest.raises(ValueError, match=r"two classes or more.*got 1 files of 1: put each class into a folder"):
         find_faces(tmp_path)
+    (tmp_path / "labels.csv").write_text("file,label\n")
+    with pytest.raises(ValueError, match=r"name the table .*labels\.csv with the columns file, label and person"):
+        find_faces(tmp_path)
     with pytest.raises(FileNotFoundError, match="nothing at"):
         find_faces(tmp_path / "gone")
     with pytest.raises(ValueError, match="layout: expected cremad"):

@@ -405,6 +405,21 @@ def test_a_model_of_a_hub_is_pinned_by_its_commit_and_its_hash(hub, model):
     assert load_onnx(name).task.classes == tuple(CARD["labels"])
 
 
+def test_a_file_that_the_hub_lacks_is_one_sentence_that_names_it(hub):
+    with pytest.raises(FileNotFoundError, match=r"expected gone\.onnx in the repository owner/faces") as refused:
+        onnx_file(f"hf:owner/faces@{COMMIT}:gone.onnx")
+    assert "onnx:FILE" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_gives_no_numbers_is_refused(model):
+    pin(model, accept=True)
+    loaded = load_onnx(f"onnx:{model}")
+    loaded.card = replace(loaded.card, scale=np.nan)
+    with pytest.raises(ValueError, match="expected numbers from the model, got NaN"):
+        loaded.predict_window(window((200, 30, 30), loaded.needs.size))
+
+
 PY_FEAT = [f"AU{number:02d}" for number in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)]
 """Order of p_au in py-feat's feat/multitask/MODEL_CARD.md."""
 

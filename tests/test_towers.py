@@ -15,9 +15,10 @@ from torch.nn.functional import cosine_similarity
 
 from mien import backbones
 from mien.backbones.config import CLIP, VIDEOMAE_B, VIT_B16, BackboneConfig
-from mien.backbones.load import hub_reason, load
+from mien.backbones.load import load
 from mien.backbones.tokenizer import tokenize
 from mien.backbones.tower import Tower, weights_digest
+from mien.core.plain_text import hub_reason
 
 WORDS = ["<|startoftext|>", "<|endoftext|>"]
 

@@ -23,6 +23,7 @@ from mien.backbones.infer_config import infer_config
 from mien.backbones.key_mapping import find_key_mapping
 from mien.backbones.tower import Tower, weights_digest
 from mien.backbones.weight_files import WEIGHTS, find_weights, is_safetensors, open_pickle, open_safe
+from mien.core.plain_text import hub_reason
 
 _SMALL = ["config.json", "open_clip_config.json", "preprocessor_config.json", "tokenizer*.json", "vocab.json",
           "merges.txt", "special_tokens_map.json"]
@@ -142,11 +143,6 @@ def _stack(tensors: _Tensors, theirs: tuple[str, ...], turned: bool) -> Tensor:
     if turned:
         joined = joined.T.contiguous()
     return joined
-
-
-def hub_reason(error: Exception) -> str:
-    """The first line of an error of the hub's library, without its own "Got: " and without a full stop at its end."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].removeprefix("Got: ").rstrip(".")
 
 
 def _fill(tower: Tower, ours: dict[str, Tensor], file: str) -> None:

@@ -11,7 +11,6 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from mien.backbones.load import hub_reason
 from mien.backbones.tiny import SOURCE
 from mien.backbones.weight_files import expect_weights
 from mien.checkpoints import exported
@@ -28,7 +27,7 @@ from mien.checkpoints.formats import FORMATS
 from mien.checkpoints.predictor import Predictor
 from mien.checkpoints.video_backbone import TOWER_FOLDER
 from mien.checkpoints.zero_shot_towers import build_zero_shot
-from mien.core.plain_text import what_is_at
+from mien.core.plain_text import hub_reason, what_is_at
 from mien.core.tasks import EXPRESSION, Task
 from mien.models.registry import method
 from mien.recipes.recipe import TINY_DOUBT

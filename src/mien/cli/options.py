@@ -52,8 +52,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of eve
 Source = Annotated[
     str, typer.Option(metavar="SOURCE", help="Video source: the number of a camera, a file, or an rtsp:// address.")]
 ModelName = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="Model that predicts the expression: facs, a checkpoint, or "
-                      "clip:FOLDER_OR_HUB_ID or siglip:FOLDER_OR_HUB_ID.")]
+    str, typer.Option("--model", metavar="NAME", help="Model that predicts the expression: facs, a checkpoint, "
+                      "clip:FOLDER_OR_HUB_ID, siglip:FOLDER_OR_HUB_ID, onnx:FILE, or hf:OWNER/NAME@COMMIT:FILE.")]
 DetectionThreshold = Annotated[
     float, typer.Option(metavar="SCORE", help="Smallest score of the face detector that counts as a face, above 0 and "
                         "below 1.")]
@@ -61,7 +61,7 @@ PulseOnly = Annotated[
     bool, typer.Option("--pulse-only", help="Measure only the pulse, not the expression. Several times faster.")]
 PulseMethod = Annotated[
     str, typer.Option(metavar="NAME", help="rPPG method of the pulse waveform: auto, pos, chrom, green, lgi, pbv, "
-                      "omit, ica, or that of an installed package. The heart rate does not depend on it.")]
+                      "omit, ica, onnx:FILE, or that of an installed package. The heart rate does not depend on it.")]
 Labels = Annotated[
     str, typer.Option(metavar="LABELS.YAML", help="File with your own labels and their texts, for a checkpoint, "
                       "clip: or siglip:. Default: the model's labels.")]

@@ -91,3 +91,8 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def hub_reason(error: Exception) -> str:
+    """The first line of an error of the hub's library, without its own "Got: " and without a full stop at its end."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].removeprefix("Got: ").rstrip(".")

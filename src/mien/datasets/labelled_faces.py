@@ -233,6 +233,12 @@ LAYOUTS: dict[str, FaceLayout] = {
 """Name -> how it lies on disk. `folder` is tried last, for it takes any folder."""
 
 
+def _tables_in(root: Path) -> str:
+    """The first table in a folder, to name in an error; "a table" if there is none."""
+    tables = sorted(path for path in root.glob("*") if path.suffix.lower() in (".csv", ".tsv", ".xlsx"))
+    return f"the table {tables[0]}" if root.is_dir() and tables else "a table"
+
+
 def find_faces(root: str | Path, layout: str = "") -> LabelledFaces:
     """Find the labelled faces of a set.
 
@@ -263,7 +269,7 @@ def find_faces(root: str | Path, layout: str = "") -> LabelledFaces:
         tree = LAYOUTS[layout or "folder"].tree
         raise ValueError(f"{root}: expected labelled faces of two classes or more, such as {tree}, got "
                          f"{len(faces)} files of {len({face.label for face in faces})}: put each class into a folder "
-                         "of its own, or name a table with the columns file, label and person")
+                         f"of its own, or name {_tables_in(root)} with the columns file, label and person")
     notes = []
     people = {face.person for face in faces}
     if "" in people or len(people) == len(faces):

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import expit
 
 from mien.core.observations import Window
+from mien.core.plain_text import hub_reason
 from mien.core.requirements import ModelRequirements
 from mien.core.tasks import ACTION_UNITS, EXPRESSION, Task
 from mien.face.alignment import align
@@ -118,7 +119,11 @@ class OnnxModel:
         batch = values if self.card.frames == 1 else values[None]
         names = [each.name for each in self._outputs]
         outputs = self._session.run(names, {self._session.get_inputs()[0].name: batch.astype(np.float32)})
-        return np.concatenate([np.asarray(each, np.float64).reshape(-1) for each in outputs])
+        joined = np.concatenate([np.asarray(each, np.float64).reshape(-1) for each in outputs])
+        if np.isnan(joined).any():
+            raise ValueError(f"{self.card.name}: expected numbers from the model, got NaN for a face: correct mean, "
+                             "deviation and scale in the card, or take another file")
+        return joined
 
     def _probs(self, outputs: np.ndarray) -> np.ndarray:
         """All outputs (T, K and others) -> the probabilities (T, K) of the labels."""
@@ -206,7 +211,14 @@ def onnx_file(name: str) -> Path:
                          f"{name}")
     try:
         import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
         raise ValueError('hf: expected the packages that models need: install them with pip install "mien[models]"'
                          ) from error
-    return Path(huggingface_hub.hf_hub_download(repository, file or "model.onnx", revision=commit))
+    remote = file or "model.onnx"
+    try:
+        return Path(huggingface_hub.hf_hub_download(repository, remote, revision=commit))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise FileNotFoundError(f"--model: expected {remote} in the repository {repository} of the hub, got: "
+                                f"{hub_reason(error)}. Check spelling and network, or download the file and give "
+                                "onnx:FILE") from error
