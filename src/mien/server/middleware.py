@@ -124,8 +124,11 @@ def _with_headers(send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         """Send a message; a response that starts gets the headers that it lacks."""
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
-            present = {name.lower() for name, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *((name.encode(), value.encode())
+            given = message["headers"]
+            if message["type"] == "websocket.http.response.start":  # uvicorn adds its own; before 0.53 both were sent
+                given = [(name, value) for name, value in given if name.lower() != b"content-length"]
+            present = {name.lower() for name, _ in given}
+            message["headers"] = [*given, *((name.encode(), value.encode())
                                   for name, value in HEADERS.items() if name.encode() not in present)]
         await send(message)
 
