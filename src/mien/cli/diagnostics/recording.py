@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mien.cli.diagnostics.check_result import CheckResult
+
+if TYPE_CHECKING:
+    from mien.core.results import Measurement
 
 LIGHT = (40.0, 220.0)
 """Mean green of the skin, 0..255, outside of which light should be changed (our choice)."""
@@ -37,6 +41,7 @@ def diagnose_recording(path: Path) -> list[CheckResult]:
     from mien.core.results import REASONS
     from mien.core.settings import Settings
     from mien.inference.stream import Stream
+    from mien.rppg.heart_rate import heart_rate
     from mien.rppg.setup_check import check_recording
 
     settings = Settings(pulse_only=True, pictures=False)
@@ -45,11 +50,22 @@ def diagnose_recording(path: Path) -> list[CheckResult]:
             pass
         stream.close()
         people = sorted(stream.people.values(), key=lambda person: -person.seen.frames_tracked)
-        check = check_recording(people[0].seen.window(-np.inf, np.inf)) if people else "no_face"
-    if isinstance(check, str):
-        return [CheckResult("pulse", "failure", f"no skin traces: {REASONS[check]}",
+        window = people[0].seen.window(-np.inf, np.inf) if people else None
+        check = check_recording(window) if window is not None else "no_face"
+    if window is None or isinstance(check, str):
+        return [CheckResult("pulse", "failure", f"no skin traces: {REASONS[str(check)]}",
                             "record one face, from the front, for ten seconds or more")]
-    return _findings(check)
+    return [*_findings(check), _heart_rate(heart_rate(window))]
+
+
+def _heart_rate(measured: Measurement) -> CheckResult:
+    """What `mien analyze` finds in the whole clip; a reason here and good findings above contradict each other."""
+    from mien.core.results import REASONS
+
+    if measured.value is not None:
+        return CheckResult("heart rate", "ok", f"{measured.value:.0f} bpm in this clip, quality {measured.quality:.2f}")
+    return CheckResult("heart rate", "warning", f"none in this clip, {measured.reason}: {REASONS[measured.reason]}",
+                       "change what is named above; if nothing is, raise the bit rate and record longer")
 
 
 def _findings(check: object) -> list[CheckResult]:
