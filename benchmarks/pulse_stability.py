@@ -1,4 +1,4 @@
-"""How stable the heart rate is under changes that nobody sees in a video, as the pulse benchmarks measure it."""
+"""How stable the heart rate is under changes that no viewer sees in a video, as the pulse benchmarks measure it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ RETRY_AFTER = "5"
 """s after which a client that was refused may try again. Our choice."""
 
 CLIENT_GONE = 499
-"""nginx's status for a client that has left; nobody receives it."""
+"""nginx's status for a client that has left; it is sent to no client."""
 
 MOST_VALUES = 1_000_000
 """Most values in the JSON of a conversation. Our choice: 32 MiB of `[],` would take a second and 700 MiB to read."""

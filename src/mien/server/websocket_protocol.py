@@ -49,7 +49,7 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
 
     def handle_pong(self, event: Any) -> None:
-        """Take the answer to a ping, or one that nobody asked for."""
+        """Take the answer to a ping, or one without a ping."""
         super().handle_pong(event)
         self._count()
 

@@ -7,7 +7,7 @@ people. After training, its parts are removed or permuted, one at a time.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -42,8 +42,8 @@ WEIGHT, SHARE = "LSEA's weight on expression frames", "share of expression frame
 
 @dataclass(frozen=True)
 class DuseStudySizes:
-    """`learn`, `judge`: number of training and test people, seven videos each; `steps` of `batch` videos at `rate`, a
-    tenth of it in the last `calm` share of the steps."""
+    """`learn`, `judge`: number of training and test people, seven videos each, or of clips; `steps` of `batch` videos
+    at `rate`, a tenth of it in the last `calm` share of the steps."""
 
     learn: int = 96
     judge: int = 48
@@ -134,8 +134,21 @@ def train_model(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = DuSE(clip.image, cast(Tower, clip.text), clip.tokens(EXPRESSION), options)
-    learning = [value for value in model.parameters() if value.requires_grad]
     order: list[int] = []
+
+    def draw() -> Batch:
+        nonlocal order
+        if len(order) < of.batch:
+            order = rng.permutation(len(train)).tolist()
+        rows, order = torch.tensor(order[:of.batch]), order[of.batch:]
+        return Batch(frames=train.frames[rows], target=train.target[rows])
+
+    return train_steps(model, draw, of)
+
+
+def train_steps(model: DuSE, draw: Callable[[], Batch], of: DuseStudySizes) -> DuSE:
+    """Train with Adam on the batches that `draw` gives; a model without trainable parts stays as it is."""
+    learning = [value for value in model.parameters() if value.requires_grad]
     if not learning:
         return model.eval()
     adam = torch.optim.Adam(learning, of.rate)
@@ -143,11 +156,8 @@ def train_model(
         if step == round((1 - of.calm) * of.steps):
             for group in adam.param_groups:
                 group["lr"] = of.rate / 10
-        if len(order) < of.batch:
-            order = rng.permutation(len(train)).tolist()
-        rows, order = torch.tensor(order[:of.batch]), order[of.batch:]
         adam.zero_grad()
-        model.loss(Batch(frames=train.frames[rows], target=train.target[rows]))["cross_entropy"].backward()
+        model.loss(draw())["cross_entropy"].backward()
         adam.step()
     return model.eval()
 

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from mien.core.batch import Batch
+from mien.evaluation.studies.duse import DuseStudySizes, train_steps
 from mien.evaluation.studies.duse_order_data import (
     CLASSES,
     FRAMES,
@@ -44,20 +45,8 @@ CHANCE, ORDERLESS = 1 / CLASSES, 1 / ORDERS
 SOLVED = (ORDERLESS + 1) / 2
 
 
-@dataclass(frozen=True)
-class OrderStudySizes:
-    """`learn`, `judge`: number of training and test clips; `steps` of `batch` clips at `rate`, a tenth of it in the
-    last `calm` share of the steps."""
-
-    learn: int = 480
-    judge: int = 240
-    steps: int = 300
-    batch: int = 16
-    rate: float = 3e-3
-    calm: float = 0.3
-
-
-TINY = OrderStudySizes(learn=12, judge=12, steps=2, batch=4)
+SIZES = DuseStudySizes(learn=480, judge=240, steps=300, batch=16, rate=3e-3)
+TINY = replace(SIZES, learn=12, judge=12, steps=2, batch=4)
 DEFAULT = DuSEConfig(depth=2)
 """Our choice: prompts in two of three layers, the share that table IV calls deep."""
 
@@ -72,11 +61,11 @@ ARMS: dict[str, tuple[str, Kind]] = {
     if name != HTPC or kind == KINDS[0]}
 
 
-def sizes(tiny: bool) -> OrderStudySizes:
+def sizes(tiny: bool) -> DuseStudySizes:
     """Sizes of the full study or of the tiny one."""
     if tiny:
         return TINY
-    return OrderStudySizes()
+    return SIZES
 
 
 def settings(tiny: bool) -> dict[str, Any]:
@@ -95,7 +84,7 @@ class OrderWorld:
 
 
 @lru_cache(2)
-def _world(kind: Kind, seed: int, of: OrderStudySizes) -> OrderWorld:
+def _world(kind: Kind, seed: int, of: DuseStudySizes) -> OrderWorld:
     rng = np.random.default_rng([seed, 61])
     textures, clip = rng.standard_normal((TEXTURES, 3, SIDE, SIDE)), random_clip(rng)
     return OrderWorld(draw_clips(kind, rng, textures, of.learn), draw_clips(kind, rng, textures, of.judge), clip)
@@ -120,21 +109,16 @@ def evaluate_arm(arm: str, seed: int, tiny: bool, shared: Path) -> Values:
     return scores
 
 
-def train_model(options: DuSEConfig, world: OrderWorld, seed: int, of: OrderStudySizes) -> DuSE:
+def train_model(options: DuSEConfig, world: OrderWorld, seed: int, of: DuseStudySizes) -> DuSE:
     """Train with Adam on random batches."""
     torch.manual_seed(seed)
     rng, model = np.random.default_rng(seed), DuSE(*world.clip, options).train()
-    adam = torch.optim.Adam([value for value in model.parameters() if value.requires_grad], of.rate)
-    for step in range(of.steps):
-        if step == round((1 - of.calm) * of.steps):
-            for group in adam.param_groups:
-                group["lr"] = of.rate / 10
+
+    def draw() -> Batch:
         rows = torch.from_numpy(rng.choice(len(world.train), of.batch))
-        adam.zero_grad()
-        batch = Batch(frames=world.train.frames[rows], target=world.train.target[rows])
-        model.loss(batch)["cross_entropy"].backward()
-        adam.step()
-    return model.eval()
+        return Batch(frames=world.train.frames[rows], target=world.train.target[rows])
+
+    return train_steps(model, draw, of)
 
 
 @torch.no_grad()
@@ -190,7 +174,6 @@ def _claims(kind: Kind) -> tuple[Claim, ...]:
           for part in parts))
 
 
-_OF = OrderStudySizes()
 STUDY = EvidenceStudy(
     name="duse-order",
     title="DuSE: classes that differ in order alone",
@@ -202,8 +185,8 @@ without order is right in half of the clips at most. The CLIP is random and froz
 {IMAGE.patches} patches; each seed draws another one, other textures and other class texts. Its attention is that of a
 transformer before training: the table says over how many of its tokens the class token spreads it, and how far the
 frame features move if other visual prompts are drawn. (In the small CLIP of `mien train clip/synthetic` each head
-attends to one patch, so visual prompts move nothing there.) DuSE trains on {_OF.learn} clips and is tested on
-{_OF.judge} others. The matched filter knows the true textures and is the ceiling. The linear readings are logistic
+attends to one patch, so visual prompts move nothing there.) DuSE trains on {SIZES.learn} clips and is tested on
+{SIZES.judge} others. The matched filter knows the true textures and is the ceiling. The linear readings are logistic
 regressions on the frozen tower's frame features. "Visual prompts zeroed" keeps the text prompts and the sinusoid;
 "text prompts zeroed" keeps the visual prompts.""",
     arms={arm: f"DuSE, {kind}" for arm, (_, kind) in ARMS.items()},
